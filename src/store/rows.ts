@@ -1,0 +1,107 @@
+/**
+ * Rows of 32-bit words in one typed array: the shape of every hot table (DESIGN section 3).
+ *
+ * @module
+ */
+
+/** Bytes in a cache line; rows that are multiples of it never straddle two. */
+const LINE_BYTES = 64;
+
+/** Where V8 places the first byte of a large buffer within a page: rows begin at the next line. */
+const LARGE_BUFFER_SKEW_BYTES = 16;
+
+/**
+ * A zeroed `Int32Array` of `words` words whose first word starts a cache line (for large buffers).
+ * Pages never touched cost no resident memory, so reserve the maximum up front.
+ */
+export function alignedWords(words: number): Int32Array {
+  return new Int32Array(new ArrayBuffer(words * 4 + LINE_BYTES), LINE_BYTES - LARGE_BUFFER_SKEW_BYTES, words);
+}
+
+/** Options of {@linkcode RowPool}. */
+export interface RowPoolOptions {
+  /** Words (of 32 bits) in a row; a power of two up to 16 keeps a row within one cache line. */
+  strideWords: number;
+  /** Rows to reserve at the start, at least 1. Default 1,024. The pool doubles when they run out. */
+  capacity?: number;
+}
+
+/**
+ * A pool of fixed-size rows with a last-in first-out free list, so that a row just freed (and still in the
+ * cache) is the next one given out. Row 0 is never given out: 0 can mean "none" in every column.
+ *
+ * `words` is replaced when the pool grows: read it again after any call that may allocate.
+ *
+ * @example
+ * ```ts
+ * import { RowPool } from "./rows.ts";
+ * const pool = new RowPool({ strideWords: 4 });
+ * const row = pool.allocate();
+ * pool.words[row * 4 + 1] = 42;
+ * pool.release(row);
+ * ```
+ */
+export class RowPool {
+  /** Words in a row. */
+  readonly strideWords: number;
+  /** The rows, `capacity * strideWords` words. */
+  words: Int32Array;
+  /** Rows reserved. */
+  capacity: number;
+  /** Rows in use. */
+  inUse = 0;
+  /** Most rows ever in use at once. */
+  peak = 0;
+  #freeHead = 0;
+  #fresh = 1;
+
+  /** Reserves the rows. */
+  constructor(options: RowPoolOptions) {
+    this.strideWords = options.strideWords;
+    this.capacity = Math.max(2, options.capacity ?? 1024);
+    this.words = alignedWords(this.capacity * this.strideWords);
+  }
+
+  /** A zeroed row's index, at least 1. */
+  allocate(): number {
+    const stride = this.strideWords;
+    let row = this.#freeHead;
+    if (row !== 0) {
+      this.#freeHead = this.words[row * stride];
+      this.words[row * stride] = 0;
+    } else {
+      if (this.#fresh === this.capacity) this.#grow(this.capacity * 2);
+      row = this.#fresh++;
+    }
+    if (++this.inUse > this.peak) this.peak = this.inUse;
+    return row;
+  }
+
+  /** Gives a row back; its words become zero, and its first word links the free list. */
+  release(row: number): void {
+    const stride = this.strideWords;
+    const offset = row * stride;
+    const words = this.words;
+    words[offset] = this.#freeHead;
+    for (let i = 1; i < stride; i++) words[offset + i] = 0;
+    this.#freeHead = row;
+    this.inUse--;
+  }
+
+  /** One past the highest row ever given out. */
+  get end(): number {
+    return this.#fresh;
+  }
+
+  /** Reserves room for at least `rows` rows in all. */
+  reserve(rows: number): void {
+    if (rows + 1 > this.capacity) this.#grow(rows + 1);
+  }
+
+  #grow(capacity: number): void {
+    const grown = alignedWords(capacity * this.strideWords);
+    grown.set(this.words);
+    this.words = grown;
+    this.capacity = capacity;
+  }
+}
