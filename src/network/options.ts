@@ -1,0 +1,210 @@
+/**
+ * What a network is made of, in base units: the options that `Network` takes and that a scenario file is turned into.
+ *
+ * @module
+ */
+import type { Profile } from "../transport/profile.ts";
+
+/** What a listening port does with the connections that it accepts. */
+export interface ServiceOptions {
+  /**
+   * `respond`: read `requestBytes`, answer `replyBytes`, again and again; `source`: send `bytes` on accept;
+   * `sink`: read everything; `echo`: send back what comes; `hold`: say nothing. All close when the peer has closed.
+   */
+  kind: "respond" | "source" | "sink" | "echo" | "hold";
+  /** Bytes of one request (`respond`). */
+  requestBytes?: number;
+  /** Bytes of one reply (`respond`). */
+  replyBytes?: number;
+  /** Bytes to send (`source`). */
+  bytes?: number;
+  /** The server closes so long after its last answer (or after accepting, where it has none to give). Default: never. */
+  closeAfterNs?: number;
+}
+
+/** A listening port of a host. */
+export interface ListenOptions {
+  /** 1 to 65,535. */
+  port: number;
+  /** One of the host's addresses; default any. */
+  address?: string;
+  /** Accept-queue length asked for, capped by the profile's `somaxconn`. Default 4,096. */
+  backlog?: number;
+  /** The application takes at most one connection from the accept queue in this time, ns. Default 0: at once. */
+  acceptIntervalNs?: number;
+  /** What it does. Default: what the workloads that connect to it need; `hold` if none does. */
+  service?: ServiceOptions;
+}
+
+/** A host, or a population of them. */
+export interface HostOptions {
+  /** How many alike: a population `name[0]`, `name[1]`, …. Without it, one host called `name`. */
+  count?: number;
+  /**
+   * Address with prefix length, `192.0.2.1/24` (without one: /32 or /128). A population takes consecutive addresses
+   * from it, one each (or, behind a population of NATs, starting anew behind each NAT).
+   */
+  address: string;
+  /** Further addresses of the host (`count` 1 only), listened on and usable as source addresses. */
+  extraAddresses?: string[];
+  /** How its transport is set. Default: Linux's settings. */
+  profile?: Partial<Profile>;
+  /** Listening ports. */
+  listen?: ListenOptions[];
+  /** Open files (sockets) at most; `EMFILE` after that. Default unlimited. */
+  maxFiles?: number;
+  /** Memory for sockets, bytes; `ENOBUFS` after that. Default unlimited. */
+  memoryBytes?: number;
+}
+
+/** A router. */
+export interface RouterOptions {
+  /** How many alike. */
+  count?: number;
+  /** Source address of its ICMP errors. Default 192.0.0.8, the IPv4 dummy address of RFC 7600. */
+  address?: string;
+}
+
+/** RFC 4787's three behaviours, of mapping and of filtering. */
+export type NatBehaviour = "endpoint-independent" | "address-dependent" | "address-and-port-dependent";
+
+/** A NAT gateway (NAPT), or a population of them. Links in `inside` lead to its inner realm. */
+export interface NatOptions {
+  /** How many alike: a home gateway for each of a million homes. */
+  count?: number;
+  /** Its outer address with prefix length, also the first of its pool if `pool` is absent. */
+  address: string;
+  /** External addresses `first` … `first + poolCount - 1`. Default: `address` alone. */
+  pool?: { first: string; count: number };
+  /** Its address on the inner side (default gateway of the inner hosts, source of ICMP errors). */
+  insideAddress?: string;
+  /** Lowest external port. Default 1,024. */
+  portLow?: number;
+  /** Highest external port. Default 65,535. */
+  portHigh?: number;
+  /** Default `address-and-port-dependent`. */
+  mapping?: NatBehaviour;
+  /** Default `address-and-port-dependent`. */
+  filtering?: NatBehaviour;
+  /** How an external port is chosen. Default `preservation`. */
+  portAssignment?: "preservation" | "sequential" | "random";
+  /** How a pool address is chosen for a subscriber. Default `paired` (RFC 4787 REQ-2). */
+  pooling?: "paired" | "arbitrary";
+  /** May one external port serve different destinations at once (only with `address-and-port-dependent` mapping)? Default false. */
+  overloading?: boolean;
+  /** Do inner hosts reach each other by external address? Default true (RFC 4787 REQ-9). */
+  hairpinning?: boolean;
+  /** Sessions of one inner address at most. Default unlimited. */
+  quotaSessions?: number;
+  /** Timeout of an established TCP session, ns. Default 2 h 4 min (RFC 5382 REQ-5). */
+  tcpEstablishedNs?: number;
+  /** Timeout of an opening or closing TCP session, ns. Default 4 min (RFC 5382 REQ-5). */
+  tcpTransitoryNs?: number;
+  /** Timeout of a UDP session, ns. Default 5 min (RFC 4787 REQ-5). */
+  udpNs?: number;
+  /** Timeout of an ICMP query session, ns. Default 60 s (RFC 5508 REQ-2). */
+  icmpNs?: number;
+  /** Static port forwards: external port to inner address and port. */
+  forwards?: { protocol: "tcp" | "udp"; externalPort: number; address: string; port: number }[];
+  /** What an inner host is told when its packet is refused: nothing, or ICMP "administratively prohibited". Default `drop`. */
+  onRefusal?: "drop" | "icmp";
+}
+
+/** A link between two nodes, or between the members of two populations. */
+export interface LinkOptions {
+  /** Its name; default `a--b`. Two links between the same nodes need names. */
+  name?: string;
+  /** Bits per second each way; default unlimited. */
+  rateBps?: number;
+  /** Propagation delay each way, ns. Default 0. */
+  delayNs?: number;
+  /** Member i of a population gets `(i * 7919) % delaySpreadSteps * delaySpreadStepNs` more delay. Default none. */
+  delaySpreadSteps?: number;
+  /** See `delaySpreadSteps`. ns. */
+  delaySpreadStepNs?: number;
+  /** Largest IP packet, bytes. Default 1,500. */
+  mtu?: number;
+  /** Bytes waiting for transmission at most; more is dropped. Default unlimited. */
+  queueBytes?: number;
+  /** Packets waiting for transmission at most. Default unlimited. */
+  queuePackets?: number;
+  /** Share of packets lost, 0 to 1. */
+  loss?: number;
+  /** Share of packets sent twice. */
+  duplicate?: number;
+  /** Share of packets held back by `reorderNs`, so that later ones overtake them. */
+  reorder?: number;
+  /** How long a reordered packet is held back, ns. Default 1 ms. */
+  reorderNs?: number;
+  /** Share of packets with one bit flipped. */
+  corrupt?: number;
+  /** Delay varies evenly between 0 and this much more, ns; packets may overtake each other. */
+  jitterNs?: number;
+  /** The other direction (b to a), where it differs. */
+  reverse?: Omit<LinkOptions, "name" | "reverse">;
+  /** Which realm of a NAT gateway the link leads to, where an end is one. Default: `a` is inside when `b` is the NAT. */
+  inside?: boolean;
+  /** Both ends' addresses must lie in this prefix. */
+  subnet?: string;
+}
+
+/** When a workload's connections begin. */
+export interface ArrivalOptions {
+  /** All together, evenly at `perSecond`, or as a Poisson process of that rate. */
+  kind: "at-once" | "rate" | "poisson";
+  /** Connections per second (`rate`, `poisson`). */
+  perSecond?: number;
+  /** When the first may begin, ns. Default 0. */
+  startNs?: number;
+}
+
+/** A stream of connections from some hosts to others. */
+export interface WorkloadOptions {
+  /** Unique in the network; names its random substreams. */
+  name: string;
+  /**
+   * `hold`: open and stay; `request-response`: `requests` times `requestBytes` out and `replyBytes` back;
+   * `bulk`: `bytes` one way; `torrent`: every source opens connections to many destinations.
+   */
+  kind: "hold" | "request-response" | "bulk" | "torrent";
+  /** Sources: hosts or populations (`clients`, `clients[3]`, `clients[0..9]`). Connection i comes from the i-th, in turn. */
+  from: string[];
+  /** Destinations `node:port` (`server:443`, `peers:6881`, `192.0.2.1:443`). Connection i goes to the i-th, in turn (`torrent`: see `spread`). */
+  to: string[];
+  /** Connections in all. */
+  connections: number;
+  /** Default: at once, at time 0. */
+  arrivals?: ArrivalOptions;
+  /** Bytes of a request. Default 100. */
+  requestBytes?: number;
+  /** Bytes of a reply. Default 1,000. */
+  replyBytes?: number;
+  /** Requests on each connection. Default 1. */
+  requests?: number;
+  /** Pause between a reply and the next request, ns. Default 0. */
+  thinkNs?: number;
+  /** Bytes to move (`bulk`; `torrent`: each way). */
+  bytes?: number;
+  /** `bulk`: which way. Default `upload` (client to server). */
+  direction?: "upload" | "download";
+  /** How long a connection stays open after its work is done, ns. Default: for ever for `hold`, else 0. */
+  holdNs?: number;
+  /** Distribution of the holding time around `holdNs`. Default `fixed`. */
+  holdDistribution?: "fixed" | "exponential";
+  /** Who closes first. `none`: it stays open. Default `client`. */
+  close?: "client" | "server" | "both" | "none";
+  /** `torrent`: how a source picks destinations. Default `permutation`: each source meets every destination before any twice. */
+  spread?: "permutation" | "random";
+  /** Keep-alive probes on the clients' connections, every so many ns idle. Default off. */
+  keepAliveNs?: number;
+}
+
+/** When a run ends, whichever comes first. */
+export interface RunOptions {
+  /** Simulated time, ns. Default: until quiescence. Events at this very time still happen. */
+  untilNs?: number;
+  /** Asked after every batch of events; ends the run when it says true. */
+  until?: () => boolean;
+  /** Ends the run early, leaving everything readable (Ctrl-C). Asked now and then. */
+  interrupted?: () => boolean;
+}

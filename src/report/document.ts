@@ -1,0 +1,116 @@
+/**
+ * The document that a run leaves behind: what `simulate --json` prints and what `expect:` lines look into.
+ *
+ * @module
+ */
+
+/** The limits that can bind, by their names: fixed for good. */
+export const LIMIT_NAMES = [
+  "ports",
+  "nat-pool",
+  "nat-quota",
+  "files",
+  "memory",
+  "cpu",
+  "syn-queue",
+  "accept-queue",
+  "link",
+] as const;
+
+/** One of the limits that can bind. */
+export type LimitName = typeof LIMIT_NAMES[number];
+
+/** How far one limit was used, at one node (or at the fullest member of a population). */
+export interface LimitReport {
+  /** Which limit. */
+  limit: LimitName;
+  /** The node or population. */
+  node: string;
+  /** Most ever used at once (of the fullest member, and of the fullest destination for `ports`). */
+  used: number;
+  /** What there is. */
+  capacity: number;
+  /** When it first refused something, s of simulated time; null if never. */
+  firstHitSeconds: number | null;
+  /** How often it refused, over the whole population. */
+  refused: number;
+  /** What `used` and `capacity` count, for people: "ports towards 192.0.2.1:443". */
+  detail: string;
+}
+
+/** One `expect:` line and what came of it. */
+export interface ExpectReport {
+  /** The line as written. */
+  text: string;
+  /** The value that it asks for. */
+  expected: unknown;
+  /** The value that the run has; null where the path leads nowhere. */
+  found: unknown;
+  /** Did it hold? */
+  ok: boolean;
+}
+
+/** The whole outcome of a run. */
+export interface RunReport {
+  /** Version of fourtuple. */
+  fourtuple: string;
+  /** The scenario's name. */
+  scenario: string;
+  /** The seed. */
+  seed: number;
+  /** 64 bits over every packet delivery, 16 hexadecimal digits: equal digests mean equal runs. */
+  digest: string;
+  /** 64 bits over timer expirations that acted, drops and NAT decisions; for debugging. */
+  eventDigest: string;
+  /** Why the run ended. */
+  ended: "quiescence" | "time" | "until" | "interrupted";
+  /** Simulated time at the end, s. */
+  simulatedSeconds: number;
+  /** Real time taken, s (not part of the run's result). */
+  wallSeconds: number;
+  /** Connections as their openers saw them. */
+  connections: {
+    /** Calls of connect. */
+    attempted: number;
+    /** That reached ESTABLISHED at the opener. */
+    established: number;
+    /** That did not, by error name. */
+    failed: Record<string, number>;
+    /** That were established and then broke, by error name. */
+    broken: Record<string, number>;
+    /** Requests answered in full (request-response workloads). */
+    repliesCompleted: number;
+    /** Most established at the same time. */
+    peakConcurrent: number;
+    /** Established at the end. */
+    open: number;
+    /** Time from connect to ESTABLISHED, ms; null if none. */
+    connectMs: { p50: number | null; p90: number | null; p99: number | null; max: number | null };
+  };
+  /** Packets. */
+  packets: {
+    /** Put on a first link by the node that made them. */
+    sent: number;
+    /** That arrived at the host they were for. */
+    delivered: number;
+    /** Links crossed, all packets together. */
+    hops: number;
+    /** Dropped, by reason. */
+    dropped: Record<string, number>;
+  };
+  /** Events processed: deliveries, timers that acted, application events. */
+  events: number;
+  /** Memory. */
+  memory: {
+    /** Most resident memory of the process, bytes. */
+    peakRssBytes: number;
+    /** Bytes of columns in use. */
+    columnBytes: number;
+    /** Column bytes that grow with connections (both ends, tables, NAT, timers) / peak connections. */
+    bytesPerConnection: number;
+  };
+  /** Limits, the first that bound first. */
+  limits: LimitReport[];
+  /** The `expect:` lines. */
+  expect: ExpectReport[];
+}
