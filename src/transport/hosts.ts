@@ -1,0 +1,228 @@
+/**
+ * Hosts as rows: what the transport layer keeps per host, 64 bytes each (DESIGN section 3). The row number is the
+ * node's number, chosen by the caller; nothing that a result depends on may use it: draws and hashes use the hash
+ * of the host's stable name, ties use its stable rank.
+ *
+ * @module
+ */
+import { hashString, sipHash24Word } from "../base/hash.ts";
+import { alignedWords } from "../store/rows.ts";
+
+/** Word offsets of a host row. Hot files take them apart: `const { SERIAL, STRIDE } = HOST;`. */
+export const HOST = {
+  /** Number of the host's profile in the `ProfileTable`; 0 is the default profile. */
+  PROFILE: 0,
+  /** The host's place in the scenario's order, used for ties; independent of the row number. */
+  RANK: 1,
+  /** Connections begun so far (wraps at 2^32): the last serial number given out. */
+  SERIAL: 2,
+  /** Files (sockets) open. */
+  FILES: 3,
+  /** RFC 6056 algorithms 3 and 5 and host-wide allocation: `next_ephemeral`. */
+  PORT_COUNTER: 4,
+  /** Draws taken from the host's substream of ephemeral ports. */
+  PORT_DRAWS: 5,
+  /** MTU of the egress interface, bytes; 0 reads as 1,500. */
+  MTU: 6,
+  /** Hash of the stable name, low and high word. */
+  NAME_LO: 7,
+  NAME_HI: 8,
+  /** Challenge ACKs (RFC 5961): the second being counted, plus one, and how many were sent in it. */
+  CHALLENGE_SECOND: 9,
+  CHALLENGE_COUNT: 10,
+  /** `ports.ts`: head of the chain of crowded destinations, 0 for none. */
+  CROWDED: 11,
+  /** `ports.ts`: 1 while the use of each port is counted for this host. */
+  PORT_USE: 12,
+  /** `ports.ts`: explicitly bound ports, listeners included. */
+  BOUND: 13,
+  /** Free for the layers above (two words). */
+  SPARE: 14,
+  /** Words in a row: one cache line. */
+  STRIDE: 16,
+} as const;
+
+const {
+  PROFILE,
+  RANK,
+  SERIAL,
+  FILES,
+  MTU,
+  NAME_LO,
+  NAME_HI,
+  CHALLENGE_SECOND,
+  CHALLENGE_COUNT,
+  STRIDE,
+} = HOST;
+
+/** Ethernet's MTU, bytes, in force until `setMtu` says otherwise. */
+const DEFAULT_MTU = 1500;
+
+/** The message whose hash is a secret. */
+const SECRET_INDEX = new Int32Array(1);
+
+/** Options of {@linkcode HostTable}. */
+export interface HostTableOptions {
+  /** Seed of the run, from which every host's secret follows. */
+  seed: number;
+  /** Hosts to reserve (the greatest row number expected, plus one). Default 64; the table grows. */
+  capacity?: number;
+}
+
+/**
+ * The hosts of a partition: `words[host * HOST.STRIDE + field]`.
+ *
+ * `words` is replaced when the table grows, which only `ensure` and `addHost` do.
+ *
+ * @example
+ * ```ts
+ * import { HostTable } from "./hosts.ts";
+ * const hosts = new HostTable({ seed: 1 });
+ * hosts.addHost(7, { name: "web-1", rank: 0 });
+ * console.log(hosts.nextSerial(7), hosts.mtuOf(7)); // 1 1500
+ * ```
+ */
+export class HostTable {
+  /** The rows. */
+  words: Int32Array;
+  /** One past the highest row ensured. */
+  end = 0;
+  #seedLo: number;
+  #seedHi: number;
+
+  /** Reserves the rows. */
+  constructor(options: HostTableOptions) {
+    this.words = alignedWords(Math.max(1, options.capacity ?? 64) * STRIDE);
+    this.#seedLo = options.seed | 0;
+    this.#seedHi = Math.floor(options.seed / 2 ** 32) | 0;
+  }
+
+  /** Makes the row of `host` exist (zeroed: default profile, MTU 1,500); safe to repeat. */
+  ensure(host: number): void {
+    if (host < this.end) return;
+    const needed = (host + 1) * STRIDE;
+    if (needed > this.words.length) {
+      const grown = alignedWords(Math.max(needed, this.words.length * 2));
+      grown.set(this.words);
+      this.words = grown;
+    }
+    this.end = host + 1;
+  }
+
+  /**
+   * Makes the row of `host` and fills in what identifies it. `name` is the stable scenario name from which the
+   * host's draws and secrets follow; `rank` its place in the scenario; `profile` a `ProfileTable` number (default 0).
+   */
+  addHost(host: number, options: { name: string; rank?: number; profile?: number; mtu?: number }): void {
+    this.ensure(host);
+    const at = host * STRIDE;
+    const name = hashString(options.name);
+    this.words[at + NAME_LO] = name.lo;
+    this.words[at + NAME_HI] = name.hi;
+    this.words[at + RANK] = options.rank ?? 0;
+    this.words[at + PROFILE] = options.profile ?? 0;
+    this.words[at + MTU] = options.mtu ?? 0;
+  }
+
+  /** Sets the two words of the stable name's hash, for whole populations whose names are never spelled out. */
+  setNameHash(host: number, lo: number, hi: number): void {
+    this.words[host * STRIDE + NAME_LO] = lo;
+    this.words[host * STRIDE + NAME_HI] = hi;
+  }
+
+  /** Number of the host's profile. */
+  profileOf(host: number): number {
+    return this.words[host * STRIDE + PROFILE];
+  }
+
+  /** Gives the host another profile. */
+  setProfile(host: number, profile: number): void {
+    this.words[host * STRIDE + PROFILE] = profile;
+  }
+
+  /** The host's place in the scenario. */
+  rankOf(host: number): number {
+    return this.words[host * STRIDE + RANK];
+  }
+
+  /** Sets the host's place in the scenario. */
+  setRank(host: number, rank: number): void {
+    this.words[host * STRIDE + RANK] = rank;
+  }
+
+  /** The host's next serial number: 1, 2, 3, … as i32 (wraps at 2^32). With the host it identifies a connection. */
+  nextSerial(host: number): number {
+    return ++this.words[host * STRIDE + SERIAL];
+  }
+
+  /** MTU of the egress interface, bytes. */
+  mtuOf(host: number): number {
+    return this.words[host * STRIDE + MTU] || DEFAULT_MTU;
+  }
+
+  /**
+   * Sets the egress MTU, 68 to 65,535 bytes (RFC 791's least for IPv4).
+   *
+   * @throws {RangeError} outside of that.
+   */
+  setMtu(host: number, bytes: number): void {
+    if (!(Number.isInteger(bytes) && bytes >= 68 && bytes <= 65535)) {
+      throw new RangeError(`An MTU is a whole number of bytes from 68 to 65535, not ${bytes}.`);
+    }
+    this.words[host * STRIDE + MTU] = bytes;
+  }
+
+  /** Files open on the host. */
+  filesOf(host: number): number {
+    return this.words[host * STRIDE + FILES];
+  }
+
+  /** Opens a file if fewer than `limit` are open (`Profile.maxFiles`); false is `EMFILE`. */
+  openFile(host: number, limit: number): boolean {
+    const at = host * STRIDE + FILES;
+    if (this.words[at] >= limit) return false;
+    this.words[at]++;
+    return true;
+  }
+
+  /** Closes a file. */
+  closeFile(host: number): void {
+    this.words[host * STRIDE + FILES]--;
+  }
+
+  /**
+   * A word of a secret that only this host knows, made anew each time (SipHash under the seed and the stable name's
+   * hash): `index` 0 and 1
+   * are the 64-bit secret of initial sequence numbers (RFC 6528), 2 and 3 that of ephemeral ports (RFC 6056);
+   * any other index is a word of its own too.
+   */
+  secretWord(host: number, index: number): number {
+    const at = host * STRIDE;
+    SECRET_INDEX[0] = index;
+    return sipHash24Word(
+      this.#seedLo,
+      this.#seedHi,
+      this.words[at + NAME_LO],
+      this.words[at + NAME_HI],
+      SECRET_INDEX,
+      1,
+    );
+  }
+
+  /**
+   * May the host send a challenge ACK now? Counts it if so: at most `limit` in each second of simulated time
+   * (RFC 5961 section 10, `Profile.challengeAckLimitPerSecond`). `nowMs` is the time in ms, at least 0.
+   */
+  takeChallengeAck(host: number, nowMs: number, limit: number): boolean {
+    const at = host * STRIDE;
+    const words = this.words;
+    const second = Math.floor(nowMs / 1000) + 1;
+    if (words[at + CHALLENGE_SECOND] !== second) {
+      words[at + CHALLENGE_SECOND] = second;
+      words[at + CHALLENGE_COUNT] = 0;
+    }
+    if (words[at + CHALLENGE_COUNT] >= limit) return false;
+    words[at + CHALLENGE_COUNT]++;
+    return true;
+  }
+}
