@@ -1,0 +1,412 @@
+/**
+ * The rows of the transmission control block: one hot and one warm line of 64 bytes for every connection, 16 bytes
+ * of timers, and a cold row only while data is in flight, out of order or recovering (DESIGN section 3).
+ *
+ * Every u32 (sequence numbers, windows, times) is kept as a signed 32-bit word. The first four words of a
+ * connection, a TIME_WAIT row and a SYN_RECEIVED row are the same, so that the tuple table can verify any of them.
+ *
+ * @module
+ */
+
+/** The hot line of a connection: what every segment touches. */
+export const TCB = {
+  /** Local address id. */
+  LOCAL: 0,
+  /** Remote address id. */
+  REMOTE: 1,
+  /** Local port << 16 | remote port. */
+  PORTS: 2,
+  /** The host it belongs to. */
+  HOST: 3,
+  /** State (bits 0 to 3), the peer's window shift (4 to 7), ours (8 to 11), `FLAG`s (12 to 31). */
+  STATE: 4,
+  /** SND.UNA. */
+  SND_UNA: 5,
+  /** SND.NXT. */
+  SND_NXT: 6,
+  /** SND.WND in bytes, scaled. */
+  SND_WND: 7,
+  /** One past the last byte that the application has written (a FIN comes after it). */
+  SND_END: 8,
+  /** RCV.NXT. */
+  RCV_NXT: 9,
+  /** RCV.NXT when the last ACK was sent (Last.ACK.sent of RFC 7323, `rcv_wup` of Linux). */
+  RCV_WUP: 10,
+  /** Right edge of the window advertised: never moves left (RFC 9293 3.8.6 SHLD-14). */
+  RCV_ADV: 11,
+  /** One past the last byte that the application has read (`copied_seq`). */
+  RCV_READ: 12,
+  /** TS.Recent of RFC 7323. */
+  TS_RECENT: 13,
+  /** Congestion window in segments. */
+  CWND: 14,
+  /** MSS for sending, options subtracted (bits 0 to 15); largest segment received, an estimate (bits 16 to 31). */
+  MSS: 15,
+  /** Words in a row. */
+  STRIDE: 16,
+} as const;
+
+/** Flags and fields of `TCB.STATE`. */
+export const FLAG = {
+  /** Mask of the state. */
+  STATE_MASK: 0xf,
+  /** Where the shift for the peer's window begins (4 bits). */
+  SND_SHIFT_AT: 4,
+  /** Where the shift for our window begins (4 bits). */
+  RCV_SHIFT_AT: 8,
+  /** Timestamps are in use (RFC 7323). */
+  TIMESTAMPS: 1 << 12,
+  /** SACK was permitted by both sides. */
+  SACK: 1 << 13,
+  /** Window scaling is in use (perhaps by 0). */
+  SCALING: 1 << 14,
+  /** The Nagle algorithm is off. */
+  NO_DELAY: 1 << 15,
+  /** Keep-alives are on. */
+  KEEP_ALIVE: 1 << 16,
+  /** The application has finished writing: a FIN follows `SND_END`. */
+  FIN_QUEUED: 1 << 17,
+  /** The FIN has been sent once: `SND_NXT` is past it. */
+  FIN_SENT: 1 << 18,
+  /** The peer's FIN has been received in order: `RCV_NXT` is past it. */
+  FIN_RECEIVED: 1 << 19,
+  /** The application has let go: an orphan. */
+  ORPHAN: 1 << 20,
+  /** The protocol is done and the last event was written. */
+  DONE: 1 << 21,
+  /** The driver has taken the last event. */
+  DRAINED: 1 << 22,
+  /** A send was cut short: tell when there is room. */
+  WANTS_ROOM: 1 << 23,
+  /** Waits in a listener's accept queue: its words APP_DATA and APP_DATA2 belong to the queue. */
+  UNACCEPTED: 1 << 24,
+  /** The application has shut down reading. */
+  READ_SHUT: 1 << 25,
+  /** Small segments are held back until uncorked. */
+  CORK: 1 << 26,
+  /** ECN was negotiated. */
+  ECN: 1 << 27,
+  /** This side opened actively. */
+  ACTIVE: 1 << 28,
+  /** The addresses are IPv6. */
+  IPV6: 1 << 29,
+  /** `done` ended in an error whose number is in `WARM.SRTT`. */
+  FAILED: 1 << 30,
+} as const;
+
+/** The warm line of a connection. */
+export const WARM = {
+  /** The application's: which application. Inherited from the listener. */
+  APP: 0,
+  /** The application's: its state. */
+  APP_STATE: 1,
+  /** The application's. While unaccepted: the listener. */
+  APP_DATA: 2,
+  /** The application's. While unaccepted: the next connection in the accept queue. */
+  APP_DATA2: 3,
+  /** Number of the connection within its host: with the host, its stable identity. */
+  SERIAL: 4,
+  /** Added to the millisecond clock in timestamps. */
+  TS_OFFSET: 5,
+  /** Smoothed round-trip time in units of 1/8 µs; 0 before the first sample. */
+  SRTT: 6,
+  /** Mean deviation in units of 1/4 µs. Before the first sample: when the SYN was first sent (µs). */
+  MDEV: 7,
+  /** What the retransmission timeout adds to SRTT, µs, at least the minimum (Linux's `rttvar_us`). */
+  RTTVAR: 8,
+  /** SND.WL1: sequence number of the segment of the last window update. */
+  SND_WL1: 9,
+  /** Largest window ever offered by the peer, in bytes. */
+  MAX_WINDOW: 10,
+  /** Receive buffer in bytes. */
+  RCV_BUFFER: 11,
+  /** Row in `TcpStack.cold`, 0 for none. */
+  COLD: 12,
+  /** Index in `TcpStack.streams` of real bytes, 0 for counted ones only. */
+  STREAM: 13,
+  /** Delayed-ACK state, back-off and retry counts: see `ACK_STATE`. */
+  ACK_STATE: 14,
+  /** Differs between any two connections of a stack that had the same row. */
+  GENERATION: 15,
+  /** Words in a row. */
+  STRIDE: 16,
+} as const;
+
+/** Bit fields of `WARM.ACK_STATE`. */
+export const ACK_STATE = {
+  /** Quick ACKs left (bits 0 to 4). */
+  QUICK_MASK: 0x1f,
+  /** The connection is interactive: hope to piggyback. */
+  PING_PONG: 1 << 5,
+  /** An ACK is owed. */
+  SCHEDULED: 1 << 6,
+  /** Data has been received before. */
+  SEEN_DATA: 1 << 7,
+  /** What `TIMER.REXMIT` means (2 bits): one of `REXMIT_KIND`. */
+  KIND_AT: 8,
+  /** Exponential back-off of the retransmission or probe timer (4 bits). */
+  BACKOFF_AT: 10,
+  /** Timeouts, SYN retransmissions or unanswered probes in a row (8 bits). */
+  RETRIES_AT: 14,
+  /** Age stamp of TS.Recent: the millisecond clock >>> 24 (8 bits). */
+  TS_AGE_AT: 24,
+} as const;
+
+/** Meanings of `TIMER.REXMIT`. */
+export const REXMIT_KIND = { RETRANSMIT: 0, PROBE: 1, TAIL_LOSS: 2, REORDER: 3 } as const;
+
+/** Timers of a connection: deadlines in milliseconds (32-bit, wrapping), 0 for off. */
+export const TIMER = {
+  /** Retransmission, SYN retransmission, zero-window probe. */
+  REXMIT: 0,
+  /** Delayed ACK. */
+  DELACK: 1,
+  /** Keep-alive; orphaned FIN_WAIT_2. */
+  KEEPALIVE: 2,
+  /** The tick at which the driver's wheel will call; 0 for none. */
+  QUEUED_AT: 3,
+  /** Words in a row. */
+  STRIDE: 4,
+} as const;
+
+/**
+ * The cold row of a connection: present while data is in flight or out of order, or while there is congestion state
+ * worth keeping (a finite SSTHRESH); released at rest. The first line serves every flight, the second recovery.
+ */
+export const COLD = {
+  /** First and last record (`RTX`) of the retransmission queue. */
+  RTX_HEAD: 0,
+  RTX_TAIL: 1,
+  /** Where the next search for something to retransmit starts; 0: at the head. */
+  RTX_HINT: 2,
+  /** Records in the queue. */
+  PACKETS_OUT: 3,
+  /** Segments known to have left the network: SACKed, or counted from duplicate ACKs. */
+  SACKED_OUT: 4,
+  /** Segments taken for lost. */
+  LOST_OUT: 5,
+  /** Segments retransmitted and not yet acknowledged. */
+  RETRANS_OUT: 6,
+  /** Recovery state (`CA`, bits 0 to 7) and congestion control algorithm (bits 8 to 15). */
+  CA_STATE: 7,
+  /** Slow-start threshold in segments; `SSTHRESH_INFINITE` before the first loss. */
+  SSTHRESH: 8,
+  /** ACKed segments towards the next increase of CWND. */
+  CWND_COUNT: 9,
+  /** Largest mean deviation in this round trip, µs (Linux's `mdev_max_us`). */
+  MDEV_MAX: 10,
+  /** Sequence number that ends this round trip of RTT sampling. */
+  RTT_SEQ: 11,
+  /** Most packets out in the current round, for congestion window validation. */
+  MAX_PACKETS_OUT: 12,
+  /** Sequence number that ends that round. Bit-exact with `SND_NXT` when it was noted. */
+  CWND_USAGE_SEQ: 13,
+  /** End of the last segment sent that was smaller than the MSS (Minshall). */
+  SND_SMALL: 14,
+  /** When data was last sent, ms. */
+  LAST_SENT_MS: 15,
+  /** `recover` of RFC 6582: SND.NXT when loss was found. */
+  HIGH_SEQ: 16,
+  /** CWND and SSTHRESH before the loss, to undo. */
+  PRIOR_CWND: 17,
+  PRIOR_SSTHRESH: 18,
+  /** SND.UNA when the episode began (0: none) and retransmissions not yet known to be needless. */
+  UNDO_MARKER: 19,
+  UNDO_RETRANS: 20,
+  /** When the first retransmission of the oldest data was sent, TS clock ms (0: none). */
+  RETRANS_STAMP: 21,
+  /** First record (`OOO`) of the reassembly queue, and bytes in it. */
+  OOO_HEAD: 22,
+  OOO_BYTES: 23,
+  /** Row in `TcpStack.settings`, 0 for none. */
+  SETTINGS: 24,
+  /** Private row of the congestion control algorithm, 0 for none. */
+  CC: 25,
+  /** Row of RACK, TLP and SACK state, 0 for none. */
+  RACK: 26,
+  /** Degree of reordering in segments; 0: the default of 3. */
+  REORDERING: 27,
+  /** PRR: delivered and sent since recovery began. */
+  PRR_DELIVERED: 28,
+  PRR_OUT: 29,
+  /** Last soft (ICMP) error, 0 for none. */
+  SOFT_ERROR: 30,
+  /** 1: keep this row at rest (accounting was asked for). */
+  PINNED: 31,
+  /** Words in a row. */
+  STRIDE: 32,
+} as const;
+
+/** Recovery states, as Linux's `tcp_ca_state`. */
+export const CA = { OPEN: 0, DISORDER: 1, CWR: 2, RECOVERY: 3, LOSS: 4 } as const;
+
+/** A slow-start threshold that no window reaches. */
+export const SSTHRESH_INFINITE = 0x7fffffff;
+
+/** A record of the retransmission queue: one segment in flight. */
+export const RTX = {
+  NEXT: 0,
+  PREV: 1,
+  /** First sequence number, and one past the last (a FIN included). */
+  SEQ: 2,
+  END: 3,
+  /** When last sent, µs (32-bit, wrapping). */
+  SENT_US: 4,
+  /** `RTX_FLAG`s. */
+  FLAGS: 5,
+  /** Times retransmitted. */
+  RETRANSMITS: 6,
+  /** For rate samples: delivered count and time when sent, first send of the flight, flight size. */
+  DELIVERED: 7,
+  DELIVERED_US: 8,
+  FIRST_SENT_US: 9,
+  IN_FLIGHT: 10,
+  /** Words in a row. */
+  STRIDE: 16,
+} as const;
+
+/** Flags of `RTX.FLAGS`. */
+export const RTX_FLAG = {
+  /** The peer SACKed it. */
+  SACKED: 1,
+  /** Taken for lost. */
+  LOST: 2,
+  /** A retransmission of it is in flight. */
+  RETRANSMITTED: 4,
+  /** Was retransmitted at some time: no RTT sample (Karn). */
+  EVER: 8,
+  /** Ends with a FIN. */
+  FIN: 16,
+  /** Was sent with PSH. */
+  PUSH: 32,
+} as const;
+
+/** A record of the reassembly queue: a range of bytes beyond RCV.NXT. */
+export const OOO = {
+  NEXT: 0,
+  SEQ: 1,
+  /** One past the last byte (without a FIN). */
+  END: 2,
+  /** Handle of real bytes in `PacketPool.payloads`, 0 for counted ones. */
+  PAYLOAD: 3,
+  /** Where in those bytes SEQ is. */
+  OFFSET: 4,
+  /** 1: a FIN follows END. */
+  FIN: 5,
+  /** Words in a row. */
+  STRIDE: 8,
+} as const;
+
+/** Overrides of the profile by socket options; 0 (or -1 where 0 means something) for the profile's. */
+export const SETTINGS = {
+  KEEP_IDLE_MS: 0,
+  KEEP_INTERVAL_MS: 1,
+  KEEP_PROBES: 2,
+  USER_TIMEOUT_MS: 3,
+  SEND_BUFFER: 4,
+  MAX_SEGMENT: 5,
+  SYN_RETRIES: 6,
+  /** 1 + the linger time in ms. */
+  LINGER: 7,
+  /** 1 + congestion control algorithm. */
+  CONGESTION: 8,
+  NOT_SENT_LOW: 9,
+  /** Words in a row. */
+  STRIDE: 16,
+} as const;
+
+/** A connection in SYN_RECEIVED of a listener: Linux's request sock. 64 bytes. */
+export const SYN_ROW = {
+  LOCAL: 0,
+  REMOTE: 1,
+  PORTS: 2,
+  HOST: 3,
+  /** Our initial sequence number. */
+  ISS: 4,
+  /** The peer's initial sequence number. */
+  IRS: 5,
+  /** The peer's TSval. */
+  TS_RECENT: 6,
+  TS_OFFSET: 7,
+  /** The peer's MSS (bits 0 to 15), its window shift (16 to 19), ours (20 to 23), `SYN_FLAG`s (24 to 31). */
+  OPTIONS: 8,
+  LISTENER: 9,
+  SERIAL: 10,
+  /** When the SYN-ACK was first sent, µs. */
+  SENT_US: 11,
+  /** Retransmission deadline, ms. */
+  DEADLINE: 12,
+  /** The tick at which the driver's wheel will call; 0 for none. */
+  QUEUED_AT: 13,
+  /** SYN-ACK retransmissions made (bits 0 to 7). */
+  RETRIES: 14,
+  /** The window of the peer's SYN. */
+  WINDOW: 15,
+  /** Words in a row. */
+  STRIDE: 16,
+} as const;
+
+/** Flags in `SYN_ROW.OPTIONS`. */
+export const SYN_FLAG = {
+  TIMESTAMPS: 1 << 24,
+  SACK: 1 << 25,
+  SCALING: 1 << 26,
+  IPV6: 1 << 27,
+  ECN: 1 << 28,
+  /** The final ACK came and found the accept queue full. */
+  ACKED: 1 << 29,
+} as const;
+
+/** A connection in TIME_WAIT. 64 bytes. */
+export const TIME_WAIT_ROW = {
+  LOCAL: 0,
+  REMOTE: 1,
+  PORTS: 2,
+  HOST: 3,
+  SND_NXT: 4,
+  RCV_NXT: 5,
+  /** Right edge of the window last advertised. */
+  RCV_ADV: 6,
+  TS_RECENT: 7,
+  TS_OFFSET: 8,
+  /** When TS.Recent was last updated, ms. */
+  TS_STAMP: 9,
+  /** Bit 0: timestamps in use; bits 8 to 11: our window shift. */
+  FLAGS: 10,
+  SERIAL: 11,
+  DEADLINE: 12,
+  QUEUED_AT: 13,
+  /** Words in a row. */
+  STRIDE: 16,
+} as const;
+
+/** A listener. */
+export const LISTENER = {
+  HOST: 0,
+  /** Local address id, 0 for any. */
+  LOCAL: 1,
+  PORT: 2,
+  /** Longest accept queue asked for, after `somaxconn`. */
+  BACKLOG: 3,
+  APP: 4,
+  /** First and last connection of the accept queue; linked by `WARM.APP_DATA2`. */
+  ACCEPT_HEAD: 5,
+  ACCEPT_TAIL: 6,
+  /** Connections in the accept queue. */
+  ACCEPT_COUNT: 7,
+  /** Connections in SYN_RECEIVED. */
+  SYN_COUNT: 8,
+  /** Final ACKs and SYNs that found the accept queue full. */
+  ACCEPT_OVERFLOWS: 9,
+  /** SYNs that found the SYN queue full. */
+  SYN_OVERFLOWS: 10,
+  /** Times of the first of each: ns, high part (units of 2^30 ns) and low part, 0 and 0 for never. */
+  ACCEPT_FIRST_HIGH: 11,
+  ACCEPT_FIRST_LOW: 12,
+  SYN_FIRST_HIGH: 13,
+  SYN_FIRST_LOW: 14,
+  /** Most connections in the accept queue (bits 16 to 31) and the SYN queue (bits 0 to 15), saturating. */
+  PEAKS: 15,
+  /** Words in a row. */
+  STRIDE: 16,
+} as const;
