@@ -18,6 +18,8 @@ export interface ServiceOptions {
   replyBytes?: number;
   /** Bytes to send (`source`). */
   bytes?: number;
+  /** Answers (`respond`) after which `closeAfterNs` begins. Default 1. */
+  answersBeforeClose?: number;
   /** The server closes so long after its last answer (or after accepting, where it has none to give). Default: never. */
   closeAfterNs?: number;
 }

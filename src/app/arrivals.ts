@@ -1,0 +1,40 @@
+/**
+ * When connections begin: all at once, at a fixed rate, or as a Poisson process.
+ *
+ * @module
+ */
+import { Substream } from "../base/rng.ts";
+
+/** An arrival process. Times in ns. */
+export interface Arrivals {
+  /** Which process. */
+  kind: "at-once" | "rate" | "poisson";
+  /** Arrivals per second; not used by `at-once`. */
+  perSecond: number;
+  /** Time of the first (`rate`, `at-once`) or the origin of the process (`poisson`). */
+  startNs: number;
+}
+
+/** The arrival times of one workload, one after the other. */
+export class ArrivalTimes {
+  #arrivals: Arrivals;
+  #draws: Substream;
+  #index = 0;
+  #timeNs: number;
+
+  /** `draws` is the workload's own substream for arrivals. */
+  constructor(arrivals: Arrivals, draws: Substream) {
+    this.#arrivals = arrivals;
+    this.#draws = draws;
+    this.#timeNs = arrivals.startNs;
+  }
+
+  /** The next arrival, ns, an integer; never earlier than the one before. */
+  next(): number {
+    const { kind, perSecond, startNs } = this.#arrivals;
+    if (kind === "at-once") return startNs;
+    if (kind === "rate") return startNs + Math.floor((this.#index++ * 1e9) / perSecond);
+    this.#timeNs += this.#draws.nextExponential(1e9 / perSecond);
+    return Math.floor(this.#timeNs);
+  }
+}

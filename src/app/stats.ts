@@ -1,0 +1,55 @@
+/**
+ * Connections as their openers saw them: attempts, outcomes, how long it took.
+ *
+ * @module
+ */
+
+/** Highest `ERRNO` plus one. */
+const ERRNO_COUNT = 64;
+
+/** Outcome counters of one partition. */
+export class ConnectionStats {
+  /** Calls of connect. */
+  attempted = 0;
+  /** That reached ESTABLISHED at the opener. */
+  established = 0;
+  /** Failures before ESTABLISHED, by `ERRNO`. */
+  readonly failed: Int32Array = new Int32Array(ERRNO_COUNT);
+  /** Failures after it, by `ERRNO`. */
+  readonly broken: Int32Array = new Int32Array(ERRNO_COUNT);
+  /** Established now. */
+  open = 0;
+  /** Most established at once. */
+  peakOpen = 0;
+  /** Requests answered in full. */
+  repliesCompleted = 0;
+  /** Payload bytes that openers received. */
+  bytesReceived = 0;
+  #connectUs = new Uint32Array(1024);
+  #samples = 0;
+
+  /** A connection reached ESTABLISHED `connectUs` microseconds after connect. */
+  recordEstablished(connectUs: number): void {
+    this.established++;
+    if (++this.open > this.peakOpen) this.peakOpen = this.open;
+    if (this.#samples === this.#connectUs.length) {
+      const grown = new Uint32Array(this.#samples * 2);
+      grown.set(this.#connectUs);
+      this.#connectUs = grown;
+    }
+    this.#connectUs[this.#samples++] = connectUs;
+  }
+
+  /** Room for `count` samples, so that no buffer doubles in the middle of a run. */
+  reserve(count: number): void {
+    if (count <= this.#connectUs.length) return;
+    const grown = new Uint32Array(count);
+    grown.set(this.#connectUs);
+    this.#connectUs = grown;
+  }
+
+  /** All connect times, µs, in ascending order. */
+  sortedConnectUs(): Uint32Array {
+    return this.#connectUs.slice(0, this.#samples).sort();
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Which host a workload's i-th connection comes from, and where it goes.
+ *
+ * @module
+ */
+import { drawWord } from "../base/rng.ts";
+
+/** Consecutive node rows. */
+export interface NodeRange {
+  /** First node row. */
+  first: number;
+  /** How many. */
+  count: number;
+}
+
+/** Consecutive addresses with one port. */
+export interface TargetRange {
+  /** First address id. */
+  first: number;
+  /** How many. */
+  count: number;
+  /** Destination port. */
+  port: number;
+}
+
+/** The i-th thing of a list of ranges, the ranges laid end to end; `i` below the total count. */
+function inRanges(ranges: readonly { first: number; count: number }[], i: number): [range: number, offset: number] {
+  let range = 0;
+  while (i >= ranges[range].count) i -= ranges[range++].count;
+  return [range, i];
+}
+
+/** Sources, in turn. */
+export class Sources {
+  /** Hosts in all. */
+  readonly count: number;
+  readonly #ranges: NodeRange[];
+
+  /** Takes the ranges in the order given. */
+  constructor(ranges: NodeRange[]) {
+    this.#ranges = ranges;
+    this.count = ranges.reduce((sum, range) => sum + range.count, 0);
+  }
+
+  /** Node row of the source of connection `i`. */
+  at(i: number): number {
+    const ranges = this.#ranges;
+    const k = i % this.count;
+    if (ranges.length === 1) return ranges[0].first + k;
+    const [range, offset] = inRanges(ranges, k);
+    return ranges[range].first + offset;
+  }
+}
+
+/** Destinations. `address` and `port` hold the last answer of `choose`. */
+export class Targets {
+  /** Destinations in all. */
+  readonly count: number;
+  /** Address id last chosen. */
+  address = 0;
+  /** Port last chosen. */
+  port = 0;
+  readonly #ranges: TargetRange[];
+
+  /** Takes the ranges in the order given. */
+  constructor(ranges: TargetRange[]) {
+    this.#ranges = ranges;
+    this.count = ranges.reduce((sum, range) => sum + range.count, 0);
+  }
+
+  /** Chooses destination `k` (modulo their count). */
+  choose(k: number): void {
+    const ranges = this.#ranges;
+    const i = k % this.count;
+    if (ranges.length === 1) {
+      this.address = ranges[0].first + i;
+      this.port = ranges[0].port;
+      return;
+    }
+    const [range, offset] = inRanges(ranges, i);
+    this.address = ranges[range].first + offset;
+    this.port = ranges[range].port;
+  }
+
+  /**
+   * Chooses the `k`-th destination of source number `source` in an order of its own in which every destination comes
+   * once before any comes twice: an affine permutation, drawn for the source from the key (`k0`, `k1`).
+   */
+  permuted(k0: number, k1: number, source: number, k: number): void {
+    const n = this.count;
+    const start = drawWord(k0, k1, source * 2) % n;
+    let step = 1 + drawWord(k0, k1, source * 2 + 1) % n;
+    while (greatestCommonDivisor(step, n) !== 1) step = step % n + 1;
+    this.choose((start + (k % n) * step) % n);
+  }
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  while (b !== 0) [a, b] = [b, a % b];
+  return a;
+}

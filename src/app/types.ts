@@ -1,0 +1,42 @@
+/**
+ * What applications see of the simulation, and what the simulation sees of applications.
+ *
+ * @module
+ */
+import type { TcpStack } from "../tcp/stack.ts";
+import type { ConnectionStats } from "./stats.ts";
+
+/** An application: a workload's clients, a listening port's service, or the socket layer of user code. */
+export interface App {
+  /** A TCP event (`TCP_EVENT`) of one of its connections. */
+  onTcp(kind: number, connection: number, argument: number): void;
+  /** An event that it scheduled, with the code and argument that it gave. */
+  onTimer(code: number, connection: number, argument: number): void;
+}
+
+/** What an application may do. The driver implements it. */
+export interface AppRuntime {
+  /** The TCP of this partition. */
+  readonly tcp: TcpStack;
+  /** Simulated time, ns. */
+  readonly nowNs: number;
+  /** Outcome of connections, as their openers see it. */
+  readonly stats: ConnectionStats;
+  /**
+   * Calls `apps[app].onTimer(code, connection, argument)` at `atNs`, unless `connection` (0 for none) has ended by
+   * then. `node` is the node that it happens on: its own count numbers the event in the total order.
+   */
+  schedule(node: number, app: number, atNs: number, code: number, connection: number, argument: number): void;
+  /** Opens a connection from a node: its handle, or a negative `ERRNO`. Counts the attempt and what limit refused it. */
+  connect(node: number, local: number, remote: number, remotePort: number, app: number): number;
+  /** Takes a connection from a listener's accept queue: its handle, 0 if there is none, or `-ERRNO.EMFILE`. */
+  accept(node: number, listener: number): number;
+  /** Lets go of a connection and its file descriptor. */
+  close(connection: number): void;
+  /** Stable rank of a node. */
+  rankOf(node: number): number;
+  /** First address id of a node. */
+  addressOf(node: number): number;
+  /** Has the node this address? */
+  hasAddress(node: number, address: number): boolean;
+}

@@ -1,0 +1,240 @@
+/**
+ * Links: two directions each, a direction being one row. Rate, queue and delay are worked out when a packet is sent
+ * (a drop-tail queue needs no event of its own); what goes wrong on the way is in `impairments.ts`.
+ *
+ * @module
+ */
+import { alignedWords } from "../store/rows.ts";
+import { PACKET, packetBytes, type PacketPool } from "../wire/packet.ts";
+import type { AddressTable } from "../base/address.ts";
+import { impair, type ImpairedPacket, type Impairments } from "./impairments.ts";
+
+/** Word offsets of a link direction's row. */
+export const DIRECTION = {
+  /** Node row that sends into it. */
+  FROM: 0,
+  /** Node row that it delivers to. */
+  TO: 1,
+  /** Index of its settings in `Links.settings`. */
+  SETTINGS: 2,
+  /** Stable place of this direction among all (from link names, not from rows). */
+  RANK: 3,
+  /** Packets sent into it so far: the next packet's own number in the total order. */
+  SENT: 4,
+  /** `DIRECTION_FLAG` bits. */
+  FLAGS: 5,
+  /** Packets dropped at its queue. */
+  QUEUE_DROPS: 6,
+  /** Extra propagation delay of this member, ns (below 2^31). */
+  EXTRA_DELAY_NS: 7,
+  /** Words in a row. */
+  STRIDE: 8,
+} as const;
+
+/** Bits of `DIRECTION.FLAGS`. */
+export const DIRECTION_FLAG = {
+  /** It delivers to a NAT gateway from its inner realm. */
+  FROM_INSIDE: 1,
+  /** It is out of service. */
+  DOWN: 2,
+} as const;
+
+/** Settings that many directions share. Rates in bits/s, times in ns. */
+export interface LinkSettings {
+  /** Time to send a byte, ns; 0 for an unlimited rate. */
+  nsPerByte: number;
+  /** Propagation delay, ns. */
+  delayNs: number;
+  /** Largest IP packet, bytes. */
+  mtuBytes: number;
+  /** Most bytes waiting (the packet being sent included); Infinity for no limit. */
+  queueBytes: number;
+  /** Most packets waiting; Infinity for no limit. */
+  queuePackets: number;
+  /** What goes wrong on the way. */
+  impairments: Impairments;
+  /** Can anything go wrong at all? (`hasImpairments(impairments)`, worked out once.) */
+  impaired: boolean;
+}
+
+/** Why a link took no packet, or lost it. */
+export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3 } as const;
+
+const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, QUEUE_DROPS, EXTRA_DELAY_NS, STRIDE } = DIRECTION;
+const { LINK, LINK_SEQ, SRC, STRIDE: PACKET_STRIDE } = PACKET;
+const { DOWN } = DIRECTION_FLAG;
+
+/** Departure times of the packets that wait, for queues limited in packets. */
+interface PacketQueue {
+  departuresNs: Float64Array;
+  head: number;
+  count: number;
+}
+
+/** What the report wants to know of a direction that has a queue limit. */
+export interface QueueRecord {
+  /** Most bytes waiting at once. */
+  peakBytes: number;
+  /** Most packets waiting at once (queues limited in packets). */
+  peakPackets: number;
+  /** When the queue was first full, ns; -1 for never. */
+  firstFullNs: number;
+}
+
+/** The link directions of one partition. */
+export class Links {
+  /** Rows: `words[d * DIRECTION.STRIDE + field]`. */
+  readonly words: Int32Array;
+  /** When each direction will have sent all that waits, ns (fractions count). */
+  readonly freeAtNs: Float64Array;
+  /** Settings by index. */
+  readonly settings: LinkSettings[] = [];
+  /** Rows in use. */
+  count = 0;
+  /** Records of directions with a limited queue. */
+  readonly queues: Map<number, QueueRecord> = new Map();
+  /** Keys of the random substreams of impaired directions: two words each. */
+  readonly keys: Map<number, Int32Array> = new Map();
+  /** The second packet of a duplication, and when it arrives; the caller queues it. */
+  readonly duplicate: ImpairedPacket = { packet: 0, arrivalNs: 0 };
+  readonly #packets: PacketPool;
+  readonly #addresses: AddressTable;
+  readonly #packetQueues = new Map<number, PacketQueue>();
+  readonly #outcome = { drop: false, extraNs: 0, duplicate: false, corruptBit: 0 };
+
+  /** Reserves `capacity` directions. */
+  constructor(options: { packets: PacketPool; addresses: AddressTable; capacity: number }) {
+    this.#packets = options.packets;
+    this.#addresses = options.addresses;
+    this.words = alignedWords((options.capacity + 1) * STRIDE);
+    this.freeAtNs = new Float64Array(options.capacity + 1);
+  }
+
+  /** Adds a direction and returns its row. `key` seeds its random draws; needed if it has impairments. */
+  add(
+    options: {
+      from: number;
+      to: number;
+      settings: number;
+      rank: number;
+      flags: number;
+      extraDelayNs: number;
+      key?: Int32Array;
+    },
+  ): number {
+    const row = this.count++;
+    const at = row * STRIDE;
+    this.words[at + FROM] = options.from;
+    this.words[at + TO] = options.to;
+    this.words[at + SETTINGS] = options.settings;
+    this.words[at + RANK] = options.rank;
+    this.words[at + FLAGS] = options.flags;
+    this.words[at + EXTRA_DELAY_NS] = options.extraDelayNs;
+    const settings = this.settings[options.settings];
+    if (options.key !== undefined) this.keys.set(row, options.key);
+    if (settings.queueBytes !== Infinity || settings.queuePackets !== Infinity) {
+      this.queues.set(row, { peakBytes: 0, peakPackets: 0, firstFullNs: -1 });
+    }
+    return row;
+  }
+
+  /**
+   * Sends packet `p` into direction `d` at `nowNs`. Returns its arrival time in ns, or `-LINK_DROP.…`: then the
+   * packet is still the caller's. Sets `duplicate.packet` (else 0) where the link makes a second one.
+   */
+  send(d: number, p: number, nowNs: number): number {
+    const words = this.words;
+    const at = d * STRIDE;
+    const settings = this.settings[words[at + SETTINGS]];
+    const rows = this.#packets.rows.words;
+    const row = p * PACKET_STRIDE;
+    this.duplicate.packet = 0;
+    if (words[at + FLAGS] & DOWN) return -LINK_DROP.DOWN;
+    let departNs = nowNs;
+    if (settings.nsPerByte > 0) {
+      const free = this.freeAtNs[d];
+      if (free > departNs) departNs = free;
+      const bytes = packetBytes(this.#packets, p, this.#addresses.isIpv6(rows[row + SRC]));
+      if (settings.queueBytes !== Infinity || settings.queuePackets !== Infinity) {
+        if (!this.#queueTakes(d, settings, nowNs, departNs, bytes)) {
+          words[at + QUEUE_DROPS]++;
+          return -LINK_DROP.QUEUE_FULL;
+        }
+      }
+      departNs += bytes * settings.nsPerByte;
+      this.freeAtNs[d] = departNs;
+    }
+    const sequence = words[at + SENT];
+    words[at + SENT] = (sequence + 1) | 0;
+    rows[row + LINK] = d;
+    rows[row + LINK_SEQ] = sequence;
+    const arrivalNs = Math.ceil(departNs) + settings.delayNs + words[at + EXTRA_DELAY_NS];
+    if (!settings.impaired) return arrivalNs;
+    return this.#impaired(d, p, settings, sequence, arrivalNs);
+  }
+
+  /** Bytes that wait in direction `d` at `nowNs`, the packet being sent included. */
+  backlogBytes(d: number, nowNs: number): number {
+    const settings = this.settings[this.words[d * STRIDE + SETTINGS]];
+    const waitNs = this.freeAtNs[d] - nowNs;
+    return waitNs <= 0 || settings.nsPerByte === 0 ? 0 : Math.round(waitNs / settings.nsPerByte);
+  }
+
+  /** Drops at the queue of direction `d`. */
+  queueDrops(d: number): number {
+    return this.words[d * STRIDE + QUEUE_DROPS] >>> 0;
+  }
+
+  #queueTakes(d: number, settings: LinkSettings, nowNs: number, departNs: number, bytes: number): boolean {
+    const record = this.queues.get(d)!;
+    const backlog = Math.round((departNs - nowNs) / settings.nsPerByte) + bytes;
+    // A packet may always be sent into an idle link, however short its queue.
+    let full = backlog > settings.queueBytes && departNs > nowNs;
+    if (settings.queuePackets !== Infinity) {
+      let queue = this.#packetQueues.get(d);
+      if (queue === undefined) {
+        queue = { departuresNs: new Float64Array(settings.queuePackets + 1), head: 0, count: 0 };
+        this.#packetQueues.set(d, queue);
+      }
+      const size = queue.departuresNs.length;
+      while (queue.count > 0 && queue.departuresNs[queue.head] <= nowNs) {
+        queue.head = queue.head + 1 === size ? 0 : queue.head + 1;
+        queue.count--;
+      }
+      if (queue.count >= size) full = true;
+      if (!full) {
+        let tail = queue.head + queue.count;
+        if (tail >= size) tail -= size;
+        queue.departuresNs[tail] = departNs + bytes * settings.nsPerByte;
+        queue.count++;
+        if (queue.count > record.peakPackets) record.peakPackets = queue.count;
+      }
+    }
+    if (full) {
+      if (record.firstFullNs < 0) record.firstFullNs = nowNs;
+    } else if (backlog > record.peakBytes) record.peakBytes = backlog;
+    return !full;
+  }
+
+  #impaired(d: number, p: number, settings: LinkSettings, sequence: number, arrivalNs: number): number {
+    const outcome = this.#outcome;
+    const key = this.keys.get(d)!;
+    let row = p * PACKET_STRIDE;
+    const rows = this.#packets.rows.words;
+    const bits = 8 * packetBytes(this.#packets, p, this.#addresses.isIpv6(rows[row + SRC]));
+    impair(settings.impairments, key[0], key[1], sequence >>> 0, bits, outcome);
+    if (outcome.drop) return -LINK_DROP.LOST;
+    if (outcome.duplicate) {
+      const twin = this.#packets.clone(p);
+      const at = d * STRIDE;
+      const twinSequence = this.words[at + SENT];
+      this.words[at + SENT] = (twinSequence + 1) | 0;
+      this.#packets.rows.words[twin * PACKET_STRIDE + LINK_SEQ] = twinSequence;
+      this.duplicate.packet = twin;
+      this.duplicate.arrivalNs = arrivalNs;
+    }
+    row = p * PACKET_STRIDE;
+    if (outcome.corruptBit !== 0) this.#packets.rows.words[row + PACKET.CORRUPT] = outcome.corruptBit;
+    return arrivalNs + outcome.extraNs;
+  }
+}

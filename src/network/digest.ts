@@ -1,0 +1,144 @@
+/**
+ * The run's digest: every node keeps a running 64-bit hash over what it was delivered; the hashes are combined in
+ * the nodes' scenario order, so that the result does not depend on how nodes were interleaved (DESIGN section 4).
+ *
+ * @module
+ */
+import { CONTROL as CONTROL_BIT, EXTRA, PACKET, type PacketPool } from "../wire/packet.ts";
+import { NODE, type Nodes } from "../node/nodes.ts";
+import type { AddressTable } from "../base/address.ts";
+import { finalise32 } from "../base/hash.ts";
+
+const { SRC, DST, PORTS, SEQ, ACK, CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, TS_ECR, SYN_OPTIONS, EXTRA: EXTRA_AT } =
+  PACKET;
+const { CORRUPT, STRIDE } = PACKET;
+const { DIGEST_LO, DIGEST_HI, EVENT_LO, EVENT_HI, RANK, STRIDE: NODE_STRIDE } = NODE;
+const EXTRA_STRIDE = EXTRA.STRIDE;
+const QUOTES = CONTROL_BIT.QUOTES;
+
+/** Odd multipliers of the two polynomial lanes. */
+const P = 0x9e3779b1 | 0;
+const Q = 0x85ebca77 | 0;
+
+/** Mixes a delivery of packet `p` to `node` over the direction with rank `directionRank` at `nowNs` into the node's hash. */
+export function digestDelivery(
+  nodes: Int32Array,
+  node: number,
+  packets: PacketPool,
+  addresses: AddressTable,
+  p: number,
+  directionRank: number,
+  nowNs: number,
+): void {
+  const rows = packets.rows.words;
+  const o = p * STRIDE;
+  const at = node * NODE_STRIDE;
+  const timeLo = nowNs | 0;
+  const timeHi = (nowNs / 4294967296) | 0;
+  let a = nodes[at + DIGEST_LO];
+  let b = nodes[at + DIGEST_HI];
+  let w = timeLo;
+  a = (Math.imul(a, P) + w) | 0;
+  b = (Math.imul(b ^ w, Q) + 1) | 0;
+  w = (timeHi << 24) ^ directionRank;
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  w = addresses.word(rows[o + SRC]);
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  w = addresses.word(rows[o + DST]);
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  w = rows[o + PORTS];
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  b ^= b >>> 15;
+  w = rows[o + SEQ];
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  w = rows[o + ACK];
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  w = rows[o + CONTROL];
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  w = rows[o + WINDOW_TTL_TOS];
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  b ^= b >>> 15;
+  w = rows[o + LENGTH];
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  w = rows[o + TS_VAL];
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  w = rows[o + TS_ECR];
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  w = rows[o + SYN_OPTIONS] ^ Math.imul(rows[o + CORRUPT], 0x27d4eb2f);
+  a = (Math.imul(a, P) + w) | 0;
+  b = Math.imul(b ^ w, Q);
+  const extra = rows[o + EXTRA_AT];
+  if (extra !== 0) {
+    const h = hashExtra(packets, addresses, extra, (rows[o + CONTROL] & QUOTES) !== 0);
+    a = (Math.imul(a, P) + h) | 0;
+    b = Math.imul(b ^ h, Q);
+  }
+  a ^= a >>> 16;
+  b ^= b >>> 13;
+  nodes[at + DIGEST_LO] = a;
+  nodes[at + DIGEST_HI] = b;
+}
+
+/** Mixes an event (a drop, a NAT decision, a timer that acted) at `node` into the event digest. */
+export function digestEvent(nodes: Int32Array, node: number, code: number, argument: number, nowNs: number): void {
+  const at = node * NODE_STRIDE;
+  let a = nodes[at + EVENT_LO];
+  let b = nodes[at + EVENT_HI];
+  const w = (nowNs | 0) ^ Math.imul(code + 1, 0x27d4eb2f);
+  a = (Math.imul(a ^ w, P) + argument) | 0;
+  b = (Math.imul(b ^ argument, Q) + w + ((nowNs / 4294967296) | 0)) | 0;
+  nodes[at + EVENT_LO] = a ^ (a >>> 15);
+  nodes[at + EVENT_HI] = b ^ (b >>> 13);
+}
+
+/** Combines all nodes' hashes in rank order: 16 hexadecimal digits. `which` chooses deliveries or events. */
+export function combineDigest(nodes: Nodes, which: "deliveries" | "events"): string {
+  const lo = which === "deliveries" ? DIGEST_LO : EVENT_LO;
+  const hi = which === "deliveries" ? DIGEST_HI : EVENT_HI;
+  let a = 0x811c9dc5 | 0;
+  let b = 0x01000193;
+  // Populations stand in the order of their names, members in rows of their own order: rank order.
+  for (const population of nodes.populations) {
+    for (let i = 0; i < population.count; i++) {
+      const at = (population.firstRow + i) * NODE_STRIDE;
+      const rank = nodes.words[at + RANK];
+      a = finalise32(Math.imul(a, P) ^ nodes.words[at + lo] ^ rank);
+      b = finalise32((Math.imul(b, Q) + nodes.words[at + hi] + rank) | 0);
+    }
+  }
+  return hex(finalise32(a ^ Math.imul(b, P))) + hex(b);
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, "0");
+}
+
+/** Hash of what stands in an extra row: option blocks, a quoted packet, real payload bytes. */
+function hashExtra(packets: PacketPool, addresses: AddressTable, extra: number, quotes: boolean): number {
+  const words = packets.extras.words;
+  const at = extra * EXTRA_STRIDE;
+  let h = 0x165667b1;
+  for (let i = EXTRA.URGENT; i < EXTRA_STRIDE; i++) {
+    let w = words[at + i];
+    // Quoted addresses are ids, which may differ from run to run: hash the addresses themselves.
+    if (quotes && (i === EXTRA.QUOTED_SRC || i === EXTRA.QUOTED_DST)) w = addresses.word(w);
+    h = (Math.imul(h ^ w, P) + i) | 0;
+  }
+  const payload = words[at + EXTRA.PAYLOAD];
+  if (payload !== 0) {
+    const bytes = packets.payloads.get(payload);
+    for (let i = 0; i < bytes.length; i++) h = (Math.imul(h ^ bytes[i], P) + 1) | 0;
+  }
+  return finalise32(h);
+}

@@ -1,0 +1,119 @@
+/**
+ * Nodes as rows: a million hosts cost a cache line each. What alike nodes share stands in their population.
+ *
+ * @module
+ */
+import { alignedWords } from "../store/rows.ts";
+
+/** What a node is. */
+export const NODE_KIND = { HOST: 0, ROUTER: 1, NAT: 2 } as const;
+
+/** Word offsets of a node's row. */
+export const NODE = {
+  /** `NODE_KIND`. */
+  KIND: 0,
+  /** Stable place among all nodes: by name, then by member; independent of rows. */
+  RANK: 1,
+  /** Index of its population in `Nodes.populations`. */
+  POPULATION: 2,
+  /** Its first address id. NAT: its first external address. Router: source of ICMP errors. */
+  ADDRESS: 3,
+  /** The link direction it sends into where it has just one; -1 where `ROUTES` decides. */
+  EGRESS: 4,
+  /** Route table (NAT: of the outer realm), 0 for none. */
+  ROUTES: 5,
+  /** NAT: route table of the inner realm. */
+  INNER_ROUTES: 6,
+  /** NAT: gateway id. */
+  GATEWAY: 7,
+  /** Running hash over the packets delivered here, two words. */
+  DIGEST_LO: 8,
+  DIGEST_HI: 9,
+  /** Running hash over drops, NAT decisions and timers that acted here, two words. */
+  EVENT_LO: 10,
+  EVENT_HI: 11,
+  /** Application events that this node has scheduled: their number in the total order. */
+  SCHEDULED: 12,
+  /** Sockets open (file descriptors). */
+  FILES: 13,
+  /** NAT: its address in the inner realm, 0 for none. */
+  INNER_ADDRESS: 14,
+  /** `NODE_FLAG` bits. */
+  FLAGS: 15,
+  /** Words in a row. */
+  STRIDE: 16,
+} as const;
+
+/** Bits of `NODE.FLAGS`. */
+export const NODE_FLAG = {
+  /** It has more addresses than `NODE.ADDRESS`, in `Nodes.extraAddresses`. */
+  MANY_ADDRESSES: 1,
+  /** A NAT that answers refused packets with ICMP "administratively prohibited". */
+  REFUSES_WITH_ICMP: 2,
+} as const;
+
+/** A declaration: one node, or many alike. */
+export interface Population {
+  /** As declared. */
+  name: string;
+  /** Members; 1 for a single node. */
+  count: number;
+  /** Declared with `count`, so that its members are called `name[i]`. */
+  plural: boolean;
+  /** Row of its first member; members are contiguous. */
+  firstRow: number;
+  /** Rank of its first member. */
+  firstRank: number;
+  /** Open files at most for each member. */
+  maxFiles: number;
+  /** Memory for sockets at most for each member, bytes. */
+  memoryBytes: number;
+}
+
+const { RANK, POPULATION, ADDRESS, FLAGS, STRIDE } = NODE;
+const { MANY_ADDRESSES } = NODE_FLAG;
+
+/** The nodes of one partition. */
+export class Nodes {
+  /** Rows: `words[n * NODE.STRIDE + field]`. Row 0 is no node. */
+  readonly words: Int32Array;
+  /** Rows reserved. */
+  readonly capacity: number;
+  /** Declarations, in the order of their names. */
+  readonly populations: Population[];
+  /** Every address id of nodes that have more than one, by node row. */
+  readonly extraAddresses: Map<number, number[]> = new Map();
+  #byName = new Map<string, Population>();
+
+  /** Reserves rows 1 to `capacity`. */
+  constructor(options: { capacity: number; populations: Population[] }) {
+    this.capacity = options.capacity;
+    this.words = alignedWords((options.capacity + 1) * STRIDE);
+    this.populations = options.populations;
+    for (const population of options.populations) this.#byName.set(population.name, population);
+  }
+
+  /** A declaration by name. */
+  population(name: string): Population | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** A node's name: `server`, `clients[17]`. */
+  nameOf(node: number): string {
+    const population = this.populations[this.words[node * STRIDE + POPULATION]];
+    return population.plural ? `${population.name}[${node - population.firstRow}]` : population.name;
+  }
+
+  /** A node's stable rank. */
+  rankOf(node: number): number {
+    return this.words[node * STRIDE + RANK];
+  }
+
+  /** Has the node this address? */
+  hasAddress(node: number, address: number): boolean {
+    const at = node * STRIDE;
+    if (this.words[at + ADDRESS] === address) return true;
+    if ((this.words[at + FLAGS] & MANY_ADDRESSES) === 0) return false;
+    return this.extraAddresses.get(node)!.includes(address);
+  }
+}
