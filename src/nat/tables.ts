@@ -1,0 +1,238 @@
+/**
+ * The NAT state of one partition: gateways, sessions, mappings, ports in use and their indexes, all as rows. The
+ * functions of this folder work on it; it neither schedules nor sends (DESIGN section 2).
+ *
+ * @module
+ */
+import type { AddressTable } from "../base/address.ts";
+import { InputError } from "../base/errors.ts";
+import { substreamKey } from "../base/rng.ts";
+import { alignedWords, RowPool } from "../store/rows.ts";
+import { TupleTable } from "../store/tuple_table.ts";
+import type { PacketPool } from "../wire/packet.ts";
+import { type NatProfile, type NatProfileOptions, resolveNatProfile } from "./behaviour.ts";
+import { GATEWAY, MAPPING, PERMISSION, SESSION, SESSION_COLD, SPACE, SUBSCRIBER } from "./layout.ts";
+import type { PortBitmap } from "./port_bitmap.ts";
+import { NAT_VERDICT_COUNT } from "./verdict.ts";
+
+/** What a {@linkcode NatTables} stands on. */
+export interface NatTablesOptions {
+  /** The partition's packets, rewritten in place. */
+  packets: PacketPool;
+  /** The addresses behind the ids. */
+  addresses: AddressTable;
+  /** The run's seed, for the draws of ports. */
+  seed: number;
+  /** Sessions to reserve room for. Default 1,024. Untouched pages cost nothing. */
+  sessionCapacity?: number;
+  /** Gateways to reserve room for. Default 16. */
+  gatewayCapacity?: number;
+}
+
+/** One gateway. Behaviour comes from a shared `profile`, or else from the {@linkcode NatProfileOptions} given here. */
+export interface NatGatewayOptions extends NatProfileOptions {
+  /** Stable scenario identity: names its random substream. */
+  name: string;
+  /** Stable place among the network's gateways, 0 to 2^21 - 1: orders timers of one tick. */
+  rank: number;
+  /** Id of the first external address. */
+  externalAddress: number;
+  /** Contiguous external address ids, 1 to 65,535. Default 1. */
+  externalCount?: number;
+  /** Of `NatTables.addProfile`. The other profile options are then not looked at. */
+  profile?: number;
+}
+
+/** What only some gateways have: made on first need. */
+export class GatewayExtras {
+  /** Packets refused, by verdict. */
+  readonly refused: Float64Array = new Float64Array(NAT_VERDICT_COUNT);
+  /** When each verdict first refused a packet, ns; -1 for never. */
+  readonly firstRefusedNs: Float64Array = new Float64Array(NAT_VERDICT_COUNT).fill(-1);
+  /** Static port forwards. */
+  forwards = 0;
+  /** Most ports in use towards one crowded destination (overloading). */
+  destinationPeak = 0;
+  /** Sessions of the subscriber that had most at once (with quotas). */
+  subscriberSessionsPeak = 0;
+  /** Ports of the subscriber that had most at once (with quotas). */
+  subscriberPortsPeak = 0;
+  /** Pool addresses that have no free port, by protocol index; with several addresses. */
+  readonly fullAddresses: (PortBitmap | undefined)[] = [undefined, undefined, undefined];
+}
+
+/** The NAT state of one partition. */
+export class NatTables {
+  /** The partition's packets. */
+  readonly packets: PacketPool;
+  /** The addresses behind the ids. */
+  readonly addresses: AddressTable;
+  /** The run's seed. */
+  readonly seed: number;
+  /** Now, ns. */
+  nowNs = 0;
+  /** The tick that has begun: whole ms since the start. */
+  tick = 0;
+  /** The first tick that is not in the past: `tick`, or the next one if `nowNs` lies within a ms. Timeouts count from it. */
+  tickCeiling = 0;
+
+  /** Timer requests for the driver's wheel: pairs (ref, tick). Replaced when it grows. */
+  timerRequests: Int32Array = new Int32Array(64);
+  /** Pairs in `timerRequests`; the driver drains them and sets 0. */
+  timerRequestCount = 0;
+
+  /** `GATEWAY` rows. */
+  readonly gateways: RowPool;
+  /** `SESSION` rows. */
+  readonly sessions: RowPool;
+  /** `SESSION_COLD` rows, by session. Replaced when sessions grow. */
+  sessionCold: Int32Array;
+  /** `MAPPING` rows. */
+  readonly mappings: RowPool;
+  /** `SUBSCRIBER` rows. */
+  readonly subscribers: RowPool;
+  /** `SPACE` rows. */
+  readonly spaces: RowPool;
+  /** `PERMISSION` rows. */
+  readonly permissions: RowPool;
+  /** Behaviours by id. */
+  readonly profiles: NatProfile[] = [];
+  /** By `GATEWAY.EXTRAS`; 0 unused. */
+  readonly extras: (GatewayExtras | undefined)[] = [undefined];
+  /** By `SPACE.BITMAP`; 0 unused. */
+  readonly bitmaps: (PortBitmap | undefined)[] = [undefined];
+  /** Free places in `bitmaps`. */
+  readonly freeBitmaps: number[] = [];
+  /** Crowded destinations among the spaces. */
+  crowdedSpaces = 0;
+
+  /** Sessions by (realm, internal, remote, internal port, remote port). */
+  readonly inside: TupleTable;
+  /** Sessions by (realm, external, remote, external port, remote port), or without the remote if ports are exclusive. */
+  readonly outside: TupleTable;
+  /** Mappings by (realm, internal, internal port) and what of the remote endpoint the behaviour depends on. */
+  readonly mappingInside: TupleTable = new TupleTable({ capacity: 8 });
+  /** Mappings by (realm, external, external port). */
+  readonly mappingOutside: TupleTable = new TupleTable({ capacity: 8 });
+  /** Subscribers by (gateway, internal). */
+  readonly subscriberIndex: TupleTable = new TupleTable({ capacity: 8 });
+  /** Spaces by (realm, external[, remote, remote port]). */
+  readonly spaceIndex: TupleTable = new TupleTable({ capacity: 8 });
+  /** Permissions by (mapping, remote). */
+  readonly permissionIndex: TupleTable = new TupleTable({ capacity: 8 });
+
+  /** Out parameter of `allocatePort`: the external address granted. */
+  grantedAddress = 0;
+  #profileIds = new Map<string, number>();
+
+  /** Empty tables. */
+  constructor(options: NatTablesOptions) {
+    this.packets = options.packets;
+    this.addresses = options.addresses;
+    this.seed = options.seed;
+    const capacity = options.sessionCapacity ?? 1024;
+    this.gateways = new RowPool({ strideWords: GATEWAY.STRIDE, capacity: (options.gatewayCapacity ?? 15) + 1 });
+    this.sessions = new RowPool({ strideWords: SESSION.STRIDE, capacity: capacity + 1 });
+    this.sessionCold = alignedWords(this.sessions.capacity * SESSION_COLD.STRIDE);
+    this.mappings = new RowPool({ strideWords: MAPPING.STRIDE, capacity: 16 });
+    this.subscribers = new RowPool({ strideWords: SUBSCRIBER.STRIDE, capacity: 16 });
+    this.spaces = new RowPool({ strideWords: SPACE.STRIDE, capacity: 16 });
+    this.permissions = new RowPool({ strideWords: PERMISSION.STRIDE, capacity: 16 });
+    this.inside = new TupleTable({ capacity });
+    this.outside = new TupleTable({ capacity });
+  }
+
+  /** Sets the time, integer ns; never backwards. */
+  setNow(ns: number): void {
+    if (ns === this.nowNs) return;
+    this.nowNs = ns;
+    const ms = ns / 1e6;
+    const tick = Math.floor(ms);
+    this.tick = tick;
+    this.tickCeiling = tick === ms ? tick : tick + 1;
+  }
+
+  /** The id of a behaviour; equal behaviours have one id. Throws `InputError` for options that make no sense. */
+  addProfile(options: NatProfileOptions = {}): number {
+    const profile = resolveNatProfile(options);
+    const key = JSON.stringify(profile);
+    let id = this.#profileIds.get(key);
+    if (id === undefined) {
+      id = this.profiles.push(profile) - 1;
+      if (id > 0xffff) throw new InputError("More than 65536 different NAT behaviours in one network.");
+      this.#profileIds.set(key, id);
+    }
+    return id;
+  }
+
+  /**
+   * Adds a gateway and returns its id, at least 1. Throws `InputError` if the pool's count of addresses is not within
+   * 1 to 65,535 or the behaviour makes no sense.
+   */
+  addGateway(options: NatGatewayOptions): number {
+    const count = options.externalCount ?? 1;
+    if (!(Number.isInteger(count) && count >= 1 && count <= 65_535)) {
+      throw new InputError(`A NAT's pool has 1 to 65535 external addresses, not ${count}.`, { path: "pool.count" });
+    }
+    const profile = options.profile ?? this.addProfile(options);
+    const key = substreamKey(this.seed, "nat-port", options.name);
+    const gateway = this.gateways.allocate();
+    const words = this.gateways.words;
+    const at = gateway * GATEWAY.STRIDE;
+    words[at + GATEWAY.PROFILE_COUNT] = (profile << 16) | count;
+    words[at + GATEWAY.RANK] = options.rank;
+    words[at + GATEWAY.EXTERNAL_FIRST] = options.externalAddress;
+    words[at + GATEWAY.KEY0] = key.k0;
+    words[at + GATEWAY.KEY1] = key.k1;
+    return gateway;
+  }
+
+  /** A gateway's behaviour. */
+  profileOf(gateway: number): NatProfile {
+    return this.profiles[this.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.PROFILE_COUNT] >>> 16];
+  }
+
+  /** A gateway's extras, made if it has none. */
+  extrasOf(gateway: number): GatewayExtras {
+    const at = gateway * GATEWAY.STRIDE + GATEWAY.EXTRAS;
+    const index = this.gateways.words[at];
+    if (index !== 0) return this.extras[index]!;
+    const extras = new GatewayExtras();
+    this.gateways.words[at] = this.extras.push(extras) - 1;
+    return extras;
+  }
+
+  /** Asks the driver for a timer at a tick. */
+  requestTimer(ref: number, tick: number): void {
+    const at = this.timerRequestCount * 2;
+    if (at === this.timerRequests.length) {
+      const grown = new Int32Array(at * 2);
+      grown.set(this.timerRequests);
+      this.timerRequests = grown;
+    }
+    this.timerRequests[at] = ref;
+    this.timerRequests[at + 1] = tick;
+    this.timerRequestCount++;
+  }
+
+  /** Bytes of the columns reserved, bitmaps included: mostly untouched pages if room was reserved up front. */
+  get columnBytes(): number {
+    let bytes = this.sessionCold.byteLength;
+    for (const pool of [this.gateways, this.sessions, this.mappings, this.subscribers, this.spaces, this.permissions]) {
+      bytes += pool.words.byteLength;
+    }
+    for (
+      const table of [
+        this.inside,
+        this.outside,
+        this.mappingInside,
+        this.mappingOutside,
+        this.subscriberIndex,
+        this.spaceIndex,
+        this.permissionIndex,
+      ]
+    ) bytes += table.entries.byteLength;
+    for (const bitmap of this.bitmaps) if (bitmap !== undefined) bytes += bitmap.bytes;
+    return bytes;
+  }
+}
