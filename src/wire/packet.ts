@@ -102,10 +102,10 @@ export const EXTRA = {
   STRIDE: 16,
 } as const;
 
-const { EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, STRIDE } = PACKET;
-const { PAYLOAD, STRIDE: EXTRA_STRIDE } = EXTRA;
+const { EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, LENGTH, STRIDE } = PACKET;
+const { PAYLOAD, SACK_COUNT, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { HAS_TIMESTAMPS, HAS_MSS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED, HAS_SACK, PROTOCOL_SHIFT } = CONTROL;
-const { TCP, UDP } = PROTOCOL;
+const { TCP } = PROTOCOL;
 
 /**
  * The byte at a stream position of a virtual payload: what taps, captures and readers see where an application
@@ -200,16 +200,31 @@ export class PacketPool {
   }
 }
 
-/** Bytes of TCP options that a row encodes to, padding included: a multiple of 4. */
-export function tcpOptionBytes(pool: PacketPool, packet: number): number {
+/**
+ * SACK blocks of a packet that its TCP header has room for: 40 bytes of options, of which others take `used` (3 blocks
+ * beside timestamps, RFC 7323 section 3.2). 0 without `HAS_SACK`.
+ */
+export function sackBlocksSent(pool: PacketPool, packet: number, used: number): number {
   const words = pool.rows.words;
-  const control = words[packet * STRIDE + CONTROL_AT];
+  const offset = packet * STRIDE;
+  if ((words[offset + CONTROL_AT] & HAS_SACK) === 0) return 0;
+  const count = pool.extras.words[words[offset + EXTRA_AT] * EXTRA_STRIDE + SACK_COUNT];
+  const room = 40 - 4 - used >> 3;
+  return count < room ? count : room;
+}
+
+/** Bytes of TCP options that a row encodes to, padding included: a multiple of 4, at most 40. */
+export function tcpOptionBytes(pool: PacketPool, packet: number): number {
+  const control = pool.rows.words[packet * STRIDE + CONTROL_AT];
   let bytes = 0;
   if (control & HAS_MSS) bytes += 4;
   if (control & HAS_TIMESTAMPS) bytes += control & HAS_SACK_PERMITTED ? 10 : 12;
   if (control & HAS_SACK_PERMITTED) bytes += control & HAS_TIMESTAMPS ? 2 : 4;
   if (control & HAS_WINDOW_SCALE) bytes += 4;
-  if (control & HAS_SACK) bytes += 4 + 8 * pool.extras.words[words[packet * STRIDE + EXTRA_AT] * EXTRA_STRIDE + 3];
+  if (control & HAS_SACK) {
+    const blocks = sackBlocksSent(pool, packet, bytes);
+    if (blocks > 0) bytes += 4 + 8 * blocks;
+  }
   return bytes;
 }
 
@@ -217,10 +232,10 @@ export function tcpOptionBytes(pool: PacketPool, packet: number): number {
 export function packetBytes(pool: PacketPool, packet: number, ipv6: boolean): number {
   const offset = packet * STRIDE;
   const words = pool.rows.words;
-  const control = words[offset + CONTROL_AT];
-  const protocol = control >>> PROTOCOL_SHIFT;
   const ipBytes = ipv6 ? 40 : 20;
-  const length = words[offset + PACKET.LENGTH];
-  if (protocol === TCP) return ipBytes + 20 + tcpOptionBytes(pool, packet) + length;
-  return ipBytes + 8 + (protocol === UDP ? length : length);
+  const length = words[offset + LENGTH];
+  if (words[offset + CONTROL_AT] >>> PROTOCOL_SHIFT === TCP) {
+    return ipBytes + 20 + tcpOptionBytes(pool, packet) + length;
+  }
+  return ipBytes + 8 + length;
 }
