@@ -15,6 +15,7 @@
  *
  * @module
  */
+import { finalise32 } from "../base/hash.ts";
 import { alignedWords } from "./rows.ts";
 
 /** Most of the slots that may be taken before the table doubles. */
@@ -28,9 +29,7 @@ export function hashTuple(host: number, local: number, remote: number, ports: nu
   let h = Math.imul(host ^ 0x9e3779b9, 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 15) ^ local, 0xc2b2ae35);
   h = Math.imul(h ^ (h >>> 13) ^ remote, 0x27d4eb2f);
-  h = Math.imul(h ^ (h >>> 16) ^ ports, 0x165667b1);
-  h = Math.imul(h ^ (h >>> 15), 0x85ebca77);
-  return h ^ (h >>> 16);
+  return finalise32(h ^ (h >>> 16) ^ ports);
 }
 
 /** Place in `entries` of the first entry that a key with this hash may have; `mask` is the table's. */

@@ -1,0 +1,371 @@
+/**
+ * Forwarding tables: longest prefix match over IPv4 and IPv6, equal-cost groups, and host populations as ranges.
+ *
+ * All tables of a partition share a few typed arrays. A table of a few routes (a million home gateways have two each)
+ * is a list that is scanned; a larger one is a trie of 256-way nodes over the address bytes whose branches end as soon
+ * as no longer prefix can match.
+ *
+ * @module
+ */
+import type { AddressTable } from "../base/address.ts";
+import { alignedWords, RowPool } from "../store/rows.ts";
+
+/** A family's routes are scanned up to this many, and compiled to a trie beyond. */
+const SCANNED_ROUTES = 8;
+
+/** Word offsets of a table's row. */
+const TABLE = {
+  /** IPv4: where the list begins in the pool, or the trie's root (a slot word). */
+  V4: 0,
+  /** IPv4: routes in the list, or `IS_TRIE`. While the table is being built: `BUILDING`. */
+  V4_COUNT: 1,
+  /** The same for IPv6. While the table is being built: its first staged route. */
+  V6: 2,
+  V6_COUNT: 3,
+  STRIDE: 4,
+} as const;
+const { V4, V4_COUNT, V6, V6_COUNT, STRIDE } = TABLE;
+const IS_TRIE = -1;
+const BUILDING = -2;
+
+/** Word offsets of a staged route: prefix words follow `WORDS`. */
+const STAGED = { NEXT: 0, FAMILY_BITS: 1, SLOT: 2, WORDS: 3, STRIDE: 8 } as const;
+
+/** Words of a scanned route: IPv4 {prefix, mask, slot}; IPv6 {four prefix words, bits, slot}. */
+const V4_WORDS = 3;
+const V6_WORDS = 6;
+
+/** Kinds of a slot word (its low two bits); the rest is the value. A slot word 0 is no route. */
+const KIND_MASK = 3;
+const NO_ROUTE = 0;
+/** The value is a link direction. */
+const LINK = 1;
+/** The value is a place in `#targets`. */
+const TARGET = 2;
+/** The value is a trie node. */
+const NODE = 3;
+/** One past the largest value of a slot word. */
+const VALUE_LIMIT = 2 ** 29;
+
+/** What a target begins with: a range {`RANGE`, first id, count, link base, stride}, or the links of a group. */
+const RANGE = 0;
+
+/** A network prefix, as `parsePrefix` gives it: bits of the address beyond `bits` are ignored. */
+export interface RoutePrefix {
+  /** The address: one (IPv4) or four (IPv6) 32-bit words, signed or unsigned, leading word first. */
+  readonly address: { readonly family: 4 | 6; readonly words: readonly number[] };
+  /** Length of the prefix in bits: 0 to 32 or 128. */
+  readonly bits: number;
+}
+
+/** Where a route leads. Link directions are integers from 0 to 2^29 - 1. */
+export type RouteEntry =
+  /** One link direction. */
+  | { readonly link: number }
+  /**
+   * A host population: address id `firstId + i` is reached over link direction `linkBase + i * stride`
+   * (0 ≤ i < `count`). An address of the prefix outside the population is unreachable.
+   */
+  | { readonly firstId: number; readonly count: number; readonly linkBase: number; readonly stride: number }
+  /** Equal-cost links, of which the flow hash picks one. Order matters; a link named twice has twice the weight. */
+  | { readonly links: readonly number[] };
+
+/** Options of {@linkcode RouteTables}. */
+export interface RouteTablesOptions {
+  /** Tables to reserve room for. Default 1,024; the room doubles when they run out. */
+  tables?: number;
+}
+
+/** A route while a table is compiled. */
+interface StagedRoute {
+  family: 4 | 6;
+  bits: number;
+  slot: number;
+  words: number[];
+}
+
+/**
+ * The forwarding tables of a partition's nodes. Routes are added to a table, then it is frozen, then looked up.
+ *
+ * @example
+ * ```ts
+ * import { AddressTable, parsePrefix } from "../base/address.ts";
+ * import { RouteTables } from "./routes.ts";
+ * const addresses = new AddressTable();
+ * const routes = new RouteTables(addresses);
+ * const table = routes.create();
+ * routes.add(table, parsePrefix("0.0.0.0/0"), { link: 3 });
+ * routes.add(table, parsePrefix("10.0.0.0/8"), { links: [4, 5] });
+ * routes.freeze(table);
+ * routes.lookup(table, addresses.intern("192.0.2.1"), 0); // 3
+ * ```
+ */
+export class RouteTables {
+  readonly #addresses: AddressTable;
+  readonly #tables: RowPool;
+  readonly #staged = new RowPool({ strideWords: STAGED.STRIDE, capacity: 64 });
+  /** The lists of scanned routes. */
+  #pool = new Int32Array(1024);
+  #poolEnd = 0;
+  /** Trie nodes of 256 slot words; node 0 is not used. */
+  #nodes: Int32Array = new Int32Array(0);
+  #nodeEnd = 1;
+  #targets = new Int32Array(256);
+  #targetEnd = 0;
+
+  /** No tables yet; destinations are ids of `addresses`. */
+  constructor(addresses: AddressTable, options: RouteTablesOptions = {}) {
+    this.#addresses = addresses;
+    this.#tables = new RowPool({ strideWords: STRIDE, capacity: (options.tables ?? 1023) + 1 });
+  }
+
+  /** A new empty table's id, at least 1. */
+  create(): number {
+    const table = this.#tables.allocate();
+    this.#tables.words[table * STRIDE + V4_COUNT] = BUILDING;
+    return table;
+  }
+
+  /**
+   * Adds a route to a table that is not frozen. A second route for the same prefix replaces the first. Throws
+   * `RangeError` for a link direction, a prefix length or a population out of range, `Error` if the table is frozen.
+   */
+  add(table: number, prefix: RoutePrefix, entry: RouteEntry): void {
+    const { family, words } = prefix.address;
+    this.#checkBuilding(table);
+    if (!(Number.isInteger(prefix.bits) && prefix.bits >= 0 && prefix.bits <= (family === 4 ? 32 : 128))) {
+      throw new RangeError(`A prefix of IPv${family} cannot have ${prefix.bits} bits.`);
+    }
+    const slot = this.#slotOf(entry);
+    const route = this.#staged.allocate();
+    const staged = this.#staged.words;
+    const tables = this.#tables.words;
+    const at = route * STAGED.STRIDE;
+    staged[at + STAGED.NEXT] = tables[table * STRIDE + V6];
+    tables[table * STRIDE + V6] = route;
+    staged[at + STAGED.FAMILY_BITS] = (family << 8) | prefix.bits;
+    staged[at + STAGED.SLOT] = slot;
+    for (let k = 0; k < words.length; k++) staged[at + STAGED.WORDS + k] = words[k] & maskWord(prefix.bits, k);
+  }
+
+  /**
+   * Compiles a table; routes can no longer be added. Freeze a table before the next is filled: routes take less room
+   * afterwards. Throws `Error` if it is frozen already.
+   */
+  freeze(table: number): void {
+    this.#checkBuilding(table);
+    const routes = this.#unstage(table);
+    const row = table * STRIDE;
+    const v4 = routes.filter((route) => route.family === 4);
+    const v6 = routes.filter((route) => route.family === 6);
+    const v4Root = this.#compile(v4);
+    const v6Root = this.#compile(v6);
+    const tables = this.#tables.words;
+    tables[row + V4] = v4Root;
+    tables[row + V4_COUNT] = v4.length > SCANNED_ROUTES ? IS_TRIE : v4.length;
+    tables[row + V6] = v6Root;
+    tables[row + V6_COUNT] = v6.length > SCANNED_ROUTES ? IS_TRIE : v6.length;
+  }
+
+  /**
+   * The link direction towards an address by the longest matching prefix of a frozen table; -1 if there is no route,
+   * or no such host in the population that the prefix stands for. `flowHash` (any i32, from stable words: address
+   * bytes and ports, never ids) picks a link of an equal-cost group.
+   */
+  lookup(table: number, destinationId: number, flowHash: number): number {
+    const tables = this.#tables.words;
+    const row = table * STRIDE;
+    let slot: number;
+    if (this.#addresses.isIpv6(destinationId)) {
+      const count = tables[row + V6_COUNT];
+      slot = count >= 0
+        ? this.#scanV6(tables[row + V6], count, destinationId)
+        : this.#walkV6(tables[row + V6], destinationId);
+    } else {
+      const word = this.#addresses.word(destinationId);
+      const count = tables[row + V4_COUNT];
+      slot = count >= 0 ? this.#scanV4(tables[row + V4], count, word) : this.#walkV4(tables[row + V4], word);
+    }
+    const value = slot >> 2;
+    if ((slot & KIND_MASK) === LINK) return value;
+    return slot === NO_ROUTE ? -1 : this.#choose(value, destinationId, flowHash);
+  }
+
+  /** Bytes that tables, routes, trie nodes and targets take up. */
+  get bytes(): number {
+    return 4 * (this.#tables.end * STRIDE + this.#poolEnd + (this.#nodeEnd - 1) * 256 + this.#targetEnd);
+  }
+
+  #scanV4(begin: number, count: number, word: number): number {
+    const pool = this.#pool;
+    for (let at = begin, end = begin + count * V4_WORDS; at < end; at += V4_WORDS) {
+      if ((word & pool[at + 1]) === pool[at]) return pool[at + 2];
+    }
+    return NO_ROUTE;
+  }
+
+  #scanV6(begin: number, count: number, id: number): number {
+    const pool = this.#pool;
+    for (let at = begin, end = begin + count * V6_WORDS; at < end; at += V6_WORDS) {
+      const bits = pool[at + 4];
+      let k = 0;
+      while (32 * k < bits && (this.#addresses.v6Word(id, k) & maskWord(bits, k)) === pool[at + k]) k++;
+      if (32 * k >= bits) return pool[at + 5];
+    }
+    return NO_ROUTE;
+  }
+
+  #walkV4(root: number, word: number): number {
+    const nodes = this.#nodes;
+    let slot = root;
+    for (let shift = 24; (slot & KIND_MASK) === NODE; shift -= 8) {
+      slot = nodes[((slot >> 2) << 8) | ((word >>> shift) & 255)];
+    }
+    return slot;
+  }
+
+  #walkV6(root: number, id: number): number {
+    const nodes = this.#nodes;
+    let slot = root;
+    let word = 0;
+    for (let depth = 0; (slot & KIND_MASK) === NODE; depth++) {
+      if ((depth & 3) === 0) word = this.#addresses.v6Word(id, depth >> 2);
+      slot = nodes[((slot >> 2) << 8) | ((word >>> (24 - 8 * (depth & 3))) & 255)];
+    }
+    return slot;
+  }
+
+  #choose(target: number, id: number, flowHash: number): number {
+    const targets = this.#targets;
+    const links = targets[target];
+    if (links !== RANGE) return targets[target + 1 + (flowHash >>> 0) % links];
+    const i = id - targets[target + 1];
+    return i >= 0 && i < targets[target + 2] ? targets[target + 3] + i * targets[target + 4] : -1;
+  }
+
+  #checkBuilding(table: number): void {
+    if (this.#tables.words[table * STRIDE + V4_COUNT] !== BUILDING) {
+      throw new Error(`Routing table ${table} is frozen: routes are added before that.`);
+    }
+  }
+
+  #slotOf(entry: RouteEntry): number {
+    if ("link" in entry) return (checkLink(entry.link) << 2) | LINK;
+    if ("links" in entry) {
+      if (entry.links.length === 0) throw new RangeError("A group of equal-cost links needs at least one link.");
+      if (entry.links.length === 1) return (checkLink(entry.links[0]) << 2) | LINK;
+      return (this.#addTarget([entry.links.length, ...entry.links.map(checkLink)]) << 2) | TARGET;
+    }
+    const { firstId, count, linkBase, stride } = entry;
+    if (!(firstId > 0 && count > 0 && Number.isInteger(stride))) {
+      throw new RangeError(`A population needs a first id, a count and a stride, not ${firstId}, ${count}, ${stride}.`);
+    }
+    checkLink(linkBase);
+    checkLink(linkBase + (count - 1) * stride);
+    return (this.#addTarget([RANGE, firstId, count, linkBase, stride]) << 2) | TARGET;
+  }
+
+  #addTarget(words: number[]): number {
+    const target = this.#targetEnd;
+    this.#targets = withRoom(this.#targets, target + words.length);
+    this.#targets.set(words, target);
+    this.#targetEnd += words.length;
+    return target;
+  }
+
+  /** Takes a table's routes out of the staging rows: shortest first, one per prefix. */
+  #unstage(table: number): StagedRoute[] {
+    const staged = this.#staged.words;
+    const routes: StagedRoute[] = [];
+    for (let route = this.#tables.words[table * STRIDE + V6]; route !== 0;) {
+      const at = route * STAGED.STRIDE;
+      const next = staged[at + STAGED.NEXT];
+      const family = (staged[at + STAGED.FAMILY_BITS] >> 8) as 4 | 6;
+      routes.push({
+        family,
+        bits: staged[at + STAGED.FAMILY_BITS] & 255,
+        slot: staged[at + STAGED.SLOT],
+        words: Array.from(staged.subarray(at + STAGED.WORDS, at + STAGED.WORDS + (family === 4 ? 1 : 4))),
+      });
+      this.#staged.release(route);
+      route = next;
+    }
+    // Newest first so far: of equal prefixes the first is kept.
+    routes.sort(compareRoutes);
+    return routes.filter((route, i) => i === 0 || compareRoutes(route, routes[i - 1]) !== 0);
+  }
+
+  /** Compiles one family's routes, shortest first, and returns the list's place or the trie's root. */
+  #compile(routes: StagedRoute[]): number {
+    if (routes.length <= SCANNED_ROUTES) return this.#compileList(routes);
+    let root = NO_ROUTE;
+    for (const route of routes) root = this.#insert(root, route, 0);
+    return root;
+  }
+
+  #compileList(routes: StagedRoute[]): number {
+    const begin = this.#poolEnd;
+    this.#pool = withRoom(this.#pool, begin + routes.length * V6_WORDS);
+    for (const route of routes.toReversed()) {
+      const fields = route.family === 4
+        ? [route.words[0], maskWord(route.bits, 0), route.slot]
+        : [...route.words, route.bits, route.slot];
+      this.#pool.set(fields, this.#poolEnd);
+      this.#poolEnd += fields.length;
+    }
+    return begin;
+  }
+
+  /** Inserts a route into a subtrie whose address byte is `depth`; returns the subtrie's new slot word. */
+  #insert(slot: number, route: StagedRoute, depth: number): number {
+    const rest = route.bits - 8 * depth;
+    if (rest <= 0) return route.slot;
+    const node = (slot & KIND_MASK) === NODE ? slot >> 2 : this.#addNode(slot);
+    const byte = (route.words[depth >> 2] >>> (24 - 8 * (depth & 3))) & 255;
+    const at = (node << 8) | byte;
+    if (rest >= 8) {
+      // (The nodes may be replaced within.)
+      const below = this.#insert(this.#nodes[at], route, depth + 1);
+      this.#nodes[at] = below;
+    } else this.#nodes.fill(route.slot, at, at + (1 << (8 - rest)));
+    return (node << 2) | NODE;
+  }
+
+  #addNode(slot: number): number {
+    const node = this.#nodeEnd++;
+    if (this.#nodeEnd * 256 > this.#nodes.length) {
+      const grown = alignedWords(Math.max(16 * 256, this.#nodes.length * 2));
+      grown.set(this.#nodes);
+      this.#nodes = grown;
+    }
+    this.#nodes.fill(slot, node << 8, (node + 1) << 8);
+    return node;
+  }
+}
+
+/** Word `k` of the mask of a prefix of `bits` bits, signed. */
+function maskWord(bits: number, k: number): number {
+  const rest = bits - 32 * k;
+  return rest >= 32 ? -1 : rest <= 0 ? 0 : -1 << (32 - rest);
+}
+
+function compareRoutes(a: StagedRoute, b: StagedRoute): number {
+  let difference = a.family - b.family || a.bits - b.bits;
+  for (let k = 0; difference === 0 && k < a.words.length; k++) difference = a.words[k] - b.words[k];
+  return difference;
+}
+
+function checkLink(link: number): number {
+  if (!(Number.isInteger(link) && link >= 0 && link < VALUE_LIMIT)) {
+    throw new RangeError(`A link direction must be an integer from 0 to ${VALUE_LIMIT - 1}, not ${link}.`);
+  }
+  return link;
+}
+
+/** `words`, or a larger copy if it has no room for `needed`. */
+function withRoom(words: Int32Array<ArrayBuffer>, needed: number): Int32Array<ArrayBuffer> {
+  if (needed <= words.length) return words;
+  const grown = new Int32Array(Math.max(needed, words.length * 2));
+  grown.set(words);
+  return grown;
+}
