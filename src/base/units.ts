@@ -51,7 +51,6 @@ const DURATION: Quantity = {
     ["\u03bcs", NS_PER_US], // Greek mu
     ["ms", NS_PER_MS],
     ["s", NS_PER_S],
-    ["sec", NS_PER_S],
     ["min", NS_PER_MIN],
     ["h", NS_PER_H],
     ["d", NS_PER_DAY],
