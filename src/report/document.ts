@@ -4,21 +4,8 @@
  * @module
  */
 
-/** The limits that can bind, by their names: fixed for good. */
-export const LIMIT_NAMES = [
-  "ports",
-  "nat-pool",
-  "nat-quota",
-  "files",
-  "memory",
-  "cpu",
-  "syn-queue",
-  "accept-queue",
-  "link",
-] as const;
-
-/** One of the limits that can bind. */
-export type LimitName = typeof LIMIT_NAMES[number];
+import type { LimitName } from "../base/limit_names.ts";
+export { LIMIT_NAMES, type LimitName } from "../base/limit_names.ts";
 
 /** How far one limit was used, at one node (or at the fullest member of a population). */
 export interface LimitReport {

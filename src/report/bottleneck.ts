@@ -1,0 +1,182 @@
+/**
+ * Which limit bound: each limit of a run in sentences, with the arithmetic that a reader can check.
+ *
+ * @module
+ */
+import { formatBytes, formatCount } from "../base/units.ts";
+import type { LimitName, LimitReport, RunReport } from "./document.ts";
+import { counted, percent, seconds } from "./text.ts";
+
+/** A limit that bound, told. */
+export interface LimitStory {
+  /** One line: what ran out, where, when. */
+  headline: string;
+  /** The numbers: used, capacity, where the capacity comes from, what was refused. */
+  numbers: string;
+  /** Why it is so: what is counted, and who is not affected. */
+  why: string;
+  /** What would move it. */
+  remedy: string;
+}
+
+/** What one unit of each limit is, where the report's `detail` does not say. */
+const UNITS: Record<LimitName, string> = {
+  "ports": "ephemeral ports",
+  "nat-pool": "external ports of the pool",
+  "nat-quota": "sessions of one inner address",
+  "files": "open files",
+  "memory": "socket memory",
+  "cpu": "CPU time",
+  "syn-queue": "places in the SYN queue",
+  "accept-queue": "places in the accept queue",
+  "link": "bytes of the link's queue",
+};
+
+/** Port ranges that readers may know, by their size. */
+const KNOWN_RANGES = new Map<number, string>([
+  [28232, "60,999 - 32,768 + 1, Linux's default range"],
+  [16384, "65,535 - 49,152 + 1, the IANA range, default of Windows and macOS"],
+  [64512, "65,535 - 1,024 + 1, every unprivileged port"],
+  [65535, "every port but 0"],
+  [64511, "65,535 - 1,025 + 1"],
+]);
+
+/** Limits that refused something, the first that bound first (ties: by name of limit, then node). */
+export function boundLimits(report: RunReport): LimitReport[] {
+  return report.limits
+    .filter((limit) => limit.refused > 0 || limit.firstHitSeconds !== null)
+    .sort((a, b) =>
+      (a.firstHitSeconds ?? Infinity) - (b.firstHitSeconds ?? Infinity) ||
+      (a.limit < b.limit ? -1 : a.limit > b.limit ? 1 : 0) || (a.node < b.node ? -1 : 1)
+    );
+}
+
+/** Limits that refused nothing but were at least half used, the fullest first. */
+export function nearLimits(report: RunReport): LimitReport[] {
+  return report.limits
+    .filter((limit) => limit.refused === 0 && limit.firstHitSeconds === null)
+    .filter((limit) => Number.isFinite(limit.capacity) && limit.used * 2 >= limit.capacity && limit.used > 0)
+    .sort((a, b) => b.used / b.capacity - a.used / a.capacity);
+}
+
+/** `"28,232 of 28,232 ephemeral ports towards 192.0.2.1:443"`; memory in bytes for people. */
+export function usedOfCapacity(limit: LimitReport): string {
+  const write = limit.limit === "memory" ? (n: number) => formatBytes(n, 3) : formatCount;
+  const unit = limit.detail === "" ? UNITS[limit.limit] : limit.detail;
+  if (!Number.isFinite(limit.capacity)) return `${write(limit.used)} ${unit} (unlimited)`;
+  return `${write(limit.used)} of ${write(limit.capacity)} ${unit}`;
+}
+
+/** One line for a limit that was not reached: how full it was. */
+export function roomLeft(limit: LimitReport): string {
+  return `${limit.limit} of ${limit.node}: ${usedOfCapacity(limit)} (${percent(limit.used, limit.capacity)})`;
+}
+
+/** Tells a limit that bound. `attempted` is how many connections the run tried (for the share refused). */
+export function explainLimit(limit: LimitReport, attempted: number): LimitStory {
+  const { node, refused } = limit;
+  const when = limit.firstHitSeconds === null ? "" : ` at ${seconds(limit.firstHitSeconds)}`;
+  const share = refused > 0 && attempted > refused ? ` (${percent(refused, attempted)} of all attempts)` : "";
+  const count = formatCount(refused);
+  const capacity = formatCount(limit.capacity);
+  const range = arithmetic(limit);
+  const had = `${node} used ${usedOfCapacity(limit)}${range}`;
+  switch (limit.limit) {
+    case "ports":
+      return {
+        headline: `${node} ran out of ports${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "connect()", "failed with EADDRNOTAVAIL")}${share}.`,
+        why:
+          "A port is counted per (source address, destination address, destination port): the server's port is not " +
+          `used up, and another client, or this one towards another address or port, still has all of its ${capacity}.`,
+        remedy: "more source addresses on the client, more destination addresses or ports, a wider " +
+          "net.ipv4.ip_local_port_range, or fewer connections kept (reuse them; a TIME_WAIT holds its port too).",
+      };
+    case "nat-pool":
+      return {
+        headline: `${node}'s pool of external ports was empty${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "new flow", "got no mapping and was dropped")}.`,
+        why: "Everyone behind the gateway shares the pool: its heaviest users take the ports, and all the others are " +
+          "refused with them. Connections that have a mapping go on.",
+        remedy:
+          "more addresses in the pool, a quota for each inner address, shorter timeouts, mapping that depends on " +
+          "the endpoint with overloading (one external port for many destinations), or IPv6, which needs no mapping.",
+      };
+    case "nat-quota":
+      return {
+        headline: `an inner address behind ${node} reached its quota${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "new flow", "of an address at its quota was dropped")}.`,
+        why: "The quota holds for each inner address alone: it keeps the pool for the others.",
+        remedy: "a higher quota (with a larger pool), or fewer flows at once from one inner address.",
+      };
+    case "files":
+      return {
+        headline: `${node} ran out of file descriptors${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "socket", "was refused with EMFILE")}${share}.`,
+        why: "Every connection is an open file on each host that holds an end of it; a port number is not used up on " +
+          "the listening side, a file is.",
+        remedy: "a higher limit of open files (RLIMIT_NOFILE, fs.nr_open), or connections closed sooner.",
+      };
+    case "memory":
+      return {
+        headline: `${node} ran out of socket memory${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "socket", "was refused with ENOBUFS")}${share}.`,
+        why: "Every open connection costs its host memory for the socket and its buffers, port or no port.",
+        remedy: "more memory, smaller buffers, or fewer connections at once.",
+      };
+    case "cpu":
+      return {
+        headline: `${node}'s CPU was saturated${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "packet", "found no time to be processed")}.`,
+        why: "Each packet takes processing time: above that rate queues grow until something overflows.",
+        remedy: "more cores or hosts, or less work for each packet and connection.",
+      };
+    case "syn-queue":
+      return {
+        headline: `${node}'s SYN queue was full${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "SYN", "was dropped")}.`,
+        why:
+          "A half-open connection stands in the SYN queue until the handshake's last ACK: for a round trip, or much " +
+          "longer where the ACK never comes (a flood). A dropped SYN is sent again after 1 s, then 2 s, 4 s, …",
+        remedy: "a longer backlog (listen(), net.core.somaxconn, net.ipv4.tcp_max_syn_backlog), or SYN cookies.",
+      };
+    case "accept-queue":
+      return {
+        headline: `${node}'s accept queue was full${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "connection", "found no place in it")}.`,
+        why: "Connections that are through the handshake wait there until the application calls accept(): it accepts " +
+          "more slowly than they come.",
+        remedy: "an application that accepts faster, or a longer backlog (listen() and net.core.somaxconn) for bursts.",
+      };
+    case "link":
+      return {
+        headline: `the queue of link ${node} overflowed${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "packet", "was dropped")}.`,
+        why: "More came in than the link's rate lets out; TCP takes the drops as congestion and slows down.",
+        remedy: "a faster link, a longer queue (it buys bursts, and costs delay), or fewer senders at once.",
+      };
+  }
+}
+
+/** ` (= 60,999 - 32,768 + 1, Linux's default range)` where the capacity is one that people know. */
+function arithmetic(limit: LimitReport): string {
+  if (limit.limit === "ports") {
+    const known = KNOWN_RANGES.get(limit.capacity);
+    return known === undefined ? "" : ` (${known})`;
+  }
+  if (limit.limit === "nat-pool") {
+    for (const size of [64512, 64511, 65535]) {
+      const addresses = limit.capacity / size;
+      if (!Number.isInteger(addresses) || addresses < 1) continue;
+      return ` (${counted(addresses, "address", "addresses")} x ${formatCount(size)} ports)`;
+    }
+  }
+  return "";
+}
+
+/** "the next connect() failed …", and how many did in all. */
+function nextOnes(refused: number, count: string, noun: string, verb: string): string {
+  if (refused === 0) return `not one ${noun} more`;
+  if (refused === 1) return `the next ${noun} ${verb}, the only one`;
+  return `the next ${noun} ${verb}, ${count} in all`;
+}

@@ -1,0 +1,206 @@
+/**
+ * What a person reads after a run: what happened, which limit bound, where and when, and whether the expectations held.
+ *
+ * @module
+ */
+import { formatBytes, formatCount } from "../base/units.ts";
+import { boundLimits, explainLimit, nearLimits, roomLeft } from "./bottleneck.ts";
+import type { ExpectReport, LimitReport, RunReport } from "./document.ts";
+import { counted, type Paint, paint, seconds, wrap } from "./text.ts";
+
+/** How to print, and what the document alone does not tell. */
+export interface SummaryOptions {
+  /** ANSI colours. Default false. */
+  colour?: boolean;
+  /** Columns. Default 96, at least 60. */
+  width?: number;
+  /** One line about the scenario, in its author's words. */
+  description?: string;
+  /** Where all connections went, `server:443`; only where they all went to the same listening port of one host. */
+  onlyDestination?: string;
+}
+
+/** Labels take so many columns. */
+const LABEL = 15;
+/** Limits told after the first. */
+const TOLD_AFTER_FIRST = 3;
+
+const ENDED: Record<RunReport["ended"], string> = {
+  quiescence: "nothing was left to do",
+  time: "the time set for it was over",
+  until: "its condition was met",
+  interrupted: "it was interrupted",
+};
+
+/** Failures by the names that programs get, in words. */
+const GLOSS: Record<string, string> = {
+  EADDRNOTAVAIL: "no port left",
+  ECONNREFUSED: "nobody listens there",
+  ECONNRESET: "reset by the other side",
+  ETIMEDOUT: "no answer",
+  EHOSTUNREACH: "no way there",
+  ENETUNREACH: "no route",
+  EMFILE: "no file descriptor left",
+  ENOBUFS: "no memory left",
+  ENOMEM: "no memory left",
+};
+
+/** The summary of a run, ending in a line feed. */
+export function summary(report: RunReport, options: SummaryOptions = {}): string {
+  const ink = paint(options.colour ?? false);
+  const width = Math.max(60, options.width ?? 96);
+  const lines = [
+    ...header(report, options, ink, width),
+    "",
+    ...happened(report, width),
+    "",
+    ...bound(report, options, ink, width),
+    ...expectations(report.expect, ink),
+    ink.dim(`Digest ${report.digest}: the same scenario and seed give the same digest, packet for packet.`),
+  ];
+  return lines.join("\n") + "\n";
+}
+
+/** The lines of the expectations that failed, for those who want nothing else; empty if all held. */
+export function failedExpectations(expect: ExpectReport[]): string {
+  return expect.filter((line) => !line.ok)
+    .map((line) => `expectation failed: ${line.text} (expected ${shown(line.expected)}, found ${shown(line.found)})\n`)
+    .join("");
+}
+
+function header(report: RunReport, options: SummaryOptions, ink: Paint, width: number): string[] {
+  const cut = report.ended === "interrupted";
+  const lines = [`${ink.bold(report.scenario)}  ${ink.dim(`(seed ${report.seed})`)}`];
+  if (options.description !== undefined) lines.push(...wrap(options.description.trim().replace(/\s+/g, " "), width));
+  if (cut) lines.push(ink.bad("CUT OFF: interrupted before the end. This is the run so far."));
+  const pace = report.wallSeconds > 0 ? `, ${rate(report.packets.hops / report.wallSeconds)} packet-hops/s` : "";
+  lines.push(
+    `${seconds(report.simulatedSeconds)} simulated in ${seconds(report.wallSeconds)}${pace}` +
+      (cut ? "" : `; the run ended because ${ENDED[report.ended]}`),
+  );
+  return lines;
+}
+
+function happened(report: RunReport, width: number): string[] {
+  const { connections, packets, memory } = report;
+  const rows: [string, string][] = [];
+  rows.push([
+    "Connections",
+    `${formatCount(connections.attempted)} attempted, ${formatCount(connections.established)} established` +
+    reasons(", ", connections.failed, "failed", GLOSS),
+  ]);
+  rows.push([
+    "",
+    `at most ${formatCount(connections.peakConcurrent)} at the same time, ${formatCount(connections.open)} ` +
+    `open at the end` + reasons("; ", connections.broken, "broke", GLOSS),
+  ]);
+  if (connections.repliesCompleted > 0) {
+    rows.push(["Requests", `${formatCount(connections.repliesCompleted)} answered in full`]);
+  }
+  const { p50, p90, p99, max } = connections.connectMs;
+  if (p50 !== null) {
+    const ms = (value: number | null) => seconds((value ?? 0) / 1e3);
+    rows.push(["Connect time", `median ${ms(p50)}, 90% within ${ms(p90)}, 99% within ${ms(p99)}, slowest ${ms(max)}`]);
+  }
+  rows.push([
+    "Packets",
+    `${formatCount(packets.sent)} sent, ${formatCount(packets.delivered)} delivered` +
+    (reasons(", ", packets.dropped, "dropped", {}) || ", none dropped") +
+    `; ${formatCount(packets.hops)} links crossed`,
+  ]);
+  const each = memory.bytesPerConnection > 0 ? `${formatCount(Math.round(memory.bytesPerConnection))} B` : "";
+  rows.push([
+    "Memory",
+    (each === "" ? "" : `${each} a connection (both ends, tables, NAT), `) +
+    `${formatBytes(memory.peakRssBytes, 3)} for the process`,
+  ]);
+  return rows.flatMap(([label, text]) =>
+    wrap(text, width - LABEL - 2).map((line, i) => `  ${(i === 0 ? label : "").padEnd(LABEL)}${line}`)
+  );
+}
+
+function bound(report: RunReport, options: SummaryOptions, ink: Paint, width: number): string[] {
+  const hit = boundLimits(report);
+  const lines: string[] = [];
+  if (hit.length === 0) {
+    lines.push(ink.bold("No limit bound."));
+    const near = nearLimits(report);
+    const shownLimits = near.length > 0 ? near.slice(0, TOLD_AFTER_FIRST) : fullest(report.limits);
+    for (const limit of shownLimits) lines.push(...wrap(roomLeft(limit), width, "  "));
+  } else {
+    const [first, ...rest] = hit;
+    const story = explainLimit(first, report.connections.attempted);
+    lines.push(`${ink.bold("What bound:")} ${ink.hot(story.headline)}  ${ink.dim(`[${first.limit}]`)}`);
+    lines.push(...wrap(story.numbers, width, "  "));
+    lines.push(...wrap(story.why, width, "  "));
+    lines.push(...wrap(`What moves it: ${story.remedy}`, width, "  "));
+    for (const limit of rest.slice(0, TOLD_AFTER_FIRST)) {
+      const next = explainLimit(limit, report.connections.attempted);
+      lines.push(`${ink.bold("Then:")} ${next.headline}  ${ink.dim(`[${limit.limit}]`)}`);
+      lines.push(...wrap(next.numbers, width, "  "));
+    }
+    const more = rest.length - TOLD_AFTER_FIRST;
+    if (more > 0) lines.push(`And ${counted(more, "more limit")} bound later: --json lists them.`);
+  }
+  const only = options.onlyDestination;
+  const peak = report.connections.peakConcurrent;
+  if (only !== undefined && peak > 65535) {
+    lines.push(
+      ink.bold(`One listening port, ${only}, held ${formatCount(peak)} connections at once.`),
+      ...wrap(
+        "Accepting a connection takes no port: a connection is known by its four addresses and ports together, and " +
+          "these differ in the client's. What ends a server is files, memory and time, not 65,535.",
+        width,
+        "  ",
+      ),
+    );
+  }
+  lines.push("");
+  return lines;
+}
+
+function expectations(expect: ExpectReport[], ink: Paint): string[] {
+  if (expect.length === 0) return [];
+  const held = expect.filter((line) => line.ok).length;
+  const heading = held === expect.length ? `all ${held} held` : `${held} of ${expect.length} held`;
+  return [
+    `${ink.bold("Expectations:")} ${expect.length === 1 && held === 1 ? "the one held" : heading}`,
+    ...expect.map((line) =>
+      line.ok
+        ? `  ${ink.good("ok  ")}  ${line.text}`
+        : `  ${ink.bad("FAIL")}  ${line.text}: expected ${shown(line.expected)}, found ${shown(line.found)}`
+    ),
+    "",
+  ];
+}
+
+/** `, 5 failed (EADDRNOTAVAIL, no port left)`, or the reasons with a count each; empty where there are none. */
+function reasons(lead: string, counts: Record<string, number>, verb: string, gloss: Record<string, string>): string {
+  const present = Object.entries(counts).filter(([, count]) => count > 0)
+    .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  if (present.length === 0) return "";
+  const total = present.reduce((sum, [, count]) => sum + count, 0);
+  const named = (name: string) => gloss[name] === undefined ? name : `${name}, ${gloss[name]}`;
+  const list = present.length === 1
+    ? named(present[0][0])
+    : present.map(([name, count]) => `${formatCount(count)} ${named(name)}`).join("; ");
+  return `${lead}${formatCount(total)} ${verb} (${list})`;
+}
+
+/** The limit nearest to its capacity, if any was used at all. */
+function fullest(limits: LimitReport[]): LimitReport[] {
+  const used = limits.filter((limit) => Number.isFinite(limit.capacity) && limit.capacity > 0 && limit.used > 0);
+  used.sort((a, b) => b.used / b.capacity - a.used / a.capacity);
+  return used.slice(0, 1);
+}
+
+/** `"1.2 M"`, `"265 k"`. */
+function rate(perSecond: number): string {
+  if (perSecond >= 1e6) return `${(perSecond / 1e6).toFixed(1)} M`;
+  return perSecond >= 1e4 ? `${Math.round(perSecond / 1e3)} k` : formatCount(Math.round(perSecond));
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "number") return formatCount(value);
+  return value === null || value === undefined ? "nothing there" : JSON.stringify(value);
+}
