@@ -47,7 +47,7 @@ Deno.test("the timer wheel gives out every entry at its tick, like a naive model
           for (let i = 0; i < action.steps; i++) step();
         } else {
           // Part of the way to the next tick: nothing may be due.
-          const next = Math.min(wheel.nextTick(), wheel.currentTick + 5000);
+          const next = Math.min(wheel.nextTick(), wheel.currentTick + 5000, 2 ** 31 - 2);
           const tick = wheel.currentTick + Math.floor((next - wheel.currentTick) * action.part / 10);
           if (tick === wheel.currentTick) continue;
           due.count = 0;
