@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { hashString, sipHash24Word } from "../base/hash.ts";
+import { type Hash64, hashString, sipHash24, sipHash24Word } from "../base/hash.ts";
 import { alignedWords } from "../store/rows.ts";
 
 /** Word offsets of a host row. Hot files take them apart: `const { SERIAL, STRIDE } = HOST;`. */
@@ -30,14 +30,15 @@ export const HOST = {
   /** Challenge ACKs (RFC 5961): the second being counted, plus one, and how many were sent in it. */
   CHALLENGE_SECOND: 9,
   CHALLENGE_COUNT: 10,
-  /** `ports.ts`: head of the chain of crowded destinations, 0 for none. */
+  /** `port_use.ts`: first of the host's crowded destinations, 0 for none. */
   CROWDED: 11,
-  /** `ports.ts`: 1 while the use of each port is counted for this host. */
-  PORT_USE: 12,
-  /** `ports.ts`: explicitly bound ports, listeners included. */
-  BOUND: 13,
-  /** Free for the layers above (two words). */
-  SPARE: 14,
+  /** `port_use.ts`: explicitly bound ports and listeners, counted together. */
+  HELD: 12,
+  /** `ports.ts`: which of the host's port counters stands in the next word (the others are in a table); 0 for none. */
+  COUNTER_KEY: 13,
+  COUNTER_VALUE: 14,
+  /** Free for the layers above. */
+  SPARE: 15,
   /** Words in a row: one cache line. */
   STRIDE: 16,
 } as const;
@@ -192,21 +193,23 @@ export class HostTable {
 
   /**
    * A word of a secret that only this host knows, made anew each time (SipHash under the seed and the stable name's
-   * hash): `index` 0 and 1
-   * are the 64-bit secret of initial sequence numbers (RFC 6528), 2 and 3 that of ephemeral ports (RFC 6056);
-   * any other index is a word of its own too.
+   * hash). `index` 0 and 1 are the 64-bit secret of initial sequence numbers (RFC 6528); others are free to use.
    */
   secretWord(host: number, index: number): number {
     const at = host * STRIDE;
+    const words = this.words;
     SECRET_INDEX[0] = index;
-    return sipHash24Word(
-      this.#seedLo,
-      this.#seedHi,
-      this.words[at + NAME_LO],
-      this.words[at + NAME_HI],
-      SECRET_INDEX,
-      1,
-    );
+    return sipHash24Word(this.#seedLo, this.#seedHi, words[at + NAME_LO], words[at + NAME_HI], SECRET_INDEX, 1);
+  }
+
+  /**
+   * A 64-bit hash that only this host can compute: SipHash of the first `count` words of `message` (2 or more, so
+   * that it is never a `secretWord`) under the seed and the stable name's hash. RFC 6056's F and G.
+   */
+  keyedHash(host: number, message: ArrayLike<number>, count: number): Hash64 {
+    const at = host * STRIDE;
+    const words = this.words;
+    return sipHash24(this.#seedLo, this.#seedHi, words[at + NAME_LO], words[at + NAME_HI], message, count);
   }
 
   /**
