@@ -132,7 +132,9 @@ const LONGEST_MS = 2 ** 30;
 function choice<T extends string>(names: Record<T, number>, value: T | undefined, fallback: T, field: string): number {
   const number = names[value ?? fallback];
   if (number === undefined) {
-    throw new InputError(`A NAT's ${field} is one of ${Object.keys(names).join(", ")}, not "${value}".`, { path: field });
+    throw new InputError(`A NAT's ${field} is one of ${Object.keys(names).join(", ")}, not "${value}".`, {
+      path: field,
+    });
   }
   return number;
 }

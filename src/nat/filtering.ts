@@ -1,0 +1,42 @@
+/**
+ * Filtering (RFC 4787 section 5): which remote endpoints may reach a mapping that has no session with them yet.
+ *
+ * @module
+ */
+import { hashTuple } from "../store/tuple_table.ts";
+import { BEHAVIOUR, type NatProfile } from "./behaviour.ts";
+import { findPermission } from "./find.ts";
+import { MAPPING, MAPPING_FLAG, PERMISSION } from "./layout.ts";
+import type { NatTables } from "./tables.ts";
+
+/** Whether a remote address, from a port that the mapping has no session with, may reach a mapping. */
+export function admits(t: NatTables, profile: NatProfile, mapping: number, remote: number): boolean {
+  const words = t.mappings.words;
+  const row = mapping * MAPPING.STRIDE;
+  if (words[row + MAPPING.REMOTE_PORT_FLAGS] & MAPPING_FLAG.STATIC) return true;
+  if (profile.filtering === BEHAVIOUR.ENDPOINT_INDEPENDENT) return true;
+  if (profile.filtering === BEHAVIOUR.ADDRESS_AND_PORT_DEPENDENT) return false;
+  if (profile.permissions) return findPermission(t, mapping, remote) !== 0;
+  return words[row + MAPPING.REMOTE] === remote;
+}
+
+/** A session of the mapping with this remote address begins: the address may reach the mapping from any port. */
+export function permit(t: NatTables, mapping: number, remote: number): void {
+  let permission = findPermission(t, mapping, remote);
+  if (permission === 0) {
+    permission = t.permissions.allocate();
+    const words = t.permissions.words;
+    words[permission * PERMISSION.STRIDE + PERMISSION.MAPPING] = mapping;
+    words[permission * PERMISSION.STRIDE + PERMISSION.REMOTE] = remote;
+    t.permissionIndex.insert(hashTuple(mapping, remote, 0, 0), permission);
+  }
+  t.permissions.words[permission * PERMISSION.STRIDE + PERMISSION.COUNT]++;
+}
+
+/** A session of the mapping with this remote address has ended. */
+export function withdraw(t: NatTables, mapping: number, remote: number): void {
+  const permission = findPermission(t, mapping, remote);
+  if (--t.permissions.words[permission * PERMISSION.STRIDE + PERMISSION.COUNT] > 0) return;
+  t.permissionIndex.remove(hashTuple(mapping, remote, 0, 0), permission);
+  t.permissions.release(permission);
+}

@@ -1,0 +1,184 @@
+/**
+ * The NAT's lookups: hash, probe, verify in the row. Every key holds the realm word, so gateways with the same inner
+ * addresses do not meet.
+ *
+ * @module
+ */
+import { hashTuple, probeStart } from "../store/tuple_table.ts";
+import { BOUND, GATEWAY, MAPPING, PERMISSION, SESSION, SPACE, SUBSCRIBER } from "./layout.ts";
+import type { NatTables } from "./tables.ts";
+
+const { REALM, INTERNAL, EXTERNAL, REMOTE, PORTS, REMOTE_PORT_STATE, STRIDE } = SESSION;
+
+/** Hash of a session's inner side. `ports` is internal port << 16 | remote port. */
+export function insideHash(realm: number, internal: number, remote: number, ports: number): number {
+  return hashTuple(realm, internal, remote, ports);
+}
+
+/** Hash of a session's outer side. `ports` is external port << 16 | remote port. */
+export function outsideHash(realm: number, external: number, remote: number, ports: number): number {
+  return hashTuple(realm, external, remote, ports);
+}
+
+/** Hash of an external endpoint, whoever the remote one is. */
+export function endpointHash(realm: number, external: number, externalPort: number): number {
+  return hashTuple(realm, external, 0, externalPort << 16);
+}
+
+/** The session with these inner endpoints, 0 if there is none. `ports` is internal port << 16 | remote port. */
+export function findInside(
+  t: NatTables,
+  realm: number,
+  internal: number,
+  remote: number,
+  ports: number,
+  hash: number,
+): number {
+  const { entries, mask } = t.inside;
+  const words = t.sessions.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const session = entries[at + 1];
+    if (session === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = session * STRIDE;
+    if (
+      words[row + INTERNAL] === internal && words[row + REMOTE] === remote && words[row + REALM] === realm &&
+      ((words[row + PORTS] ^ ports) >>> 16) === 0 && words[row + REMOTE_PORT_STATE] >>> 16 === (ports & 0xffff)
+    ) return session;
+  }
+}
+
+/** The session with these outer endpoints, 0 if there is none. `ports` is external port << 16 | remote port. */
+export function findOutside(
+  t: NatTables,
+  realm: number,
+  external: number,
+  remote: number,
+  ports: number,
+): number {
+  const hash = hashTuple(realm, external, remote, ports);
+  const { entries, mask } = t.outside;
+  const words = t.sessions.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const session = entries[at + 1];
+    if (session === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = session * STRIDE;
+    if (
+      words[row + EXTERNAL] === external && words[row + REMOTE] === remote && words[row + REALM] === realm &&
+      (words[row + PORTS] & 0xffff) === ports >>> 16 && words[row + REMOTE_PORT_STATE] >>> 16 === (ports & 0xffff)
+    ) return session;
+  }
+}
+
+/** The session that has an external endpoint to itself, 0 if there is none. */
+export function findExclusive(t: NatTables, realm: number, external: number, externalPort: number): number {
+  const hash = endpointHash(realm, external, externalPort);
+  const { entries, mask } = t.outside;
+  const words = t.sessions.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const session = entries[at + 1];
+    if (session === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = session * STRIDE;
+    if (
+      words[row + EXTERNAL] === external && words[row + REALM] === realm &&
+      (words[row + PORTS] & 0xffff) === externalPort && (words[row + REMOTE_PORT_STATE] & BOUND) === 0
+    ) return session;
+  }
+}
+
+/** The mapping of an internal endpoint (for that remote endpoint, as far as the behaviour depends on it), or 0. */
+export function findMappingInside(
+  t: NatTables,
+  realm: number,
+  internal: number,
+  internalPort: number,
+  remote: number,
+  remotePort: number,
+): number {
+  const hash = hashTuple(realm, internal, remote, (internalPort << 16) | remotePort);
+  const { entries, mask } = t.mappingInside;
+  const words = t.mappings.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const mapping = entries[at + 1];
+    if (mapping === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = mapping * MAPPING.STRIDE;
+    if (
+      words[row + MAPPING.INTERNAL] === internal && words[row + MAPPING.REMOTE] === remote &&
+      words[row + MAPPING.REALM] === realm && words[row + MAPPING.PORTS] >>> 16 === internalPort &&
+      words[row + MAPPING.REMOTE_PORT_FLAGS] >>> 16 === remotePort
+    ) return mapping;
+  }
+}
+
+/** The mapping row of an external endpoint, 0 if there is none. */
+export function findMappingOutside(t: NatTables, realm: number, external: number, externalPort: number): number {
+  const hash = endpointHash(realm, external, externalPort);
+  const { entries, mask } = t.mappingOutside;
+  const words = t.mappings.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const mapping = entries[at + 1];
+    if (mapping === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = mapping * MAPPING.STRIDE;
+    if (
+      words[row + MAPPING.EXTERNAL] === external && words[row + MAPPING.REALM] === realm &&
+      (words[row + MAPPING.PORTS] & 0xffff) === externalPort
+    ) return mapping;
+  }
+}
+
+/** A gateway's row for an internal address, 0 if there is none. */
+export function findSubscriber(t: NatTables, gateway: number, internal: number): number {
+  const hash = hashTuple(gateway, internal, 0, 0);
+  const { entries, mask } = t.subscriberIndex;
+  const words = t.subscribers.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const subscriber = entries[at + 1];
+    if (subscriber === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = subscriber * SUBSCRIBER.STRIDE;
+    if (words[row + SUBSCRIBER.INTERNAL] === internal && words[row + SUBSCRIBER.GATEWAY] === gateway) return subscriber;
+  }
+}
+
+/** The space of an external address (towards a crowded destination, else remote and port 0), 0 if there is none. */
+export function findSpace(t: NatTables, realm: number, external: number, remote: number, remotePort: number): number {
+  const hash = hashTuple(realm, external, remote, remotePort);
+  const { entries, mask } = t.spaceIndex;
+  const words = t.spaces.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const space = entries[at + 1];
+    if (space === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = space * SPACE.STRIDE;
+    if (
+      words[row + SPACE.EXTERNAL] === external && words[row + SPACE.REALM] === realm &&
+      words[row + SPACE.REMOTE] === remote && words[row + SPACE.REMOTE_PORT] === remotePort
+    ) return space;
+  }
+}
+
+/** A remote address's leave to reach a mapping, 0 if it has none. */
+export function findPermission(t: NatTables, mapping: number, remote: number): number {
+  const hash = hashTuple(mapping, remote, 0, 0);
+  const { entries, mask } = t.permissionIndex;
+  const words = t.permissions.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const permission = entries[at + 1];
+    if (permission === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = permission * PERMISSION.STRIDE;
+    if (words[row + PERMISSION.MAPPING] === mapping && words[row + PERMISSION.REMOTE] === remote) return permission;
+  }
+}
+
+/** Whether an address is one of a gateway's external ones. */
+export function isExternalAddress(t: NatTables, gateway: number, address: number): boolean {
+  const words = t.gateways.words;
+  const at = gateway * GATEWAY.STRIDE;
+  const offset = address - words[at + GATEWAY.EXTERNAL_FIRST];
+  return offset >= 0 && offset < (words[at + GATEWAY.PROFILE_COUNT] & 0xffff);
+}

@@ -1,0 +1,85 @@
+/**
+ * Mapping rows (RFC 4787 section 4.1): an internal endpoint's external one, shared by its sessions, and made only where
+ * several sessions may share one. With address-and-port-dependent mapping and filtering the session is the mapping.
+ *
+ * @module
+ */
+import { hashTuple } from "../store/tuple_table.ts";
+import { BEHAVIOUR, type NatProfile } from "./behaviour.ts";
+import { endpointHash, findMappingInside } from "./find.ts";
+import { MAPPING, MAPPING_FLAG } from "./layout.ts";
+import { releasePort } from "./pool.ts";
+import { countPort } from "./subscriber.ts";
+import type { NatTables } from "./tables.ts";
+
+/** The remote address that a mapping is for: 0 if the behaviour does not depend on it. */
+export function mappedRemote(profile: NatProfile, remote: number): number {
+  return profile.mapping === BEHAVIOUR.ENDPOINT_INDEPENDENT ? 0 : remote;
+}
+
+/** The remote port that a mapping is for: 0 if the behaviour does not depend on it. */
+export function mappedRemotePort(profile: NatProfile, remotePort: number): number {
+  return profile.mapping === BEHAVIOUR.ADDRESS_AND_PORT_DEPENDENT ? remotePort : 0;
+}
+
+/**
+ * Adds a mapping row without sessions. `remote` and `remotePort` are as mapped (0 if independent); `ports` is
+ * internal << 16 | external. A `STATIC` one whose inner side is taken stays out of the inner index.
+ */
+export function addMapping(
+  t: NatTables,
+  realm: number,
+  internal: number,
+  external: number,
+  ports: number,
+  remote: number,
+  remotePort: number,
+  subscriber: number,
+  flags: number,
+  indexInside: boolean,
+): number {
+  const internalPort = ports >>> 16;
+  if (indexInside && (flags & MAPPING_FLAG.STATIC) !== 0) {
+    indexInside = findMappingInside(t, realm, internal, internalPort, remote, remotePort) === 0;
+  }
+  const mapping = t.mappings.allocate();
+  const words = t.mappings.words;
+  const row = mapping * MAPPING.STRIDE;
+  words[row + MAPPING.REALM] = realm;
+  words[row + MAPPING.INTERNAL] = internal;
+  words[row + MAPPING.EXTERNAL] = external;
+  words[row + MAPPING.PORTS] = ports;
+  words[row + MAPPING.REMOTE] = remote;
+  words[row + MAPPING.REMOTE_PORT_FLAGS] = (remotePort << 16) | flags |
+    (indexInside ? MAPPING_FLAG.INDEXED_INSIDE : 0);
+  words[row + MAPPING.SUBSCRIBER] = subscriber;
+  t.mappingOutside.insert(endpointHash(realm, external, ports & 0xffff), mapping);
+  if (indexInside) {
+    t.mappingInside.insert(hashTuple(realm, internal, remote, (internalPort << 16) | remotePort), mapping);
+  }
+  t.addresses.retain(internal);
+  if (remote !== 0) t.addresses.retain(remote);
+  return mapping;
+}
+
+/** Ends a session's use of a mapping; the last one's end frees the mapping and its port, unless it is a forward. */
+export function releaseMapping(t: NatTables, profile: NatProfile, mapping: number): void {
+  const words = t.mappings.words;
+  const row = mapping * MAPPING.STRIDE;
+  const flags = words[row + MAPPING.REMOTE_PORT_FLAGS];
+  if (--words[row + MAPPING.SESSIONS] > 0 || (flags & MAPPING_FLAG.STATIC) !== 0) return;
+  const realm = words[row + MAPPING.REALM];
+  const internal = words[row + MAPPING.INTERNAL];
+  const external = words[row + MAPPING.EXTERNAL];
+  const ports = words[row + MAPPING.PORTS];
+  const remote = words[row + MAPPING.REMOTE];
+  const remotePort = flags >>> 16;
+  const subscriber = words[row + MAPPING.SUBSCRIBER];
+  t.mappingOutside.remove(endpointHash(realm, external, ports & 0xffff), mapping);
+  t.mappingInside.remove(hashTuple(realm, internal, remote, (ports & 0xffff0000) | remotePort), mapping);
+  t.mappings.release(mapping);
+  releasePort(t, profile, realm >>> 2, realm & 3, external, ports & 0xffff, remote, remotePort);
+  if (subscriber !== 0) countPort(t, subscriber, -1);
+  t.addresses.release(internal);
+  if (remote !== 0) t.addresses.release(remote);
+}

@@ -1,0 +1,259 @@
+/**
+ * Sessions: opening one from inside or from outside, and ending it.
+ *
+ * @module
+ */
+import { alignedWords } from "../store/rows.ts";
+import { hashTuple } from "../store/tuple_table.ts";
+import { PACKET, TCP_FLAG } from "../wire/packet.ts";
+import { MODE, type NatProfile } from "./behaviour.ts";
+import { admits, permit, withdraw } from "./filtering.ts";
+import { endpointHash, findMappingInside, findMappingOutside } from "./find.ts";
+import { BOUND, GATEWAY, MAPPING, NAT_PROTOCOL, SESSION, SESSION_COLD, SUBSCRIBER } from "./layout.ts";
+import { addMapping, mappedRemote, mappedRemotePort, releaseMapping } from "./mapping.ts";
+import { allocatePort, releasePort } from "./pool.ts";
+import { sessionRef } from "./ref.ts";
+import { refuse } from "./refusal.ts";
+import { countPort, countSession, releaseSession, subscriberOf } from "./subscriber.ts";
+import type { NatTables } from "./tables.ts";
+import { initialTimeoutMs, TRACK } from "./timeouts.ts";
+import { NAT_VERDICT } from "./verdict.ts";
+
+const { SYN, RST, ACK } = TCP_FLAG;
+const { DROP_POOL_EMPTY, DROP_QUOTA, DROP_FILTERED, DROP_NO_MAPPING } = NAT_VERDICT;
+
+/** ICMP query types that begin a session (echo request of either version). */
+const ECHO_REQUEST = 8;
+const ECHO_REQUEST_V6 = 128;
+
+/** The tracking bits that a segment may open a session with: none for a SYN; -1 if it may not. */
+function openingTrack(profile: NatProfile, flags: number): number {
+  if ((flags & (SYN | ACK | RST)) === SYN) return 0;
+  if (profile.tcpLoose && (flags & RST) === 0) return TRACK.SYN * 3;
+  return -1;
+}
+
+/**
+ * Opens a session for a packet from inside that belongs to none. `ports` is internal << 16 | remote port. Returns its
+ * row, or minus the verdict that refuses it (counted).
+ */
+export function openOutbound(
+  t: NatTables,
+  gateway: number,
+  packet: number,
+  protocol: number,
+  ports: number,
+  hash: number,
+): number {
+  const profile = t.profileOf(gateway);
+  const packets = t.packets.rows.words;
+  const at = packet * PACKET.STRIDE;
+  const track = mayOpen(profile, protocol, packets, at);
+  if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING);
+  const internal = packets[at + PACKET.SRC];
+  const remote = packets[at + PACKET.DST];
+  const internalPort = ports >>> 16;
+  const remotePort = ports & 0xffff;
+  const realm = (gateway << 2) | protocol;
+  const subscriber = subscriberOf(t, profile, gateway, internal);
+  if (subscriber !== 0 && overSessions(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
+
+  let mapping = 0;
+  if (profile.mode === MODE.MAPPED) {
+    const mapped = mappedRemote(profile, remote);
+    mapping = findMappingInside(t, realm, internal, internalPort, mapped, mappedRemotePort(profile, remotePort));
+  }
+  let external: number;
+  let externalPort: number;
+  if (mapping !== 0) {
+    const row = mapping * MAPPING.STRIDE;
+    external = t.mappings.words[row + MAPPING.EXTERNAL];
+    externalPort = t.mappings.words[row + MAPPING.PORTS] & 0xffff;
+  } else {
+    if (subscriber !== 0 && overPorts(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
+    externalPort = allocatePort(t, profile, gateway, protocol, internalPort, remote, remotePort, subscriber);
+    if (externalPort < 0) return -refuse(t, gateway, DROP_POOL_EMPTY, subscriber);
+    external = t.grantedAddress;
+    if (subscriber !== 0) countPort(t, subscriber, 1);
+    if (profile.mode === MODE.MAPPED) {
+      const mapped = mappedRemote(profile, remote);
+      const mappedPort = mappedRemotePort(profile, remotePort);
+      const both = (internalPort << 16) | externalPort;
+      mapping = addMapping(t, realm, internal, external, both, mapped, mappedPort, subscriber, 0, true);
+    }
+  }
+  return addSession(
+    t,
+    profile,
+    realm,
+    internal,
+    external,
+    remote,
+    (internalPort << 16) | externalPort,
+    remotePort,
+    track,
+    mapping,
+    subscriber,
+    hash,
+  );
+}
+
+/**
+ * Opens a session for a packet from outside that belongs to none, if there is a mapping row for it and the filtering
+ * allows it. `ports` is external << 16 | remote port. Returns its row, or minus the verdict (counted).
+ */
+export function openInbound(t: NatTables, gateway: number, packet: number, protocol: number, ports: number): number {
+  const profile = t.profileOf(gateway);
+  const packets = t.packets.rows.words;
+  const at = packet * PACKET.STRIDE;
+  const remote = packets[at + PACKET.SRC];
+  const external = packets[at + PACKET.DST];
+  const realm = (gateway << 2) | protocol;
+  const mapping = t.mappings.inUse === 0 ? 0 : findMappingOutside(t, realm, external, ports >>> 16);
+  if (mapping === 0) return -refuse(t, gateway, DROP_NO_MAPPING);
+  const internal = t.mappings.words[mapping * MAPPING.STRIDE + MAPPING.INTERNAL];
+  if (!admits(t, profile, mapping, remote)) return -refuse(t, gateway, DROP_FILTERED);
+  const track = mayOpen(profile, protocol, packets, at);
+  if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING);
+  const subscriber = subscriberOf(t, profile, gateway, internal);
+  if (subscriber !== 0 && overSessions(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
+  const both = t.mappings.words[mapping * MAPPING.STRIDE + MAPPING.PORTS];
+  const remotePort = ports & 0xffff;
+  const hash = hashTuple(realm, internal, remote, (both & 0xffff0000) | remotePort);
+  return addSession(t, profile, realm, internal, external, remote, both, remotePort, track, mapping, subscriber, hash);
+}
+
+/** The tracking bits that a packet may open a session with; -1 if it may not. */
+function mayOpen(profile: NatProfile, protocol: number, packets: Int32Array, at: number): number {
+  if (protocol === NAT_PROTOCOL.TCP) return openingTrack(profile, packets[at + PACKET.CONTROL]);
+  if (protocol === NAT_PROTOCOL.UDP) return 0;
+  const type = packets[at + PACKET.PORTS] >>> 24;
+  return type === ECHO_REQUEST || type === ECHO_REQUEST_V6 ? 0 : -1;
+}
+
+function overSessions(t: NatTables, profile: NatProfile, subscriber: number): boolean {
+  const sessions = t.subscribers.words[subscriber * SUBSCRIBER.STRIDE + SUBSCRIBER.SESSIONS];
+  return profile.quotaSessions !== 0 && sessions >= profile.quotaSessions;
+}
+
+function overPorts(t: NatTables, profile: NatProfile, subscriber: number): boolean {
+  const ports = t.subscribers.words[subscriber * SUBSCRIBER.STRIDE + SUBSCRIBER.PORTS];
+  return profile.quotaPorts !== 0 && ports >= profile.quotaPorts;
+}
+
+function addSession(
+  t: NatTables,
+  profile: NatProfile,
+  realm: number,
+  internal: number,
+  external: number,
+  remote: number,
+  ports: number,
+  remotePort: number,
+  track: number,
+  mapping: number,
+  subscriber: number,
+  hash: number,
+): number {
+  const session = t.sessions.allocate();
+  if (t.sessions.capacity * SESSION_COLD.STRIDE > t.sessionCold.length) growCold(t);
+  const deadline = t.tickCeiling + initialTimeoutMs(profile, realm & 3);
+  const words = t.sessions.words;
+  const row = session * SESSION.STRIDE;
+  words[row + SESSION.REALM] = realm;
+  words[row + SESSION.INTERNAL] = internal;
+  words[row + SESSION.EXTERNAL] = external;
+  words[row + SESSION.REMOTE] = remote;
+  words[row + SESSION.PORTS] = ports;
+  words[row + SESSION.REMOTE_PORT_STATE] = (remotePort << 16) | (mapping === 0 ? 0 : BOUND) | track;
+  words[row + SESSION.DEADLINE] = deadline;
+  words[row + SESSION.QUEUED_AT] = deadline;
+
+  const gateways = t.gateways.words;
+  const at = (realm >>> 2) * GATEWAY.STRIDE;
+  const cold = session * SESSION_COLD.STRIDE;
+  t.sessionCold[cold + SESSION_COLD.SERIAL] = ++gateways[at + GATEWAY.SERIAL];
+  t.sessionCold[cold + SESSION_COLD.MAPPING] = mapping;
+  t.sessionCold[cold + SESSION_COLD.SUBSCRIBER] = subscriber;
+  const sessions = ++gateways[at + GATEWAY.SESSIONS];
+  if (sessions > gateways[at + GATEWAY.SESSIONS_PEAK]) gateways[at + GATEWAY.SESSIONS_PEAK] = sessions;
+
+  t.inside.insert(hash, session);
+  t.outside.insert(outsideKey(profile, realm, external, remote, ports & 0xffff, remotePort, mapping), session);
+  if (mapping !== 0) {
+    t.mappings.words[mapping * MAPPING.STRIDE + MAPPING.SESSIONS]++;
+    if (profile.permissions) permit(t, mapping, remote);
+  }
+  if (subscriber !== 0) countSession(t, subscriber);
+  t.addresses.retain(internal);
+  t.addresses.retain(remote);
+  t.requestTimer(sessionRef(session), deadline);
+  return session;
+}
+
+/** Ends a session: its index entries, its use of a mapping or a port, its subscriber's count, its row. */
+export function removeSession(t: NatTables, session: number): void {
+  const words = t.sessions.words;
+  const row = session * SESSION.STRIDE;
+  const realm = words[row + SESSION.REALM];
+  const internal = words[row + SESSION.INTERNAL];
+  const external = words[row + SESSION.EXTERNAL];
+  const remote = words[row + SESSION.REMOTE];
+  const ports = words[row + SESSION.PORTS];
+  const remotePort = words[row + SESSION.REMOTE_PORT_STATE] >>> 16;
+  const cold = session * SESSION_COLD.STRIDE;
+  const mapping = t.sessionCold[cold + SESSION_COLD.MAPPING];
+  const subscriber = t.sessionCold[cold + SESSION_COLD.SUBSCRIBER];
+  const gateway = realm >>> 2;
+  const profile = t.profileOf(gateway);
+  const externalPort = ports & 0xffff;
+
+  t.inside.remove(hashTuple(realm, internal, remote, (ports & 0xffff0000) | remotePort), session);
+  t.outside.remove(outsideKey(profile, realm, external, remote, externalPort, remotePort, mapping), session);
+  if (mapping !== 0) {
+    if (profile.permissions) withdraw(t, mapping, remote);
+    releaseMapping(t, profile, mapping);
+  } else {
+    releasePort(t, profile, gateway, realm & 3, external, externalPort, remote, remotePort);
+    if (subscriber !== 0) countPort(t, subscriber, -1);
+  }
+  if (subscriber !== 0) releaseSession(t, subscriber);
+  t.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.SESSIONS]--;
+  t.addresses.release(internal);
+  t.addresses.release(remote);
+  t.sessionCold.fill(0, cold, cold + SESSION_COLD.STRIDE);
+  t.sessions.release(session);
+}
+
+/** Ends all sessions of a gateway, as a restart does; port forwards stay. Returns how many there were. Cold: looks at every row. */
+export function removeGatewaySessions(t: NatTables, gateway: number): number {
+  const words = t.sessions.words;
+  let removed = 0;
+  for (let session = 1; session < t.sessions.end; session++) {
+    const row = session * SESSION.STRIDE;
+    if (words[row + SESSION.QUEUED_AT] === 0 || words[row + SESSION.REALM] >>> 2 !== gateway) continue;
+    removeSession(t, session);
+    removed++;
+  }
+  return removed;
+}
+
+/** The hash that a session has in the outer index: with its remote endpoint, unless it has the external one to itself. */
+function outsideKey(
+  profile: NatProfile,
+  realm: number,
+  external: number,
+  remote: number,
+  externalPort: number,
+  remotePort: number,
+  mapping: number,
+): number {
+  if (profile.mode === MODE.EXCLUSIVE && mapping === 0) return endpointHash(realm, external, externalPort);
+  return hashTuple(realm, external, remote, (externalPort << 16) | remotePort);
+}
+
+function growCold(t: NatTables): void {
+  const grown = alignedWords(t.sessions.capacity * SESSION_COLD.STRIDE);
+  grown.set(t.sessionCold);
+  t.sessionCold = grown;
+}
