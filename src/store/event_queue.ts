@@ -9,19 +9,13 @@
 import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { RadixSorter } from "./radix_sort.ts";
 import { EventHeap } from "./event_heap.ts";
+import { chunkBegin, chunkEnd, EventSlots, FAR_SLOT } from "./event_slots.ts";
 
-/** Events in a chunk, as a power of two: a slot's events are a list of chunks. */
-const CHUNK_BITS = 5;
-const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
-/** Slots of one wheel, as a power of two. */
-const WHEEL_BITS = 10;
-const WHEEL_SLOTS = 1 << WHEEL_BITS;
-const WHEEL_MASK = WHEEL_SLOTS - 1;
-const WHEELS = 3;
+/** The slot within a wheel. */
+const WHEEL_MASK = 1023;
 /** Buckets that the three wheels span. */
-const SPAN_BUCKETS = 2 ** (WHEEL_BITS * WHEELS);
-/** The list of events later than the wheels' span. */
-const FAR = WHEELS * WHEEL_SLOTS;
+const SPAN_BUCKETS = 2 ** 30;
+
 /** The hook is called for at most this many events at once: what it touches must still be in the cache when they pop. */
 const WINDOW = 1024;
 /** Rounds of fewer events do not call the hook. */
@@ -78,11 +72,12 @@ export class EventQueue {
   readonly #ties = new TieSorter();
   readonly #radix: RadixSorter;
   readonly #heap: EventHeap;
+  readonly #bucketNs: number;
   readonly #perNs: number;
   readonly #spanNs: number;
   readonly #clock = new Float64Array(3);
   /** Offsets in ns from the current bucket's start, beside `currentRefs`. */
-  #currentOffsets = new Int32Array(1024);
+  #currentOffsets: Int32Array = new Int32Array(1024);
   /** Events from here on in the current bucket have not been shown to the hook. */
   #windowEnd = 0;
   /** The current bucket's number in the epoch. Events of it and of earlier ones are late and go to the heap. */
@@ -97,19 +92,7 @@ export class EventQueue {
   #next = new Int32Array(64);
   #nextCount = 0;
 
-  #times: Float64Array;
-  #refs: Int32Array;
-  #links: Int32Array;
-  #freeChunk = 0;
-  #freshChunk = 1;
-  #chunks: number;
-  /** First chunk of each slot's list. */
-  readonly #head = new Int32Array(FAR + 1);
-  /** Where each slot's next event goes: 0 if the slot is empty; a multiple of the chunk size if a chunk is needed. */
-  readonly #tail = new Int32Array(FAR + 1);
-  /** A bit for each slot that has events, and a bit for each word of those. */
-  readonly #occupied = new Int32Array(FAR >> 5);
-  readonly #summary = new Int32Array(WHEELS);
+  readonly #slots: EventSlots;
 
   /** An empty queue at time 0. Throws `RangeError` if `bucketNs` is no power of two from 1 to 2^20. */
   constructor(options: EventQueueOptions) {
@@ -120,12 +103,10 @@ export class EventQueue {
     this.#compareTies = options.compareTies;
     this.#radix = new RadixSorter(Math.log2(bucketNs));
     this.#heap = new EventHeap(options.compareTies);
+    this.#bucketNs = bucketNs;
     this.#perNs = 1 / bucketNs;
     this.#spanNs = bucketNs * SPAN_BUCKETS;
-    this.#chunks = Math.max(64, Math.ceil((options.capacity ?? 8192) / (CHUNK_MASK + 1)) + 1);
-    this.#times = new Float64Array(this.#chunks << CHUNK_BITS);
-    this.#refs = new Int32Array(this.#chunks << CHUNK_BITS);
-    this.#links = new Int32Array(this.#chunks);
+    this.#slots = new EventSlots(options.capacity ?? 8192);
   }
 
   /** The time in ns: of the event popped last, or as `advanceTo` set it. */
@@ -147,16 +128,7 @@ export class EventQueue {
     const bucket = scaled | 0;
     const current = this.#bucket;
     if (bucket <= current) return this.#pushLate(timeNs, ref);
-    const differing = bucket ^ current;
-    this.#append(
-      differing < 1024
-        ? bucket & WHEEL_MASK
-        : differing < 1048576
-        ? 1024 | ((bucket >> 10) & WHEEL_MASK)
-        : 2048 | (bucket >> 20),
-      timeNs,
-      ref,
-    );
+    this.#slots.append(slotOf(bucket, current), timeNs, ref);
   }
 
   /** The time in ns of the event that `pop` would return; `Infinity` if there is none. */
@@ -215,7 +187,7 @@ export class EventQueue {
       this.size--;
       throw new RangeError(`An event's time must be below 2^53 ns, not ${timeNs}.`);
     }
-    this.#append(FAR, timeNs, ref);
+    this.#slots.append(FAR_SLOT, timeNs, ref);
   }
 
   #pushLate(timeNs: number, ref: number): void {
@@ -287,165 +259,98 @@ export class EventQueue {
     this.onBucket(this.currentRefs, begin, this.#windowEnd);
   }
 
-  /** Adds an event to a slot's list. */
-  #append(slot: number, timeNs: number, ref: number): void {
-    let at = this.#tail[slot];
-    if ((at & CHUNK_MASK) === 0) at = this.#extend(slot, at);
-    this.#times[at] = timeNs;
-    this.#refs[at] = ref;
-    this.#tail[slot] = at + 1;
-  }
-
-  /** Gives a slot a further chunk and returns the place of its first event. */
-  #extend(slot: number, tail: number): number {
-    let chunk = this.#freeChunk;
-    if (chunk !== 0) {
-      this.#freeChunk = this.#links[chunk];
-    } else {
-      if (this.#freshChunk === this.#chunks) this.#grow();
-      chunk = this.#freshChunk++;
-    }
-    if (tail === 0) {
-      this.#head[slot] = chunk;
-      if (slot < FAR) {
-        this.#occupied[slot >> 5] |= 1 << (slot & 31);
-        this.#summary[slot >> WHEEL_BITS] |= 1 << ((slot >> 5) & 31);
-      }
-    } else this.#links[(tail - 1) >> CHUNK_BITS] = chunk;
-    this.#links[chunk] = 0;
-    return chunk << CHUNK_BITS;
-  }
-
-  #grow(): void {
-    this.#chunks *= 2;
-    const times = new Float64Array(this.#chunks << CHUNK_BITS);
-    times.set(this.#times);
-    this.#times = times;
-    const refs = new Int32Array(this.#chunks << CHUNK_BITS);
-    refs.set(this.#refs);
-    this.#refs = refs;
-    const links = new Int32Array(this.#chunks);
-    links.set(this.#links);
-    this.#links = links;
-  }
-
-  /** Empties a slot and returns its first chunk; the chunks are still to be freed. */
-  #take(slot: number): number {
-    this.#tail[slot] = 0;
-    if (slot < FAR) {
-      const word = slot >> 5;
-      if ((this.#occupied[word] &= ~(1 << (slot & 31))) === 0) {
-        this.#summary[slot >> WHEEL_BITS] &= ~(1 << (word & 31));
-      }
-    }
-    return this.#head[slot];
-  }
-
-  /** The first occupied slot of a wheel from `from` on, within the wheel; -1 if there is none. */
-  #find(wheel: number, from: number): number {
-    let word = from >> 5;
-    let bits = this.#occupied[(wheel << 5) | word] & (-1 << (from & 31));
-    if (bits === 0) {
-      if (word === 31) return -1;
-      const words = this.#summary[wheel] & (-2 << word);
-      if (words === 0) return -1;
-      word = 31 - Math.clz32(words & -words);
-      bits = this.#occupied[(wheel << 5) | word];
-    }
-    return (word << 5) | (31 - Math.clz32(bits & -bits));
-  }
-
   /** Makes the next bucket that has events current; false if there is none. The heap and the current one are empty. */
   #refill(): boolean {
+    const slots = this.#slots;
     for (;;) {
       const current = this.#bucket;
-      let found = this.#find(0, current & WHEEL_MASK);
-      if (found >= 0) {
-        this.#bucket = (current & ~WHEEL_MASK) | found;
-        this.#open(found);
+      let slot = slots.find(0, current & WHEEL_MASK);
+      if (slot >= 0) {
+        this.#bucket = (current & ~WHEEL_MASK) | slot;
+        this.#open(slot);
         return true;
       }
-      found = this.#find(1, (current >> 10) & WHEEL_MASK);
-      if (found >= 0) {
-        this.#bucket = (current & ~1048575) | (found << 10);
-        this.#cascade(1024 | found);
+      slot = slots.find(1, (current >> 10) & WHEEL_MASK);
+      if (slot >= 0) {
+        this.#bucket = (current & ~1048575) | (slot << 10);
+        slot |= 1024;
+      } else {
+        slot = slots.find(2, current >> 20);
+        if (slot >= 0) {
+          this.#bucket = slot << 20;
+          slot |= 2048;
+        } else {
+          if (slots.tails[FAR_SLOT] === 0) return false;
+          slot = FAR_SLOT;
+          this.#setEpoch(this.#earliestFar());
+        }
+      }
+      const only = slots.single(slot);
+      if (only === 0) {
+        this.#cascade(slot);
         continue;
       }
-      found = this.#find(2, current >> 20);
-      if (found >= 0) {
-        this.#bucket = found << 20;
-        this.#cascade(2048 | found);
-        continue;
-      }
-      if (this.#tail[FAR] === 0) return false;
-      this.#setEpoch(this.#earliestFar());
-      this.#cascade(FAR);
+      this.#bucket = ((slots.times[only] - this.#clock[EPOCH]) * this.#perNs) | 0;
+      this.#open(slot);
+      return true;
     }
   }
 
   /** Puts the events of a slot where they belong now that `#bucket` has moved. */
   #cascade(slot: number): void {
-    const tail = this.#tail[slot];
-    let chunk = this.#take(slot);
+    const tail = this.#slots.tails[slot];
+    let chunk = this.#slots.take(slot);
     while (chunk !== 0) {
-      const times = this.#times;
-      const refs = this.#refs;
-      const begin = chunk << CHUNK_BITS;
-      const end = Math.min(begin + CHUNK_MASK + 1, tail > begin && tail <= begin + CHUNK_MASK ? tail : Infinity);
-      for (let at = begin; at < end; at++) this.#place(times[at], refs[at]);
-      chunk = this.#release(chunk);
+      const times = this.#slots.times;
+      const refs = this.#slots.refs;
+      const end = chunkEnd(chunk, tail);
+      for (let at = chunkBegin(chunk); at < end; at++) this.#place(times[at], refs[at]);
+      chunk = this.#slots.release(chunk);
     }
-  }
-
-  /** Frees a chunk and returns the one after it. */
-  #release(chunk: number): number {
-    const after = this.#links[chunk];
-    this.#links[chunk] = this.#freeChunk;
-    this.#freeChunk = chunk;
-    return after;
   }
 
   /** Adds an event whose bucket may be `#bucket` itself, which is not open. */
   #place(timeNs: number, ref: number): void {
     const scaled = (timeNs - this.#clock[EPOCH]) * this.#perNs;
-    if (scaled >= SPAN_BUCKETS) return this.#append(FAR, timeNs, ref);
+    if (scaled >= SPAN_BUCKETS) return this.#slots.append(FAR_SLOT, timeNs, ref);
     const bucket = scaled | 0;
-    const differing = bucket ^ this.#bucket;
-    this.#append(
-      differing < 1024
-        ? bucket & WHEEL_MASK
-        : differing < 1048576
-        ? 1024 | ((bucket >> 10) & WHEEL_MASK)
-        : 2048 | (bucket >> 20),
-      timeNs,
-      ref,
-    );
+    this.#slots.append(slotOf(bucket, this.#bucket), timeNs, ref);
   }
 
-  /** Sorts the events of a slot of the first wheel into the current arrays. */
+  /** Sorts the events of a slot, all of `#bucket`, into the current arrays. */
   #open(slot: number): void {
-    const base = this.#clock[EPOCH] + this.#bucket / this.#perNs;
+    const slots = this.#slots;
+    const times = slots.times;
+    const refs = slots.refs;
+    const base = this.#clock[EPOCH] + this.#bucket * this.#bucketNs;
     this.#clock[BASE] = base;
-    const tail = this.#tail[slot];
-    let chunk = this.#take(slot);
+    const only = slots.single(slot);
+    const tail = slots.tails[slot];
+    let chunk = slots.take(slot);
+    if (only !== 0) {
+      slots.release(chunk);
+      this.#currentOffsets[0] = times[only] - base;
+      this.currentRefs[0] = refs[only];
+      this.currentCursor = this.#windowEnd = 0;
+      this.currentEnd = 1;
+      return this.#openWindow();
+    }
     let count = 0;
     let offsets = this.#currentOffsets;
     let currentRefs = this.currentRefs;
-    const times = this.#times;
-    const refs = this.#refs;
     while (chunk !== 0) {
-      if (count + CHUNK_MASK >= offsets.length) {
-        this.#growCurrent(count * 2 + CHUNK_MASK);
+      let at = chunkBegin(chunk);
+      const end = chunkEnd(chunk, tail);
+      if (count + end - at > offsets.length) {
+        this.#growCurrent(count * 2);
         offsets = this.#currentOffsets;
         currentRefs = this.currentRefs;
       }
-      const begin = chunk << CHUNK_BITS;
-      const end = Math.min(begin + CHUNK_MASK + 1, tail > begin && tail <= begin + CHUNK_MASK ? tail : Infinity);
-      for (let at = begin; at < end; at++) {
+      while (at < end) {
         offsets[count] = times[at] - base;
-        currentRefs[count++] = refs[at];
+        currentRefs[count++] = refs[at++];
       }
-      chunk = this.#release(chunk);
+      chunk = slots.release(chunk);
     }
     this.#sortCurrent(count);
   }
@@ -514,15 +419,14 @@ export class EventQueue {
     this.#irregular -= heap.count;
     heap.count = 0;
     this.currentCursor = this.currentEnd = this.#windowEnd = 0;
-    for (let slot = 0; slot <= FAR; slot++) {
-      const tail = this.#tail[slot];
+    for (let slot = 0; slot <= FAR_SLOT; slot++) {
+      const tail = this.#slots.tails[slot];
       if (tail === 0) continue;
-      for (let chunk = this.#take(slot); chunk !== 0; chunk = this.#release(chunk)) {
-        const begin = chunk << CHUNK_BITS;
-        const end = tail > begin && tail <= begin + CHUNK_MASK ? tail : begin + CHUNK_MASK + 1;
-        for (let i = begin; i < end; i++) {
-          times[at] = this.#times[i];
-          refs[at++] = this.#refs[i];
+      for (let chunk = this.#slots.take(slot); chunk !== 0; chunk = this.#slots.release(chunk)) {
+        const end = chunkEnd(chunk, tail);
+        for (let i = chunkBegin(chunk); i < end; i++) {
+          times[at] = this.#slots.times[i];
+          refs[at++] = this.#slots.refs[i];
         }
       }
     }
@@ -539,12 +443,21 @@ export class EventQueue {
 
   #earliestFar(): number {
     let earliest = Infinity;
-    const tail = this.#tail[FAR];
-    for (let chunk = this.#head[FAR]; chunk !== 0; chunk = this.#links[chunk]) {
-      const begin = chunk << CHUNK_BITS;
-      const end = tail > begin && tail <= begin + CHUNK_MASK ? tail : begin + CHUNK_MASK + 1;
-      for (let at = begin; at < end; at++) earliest = Math.min(earliest, this.#times[at]);
+    const tail = this.#slots.tails[FAR_SLOT];
+    for (let chunk = this.#slots.heads[FAR_SLOT]; chunk !== 0; chunk = this.#slots.after(chunk)) {
+      const end = chunkEnd(chunk, tail);
+      for (let at = chunkBegin(chunk); at < end; at++) earliest = Math.min(earliest, this.#slots.times[at]);
     }
     return earliest;
   }
+}
+
+/** The slot of a bucket, seen from another that is not later. */
+function slotOf(bucket: number, current: number): number {
+  const differing = bucket ^ current;
+  return differing < 1024
+    ? bucket & WHEEL_MASK
+    : differing < 1048576
+    ? 1024 | ((bucket >> 10) & WHEEL_MASK)
+    : 2048 | (bucket >> 20);
 }
