@@ -5,7 +5,7 @@
  */
 
 /** Runs up to this length are sorted by insertion. */
-const INSERTION_RUN = 12;
+const INSERTION_RUN = 6;
 
 /** A total order over references: negative if `refA` goes first. Never called with a reference and itself. */
 export type CompareRefs = (refA: number, refB: number) => number;
