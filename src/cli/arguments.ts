@@ -1,0 +1,140 @@
+/**
+ * The command line of `simulate`: which flags there are, what they mean, and what is wrong with the ones given.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli";
+import { InputError, nearest } from "../base/errors.ts";
+
+/** What `simulate` was asked to do. */
+export interface SimulateArguments {
+  /** Show the help and do nothing else. */
+  help: boolean;
+  /** Show the version and do nothing else. */
+  version: boolean;
+  /** The scenario file, as given. */
+  file: string;
+  /** `--seed`, instead of the scenario's. */
+  seed?: number;
+  /** `--set` values, `path=value`, in order. */
+  set: string[];
+  /** One JSON document on standard output instead of the summary. */
+  json: boolean;
+  /** No summary and no progress. */
+  quiet: boolean;
+  /** One line for every packet delivered. */
+  packets: boolean;
+  /** Which packets `--packets` and `--pcap` mean; all without it. */
+  filter?: string;
+  /** Directory for capture files. */
+  pcap?: string;
+}
+
+/** A mistake on the command line: one sentence. */
+export class UsageError extends InputError {
+  /** `message` is the whole sentence. */
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+/** What `--help` prints. */
+export const HELP = `Runs a scenario packet by packet and says which limit bound, where and when.
+
+Usage: deno task simulate FILE [flags]
+
+FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). The README has the format on one screen.
+
+  --seed N           random numbers follow from N instead of the scenario's seed
+  --set PATH=VALUE   change one field of the scenario, as often as you like:
+                     --set nodes.clients.count=4 --set links[0].delay=20ms
+  --json             print the run's document (JSON) on standard output instead of the summary
+  --quiet            print nothing but expectations that failed (with --json: the document alone, no progress)
+  --packets          print every packet delivered, one line each as tcpdump does
+                     (on standard output; with --json on standard error)
+  --pcap DIR         write one capture file (pcap, nanoseconds) for each node into DIR
+  --filter EXPR      narrow --packets and --pcap; tests side by side must all hold, "or" and "not" may be used:
+                       host ADDRESS|PREFIX   src ADDRESS|PREFIX   dst ADDRESS|PREFIX   node NAME   port N
+                       tcp   udp   icmp   syn   fin   rst   after TIME   before TIME
+                     --filter 'host 192.0.2.1 port 443 after 1s before 2s'   --filter 'rst or icmp'
+  --help             show this
+  --version          show fourtuple's version
+
+Exit codes: 0 the run ended and all expectations held; 1 an expectation failed; 2 the input is wrong;
+130 interrupted with Ctrl-C (the summary so far is printed).
+`;
+
+const BOOLEAN = ["help", "version", "json", "quiet", "packets"] as const;
+const STRING = ["seed", "set", "filter", "pcap"] as const;
+const FLAGS: readonly string[] = [...BOOLEAN, ...STRING];
+
+/**
+ * Reads the command line of `simulate`.
+ *
+ * @throws {UsageError} for an unknown flag, a flag without its value, no FILE, or more than one.
+ */
+export function readArguments(args: readonly string[]): SimulateArguments {
+  const parsed = parseArgs(args, {
+    boolean: BOOLEAN,
+    string: [...STRING, "_"],
+    collect: ["set", "seed", "filter", "pcap"],
+    alias: { help: "h" },
+    unknown: (arg, key) => {
+      if (key !== undefined) throw unknownFlag(arg);
+      return true;
+    },
+  });
+  const files = parsed._.map(String);
+  const values = {
+    help: parsed.help,
+    version: parsed.version,
+    json: parsed.json,
+    quiet: parsed.quiet,
+    packets: parsed.packets,
+    set: parsed.set,
+    seed: seedOf(once("seed", parsed.seed, "a whole number")),
+    filter: once("filter", parsed.filter, "an expression such as 'host 192.0.2.1 port 443'"),
+    pcap: once("pcap", parsed.pcap, "a directory"),
+  };
+  if (values.help || values.version) return { ...values, file: "" };
+  for (const text of values.set) {
+    if (text === "") throw new UsageError("--set needs PATH=VALUE, such as --set nodes.clients.count=4.");
+  }
+  if (files.length === 0 || files[0] === "") {
+    throw new UsageError("Which scenario? Write deno task simulate FILE, for example examples/quickstart.yaml.");
+  }
+  if (files.length > 1) {
+    throw new UsageError(`simulate takes one scenario, found ${files.length}: ${files.join(" ")}.`);
+  }
+  if (values.filter !== undefined && !values.packets && values.pcap === undefined) {
+    throw new UsageError("--filter narrows --packets and --pcap: add one of them.");
+  }
+  return { ...values, file: files[0] };
+}
+
+function unknownFlag(arg: string): UsageError {
+  const name = arg.replace(/^-+/, "").replace(/=.*$/s, "");
+  const shown = arg.replace(/=.*$/s, "");
+  if (name.startsWith("no-") && FLAGS.includes(name.slice(3))) {
+    return new UsageError(`There is no flag ${shown}: leave --${name.slice(3)} out instead.`);
+  }
+  const near = nearest(name, FLAGS);
+  const hint = near === undefined ? "--help lists the flags." : `did you mean --${near}?`;
+  return new UsageError(`There is no flag ${shown}: ${hint}`);
+}
+
+function once(flag: string, values: readonly string[], what: string): string | undefined {
+  if (values.length > 1) throw new UsageError(`--${flag} was given ${values.length} times: once is enough.`);
+  if (values[0] === "") throw new UsageError(`--${flag} needs ${what}.`);
+  return values[0];
+}
+
+function seedOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seed = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(seed)) {
+    throw new UsageError(`--seed needs a whole number from 0 to 2^53 - 1, found ${JSON.stringify(text)}.`);
+  }
+  return seed;
+}
