@@ -1,0 +1,332 @@
+/**
+ * What a schema cannot see: names that must exist, addresses that must fit, pieces that must be joined.
+ *
+ * @module
+ */
+import {
+  formatAddress,
+  formatPrefix,
+  type IpAddress,
+  parseAddress,
+  parsePrefix,
+  prefixContains,
+} from "../base/address.ts";
+import { makeProfile } from "../transport/profile.ts";
+import { isPort, suggest, tryAdd } from "./fields.ts";
+import type { Mistake } from "./issues.ts";
+import { formatPath, type Path } from "./positions.ts";
+import { profileOf } from "./profiles.ts";
+import type { Scenario, ScenarioHost, ScenarioLink, ScenarioNode } from "./schema.ts";
+
+/** A host, one member `host[3]`, or members `host[0..9]`, as `from` and `to` call them. */
+export interface HostRef {
+  /** The node. */
+  name: string;
+  /** First member; undefined: all. */
+  low?: number;
+  /** Last member. */
+  high?: number;
+}
+
+/** Takes `clients[0..9]` apart; undefined where it is none. */
+export function parseHostRef(text: string): HostRef | undefined {
+  const match = /^\s*([A-Za-z_][\w-]*)\s*(?:\[(\d+)(?:\.\.(\d+))?\])?\s*$/.exec(text);
+  if (match === null) return undefined;
+  const [, name, low, high] = match;
+  return low === undefined ? { name } : { name, low: Number(low), high: Number(high ?? low) };
+}
+
+/** All that is wrong, in the order of sections: profiles, nodes, links, workloads. */
+export function* checkScenario(scenario: Scenario): Generator<Mistake> {
+  for (const [name, profile] of Object.entries(scenario.profiles ?? {})) {
+    yield* checkProfile(["profiles", name], () => profileOf(profile));
+  }
+  if (Object.keys(scenario.nodes).length === 0) {
+    yield { path: ["nodes"], atKey: true, sentence: "nodes is empty: expected at least one host." };
+  }
+  for (const [name, node] of Object.entries(scenario.nodes)) yield* checkNode(scenario, name, node);
+  yield* checkLinks(scenario);
+  yield* checkWorkloads(scenario);
+}
+
+function wrong(path: Path, sentence: string, atKey = false): Mistake {
+  return { path, atKey, sentence };
+}
+
+function* checkProfile(path: Path, make: () => Parameters<typeof makeProfile>[0]): Generator<Mistake> {
+  try {
+    makeProfile(make());
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    yield wrong(path, `${formatPath(path)}: ${error.message}`, true);
+  }
+}
+
+function* checkNode(scenario: Scenario, name: string, node: ScenarioNode): Generator<Mistake> {
+  const path = ["nodes", name];
+  if (node.kind === "host") yield* checkHost(scenario, name, node);
+  if (node.kind !== "nat") return;
+  if (node.overloading && (node.mapping ?? "address-and-port-dependent") !== "address-and-port-dependent") {
+    const why =
+      `a port can serve several destinations only with address-and-port-dependent mapping, not ${node.mapping}`;
+    yield wrong([...path, "overloading"], `${formatPath([...path, "overloading"])} is true: ${why}.`);
+  }
+  for (const [i, forward] of (node.forwards ?? []).entries()) {
+    if ((forward.tcp === undefined) !== (forward.udp === undefined)) continue;
+    const at = [...path, "forwards", i];
+    yield wrong(
+      at,
+      `${formatPath(at)} has ${forward.tcp === undefined ? "neither" : "both"} tcp and udp: expected one.`,
+    );
+  }
+}
+
+function* checkHost(scenario: Scenario, name: string, host: ScenarioHost): Generator<Mistake> {
+  const path = ["nodes", name];
+  if (typeof host.profile === "string") {
+    const names = Object.keys(scenario.profiles ?? {});
+    if (!names.includes(host.profile)) {
+      const at = [...path, "profile"];
+      const sentence = `${formatPath(at)}: there is no profile ${JSON.stringify(host.profile)}: ${
+        suggest(host.profile, names)
+      }`;
+      yield wrong(at, sentence);
+    }
+  } else if (host.profile !== undefined) {
+    const profile = host.profile;
+    yield* checkProfile([...path, "profile"], () => profileOf(profile));
+  }
+  if (host.address.includes("/")) yield* checkPopulationFits(scenario, name, host);
+  if (host.extraAddresses !== undefined && (host.count ?? 1) > 1) {
+    const at = [...path, "extraAddresses"];
+    yield wrong(
+      at,
+      `${formatPath(at)} cannot be given to ${host.count} hosts at once: expected a host without count.`,
+      true,
+    );
+  }
+  yield* checkListen(path, host);
+}
+
+function* checkListen(path: Path, host: ScenarioHost): Generator<Mistake> {
+  const own = [host.address.split("/")[0], ...host.extraAddresses ?? []];
+  const seen = new Set<string>();
+  for (const [i, item] of (host.listen ?? []).entries()) {
+    const listen = typeof item === "number" ? { port: item } : item;
+    const at = [...path, "listen", i];
+    if (listen.address !== undefined && host.count === undefined && !own.includes(listen.address)) {
+      const sentence = `${
+        formatPath([...at, "address"])
+      } is ${listen.address}, which is not an address of the host: expected ${own.join(" or ")}.`;
+      yield wrong([...at, "address"], sentence);
+    }
+    const key = `${listen.address ?? "*"}:${listen.port}`;
+    if (seen.has(key)) {
+      yield wrong(at, `${formatPath(at)} listens on port ${listen.port}, which the host does already.`);
+    }
+    seen.add(key);
+  }
+}
+
+/** A population's addresses must stay in its subnet; behind a population of NATs they start anew. */
+function* checkPopulationFits(scenario: Scenario, name: string, host: ScenarioHost): Generator<Mistake> {
+  const count = Math.ceil((host.count ?? 1) / natsBefore(scenario, name));
+  const prefix = parsePrefix(host.address);
+  const last = tryAdd(prefix.address, count - 1);
+  if (last !== undefined && prefixContains(prefix, last)) return;
+  const at = ["nodes", name, "address"];
+  const from = formatAddress(prefix.address);
+  yield wrong(
+    at,
+    `${formatPath(at)} is ${
+      JSON.stringify(host.address)
+    }: ${count} addresses from ${from} on do not fit in the subnet ${formatPrefix(prefix)}.`,
+  );
+}
+
+/** How many gateways of one population the hosts are spread over: 1 if they are not behind such. */
+function natsBefore(scenario: Scenario, name: string): number {
+  let nats = 1;
+  const seen = new Set([name]);
+  const open = [name];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (const { between } of scenario.links ?? []) {
+      if (!between.includes(at)) continue;
+      const other = between[0] === at ? between[1] : between[0];
+      const node = scenario.nodes[other];
+      if (node === undefined || seen.has(other)) continue;
+      seen.add(other);
+      if (node.kind === "router") open.push(other);
+      if (node.kind === "nat") nats = Math.max(nats, node.count ?? 1);
+    }
+  }
+  return nats;
+}
+
+function* checkLinks(scenario: Scenario): Generator<Mistake> {
+  const nodes = Object.keys(scenario.nodes);
+  const names = new Map<string, number>();
+  for (const [i, link] of (scenario.links ?? []).entries()) {
+    const path = ["links", i];
+    for (const [end, node] of link.between.entries()) {
+      if (nodes.includes(node)) continue;
+      const at = [...path, "between", end];
+      yield wrong(at, `${formatPath(at)}: there is no node ${JSON.stringify(node)}: ${suggest(node, nodes)}`);
+    }
+    if (link.between[0] === link.between[1]) {
+      const at = [...path, "between"];
+      yield wrong(at, `${formatPath(at)} joins ${link.between[0]} with itself: expected two nodes.`);
+    }
+    const name = link.name ?? link.between.join("--");
+    const other = names.get(name);
+    if (other !== undefined) {
+      const why = link.name === undefined ? "which needs a name of its own" : "rename one";
+      yield wrong(path, `${formatPath(path)} has the same name as links[${other}], ${JSON.stringify(name)}: ${why}.`);
+    }
+    names.set(name, i);
+    yield* checkSubnet(scenario, link, path);
+  }
+}
+
+function* checkSubnet(scenario: Scenario, link: ScenarioLink, path: Path): Generator<Mistake> {
+  if (link.subnet === undefined) return;
+  const prefix = parsePrefix(link.subnet);
+  for (const end of link.between) {
+    const node = scenario.nodes[end];
+    for (const address of addressesOn(scenario, node, end, link)) {
+      if (address === undefined || prefixContains(prefix, address)) continue;
+      const at = ["nodes", end, "address"];
+      const text = formatAddress(address);
+      yield wrong(
+        at,
+        `${formatPath(at)}: ${text} is outside the subnet ${formatPrefix(prefix)} of ${formatPath(path)}.`,
+      );
+      break;
+    }
+  }
+}
+
+/** First and last address of a node on a link. */
+function addressesOn(
+  scenario: Scenario,
+  node: ScenarioNode | undefined,
+  name: string,
+  link: ScenarioLink,
+): (IpAddress | undefined)[] {
+  if (node?.kind === "host") {
+    const first = parseAddress(node.address.split("/")[0]);
+    return [first, tryAdd(first, Math.ceil((node.count ?? 1) / natsBefore(scenario, name)) - 1)];
+  }
+  if (node?.kind !== "nat") return [];
+  const inside = link.inside ?? link.between[1] === name;
+  const address = inside ? node.inside : node.address.split("/")[0];
+  return address === undefined ? [] : [parseAddress(address)];
+}
+
+function* checkWorkloads(scenario: Scenario): Generator<Mistake> {
+  const names = new Map<string, number>();
+  const parts = islands(scenario);
+  for (const [i, workload] of (scenario.workloads ?? []).entries()) {
+    const path = ["workloads", i];
+    const other = names.get(workload.name);
+    if (other !== undefined) {
+      const at = [...path, "name"];
+      yield wrong(
+        at,
+        `${formatPath(at)} is ${JSON.stringify(workload.name)}, the name of workloads[${other}]: rename one.`,
+      );
+    }
+    names.set(workload.name, i);
+    const arrivals = workload.arrivals;
+    if (typeof arrivals === "object" && arrivals.kind !== "at-once" && arrivals.rate === undefined) {
+      const at = [...path, "arrivals", "rate"];
+      yield wrong(at, `${formatPath(at)} is missing: arrivals of kind ${arrivals.kind} need one, such as 1000/s.`);
+    }
+    const sources: string[] = [];
+    for (const [at, text] of each(workload.from, [...path, "from"])) {
+      const found = yield* checkHostRef(
+        scenario,
+        at,
+        text,
+        parseHostRef(text),
+        "a host such as clients or clients[0..9]",
+      );
+      if (found !== undefined) sources.push(found);
+    }
+    for (const [at, text] of each(workload.to, [...path, "to"])) {
+      yield* checkDestination(scenario, parts, sources, at, text);
+    }
+  }
+}
+
+function each(items: string | readonly string[], path: Path): (readonly [Path, string])[] {
+  return typeof items === "string" ? [[path, items]] : items.map((item, i) => [[...path, i], item]);
+}
+
+function* checkDestination(
+  scenario: Scenario,
+  parts: ReadonlyMap<string, number>,
+  sources: readonly string[],
+  path: Path,
+  text: string,
+): Generator<Mistake> {
+  const expected = "host:port such as server:443";
+  const colon = text.lastIndexOf(":");
+  const port = Number(text.slice(colon + 1));
+  if (colon < 1 || !/^\d+$/.test(text.slice(colon + 1)) || !isPort(port)) {
+    yield wrong(
+      path,
+      `${formatPath(path)} is ${JSON.stringify(text)}: expected ${expected}, the port from 1 to 65535.`,
+    );
+    return;
+  }
+  const host = text.slice(0, colon);
+  // An address: the network knows whether it exists.
+  if (/^\d+\.\d+\.\d+\.\d+$|^\[.*\]$/.test(host)) return;
+  const name = yield* checkHostRef(scenario, path, text, parseHostRef(host), expected);
+  const stranger = sources.find((source) => name !== undefined && parts.get(source) !== parts.get(name));
+  if (stranger !== undefined) {
+    yield wrong(path, `${formatPath(path)} is ${JSON.stringify(text)}: no links lead from ${stranger} to ${name}.`);
+  }
+}
+
+function* checkHostRef(
+  scenario: Scenario,
+  path: Path,
+  text: string,
+  ref: HostRef | undefined,
+  expected: string,
+): Generator<Mistake, string | undefined> {
+  const is = `${formatPath(path)} is ${JSON.stringify(text)}`;
+  if (ref === undefined) {
+    yield wrong(path, `${is}: expected ${expected}.`);
+    return undefined;
+  }
+  const hosts = Object.keys(scenario.nodes).filter((name) => scenario.nodes[name].kind === "host");
+  const node = Object.hasOwn(scenario.nodes, ref.name) ? scenario.nodes[ref.name] : undefined;
+  if (node?.kind !== "host") {
+    const what = node === undefined
+      ? `there is no node ${JSON.stringify(ref.name)}`
+      : `${ref.name} is a ${node.kind} and not a host`;
+    yield wrong(path, `${is}: ${what}: ${suggest(ref.name, hosts)}`);
+    return undefined;
+  }
+  const count = node.count ?? 1;
+  const { low = 0, high = count - 1 } = ref;
+  if (low > high) yield wrong(path, `${is}: expected the lower member first, as in ${ref.name}[${high}..${low}].`);
+  else if (high >= count) {
+    yield wrong(path, `${is}: the members of ${ref.name} are ${ref.name}[0] to ${ref.name}[${count - 1}].`);
+  }
+  return ref.name;
+}
+
+/** Which part of the network each node is in; nodes of one part are joined by links. */
+function islands(scenario: Scenario): Map<string, number> {
+  const part = new Map(Object.keys(scenario.nodes).map((name, i) => [name, i]));
+  for (const { between: [a, b] } of scenario.links ?? []) {
+    const [keep, drop] = [part.get(a), part.get(b)];
+    if (keep === undefined || drop === undefined || keep === drop) continue;
+    for (const [name, number] of part) if (number === drop) part.set(name, keep);
+  }
+  return part;
+}

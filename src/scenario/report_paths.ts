@@ -1,0 +1,179 @@
+/**
+ * Paths into the report that `expect:` lines and `until:` conditions may name, checked before a run begins.
+ *
+ * @module
+ */
+import { ERRNO, nearest } from "../base/errors.ts";
+import { LIMIT_NAMES } from "../base/limit_names.ts";
+import type { LimitReport, RunReport } from "../report/document.ts";
+import { suggest } from "./fields.ts";
+
+/** What a path leads to. */
+export interface Leaf {
+  /** Numbers (some may be null) or text. */
+  type: "number" | "text";
+  /** What a number counts, where a value may be written with a unit. */
+  unit?: "s" | "ms" | "bytes";
+  /** The words that a text may be. */
+  words?: readonly string[];
+  /** Differs from run to run of the same scenario. */
+  ofTheMachine?: true;
+}
+
+/** A map whose keys are only known after the run: counts by reason. */
+interface Counts {
+  counts: "errors" | "reasons";
+}
+
+type Shape<T> = {
+  [K in keyof T]-?: T[K] extends Record<string, number> ? ShapeOfRecord<T[K]> : T[K] extends object ? Shape<T[K]>
+  : Leaf;
+};
+type ShapeOfRecord<T> = string extends keyof T ? Counts : Shape<T>;
+
+const NUMBER: Leaf = { type: "number" };
+const TEXT: Leaf = { type: "text" };
+
+const LIMIT: Shape<LimitReport> = {
+  limit: { type: "text", words: LIMIT_NAMES },
+  node: TEXT,
+  used: NUMBER,
+  capacity: NUMBER,
+  firstHitSeconds: { type: "number", unit: "s" },
+  refused: NUMBER,
+  detail: TEXT,
+};
+
+const REPORT: Shape<Omit<RunReport, "limits" | "expect">> = {
+  fourtuple: TEXT,
+  scenario: TEXT,
+  seed: NUMBER,
+  digest: TEXT,
+  eventDigest: TEXT,
+  ended: { type: "text", words: ["quiescence", "time", "until", "interrupted"] },
+  simulatedSeconds: { type: "number", unit: "s" },
+  wallSeconds: { type: "number", unit: "s", ofTheMachine: true },
+  connections: {
+    attempted: NUMBER,
+    established: NUMBER,
+    failed: { counts: "errors" },
+    broken: { counts: "errors" },
+    repliesCompleted: NUMBER,
+    peakConcurrent: NUMBER,
+    open: NUMBER,
+    connectMs: {
+      p50: { type: "number", unit: "ms" },
+      p90: { type: "number", unit: "ms" },
+      p99: { type: "number", unit: "ms" },
+      max: { type: "number", unit: "ms" },
+    },
+  },
+  packets: { sent: NUMBER, delivered: NUMBER, hops: NUMBER, dropped: { counts: "reasons" } },
+  events: NUMBER,
+  memory: {
+    peakRssBytes: { type: "number", unit: "bytes", ofTheMachine: true },
+    columnBytes: { type: "number", unit: "bytes", ofTheMachine: true },
+    bytesPerConnection: { type: "number", unit: "bytes", ofTheMachine: true },
+  },
+};
+
+/** A path, taken apart. */
+export type ReportPath =
+  | { kind: "plain"; names: string[]; leaf: Leaf }
+  | { kind: "counts"; names: string[]; leaf: Leaf }
+  | { kind: "limit"; limit: string | number; node?: string; field: keyof LimitReport; leaf: Leaf };
+
+/** A path that leads nowhere: the reason, which follows the path in a sentence. */
+export class PathError extends Error {}
+
+/** Takes `connections.failed.ETIMEDOUT` or `limits[ports@clients].refused` apart. Throws {@linkcode PathError}. */
+export function parseReportPath(text: string, nodes?: readonly string[]): ReportPath {
+  const limit = /^limits\[([^\]]*)\](?:\.(.*))?$/.exec(text);
+  if (limit !== null) return limitPath(limit[1].trim(), limit[2], nodes);
+  if (/^limits\b/.test(text)) throw new PathError("is not one limit: write limits[nat-pool].refused, for example");
+  let at: unknown = REPORT;
+  const names = text.split(".");
+  for (let depth = 0; depth < names.length; depth++) {
+    const name = names[depth];
+    const holder = depth === 0 ? "the report" : names.slice(0, depth).join(".");
+    if (isCounts(at)) {
+      if (depth !== names.length - 1) throw new PathError(`goes too far: ${holder} holds counts by reason`);
+      return countPath(at, names);
+    }
+    if (isLeaf(at)) throw new PathError(`goes too far: ${holder} is a single value`);
+    const shape = at as Record<string, unknown>;
+    if (!Object.hasOwn(shape, name)) {
+      const known = [...Object.keys(shape), ...(depth === 0 ? ["limits"] : [])];
+      throw new PathError(`leads nowhere: ${holder} has no ${JSON.stringify(name)}: ${suggest(name, known)}`);
+    }
+    at = shape[name];
+  }
+  if (isLeaf(at)) return { kind: "plain", names, leaf: at };
+  if (isCounts(at)) return { kind: "counts", names, leaf: NUMBER };
+  throw new PathError(`is not a single value: go on with ${Object.keys(at as object).join(", ")}`);
+}
+
+function countPath(counts: Counts, names: string[]): ReportPath {
+  const reason = names[names.length - 1];
+  // Another reason may well exist; one letter off a known one is a slip.
+  if (counts.counts === "errors" && !Object.hasOwn(ERRNO, reason)) {
+    const near = nearest(reason, Object.keys(ERRNO));
+    if (near !== undefined) throw new PathError(`names no error: did you mean "${near}"?`);
+  }
+  return { kind: "counts", names, leaf: NUMBER };
+}
+
+function limitPath(selector: string, field: string | undefined, nodes?: readonly string[]): ReportPath {
+  const known = Object.keys(LIMIT);
+  if (field === undefined) throw new PathError(`is not a single value: go on with ${known.join(", ")}`);
+  if (!Object.hasOwn(LIMIT, field)) {
+    throw new PathError(`leads nowhere: a limit has no ${JSON.stringify(field)}: ${suggest(field, known)}`);
+  }
+  const leaf = LIMIT[field as keyof LimitReport] as Leaf;
+  const path = { kind: "limit", field: field as keyof LimitReport, leaf } as const;
+  if (/^\d+$/.test(selector)) return { ...path, limit: Number(selector) };
+  const at = selector.indexOf("@");
+  const name = at < 0 ? selector : selector.slice(0, at);
+  if (!(LIMIT_NAMES as readonly string[]).includes(name)) {
+    throw new PathError(`names no limit: there is no ${JSON.stringify(name)}: ${suggest(name, LIMIT_NAMES)}`);
+  }
+  if (at < 0) return { ...path, limit: name };
+  const node = selector.slice(at + 1);
+  if (nodes !== undefined && !nodes.includes(node)) {
+    throw new PathError(`names no node: there is no ${JSON.stringify(node)}: ${suggest(node, nodes)}`);
+  }
+  return { ...path, limit: name, node };
+}
+
+function isLeaf(shape: unknown): shape is Leaf {
+  return typeof (shape as Leaf).type === "string";
+}
+
+function isCounts(shape: unknown): shape is Counts {
+  return typeof (shape as Counts).counts === "string";
+}
+
+/** What a path finds; `limits` are in the report's order, the first that bound first. */
+export function readReport(path: ReportPath, report: RunReport): number | string | null {
+  if (path.kind === "limit") return readLimit(path, report.limits);
+  let at: unknown = report;
+  for (const name of path.names) {
+    if (typeof at !== "object" || at === null) return null;
+    // A reason that never occurred is not in its map.
+    at = Object.hasOwn(at, name) ? (at as Record<string, unknown>)[name] : path.kind === "counts" ? 0 : null;
+  }
+  // All reasons together.
+  if (typeof at === "object" && at !== null) {
+    return Object.values(at as Record<string, number>).reduce((a, b) => a + b, 0);
+  }
+  return at as number | string | null;
+}
+
+function readLimit(path: ReportPath & { kind: "limit" }, limits: readonly LimitReport[]): number | string | null {
+  const found = typeof path.limit === "number"
+    ? limits[path.limit]
+    : limits.find((one) => one.limit === path.limit && (path.node === undefined || one.node === path.node));
+  if (found !== undefined) return found[path.field];
+  // A limit that nothing came near has refused nothing.
+  return path.field === "refused" || path.field === "used" ? 0 : null;
+}

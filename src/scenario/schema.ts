@@ -1,0 +1,325 @@
+/**
+ * What a scenario file may say: the one source of its types, its validation and its JSON Schema
+ * (`schema/scenario.schema.json`). Values are in a person's units here and in base units once read.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { PORT_ALLOCATIONS } from "../transport/profile.ts";
+import * as f from "./fields.ts";
+
+const BEHAVIOURS = ["endpoint-independent", "address-dependent", "address-and-port-dependent"] as const;
+
+const NAME = "^[A-Za-z_][A-Za-z0-9_-]*$";
+
+/** Names of nodes and profiles: they must survive `a.b`, `a[0]` and `a:80`. */
+function named<T extends z.ZodType>(value: T): z.ZodRecord<z.ZodString, T> {
+  return z.record(
+    z.string().regex(new RegExp(NAME), { error: "expected a name of letters, digits, - and _" }),
+    value,
+    { error: "expected a map from names to settings" },
+  );
+}
+
+/** A list, or one item alone. */
+function oneOrMore<T extends z.ZodType>(item: T, what: string) {
+  return z.union([item, z.array(item).min(1, { error: `expected ${what}` })], { error: `expected ${what}` });
+}
+
+function list<T extends z.ZodType>(item: T, what: string): z.ZodArray<T> {
+  return z.array(item, { error: `expected a list of ${what}` });
+}
+
+const profileSchema = f.fields({
+  ephemeralPorts: f.portRange.optional().describe(
+    "Ports that outgoing connections take (net.ipv4.ip_local_port_range). Default 32768-60999: 28,232 ports.",
+  ),
+  portAllocation: f.choice(PORT_ALLOCATIONS).optional().describe(
+    "How they are chosen: Linux's way, RFC 6056's algorithms 1 to 5, or host-wide (one port is never used twice). Default linux.",
+  ),
+  portScanFallback: f.flag.optional().describe(
+    "RFC 6056 algorithms 2 and 5 may give up although a port is free; true lets them scan on. Default false.",
+  ),
+  portTableBits: f.whole(1, 16).optional().describe("RFC 6056 algorithm 4: bits of its table's index. Default 10."),
+  portMaxIncrement: f.whole(1, 65535).optional().describe("RFC 6056 algorithm 5: largest increment N. Default 500."),
+  timeWait: f.duration.optional().describe("How long a closed connection stays in TIME-WAIT. Default 60s."),
+  timeWaitReuse: f.flag.optional().describe(
+    "A new connection may take over the host's own TIME-WAIT tuple (net.ipv4.tcp_tw_reuse, RFC 6191). Default false.",
+  ),
+  synRetries: f.whole(0, 255).optional().describe("Repeated SYNs before ETIMEDOUT (tcp_syn_retries). Default 6."),
+  synAckRetries: f.whole(0, 255).optional().describe("Repeated SYN-ACKs (tcp_synack_retries). Default 5."),
+  retries2: f.whole(0, 255).optional().describe("Repeated data before ETIMEDOUT (tcp_retries2). Default 15."),
+  orphanRetries: f.whole(0, 255).optional().describe("The same, once the application is gone. Default 8."),
+  rtoInitial: f.milliseconds.optional().describe("Retransmission timeout before anything was measured. Default 1s."),
+  rtoMin: f.milliseconds.optional().describe("Least retransmission timeout. Default 200ms (Linux; RFC 6298 says 1s)."),
+  rtoMax: f.milliseconds.optional().describe("Greatest retransmission timeout. Default 2m."),
+  delayedAck: f.milliseconds.optional().describe("How long an acknowledgement may wait, below 500ms. Default 40ms."),
+  keepAliveIdle: f.milliseconds.optional().describe(
+    "Idle time before the first keep-alive probe of connections that ask for them. Default 2h.",
+  ),
+  keepAliveInterval: f.milliseconds.optional().describe("Time between keep-alive probes. Default 75s."),
+  keepAliveProbes: f.whole(1, 127).optional().describe("Unanswered probes before ETIMEDOUT. Default 9."),
+  finTimeout: f.milliseconds.optional().describe("How long an orphan waits in FIN-WAIT-2. Default 60s."),
+  receiveBuffer: f.bytes(1).optional().describe("Receive buffer of a connection. Default 128KiB."),
+  sendBuffer: f.bytes(1).optional().describe("Send buffer of a connection. Default 4MiB."),
+  timestamps: f.flag.optional().describe("TCP timestamps (RFC 7323). Default true."),
+  windowScaling: f.flag.optional().describe("Window scaling (RFC 7323). Default true."),
+  sack: f.flag.optional().describe("Selective acknowledgements (RFC 2018). Default true."),
+  initialWindow: f.whole(1, 65535).optional().describe("Initial congestion window, segments. Default 10."),
+  somaxconn: f.whole(0, 2 ** 31 - 1).optional().describe("Ceiling of every backlog. Default 4096."),
+  abortOnOverflow: f.flag.optional().describe(
+    "A full accept queue answers with a reset, not with silence. Default false.",
+  ),
+  nagle: f.flag.optional().describe("Small segments wait for acknowledgements. Default true."),
+  challengeAckLimit: f.whole(0, 2 ** 31 - 1).optional().describe(
+    "Challenge ACKs in a second (RFC 5961). Default 1000.",
+  ),
+  maxFiles: f.whole(0, 2 ** 31 - 1).optional().describe("Open sockets at most; EMFILE beyond. Default unlimited."),
+  memory: f.bytes().optional().describe("Memory for sockets; ENOBUFS beyond. Default unlimited."),
+  bytesPerSocket: f.bytes().optional().describe("Memory of one socket at rest. Default 4096."),
+  ttl: f.whole(1, 255).optional().describe("TTL or hop limit of packets sent. Default 64."),
+}, "a map of settings").meta({ id: "profile", description: "Settings that hosts share, like sysctls." });
+
+const serviceSchema = f.fields({
+  kind: f.choice(["respond", "source", "sink", "echo", "hold"]).describe(
+    "respond: answer every request; source: send on accept; sink: read all; echo: send it back; hold: say nothing.",
+  ),
+  request: f.bytes(1).optional().describe("respond: bytes of one request."),
+  reply: f.bytes().optional().describe("respond: bytes of one reply."),
+  bytes: f.bytes().optional().describe("source: bytes to send."),
+  closeAfter: f.duration.optional().describe("The server closes so long after its last answer. Default never."),
+}, "a service such as { kind: respond, request: 100, reply: 1000 }");
+
+const listenSchema = z.union([
+  f.port,
+  f.fields({
+    port: f.port.describe("The port."),
+    address: f.address.optional().describe("One of the host's addresses. Default any."),
+    backlog: f.whole(0, 2 ** 31 - 1).optional().describe("Length of the accept queue (capped by somaxconn)."),
+    acceptEvery: f.duration.optional().describe("The application takes one connection in this time. Default at once."),
+    service: serviceSchema.optional().describe("What it does with a connection. Default: what its clients need."),
+  }, "a port such as 443, or { port: 443, backlog: 128 }"),
+], { error: "expected a port such as 443, or { port: 443, backlog: 128 }" });
+
+const count = f.whole(1, 1e8).optional().describe("How many alike. Members are called name[0], name[1], ….");
+
+const hostSchema = f.fields({
+  kind: z.literal("host").describe("An end of connections."),
+  count,
+  address: f.addressInSubnet.describe("Address and prefix length. A population takes consecutive addresses from it."),
+  extraAddresses: list(f.address, "addresses").optional().describe("More addresses of this one host."),
+  profile: z.union([f.text("a profile's name"), profileSchema], { error: "expected a profile's name or its settings" })
+    .optional().describe("A profile's name, or settings. Default: Linux's."),
+  listen: list(listenSchema, "ports").optional().describe("Listening ports."),
+  maxFiles: f.whole(0, 2 ** 31 - 1).optional().describe("Open sockets at most; EMFILE beyond. Default unlimited."),
+  memory: f.bytes().optional().describe("Memory for sockets; ENOBUFS beyond. Default unlimited."),
+}, "a host");
+
+const routerSchema = f.fields({
+  kind: z.literal("router").describe("Forwards packets."),
+  count,
+  address: f.address.optional().describe("Source of its ICMP errors. Default 192.0.0.8."),
+}, "a router");
+
+const forwardSchema = f.fields({
+  tcp: f.port.optional().describe("External TCP port."),
+  udp: f.port.optional().describe("External UDP port."),
+  to: f.endpoint.describe("Inner address and port."),
+}, "a forward such as { tcp: 8080, to: 10.0.0.2:80 }");
+
+const natSchema = f.fields({
+  kind: z.literal("nat").describe("A NAT gateway. Links from it lead outside, links to it come from inside."),
+  count,
+  address: f.addressInSubnet.describe("Its outer address."),
+  pool: f.addressRange.optional().describe("External addresses. Default: its address alone."),
+  inside: f.address.optional().describe("Its address on the inner side."),
+  ports: f.portRange.optional().describe("External ports. Default 1024-65535."),
+  mapping: f.choice(BEHAVIOURS).optional().describe(
+    "Which destinations share a mapping (RFC 4787 section 4.1). Default address-and-port-dependent.",
+  ),
+  filtering: f.choice(BEHAVIOURS).optional().describe(
+    "Who may send through a mapping (RFC 4787 section 5). Default address-and-port-dependent.",
+  ),
+  portAssignment: f.choice(["preservation", "sequential", "random"]).optional().describe(
+    "How an external port is chosen. Default preservation.",
+  ),
+  pooling: f.choice(["paired", "arbitrary"]).optional().describe(
+    "paired: a subscriber keeps one external address (RFC 4787 REQ-2). Default paired.",
+  ),
+  overloading: f.flag.optional().describe(
+    "May one external port serve different destinations at once? Needs address-and-port-dependent mapping. Default false.",
+  ),
+  hairpinning: f.flag.optional().describe("Do inner hosts reach each other by external address? Default true."),
+  timeouts: f.fields({
+    established: f.duration.optional().describe("Established TCP session. Default 2h4m (RFC 5382)."),
+    transitory: f.duration.optional().describe("Opening or closing TCP session. Default 4m (RFC 5382)."),
+    udp: f.duration.optional().describe("UDP session. Default 5m (RFC 4787)."),
+    icmp: f.duration.optional().describe("ICMP query. Default 60s (RFC 5508)."),
+  }, "timeouts such as { established: 2h4m }").optional().describe("How long idle sessions are kept."),
+  quota: f.fields({ sessions: f.whole(1).describe("Sessions of one inner address at most.") }, "{ sessions: 256 }")
+    .optional().describe("What one subscriber may take. Default unlimited."),
+  forwards: list(forwardSchema, "forwards").optional().describe("Static port forwards."),
+  onRefusal: f.choice(["drop", "icmp"]).optional().describe(
+    "What an inner host is told when its packet is refused: nothing, or ICMP administratively prohibited. Default drop.",
+  ),
+}, "a NAT gateway");
+
+const nodeSchema = z.discriminatedUnion("kind", [hostSchema, routerSchema, natSchema], {
+  error: "expected a host, a router or a nat, such as { kind: host, address: 192.0.2.1/24 }",
+});
+
+const direction = {
+  rate: f.bitRate.optional().describe("Bits per second each way. Default unlimited."),
+  delay: f.duration.optional().describe("Propagation delay each way. Default 0."),
+  mtu: f.bytes(68).optional().describe("Largest IP packet. Default 1500."),
+  queue: f.queueLimit.optional().describe("What may wait for the link: 1000 packets, or 64KiB. Default unlimited."),
+  loss: f.share.optional().describe("Share of packets lost."),
+  duplicate: f.share.optional().describe("Share of packets sent twice."),
+  reorder: f.share.optional().describe("Share of packets held back, so that later ones overtake them."),
+  reorderBy: f.duration.optional().describe("How long they are held back. Default 1ms."),
+  corrupt: f.share.optional().describe("Share of packets with one bit flipped."),
+  jitter: f.duration.optional().describe("Delay varies evenly between 0 and this much more."),
+};
+
+const linkSchema = f.fields({
+  name: f.text("a name").optional().describe("Default: its ends, a--b. Two links between the same nodes need names."),
+  between: z.tuple([f.text("a node's name"), f.text("a node's name")], {
+    error: "expected two nodes such as [clients, r1]",
+  }).describe("Its two ends. At a NAT: [inner node, nat] or [nat, outer node]."),
+  ...direction,
+  delaySpread: f.fields({
+    steps: f.whole(1).describe("How many different delays."),
+    step: f.duration.describe("From one to the next."),
+  }, "a spread such as { steps: 4000, step: 1us }").optional().describe(
+    "Member i of a population has (i * 7919) mod steps times step more delay.",
+  ),
+  reverse: f.fields(direction, "settings of the other direction").optional().describe(
+    "The other direction, where it differs.",
+  ),
+  inside: f.flag.optional().describe("Does the link lead to the inner side of the NAT at its end?"),
+  subnet: f.subnet.optional().describe("Both ends' addresses must lie in it."),
+}, "a link such as { between: [clients, r1], delay: 5ms }");
+
+const arrivalsSchema = z.union([
+  z.literal("at-once"),
+  f.fields({
+    kind: f.choice(["at-once", "rate", "poisson"]).describe("All together, evenly, or as a Poisson process."),
+    rate: f.perSecond.optional().describe("New connections in a time: 1000/s."),
+    start: f.duration.optional().describe("When the first may begin. Default 0."),
+  }, "arrivals such as { kind: rate, rate: 1000/s }"),
+], { error: "expected at-once, or arrivals such as { kind: rate, rate: 1000/s }" });
+
+const workload = {
+  name: f.text("a name").describe("Unique; names the workload's random numbers."),
+  from: oneOrMore(f.text("a host such as clients, clients[3] or clients[0..9]"), "hosts such as clients or [a, b]")
+    .describe("Hosts that connect: a population, a member clients[3], members clients[0..9]. They take turns."),
+  to: oneOrMore(f.text("a host and port such as server:443"), "destinations such as server:443").describe(
+    "Destinations, host:port. They take turns.",
+  ),
+  connections: f.whole(1).describe("Connections in all."),
+  arrivals: arrivalsSchema.optional().describe("When they begin. Default at once, at time 0."),
+  hold: f.durationOr("forever", Infinity).optional().describe(
+    "How long a connection stays open after its work. Default forever for kind hold, else 0s.",
+  ),
+  holdDistribution: f.choice(["fixed", "exponential"]).optional().describe("Of the holding times. Default fixed."),
+  close: f.choice(["client", "server", "both", "none"]).optional().describe("Who closes first. Default client."),
+  keepAlive: f.durationOr("off", 0).optional().describe("Keep-alive probes after so long an idle time. Default off."),
+};
+
+const exchange = {
+  request: f.bytes().optional().describe("Bytes of a request."),
+  reply: f.bytes().optional().describe("Bytes of a reply."),
+  requests: f.whole(0).optional().describe("Requests on each connection."),
+  think: f.duration.optional().describe("Pause between a reply and the next request. Default 0."),
+};
+
+const workloadSchema = z.discriminatedUnion("kind", [
+  f.fields({ kind: z.literal("hold").describe("Open, and stay open."), ...workload, ...exchange }, "a workload"),
+  f.fields({
+    kind: z.literal("request-response").describe("Requests out, replies back."),
+    ...workload,
+    ...exchange,
+  }, "a workload"),
+  f.fields({
+    kind: z.literal("bulk").describe("Many bytes one way."),
+    ...workload,
+    bytes: f.bytes(1).describe("Bytes to move."),
+    direction: f.choice(["upload", "download"]).optional().describe("Which way. Default upload."),
+  }, "a workload"),
+  f.fields({
+    kind: z.literal("torrent").describe("Every source opens connections to many destinations."),
+    ...workload,
+    bytes: f.bytes().optional().describe("Bytes each way."),
+    spread: f.choice(["permutation", "random"]).optional().describe(
+      "permutation: each source meets every destination before any twice. Default permutation.",
+    ),
+  }, "a workload"),
+], {
+  error: "expected a workload such as { name: load, kind: hold, from: clients, to: server:443, connections: 1000 }",
+});
+
+const untilSchema = oneOrMore(
+  f.field(
+    "a time such as 60s, quiescence, or a condition such as connections.open >= 1000",
+    { type: "string", examples: ["60s", "quiescence", "connections.open >= 1000000"] },
+    readUntil,
+  ),
+  "a time such as 60s, quiescence, or a condition",
+);
+
+/** When a run may end. */
+export type Until = { kind: "time"; ns: number } | { kind: "quiescence" } | { kind: "condition"; text: string };
+
+function readUntil(value: unknown): Until {
+  if (value === "quiescence") return { kind: "quiescence" };
+  if (typeof value !== "string") throw new f.Expected("");
+  if (/[=<>!~]/.test(value)) return { kind: "condition", text: value };
+  if (!/^[\s\d.+-]/.test(value)) throw new f.Expected("");
+  return { kind: "time", ns: f.readDuration(value) };
+}
+
+/** Checks a scenario and turns it into base units. */
+export const scenarioSchema = f.fields({
+  $schema: f.text("the schema's address").optional().describe("For editors: where this schema is."),
+  name: f.text("a name").optional().describe("Default: the file's name."),
+  description: f.text("text").optional().describe("What it shows."),
+  seed: f.whole(0).optional().describe("Everything random follows from it. Default 1."),
+  profiles: named(profileSchema).optional().describe("Settings that hosts may share, by name."),
+  nodes: named(nodeSchema).describe("Hosts, routers and NAT gateways, by name."),
+  links: list(linkSchema, "links").optional().describe("What connects them."),
+  workloads: list(workloadSchema, "workloads").optional().describe("What the hosts do."),
+  run: f.fields({
+    until: untilSchema.optional().describe("When the run ends; of several, whichever comes first. Default quiescence."),
+  }, "a map such as { until: 60s }").optional().describe("How long it runs."),
+  expect: list(f.text("a line such as connections.established == 1000"), "lines").optional().describe(
+    "What must be true in the end: PATH OPERATOR VALUE, such as limits[ports@clients].refused > 0.",
+  ),
+}, "a scenario: a map with nodes, links and workloads");
+
+/** A scenario as read: every value in base units. */
+export type Scenario = z.output<typeof scenarioSchema>;
+/** A node of a scenario. */
+export type ScenarioNode = Scenario["nodes"][string];
+/** A host of a scenario. */
+export type ScenarioHost = Extract<ScenarioNode, { kind: "host" }>;
+/** A NAT gateway of a scenario. */
+export type ScenarioNat = Extract<ScenarioNode, { kind: "nat" }>;
+/** A profile of a scenario. */
+export type ScenarioProfile = NonNullable<Scenario["profiles"]>[string];
+/** A link of a scenario. */
+export type ScenarioLink = NonNullable<Scenario["links"]>[number];
+/** A workload of a scenario. */
+export type ScenarioWorkload = NonNullable<Scenario["workloads"]>[number];
+
+/** The JSON Schema that editors use, made from {@linkcode scenarioSchema}. */
+export function scenarioJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(scenarioSchema, { io: "input" }) as Record<string, unknown>;
+  const { $schema, ...rest } = schema;
+  return {
+    $schema,
+    $id: "https://raw.githubusercontent.com/fourtuple/fourtuple/main/schema/scenario.schema.json",
+    title: "fourtuple scenario",
+    description: "A network, what its hosts do, and what is expected of it.",
+    ...rest,
+  };
+}
