@@ -201,6 +201,7 @@ export class AddressTable {
     this.#load(start);
     const firstByte = this.#last;
     const blocks = Math.ceil((firstByte + count) / 256);
+    if (blocks >= MAX_BLOCKS) throw fullError();
     let known = 0;
     for (let i = 0; i < blocks; i++) {
       const claimed = this.#claim(i === 0 ? firstByte : 0, i === blocks - 1 ? lastByte : 255);
@@ -463,9 +464,7 @@ export class AddressTable {
   }
 
   #grow(blocks: number): void {
-    if (blocks > MAX_BLOCKS) {
-      throw new AddressError(`The table of addresses is full: it has room for ${MAX_BLOCKS} pages of 256.`);
-    }
+    if (blocks > MAX_BLOCKS) throw fullError();
     const capacity = Math.min(MAX_BLOCKS, Math.max(blocks, this.#capacity * 2));
     const used = this.#nextBlock;
     this.#words = grown(this.#words, capacity, used);
@@ -477,6 +476,10 @@ export class AddressTable {
     this.#ipv6 = ipv6;
     this.#capacity = capacity;
   }
+}
+
+function fullError(): AddressError {
+  return new AddressError(`The table of addresses is full: it has room for ${MAX_BLOCKS} pages of 256.`);
 }
 
 function grown(words: Int32Array, length: number, used: number): Int32Array {
