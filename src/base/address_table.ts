@@ -16,6 +16,8 @@ import {
   formatAddress,
   type IpAddress,
   parseAddress,
+  readWord,
+  writeWord,
 } from "./ip.ts";
 import { finalise32, mix32 } from "./hash.ts";
 
@@ -486,15 +488,4 @@ function grown(words: Int32Array, length: number, used: number): Int32Array {
   const copy = new Int32Array(length);
   copy.set(words.subarray(0, used));
   return copy;
-}
-
-function readWord(bytes: Uint8Array, at: number): number {
-  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
-}
-
-function writeWord(word: number, into: Uint8Array, at: number): void {
-  into[at] = word >>> 24;
-  into[at + 1] = word >>> 16;
-  into[at + 2] = word >>> 8;
-  into[at + 3] = word;
 }

@@ -118,16 +118,14 @@ export function addressFromBytes(bytes: Uint8Array): IpAddress {
     throw new AddressError(`An address has 4 or 16 bytes, not ${bytes.length}.`);
   }
   const words: number[] = [];
-  for (let i = 0; i < bytes.length; i += 4) {
-    words.push(((bytes[i] << 24) | (bytes[i + 1] << 16) | (bytes[i + 2] << 8) | bytes[i + 3]) >>> 0);
-  }
+  for (let i = 0; i < bytes.length; i += 4) words.push(readWord(bytes, i) >>> 0);
   return { family: bytes.length === 4 ? 4 : 6, words };
 }
 
 /** The 4 or 16 bytes of an address, as in a packet. */
 export function addressBytes(address: IpAddress): Uint8Array {
   const bytes = new Uint8Array(address.words.length * 4);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = address.words[i >>> 2] >>> (24 - 8 * (i & 3));
+  for (const [i, word] of address.words.entries()) writeWord(word, bytes, 4 * i);
   return bytes;
 }
 
@@ -203,4 +201,17 @@ export function compareAddresses(a: IpAddress, b: IpAddress): number {
     if (a.words[i] !== b.words[i]) return a.words[i] < b.words[i] ? -1 : 1;
   }
   return 0;
+}
+
+/** The signed 32-bit word at `at`, in network byte order. */
+export function readWord(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+}
+
+/** Writes a 32-bit word at `at`, in network byte order. */
+export function writeWord(word: number, into: Uint8Array, at: number): void {
+  into[at] = word >>> 24;
+  into[at + 1] = word >>> 16;
+  into[at + 2] = word >>> 8;
+  into[at + 3] = word;
 }

@@ -15,10 +15,14 @@ export type Args<
   DD extends boolean | undefined = undefined,
 > =
   & { [flag: string]: unknown; _: (string | number)[] }
-  & { [flag in B]: flag extends C ? boolean[] : boolean }
-  & { [flag in Exclude<S, keyof D>]: flag extends C ? string[] : string | undefined }
-  & { [flag in Extract<S, keyof D>]: flag extends C ? string[] : string | D[flag] }
+  & { [flag in Named<B>]: flag extends C ? boolean[] : boolean }
+  & { [flag in Extract<Named<S>, C>]: string[] }
+  & { [flag in Exclude<Named<S>, C | keyof D>]?: string }
+  & { [flag in Extract<Exclude<Named<S>, C>, keyof D>]: string | D[flag] }
   & (DD extends true ? { "--": string[] } : unknown);
+
+/** Flags known by name to the type checker, the list of other arguments not being one. */
+type Named<F extends string> = string extends F ? never : Exclude<F, "_">;
 
 /** Options of {@linkcode parseArgs}. */
 export interface ParseOptions<

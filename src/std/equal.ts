@@ -27,7 +27,14 @@ export function equal(a: unknown, b: unknown): boolean {
     if (x instanceof Number || x instanceof String || x instanceof Boolean) {
       return same(x.valueOf(), (y as typeof x).valueOf());
     }
+    // Taken as equal while the comparison is under way, which ends cycles.
     seen.set(x, y);
+    const result = sameContent(x, y);
+    if (!result) seen.delete(x);
+    return result;
+  }
+
+  function sameContent(x: object, y: object): boolean {
     if (x instanceof Set) return sameEntries([...x], [...(y as Set<unknown>)], same);
     if (x instanceof Map) return sameEntries([...x], [...(y as Map<unknown, unknown>)], same);
     if (x instanceof Error) {
