@@ -13,23 +13,30 @@ import { alignedWords, RowPool } from "../store/rows.ts";
 /** A family's routes are scanned up to this many, and compiled to a trie beyond. */
 const SCANNED_ROUTES = 8;
 
-/** Word offsets of a table's row. */
+/** Word offsets of a table's row: half a cache line that answers most lookups in a small table by itself. */
 const TABLE = {
-  /** IPv4: where the list begins in the pool, or the trie's root (a slot word). */
-  V4: 0,
-  /** IPv4: routes in the list, or `IS_TRIE`. While the table is being built: `BUILDING`. */
-  V4_COUNT: 1,
-  /** The same for IPv6. While the table is being built: its first staged route. */
-  V6: 2,
-  V6_COUNT: 3,
-  STRIDE: 4,
+  /** IPv4: routes in the list, or `IS_TRIE`; while the table is being built: `BUILDING`. */
+  V4_COUNT: 0,
+  /** IPv4: place in the pool of the routes between the longest and the default, longest first. */
+  V4_LIST: 1,
+  /** IPv4: the longest route. Without routes: one that matches everything and leads nowhere. */
+  V4_PREFIX: 2,
+  V4_MASK: 3,
+  V4_SLOT: 4,
+  /** IPv4: slot word of the default route, or the trie's root. */
+  V4_DEFAULT: 5,
+  /** IPv6: place of the list of routes in the pool, or the trie's root. While building: the newest staged route. */
+  V6: 6,
+  /** IPv6: routes in the list, or `IS_TRIE`. */
+  V6_COUNT: 7,
+  STRIDE: 8,
 } as const;
-const { V4, V4_COUNT, V6, V6_COUNT, STRIDE } = TABLE;
+const { V4_COUNT, V4_LIST, V4_PREFIX, V4_MASK, V4_SLOT, V4_DEFAULT, V6, V6_COUNT, STRIDE } = TABLE;
 const IS_TRIE = -1;
 const BUILDING = -2;
 
 /** Word offsets of a staged route: prefix words follow `WORDS`. */
-const STAGED = { NEXT: 0, FAMILY_BITS: 1, SLOT: 2, WORDS: 3, STRIDE: 8 } as const;
+const STAGED = { NEXT: 0, FAMILY: 1, BITS: 2, SLOT: 3, WORDS: 4, STRIDE: 8 } as const;
 
 /** Words of a scanned route: IPv4 {prefix, mask, slot}; IPv6 {four prefix words, bits, slot}. */
 const V4_WORDS = 3;
@@ -76,14 +83,6 @@ export interface RouteTablesOptions {
   tables?: number;
 }
 
-/** A route while a table is compiled. */
-interface StagedRoute {
-  family: 4 | 6;
-  bits: number;
-  slot: number;
-  words: number[];
-}
-
 /**
  * The forwarding tables of a partition's nodes. Routes are added to a table, then it is frozen, then looked up.
  *
@@ -104,6 +103,8 @@ export class RouteTables {
   readonly #addresses: AddressTable;
   readonly #tables: RowPool;
   readonly #staged = new RowPool({ strideWords: STAGED.STRIDE, capacity: 64 });
+  /** Staged routes of the table being frozen, in order. */
+  #sorted = new Int32Array(64);
   /** The lists of scanned routes. */
   #pool = new Int32Array(1024);
   #poolEnd = 0;
@@ -143,7 +144,8 @@ export class RouteTables {
     const at = route * STAGED.STRIDE;
     staged[at + STAGED.NEXT] = tables[table * STRIDE + V6];
     tables[table * STRIDE + V6] = route;
-    staged[at + STAGED.FAMILY_BITS] = (family << 8) | prefix.bits;
+    staged[at + STAGED.FAMILY] = family;
+    staged[at + STAGED.BITS] = prefix.bits;
     staged[at + STAGED.SLOT] = slot;
     for (let k = 0; k < words.length; k++) staged[at + STAGED.WORDS + k] = words[k] & maskWord(prefix.bits, k);
   }
@@ -154,17 +156,18 @@ export class RouteTables {
    */
   freeze(table: number): void {
     this.#checkBuilding(table);
-    const routes = this.#unstage(table);
-    const row = table * STRIDE;
-    const v4 = routes.filter((route) => route.family === 4);
-    const v6 = routes.filter((route) => route.family === 6);
-    const v4Root = this.#compile(v4);
-    const v6Root = this.#compile(v6);
-    const tables = this.#tables.words;
-    tables[row + V4] = v4Root;
-    tables[row + V4_COUNT] = v4.length > SCANNED_ROUTES ? IS_TRIE : v4.length;
-    tables[row + V6] = v6Root;
-    tables[row + V6_COUNT] = v6.length > SCANNED_ROUTES ? IS_TRIE : v6.length;
+    const count = this.#sortStaged(table);
+    const staged = this.#staged.words;
+    let v4Count = 0;
+    while (v4Count < count && staged[this.#sorted[v4Count] * STAGED.STRIDE + STAGED.FAMILY] === 4) v4Count++;
+    this.#compileV4(table * STRIDE, v4Count);
+    const first = this.#tables.words[table * STRIDE + V6];
+    this.#compileV6(table * STRIDE, v4Count, count);
+    for (let route = first; route !== 0;) {
+      const next = staged[route * STAGED.STRIDE + STAGED.NEXT];
+      this.#staged.release(route);
+      route = next;
+    }
   }
 
   /**
@@ -178,17 +181,23 @@ export class RouteTables {
     let slot: number;
     if (this.#addresses.isIpv6(destinationId)) {
       const count = tables[row + V6_COUNT];
-      slot = count >= 0
-        ? this.#scanV6(tables[row + V6], count, destinationId)
-        : this.#walkV6(tables[row + V6], destinationId);
+      const place = tables[row + V6];
+      slot = count === IS_TRIE ? this.#walkV6(place, destinationId) : this.#scanV6(place, count, destinationId);
     } else {
       const word = this.#addresses.word(destinationId);
       const count = tables[row + V4_COUNT];
-      slot = count >= 0 ? this.#scanV4(tables[row + V4], count, word) : this.#walkV4(tables[row + V4], word);
+      if (count === IS_TRIE) slot = this.#walkV4(tables[row + V4_DEFAULT], word);
+      else if ((word & tables[row + V4_MASK]) === tables[row + V4_PREFIX]) slot = tables[row + V4_SLOT];
+      else slot = count > 0 ? this.#scanV4(row, count, word) : tables[row + V4_DEFAULT];
     }
     const value = slot >> 2;
     if ((slot & KIND_MASK) === LINK) return value;
     return slot === NO_ROUTE ? -1 : this.#choose(value, destinationId, flowHash);
+  }
+
+  /** Loads a table's row, so that a lookup soon after finds it in the cache. What it returns is only there to be used. */
+  touch(table: number): number {
+    return this.#tables.words[table * STRIDE];
   }
 
   /** Bytes that tables, routes, trie nodes and targets take up. */
@@ -196,12 +205,13 @@ export class RouteTables {
     return 4 * (this.#tables.end * STRIDE + this.#poolEnd + (this.#nodeEnd - 1) * 256 + this.#targetEnd);
   }
 
-  #scanV4(begin: number, count: number, word: number): number {
+  #scanV4(row: number, count: number, word: number): number {
     const pool = this.#pool;
+    const begin = this.#tables.words[row + V4_LIST];
     for (let at = begin, end = begin + count * V4_WORDS; at < end; at += V4_WORDS) {
       if ((word & pool[at + 1]) === pool[at]) return pool[at + 2];
     }
-    return NO_ROUTE;
+    return this.#tables.words[row + V4_DEFAULT];
   }
 
   #scanV6(begin: number, count: number, id: number): number {
@@ -273,61 +283,102 @@ export class RouteTables {
     return target;
   }
 
-  /** Takes a table's routes out of the staging rows: shortest first, one per prefix. */
-  #unstage(table: number): StagedRoute[] {
+  /**
+   * Lists a table's staged routes in `#sorted`: IPv4 first, longest first, one per prefix (the newest). Returns their
+   * number.
+   */
+  #sortStaged(table: number): number {
     const staged = this.#staged.words;
-    const routes: StagedRoute[] = [];
+    let sorted = this.#sorted;
+    let count = 0;
     for (let route = this.#tables.words[table * STRIDE + V6]; route !== 0;) {
-      const at = route * STAGED.STRIDE;
-      const next = staged[at + STAGED.NEXT];
-      const family = (staged[at + STAGED.FAMILY_BITS] >> 8) as 4 | 6;
-      routes.push({
-        family,
-        bits: staged[at + STAGED.FAMILY_BITS] & 255,
-        slot: staged[at + STAGED.SLOT],
-        words: Array.from(staged.subarray(at + STAGED.WORDS, at + STAGED.WORDS + (family === 4 ? 1 : 4))),
-      });
-      this.#staged.release(route);
-      route = next;
+      this.#sorted = sorted = withRoom(sorted, count + 1);
+      sorted[count++] = route;
+      route = staged[route * STAGED.STRIDE + STAGED.NEXT];
     }
-    // Newest first so far: of equal prefixes the first is kept.
-    routes.sort(compareRoutes);
-    return routes.filter((route, i) => i === 0 || compareRoutes(route, routes[i - 1]) !== 0);
+    // (Stable: of equal prefixes the newest stays first.)
+    if (count > 2) sorted.set(Array.from(sorted.subarray(0, count)).sort((a, b) => compareStaged(staged, a, b)));
+    else if (count === 2 && compareStaged(staged, sorted[0], sorted[1]) > 0) sorted.subarray(0, 2).reverse();
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      if (kept === 0 || compareStaged(staged, sorted[kept - 1], sorted[i]) !== 0) sorted[kept++] = sorted[i];
+    }
+    return kept;
   }
 
-  /** Compiles one family's routes, shortest first, and returns the list's place or the trie's root. */
-  #compile(routes: StagedRoute[]): number {
-    if (routes.length <= SCANNED_ROUTES) return this.#compileList(routes);
+  #compileV4(row: number, end: number): void {
+    const tables = this.#tables.words;
+    if (end > SCANNED_ROUTES) {
+      tables[row + V4_COUNT] = IS_TRIE;
+      tables[row + V4_DEFAULT] = this.#compileTrie(0, end);
+      return;
+    }
+    const staged = this.#staged.words;
+    tables[row + V4_LIST] = this.#poolEnd;
+    tables[row + V4_COUNT] = 0;
+    for (let i = 0; i < end; i++) {
+      const at = this.#sorted[i] * STAGED.STRIDE;
+      const prefix = staged[at + STAGED.WORDS];
+      const mask = maskWord(staged[at + STAGED.BITS], 0);
+      const slot = staged[at + STAGED.SLOT];
+      if (i === 0) {
+        tables[row + V4_PREFIX] = prefix;
+        tables[row + V4_MASK] = mask;
+        tables[row + V4_SLOT] = slot;
+      } else if (mask === 0) {
+        tables[row + V4_DEFAULT] = slot;
+      } else {
+        const pool = this.#pool = withRoom(this.#pool, this.#poolEnd + V4_WORDS);
+        pool[this.#poolEnd] = prefix;
+        pool[this.#poolEnd + 1] = mask;
+        pool[this.#poolEnd + 2] = slot;
+        this.#poolEnd += V4_WORDS;
+        tables[row + V4_COUNT]++;
+      }
+    }
+  }
+
+  #compileV6(row: number, begin: number, end: number): void {
+    const tables = this.#tables.words;
+    if (end - begin > SCANNED_ROUTES) {
+      tables[row + V6_COUNT] = IS_TRIE;
+      tables[row + V6] = this.#compileTrie(begin, end);
+      return;
+    }
+    const staged = this.#staged.words;
+    tables[row + V6_COUNT] = end - begin;
+    tables[row + V6] = this.#poolEnd;
+    for (let i = begin; i < end; i++) {
+      const at = this.#sorted[i] * STAGED.STRIDE;
+      const pool = this.#pool = withRoom(this.#pool, this.#poolEnd + V6_WORDS);
+      for (let k = 0; k < 4; k++) pool[this.#poolEnd + k] = staged[at + STAGED.WORDS + k];
+      pool[this.#poolEnd + 4] = staged[at + STAGED.BITS];
+      pool[this.#poolEnd + 5] = staged[at + STAGED.SLOT];
+      this.#poolEnd += V6_WORDS;
+    }
+  }
+
+  /** Compiles `#sorted[begin] … #sorted[end - 1]`, the shortest first, and returns the root's slot word. */
+  #compileTrie(begin: number, end: number): number {
     let root = NO_ROUTE;
-    for (const route of routes) root = this.#insert(root, route, 0);
+    for (let i = end - 1; i >= begin; i--) root = this.#insert(root, this.#sorted[i] * STAGED.STRIDE, 0);
     return root;
   }
 
-  #compileList(routes: StagedRoute[]): number {
-    const begin = this.#poolEnd;
-    this.#pool = withRoom(this.#pool, begin + routes.length * V6_WORDS);
-    for (const route of routes.toReversed()) {
-      const fields = route.family === 4
-        ? [route.words[0], maskWord(route.bits, 0), route.slot]
-        : [...route.words, route.bits, route.slot];
-      this.#pool.set(fields, this.#poolEnd);
-      this.#poolEnd += fields.length;
-    }
-    return begin;
-  }
-
-  /** Inserts a route into a subtrie whose address byte is `depth`; returns the subtrie's new slot word. */
-  #insert(slot: number, route: StagedRoute, depth: number): number {
-    const rest = route.bits - 8 * depth;
-    if (rest <= 0) return route.slot;
+  /** Inserts the staged route at `route` into a subtrie of address byte `depth`; returns the subtrie's new slot word. */
+  #insert(slot: number, route: number, depth: number): number {
+    const staged = this.#staged.words;
+    const target = staged[route + STAGED.SLOT];
+    const rest = staged[route + STAGED.BITS] - 8 * depth;
+    if (rest === 0) return target;
     const node = (slot & KIND_MASK) === NODE ? slot >> 2 : this.#addNode(slot);
-    const byte = (route.words[depth >> 2] >>> (24 - 8 * (depth & 3))) & 255;
+    const byte = (staged[route + STAGED.WORDS + (depth >> 2)] >>> (24 - 8 * (depth & 3))) & 255;
     const at = (node << 8) | byte;
     if (rest >= 8) {
       // (The nodes may be replaced within.)
       const below = this.#insert(this.#nodes[at], route, depth + 1);
       this.#nodes[at] = below;
-    } else this.#nodes.fill(route.slot, at, at + (1 << (8 - rest)));
+    } else this.#nodes.fill(target, at, at + (1 << (8 - rest)));
     return (node << 2) | NODE;
   }
 
@@ -349,9 +400,15 @@ function maskWord(bits: number, k: number): number {
   return rest >= 32 ? -1 : rest <= 0 ? 0 : -1 << (32 - rest);
 }
 
-function compareRoutes(a: StagedRoute, b: StagedRoute): number {
-  let difference = a.family - b.family || a.bits - b.bits;
-  for (let k = 0; difference === 0 && k < a.words.length; k++) difference = a.words[k] - b.words[k];
+/** Orders staged routes: IPv4 first, longest first, then by prefix; 0 for the same prefix. */
+function compareStaged(staged: Int32Array, a: number, b: number): number {
+  const left = a * STAGED.STRIDE;
+  const right = b * STAGED.STRIDE;
+  let difference = staged[left + STAGED.FAMILY] - staged[right + STAGED.FAMILY] ||
+    staged[right + STAGED.BITS] - staged[left + STAGED.BITS];
+  for (let k = STAGED.WORDS; difference === 0 && k < STAGED.STRIDE; k++) {
+    difference = staged[left + k] - staged[right + k];
+  }
   return difference;
 }
 

@@ -73,3 +73,17 @@ Deno.test("a timer of the tick reached, or advancing past a possible entry, is r
   assertThrows(() => wheel.push(2 ** 31 - 1, 2), RangeError);
   assertThrows(() => wheel.push(NaN, 2), RangeError);
 });
+
+Deno.test("a wheel made small grows to hold 100,000 entries and fires each once, in order of ticks", () => {
+  const wheel = new TimerWheel({ capacity: 1 });
+  const ticks = Int32Array.from({ length: 100_000 }, (_, ref) => 1 + (Math.imul(ref, 0x9e3779b1) >>> 10));
+  ticks.forEach((tick, ref) => wheel.push(tick, ref));
+  const due = new RefList();
+  while (wheel.size > 0) {
+    const before = due.count;
+    const tick = wheel.nextTick();
+    wheel.advance(tick, due);
+    for (let i = before; i < due.count; i++) assertEquals(ticks[due.items[i]], tick);
+  }
+  assertEquals(new Set(due.items.subarray(0, due.count)).size, ticks.length);
+});
