@@ -104,16 +104,28 @@ export class PortAllocator {
    * IP_BIND_ADDRESS_NO_PORT nothing is bound: keep the address and call `allocate` at connect.
    */
   bindAnyPort(host: number, profile: Readonly<Profile>, local: number): number {
-    const { ephemeralPortLow: low, ephemeralPortHigh: high } = profile;
-    const search = this.#search;
-    this.use.countPorts();
-    search.begin(PORT_SCOPE.BIND, host, local, 0, 0, low, high);
-    const half = search.size >> 1;
-    const start = half === 0 ? 0 : 2 * this.#draw(host, half) + 1;
+    const size = this.#beginBind(host, profile, local);
+    const start = size === 1 ? 0 : 2 * this.#draw(host, size >> 1) + 1;
     const offset = this.#scanBothParities(start);
     if (offset < 0) return -ERRNO.EADDRINUSE;
-    this.use.bindPort(host, local, low + offset);
-    return low + offset;
+    this.use.bindPort(host, local, profile.ephemeralPortLow + offset);
+    return profile.ephemeralPortLow + offset;
+  }
+
+  /**
+   * A port of the range, from a random one upwards, that a bind to `local` (0: every address) would be allowed now;
+   * `-ERRNO.EADDRINUSE` if there is none. Nothing is bound yet. UDP's choice: it knows no four-tuples.
+   */
+  findBindable(host: number, profile: Readonly<Profile>, local: number): number {
+    const size = this.#beginBind(host, profile, local);
+    const offset = this.#scanFrom(this.#draw(host, size));
+    return offset < 0 ? -ERRNO.EADDRINUSE : profile.ephemeralPortLow + offset;
+  }
+
+  #beginBind(host: number, profile: Readonly<Profile>, local: number): number {
+    this.use.countPorts();
+    this.#search.begin(PORT_SCOPE.BIND, host, local, 0, 0, profile.ephemeralPortLow, profile.ephemeralPortHigh);
+    return this.#search.size;
   }
 
   #choose(host: number, profile: Readonly<Profile>, local: number, remote: number, remotePort: number): number {
