@@ -6,9 +6,9 @@
  * @module
  */
 import { type Node as JsonNode, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import type { Document, YAMLMap } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, type YAMLMap } from "yaml";
 import { InputError } from "../base/errors.ts";
+import { parseYamlDocument } from "./yaml.ts";
 
 /** Where a value lies within a document: keys of maps and indices of lists. */
 export type Path = readonly (string | number)[];
@@ -106,16 +106,12 @@ export function parseText(file: string, text: string): ParsedText {
 }
 
 function parseYaml(file: string, text: string, positions: PositionMap): ParsedText {
-  const document = parseDocument(text, {
-    lineCounter: new LineCounter(),
-    merge: true,
-    prettyErrors: false,
-    uniqueKeys: false,
-    logLevel: "silent",
-  }) as Document.Parsed;
+  const document = parseYamlDocument(text);
   const [error] = document.errors;
   if (error !== undefined) {
-    throw errorAt(file, positions, error.pos[0], [], `The YAML does not parse: ${sentence(error.message)}`);
+    const hint = /flow-seq-start at node end/.test(error.message) ? ": text with brackets needs quotes here" : "";
+    const why = sentence(error.message.replace(/[.:\s]*$/, hint));
+    throw errorAt(file, positions, error.pos[0], [], `The YAML does not parse: ${why}`);
   }
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
     throw errorAt(file, positions, 0, [], "The file is empty: expected a scenario with nodes, links and workloads.");

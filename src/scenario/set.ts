@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { parseDocument } from "yaml";
 import { InputError } from "../base/errors.ts";
 import { suggest } from "./fields.ts";
 import { show } from "./issues.ts";
 import { formatPath, type Path } from "./positions.ts";
+import { parseYamlDocument } from "./yaml.ts";
 
 /** One `--set`. */
 export interface Override {
@@ -39,7 +39,7 @@ export function parseOverride(text: string, label = `--set ${text}`): Override {
   if (steps === undefined) {
     throw new InputError(`${label}: ${JSON.stringify(path)} is not a path such as links[0].delay.`, { path });
   }
-  const document = parseDocument(text.slice(equals + 1).trim(), { prettyErrors: false, logLevel: "silent" });
+  const document = parseYamlDocument(text.slice(equals + 1).trim());
   if (document.errors.length > 0) {
     throw new InputError(`${label}: the value does not parse as YAML: ${document.errors[0].message}.`, { path });
   }
@@ -62,7 +62,7 @@ export function resolveSteps(root: unknown, steps: Path): Path {
 }
 
 /**
- * Changes `root` in place and returns the path that was set.
+ * Changes `root` in place and returns the path of what is new: the field, or the outermost map made for it.
  *
  * Maps on the way are made where they are missing, except nodes, profiles and list items: their names are checked.
  *
@@ -72,6 +72,7 @@ export function applyOverride(root: unknown, override: Override): Path {
   const steps = resolveSteps(root, override.steps);
   const fail = (why: string) => new InputError(`${override.label}: ${why}`, { path: formatPath(override.steps) });
   let at = root;
+  let changed = steps;
   for (let depth = 0; depth < steps.length; depth++) {
     const step = steps[depth];
     const here = formatPath(steps.slice(0, depth));
@@ -95,11 +96,14 @@ export function applyOverride(root: unknown, override: Override): Path {
         configurable: true,
       });
     } else {
-      if (!Object.hasOwn(holder, step) || holder[step] === null) holder[step] = {};
+      if (!Object.hasOwn(holder, step) || holder[step] === null) {
+        holder[step] = {};
+        if (changed === steps) changed = steps.slice(0, depth + 1);
+      }
       at = holder[step];
     }
   }
-  return steps;
+  return changed;
 }
 
 function unknownItem(list: string, step: string, items: readonly unknown[]): string {

@@ -1,0 +1,230 @@
+/**
+ * From a checked scenario to a network.
+ *
+ * @module
+ */
+import { Network, NetworkError } from "../network/network.ts";
+import type {
+  HostOptions,
+  LinkOptions,
+  ListenOptions,
+  NatOptions,
+  RunOptions,
+  WorkloadOptions,
+} from "../network/options.ts";
+import type { Simulation } from "../network/simulation.ts";
+import type { RunReport } from "../report/document.ts";
+import { type Expectation, holds } from "./expect.ts";
+import type { LoadedScenario } from "./load.ts";
+import { profileOf, withoutUndefined } from "./profiles.ts";
+import { readReport } from "./report_paths.ts";
+import type { Scenario, ScenarioHost, ScenarioLink, ScenarioNat, ScenarioWorkload } from "./schema.ts";
+
+/**
+ * The network that a scenario describes, its parts in the file's order.
+ *
+ * @throws {InputError} with file, line and column, where the network refuses a part.
+ */
+export function buildNetwork(loaded: LoadedScenario): Network {
+  return inScenarioTerms(loaded, () => {
+    const { scenario } = loaded;
+    const network = new Network({ name: loaded.name, seed: loaded.seed });
+    for (const [name, node] of Object.entries(scenario.nodes)) {
+      if (node.kind === "host") network.host(name, hostOptions(scenario, node));
+      else if (node.kind === "nat") network.nat(name, natOptions(node));
+      else network.router(name, withoutUndefined({ count: node.count, address: node.address }));
+    }
+    for (const link of scenario.links ?? []) network.link(link.between[0], link.between[1], linkOptions(link));
+    for (const workload of scenario.workloads ?? []) network.workload(workloadOptions(workload));
+    return network;
+  });
+}
+
+/**
+ * The scenario's network, ready to run.
+ *
+ * @throws {InputError} as {@linkcode buildNetwork} does.
+ */
+export function buildSimulation(loaded: LoadedScenario): Simulation {
+  const network = buildNetwork(loaded);
+  return inScenarioTerms(loaded, () => network.build());
+}
+
+/** Runs `action`, and says a {@linkcode NetworkError} of its in terms of the scenario: file, line and column. */
+export function inScenarioTerms<T>(loaded: LoadedScenario, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof NetworkError) throw loaded.error(scenarioSubject(error.subject), error.message);
+    throw error;
+  }
+}
+
+/** What the network's options are called in a scenario, where it is not the same name without the unit. */
+const FIELDS: Record<string, string> = {
+  acceptIntervalNs: "acceptEvery",
+  delaySpreadStepNs: "delaySpread.step",
+  delaySpreadSteps: "delaySpread.steps",
+  icmpNs: "timeouts.icmp",
+  insideAddress: "inside",
+  memoryBytes: "memory",
+  perSecond: "rate",
+  poolCount: "pool",
+  portHigh: "ports",
+  portLow: "ports",
+  queueBytes: "queue",
+  queuePackets: "queue",
+  quotaSessions: "quota.sessions",
+  reorderNs: "reorderBy",
+  startNs: "start",
+  tcpEstablishedNs: "timeouts.established",
+  tcpTransitoryNs: "timeouts.transitory",
+  udpNs: "timeouts.udp",
+};
+
+/** `nodes.gw.portLow`, as the network calls it, is `nodes.gw.ports` in a scenario. */
+function scenarioSubject(subject: string): string {
+  const dot = subject.lastIndexOf(".");
+  const field = subject.slice(dot + 1);
+  return `${subject.slice(0, dot + 1)}${FIELDS[field] ?? field.replace(/(Ns|Bps|Bytes)$/, "")}`;
+}
+
+function hostOptions(scenario: Scenario, host: ScenarioHost): HostOptions {
+  const profile = typeof host.profile === "string" ? scenario.profiles?.[host.profile] : host.profile;
+  return withoutUndefined<HostOptions>({
+    count: host.count,
+    address: host.address,
+    extraAddresses: host.extraAddresses,
+    profile: profile === undefined ? undefined : profileOf(profile),
+    listen: host.listen?.map(listenOptions),
+    maxFiles: host.maxFiles,
+    memoryBytes: host.memory,
+  });
+}
+
+function listenOptions(listen: NonNullable<ScenarioHost["listen"]>[number]): ListenOptions {
+  if (typeof listen === "number") return { port: listen };
+  const service = listen.service;
+  return withoutUndefined<ListenOptions>({
+    port: listen.port,
+    address: listen.address,
+    backlog: listen.backlog,
+    acceptIntervalNs: listen.acceptEvery,
+    service: service && withoutUndefined({
+      kind: service.kind,
+      requestBytes: service.request,
+      replyBytes: service.reply,
+      bytes: service.bytes,
+      closeAfterNs: service.closeAfter,
+    }),
+  });
+}
+
+function natOptions(nat: ScenarioNat): NatOptions {
+  return withoutUndefined<NatOptions>({
+    count: nat.count,
+    address: nat.address,
+    pool: nat.pool,
+    insideAddress: nat.inside,
+    portLow: nat.ports?.low,
+    portHigh: nat.ports?.high,
+    mapping: nat.mapping,
+    filtering: nat.filtering,
+    portAssignment: nat.portAssignment,
+    pooling: nat.pooling,
+    overloading: nat.overloading,
+    hairpinning: nat.hairpinning,
+    quotaSessions: nat.quota?.sessions,
+    tcpEstablishedNs: nat.timeouts?.established,
+    tcpTransitoryNs: nat.timeouts?.transitory,
+    udpNs: nat.timeouts?.udp,
+    icmpNs: nat.timeouts?.icmp,
+    forwards: nat.forwards?.map((forward) => ({
+      protocol: forward.tcp === undefined ? "udp" : "tcp",
+      externalPort: forward.tcp ?? forward.udp ?? 0,
+      ...forward.to,
+    })),
+    onRefusal: nat.onRefusal,
+  });
+}
+
+function linkOptions(link: ScenarioLink): LinkOptions {
+  return withoutUndefined<LinkOptions>({
+    name: link.name,
+    ...directionOptions(link),
+    delaySpreadSteps: link.delaySpread?.steps,
+    delaySpreadStepNs: link.delaySpread?.step,
+    reverse: link.reverse && directionOptions(link.reverse),
+    inside: link.inside,
+    subnet: link.subnet,
+  });
+}
+
+function directionOptions(direction: NonNullable<ScenarioLink["reverse"]>): Omit<LinkOptions, "name" | "reverse"> {
+  const { queue } = direction;
+  return withoutUndefined({
+    rateBps: direction.rate,
+    delayNs: direction.delay,
+    mtu: direction.mtu,
+    queuePackets: queue && "packets" in queue ? queue.packets : undefined,
+    queueBytes: queue && "bytes" in queue ? queue.bytes : undefined,
+    loss: direction.loss,
+    duplicate: direction.duplicate,
+    reorder: direction.reorder,
+    reorderNs: direction.reorderBy,
+    corrupt: direction.corrupt,
+    jitterNs: direction.jitter,
+  });
+}
+
+function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
+  const { arrivals } = workload;
+  const common: WorkloadOptions = {
+    name: workload.name,
+    kind: workload.kind,
+    from: typeof workload.from === "string" ? [workload.from] : workload.from,
+    to: typeof workload.to === "string" ? [workload.to] : workload.to,
+    connections: workload.connections,
+    arrivals: typeof arrivals === "object"
+      ? withoutUndefined({ kind: arrivals.kind, perSecond: arrivals.rate, startNs: arrivals.start })
+      : arrivals && { kind: arrivals },
+    holdNs: workload.hold,
+    holdDistribution: workload.holdDistribution,
+    close: workload.close,
+    keepAliveNs: workload.keepAlive === 0 ? undefined : workload.keepAlive,
+  };
+  if (workload.kind === "bulk") {
+    return withoutUndefined({ ...common, bytes: workload.bytes, direction: workload.direction });
+  }
+  if (workload.kind === "torrent") {
+    return withoutUndefined({ ...common, bytes: workload.bytes, spread: workload.spread });
+  }
+  return withoutUndefined({
+    ...common,
+    requestBytes: workload.request,
+    replyBytes: workload.reply,
+    requests: workload.requests,
+    thinkNs: workload.think,
+  });
+}
+
+/**
+ * When the run ends, as `Simulation.run` takes it.
+ *
+ * @param report The report so far. A condition reads only counters that the run keeps as it goes.
+ */
+export function runOptions(loaded: LoadedScenario, report: () => RunReport): RunOptions {
+  const { untilNs, conditions } = loaded.run;
+  return withoutUndefined<RunOptions>({
+    untilNs,
+    until: conditions.length === 0 ? undefined : () => {
+      const now = report();
+      return conditions.some((condition) => conditionHolds(condition, now));
+    },
+  });
+}
+
+/** Whether a condition is true of the report so far. */
+export function conditionHolds(condition: Expectation, report: RunReport): boolean {
+  return holds(condition, readReport(condition.path, report));
+}

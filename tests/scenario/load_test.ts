@@ -1,0 +1,273 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { InputError } from "../../src/base/errors.ts";
+import { loadScenario } from "../../src/scenario/load.ts";
+
+const GOOD = `name: small
+seed: 3
+profiles:
+  wide: { ephemeralPorts: 1024-65535, timeWait: 30s }
+nodes:
+  server: { kind: host, address: 192.0.2.1/24, listen: [443, { port: 80, backlog: 16, acceptEvery: 1ms }] }
+  clients:
+    kind: host
+    count: 4
+    address: 198.51.100.1/24
+    profile: wide
+  r1: { kind: router }
+links:
+  - { between: [clients, r1], rate: 100Mbit/s, delay: 5ms, queue: 1000 packets, loss: 0.1% }
+  - { name: uplink, between: [r1, server], rate: 1Gbit/s, delay: 2ms, reverse: { delay: 3ms } }
+workloads:
+  - { name: load, kind: hold, from: clients, to: server:443, connections: 1_000, hold: forever }
+run: { until: [2h4m, "connections.open >= 10"] }
+expect:
+  - connections.established == 1000
+`;
+
+function complaint(text: string, overrides: string[] = [], file = "a.yaml"): string {
+  const error = assertThrows(() => loadScenario(file, text, overrides), InputError);
+  assert(!/\n/.test(error.message), `one line: ${error.message}`);
+  assert(/[.?]$/.test(error.message), `a sentence: ${error.message}`);
+  return error.message;
+}
+
+/** The complaint about GOOD with one piece replaced. */
+function spoilt(find: string, replacement: string): string {
+  assertStringIncludes(GOOD, find);
+  return complaint(GOOD.replace(find, replacement));
+}
+
+Deno.test("a scenario is read into base units", () => {
+  const { scenario, run, name, seed } = loadScenario("dir/a.yaml", GOOD);
+  assertEquals([name, seed], ["small", 3]);
+  assertEquals(scenario.profiles?.wide, { ephemeralPorts: { low: 1024, high: 65535 }, timeWait: 30e9 });
+  assertEquals(scenario.links?.[0], {
+    between: ["clients", "r1"],
+    rate: 100e6,
+    delay: 5e6,
+    queue: { packets: 1000 },
+    loss: 0.001,
+  });
+  assertEquals(scenario.workloads?.[0].connections, 1000);
+  assertEquals(scenario.workloads?.[0].hold, Infinity);
+  assertEquals([run.untilNs, run.conditions.length], [7440e9, 1]);
+});
+
+Deno.test("without a name or a seed a scenario is called like its file and has seed 1", () => {
+  const loaded = loadScenario("x/y/lossy-link.yaml", "nodes: { a: { kind: host, address: 192.0.2.1/24 } }");
+  assertEquals([loaded.name, loaded.seed], ["lossy-link", 1]);
+});
+
+Deno.test("JSON with comments and trailing commas is read, with positions", () => {
+  const text = `{
+  // one host
+  "nodes": { "a": { "kind": "host", "address": "192.0.2.1/24", }, },
+}`;
+  assertEquals(loadScenario("a.jsonc", text).name, "a");
+  assertEquals(
+    complaint(text.replace("address", "adress"), [], "a.json"),
+    'a.json:3:37: nodes.a has no field "adress": did you mean "address"?',
+  );
+});
+
+Deno.test("YAML that does not parse says where", () => {
+  assertStringIncludes(complaint("nodes: { a: [1, 2 }\n"), "a.yaml:1:19: The YAML does not parse: ");
+  assertStringIncludes(complaint("a: 1\nb: [1\nc: 2\n"), "a.yaml:3:");
+});
+
+Deno.test("brackets that YAML takes for a list are explained", () => {
+  assertStringIncludes(spoilt("from: clients", "from: clients[4]"), "text with brackets needs quotes here.");
+});
+
+Deno.test("JSON that does not parse says where", () => {
+  assertEquals(
+    complaint('{\n  "nodes": {\n', [], "a.json"),
+    'a.json:3:1: The JSON does not parse: expected "}".',
+  );
+  assertStringIncludes(complaint("{ nodes: 1 }", [], "a.json"), "a.json:1:3: The JSON does not parse: ");
+});
+
+Deno.test("an empty file says so", () => {
+  for (const file of ["a.yaml", "a.json"]) {
+    assertEquals(
+      complaint("\n", [], file),
+      `${file}:1:1: The file is empty: expected a scenario with nodes, links and workloads.`,
+    );
+  }
+});
+
+Deno.test("a file that is a list or text says what it should be", () => {
+  assertStringIncludes(complaint("- 1\n"), "a.yaml:1:1: the scenario is a list: expected a scenario: a map with");
+});
+
+Deno.test("an unknown key is answered with the nearest, at its line and column", () => {
+  assertEquals(
+    spoilt("    profile: wide", "    profil: wide"),
+    'a.yaml:11:5: nodes.clients has no field "profil": did you mean "profile"?',
+  );
+  assertEquals(
+    spoilt("workloads:", "worklods:"),
+    'a.yaml:16:1: the scenario has no field "worklods": did you mean "workloads"?',
+  );
+  assertStringIncludes(spoilt("delay: 5ms", "delai: 5ms"), 'links[0] has no field "delai": did you mean "delay"?');
+  assertStringIncludes(spoilt("backlog: 16", "baklog: 16"), 'nodes.server.listen[1] has no field "baklog"');
+});
+
+Deno.test("an unknown kind is answered with those that exist", () => {
+  assertEquals(
+    spoilt("{ kind: router }", "{ kind: ruter }"),
+    'a.yaml:12:15: nodes.r1.kind is "ruter": expected host, router or nat; did you mean "router"?',
+  );
+  assertEquals(
+    spoilt("{ kind: router }", "{ }"),
+    "a.yaml:12:3: nodes.r1.kind is missing: expected host, router or nat.",
+  );
+});
+
+Deno.test("a field of another kind of workload is refused", () => {
+  assertStringIncludes(spoilt("hold: forever", "bytes: 5"), 'workloads[0] has no field "bytes"');
+});
+
+Deno.test("a wrong unit says which units there are", () => {
+  assertStringIncludes(
+    spoilt("delay: 5ms", "delay: 5mz"),
+    'a.yaml:14:55: links[0].delay: expected a duration, in ns, us, ms, s, min, h or d, found "5mz"',
+  );
+  assertStringIncludes(spoilt("delay: 5ms", "delay: 5Mbit/s"), "which is a rate");
+  assertStringIncludes(spoilt("delay: 5ms", "delay: 5"), "links[0].delay is 5: expected a duration");
+  assertStringIncludes(spoilt("100Mbit/s", "100Mbis"), "links[0].rate: ");
+  assertStringIncludes(spoilt("1000 packets", "1000 pakets"), "links[0].queue: ");
+  assertStringIncludes(spoilt("0.1%", "150%"), "links[0].loss: ");
+});
+
+Deno.test("a required field that is missing is reported at the thing that lacks it", () => {
+  assertEquals(
+    spoilt("    address: 198.51.100.1/24\n", ""),
+    "a.yaml:7:3: nodes.clients.address is missing: expected an address with its prefix length such as 192.0.2.1/24.",
+  );
+});
+
+Deno.test("an address that is none says so", () => {
+  assertStringIncludes(spoilt("192.0.2.1/24", "192.0.2.256/24"), "a.yaml:6:34: nodes.server.address: ");
+  assertStringIncludes(spoilt("192.0.2.1/24", "192.0.2.1/33"), "nodes.server.address: ");
+});
+
+Deno.test("an address outside its subnet says so", () => {
+  assertEquals(
+    spoilt("reverse: { delay: 3ms }", "subnet: 203.0.113.0/24"),
+    "a.yaml:6:34: nodes.server.address: 192.0.2.1 is outside the subnet 203.0.113.0/24 of links[1].",
+  );
+});
+
+Deno.test("a population that does not fit in its subnet says so", () => {
+  assertEquals(
+    spoilt("count: 4", "count: 400"),
+    'a.yaml:10:14: nodes.clients.address is "198.51.100.1/24": 400 addresses from 198.51.100.1 on do not fit in the subnet 198.51.100.0/24.',
+  );
+});
+
+Deno.test("two nodes with one name are refused, in YAML and in JSON", () => {
+  assertEquals(
+    spoilt("  r1: { kind: router }", "  clients: { kind: router }"),
+    'a.yaml:12:3: Two nodes have the name "clients" (the first is on line 7): rename one.',
+  );
+  assertEquals(
+    complaint('{ "nodes": { "a": {}, "a": {} } }', [], "a.json"),
+    'a.json:1:23: Two nodes have the name "a" (the first is on line 1): rename one.',
+  );
+  assertStringIncludes(spoilt("seed: 3", "name: again"), "a.yaml:2:1: name is given twice (first on line 1)");
+});
+
+Deno.test("a name that a path could not call is refused", () => {
+  assertStringIncludes(spoilt("  r1: {", '  "r 1": {'), 'nodes has the name "r 1": expected a name of letters');
+});
+
+Deno.test("a link to a node that is not there is answered with the nearest", () => {
+  assertEquals(
+    spoilt("between: [r1, server]", "between: [r1, sever]"),
+    'a.yaml:15:35: links[1].between[1]: there is no node "sever": did you mean "server"?',
+  );
+});
+
+Deno.test("a link needs two ends, and two of them, and a name of its own", () => {
+  assertStringIncludes(
+    spoilt("[r1, server]", "[r1]"),
+    "links[1].between is a list: expected two nodes such as [clients, r1].",
+  );
+  assertStringIncludes(spoilt("[r1, server]", "[r1, r1]"), "links[1].between joins r1 with itself");
+  assertStringIncludes(
+    spoilt("name: uplink, between: [r1, server]", "between: [clients, r1]"),
+    "same name as links[0]",
+  );
+});
+
+Deno.test("a workload's source or destination that is not there is answered with the nearest host", () => {
+  assertEquals(
+    spoilt("server:443", "servr:443"),
+    'a.yaml:17:50: workloads[0].to is "servr:443": there is no node "servr": did you mean "server"?',
+  );
+  assertStringIncludes(spoilt("from: clients", "from: r1"), "r1 is a router and not a host");
+  assertStringIncludes(
+    spoilt("from: clients", "from: 'clients[4]'"),
+    "the members of clients are clients[0] to clients[3]",
+  );
+  assertStringIncludes(spoilt("from: clients", "from: 'clients[3..1]'"), "expected the lower member first");
+  assertStringIncludes(spoilt("server:443", "server"), "expected host:port such as server:443");
+  assertStringIncludes(spoilt("server:443", "server:70000"), "the port from 1 to 65535");
+});
+
+Deno.test("a destination that no links lead to says so", () => {
+  assertEquals(
+    spoilt("  - { name: uplink, between: [r1, server], rate: 1Gbit/s, delay: 2ms, reverse: { delay: 3ms } }\n", ""),
+    'a.yaml:16:50: workloads[0].to is "server:443": no links lead from clients to server.',
+  );
+});
+
+Deno.test("a port range upside down says how it is meant", () => {
+  assertEquals(
+    spoilt("1024-65535", "65535-1024"),
+    'a.yaml:4:27: profiles.wide.ephemeralPorts is "65535-1024": expected the lower port first, as in 1024-65535.',
+  );
+});
+
+Deno.test("a profile that is not there is answered with the nearest", () => {
+  assertEquals(
+    spoilt("profile: wide", "profile: wied"),
+    'a.yaml:11:14: nodes.clients.profile: there is no profile "wied": did you mean "wide"?',
+  );
+});
+
+Deno.test("an expectation about nothing is refused before the run", () => {
+  assertEquals(
+    spoilt("connections.established == 1000", "connections.etablished == 1000"),
+    'a.yaml:20:5: expect[0]: "connections.etablished == 1000": connections.etablished leads nowhere: ' +
+      'connections has no "etablished": did you mean "established"?',
+  );
+});
+
+Deno.test("a condition that cannot end a run is refused", () => {
+  assertStringIncludes(spoilt("connections.open >= 10", "wallSeconds > 3"), "run.until[1]: ");
+  assertStringIncludes(
+    spoilt("2h4m", "whenever"),
+    'run.until[0] is "whenever": expected a time such as 60s, quiescence',
+  );
+});
+
+Deno.test("anchors and merge keys are read", () => {
+  const text = `nodes:
+  a: &host { kind: host, address: 192.0.2.1/24 }
+  b: { <<: *host, address: 192.0.2.2/24 }
+`;
+  const { nodes } = loadScenario("a.yaml", text).scenario;
+  assertEquals(nodes.b, { kind: "host", address: "192.0.2.2/24" });
+});
+
+Deno.test("a file nested beyond reason, and aliases that multiply, are refused with a sentence", () => {
+  assertStringIncludes(complaint("[".repeat(200000), [], "a.json"), "a.json:1:");
+  const bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" +
+    Array.from({ length: 8 }, (_, i) => {
+      const [from, to] = [String.fromCharCode(97 + i), String.fromCharCode(98 + i)];
+      return `${to}: &${to} [${Array(10).fill(`*${from}`).join(",")}]\n`;
+    }).join("");
+  assertStringIncludes(complaint(bomb), "a.yaml:");
+});
