@@ -26,8 +26,9 @@ export type AnyConstructor = abstract new (...args: any[]) => any;
 /** What a constructor makes. */
 export type GetConstructorType<C extends AnyConstructor> = InstanceType<C>;
 
+/** A class of errors. */
 // deno-lint-ignore no-explicit-any
-type ErrorConstructor<E extends Error = Error> = abstract new (...args: any[]) => E;
+export type ErrorConstructor<E extends Error = Error> = abstract new (...args: any[]) => E;
 
 function show(value: unknown): string {
   return inspect(value, { depth: 5, breakLength: 100, maxStringLength: 2000 });

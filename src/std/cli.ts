@@ -22,7 +22,7 @@ export type Args<
   & (DD extends true ? { "--": string[] } : unknown);
 
 /** Flags known by name to the type checker, the list of other arguments not being one. */
-type Named<F extends string> = string extends F ? never : Exclude<F, "_">;
+export type Named<F extends string> = string extends F ? never : Exclude<F, "_">;
 
 /** Options of {@linkcode parseArgs}. */
 export interface ParseOptions<
