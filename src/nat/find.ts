@@ -8,6 +8,27 @@ import { hashTuple, probeStart } from "../store/tuple_table.ts";
 import { BOUND, GATEWAY, MAPPING, PERMISSION, SESSION, SPACE, SUBSCRIBER } from "./layout.ts";
 import type { NatTables } from "./tables.ts";
 
+const {
+  STRIDE: MAPPING_STRIDE,
+  INTERNAL: MAPPING_INTERNAL,
+  REMOTE: MAPPING_REMOTE,
+  REALM: MAPPING_REALM,
+  PORTS: MAPPING_PORTS,
+  REMOTE_PORT_FLAGS: MAPPING_REMOTE_PORT_FLAGS,
+  EXTERNAL: MAPPING_EXTERNAL,
+} = MAPPING;
+const { STRIDE: SUBSCRIBER_STRIDE, INTERNAL: SUBSCRIBER_INTERNAL, GATEWAY: SUBSCRIBER_GATEWAY } = SUBSCRIBER;
+const {
+  STRIDE: SPACE_STRIDE,
+  EXTERNAL: SPACE_EXTERNAL,
+  REALM: SPACE_REALM,
+  REMOTE: SPACE_REMOTE,
+  REMOTE_PORT: SPACE_REMOTE_PORT,
+} = SPACE;
+const { STRIDE: PERMISSION_STRIDE, MAPPING: PERMISSION_MAPPING, REMOTE: PERMISSION_REMOTE } = PERMISSION;
+const { STRIDE: GATEWAY_STRIDE, EXTERNAL_FIRST: GATEWAY_EXTERNAL_FIRST, PROFILE_COUNT: GATEWAY_PROFILE_COUNT } =
+  GATEWAY;
+
 const { REALM, INTERNAL, EXTERNAL, REMOTE, PORTS, REMOTE_PORT_STATE, STRIDE } = SESSION;
 
 /** Hash of a session's inner side. `ports` is internal port << 16 | remote port. */
@@ -104,11 +125,11 @@ export function findMappingInside(
     const mapping = entries[at + 1];
     if (mapping === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = mapping * MAPPING.STRIDE;
+    const row = mapping * MAPPING_STRIDE;
     if (
-      words[row + MAPPING.INTERNAL] === internal && words[row + MAPPING.REMOTE] === remote &&
-      words[row + MAPPING.REALM] === realm && words[row + MAPPING.PORTS] >>> 16 === internalPort &&
-      words[row + MAPPING.REMOTE_PORT_FLAGS] >>> 16 === remotePort
+      words[row + MAPPING_INTERNAL] === internal && words[row + MAPPING_REMOTE] === remote &&
+      words[row + MAPPING_REALM] === realm && words[row + MAPPING_PORTS] >>> 16 === internalPort &&
+      words[row + MAPPING_REMOTE_PORT_FLAGS] >>> 16 === remotePort
     ) return mapping;
   }
 }
@@ -122,10 +143,10 @@ export function findMappingOutside(t: NatTables, realm: number, external: number
     const mapping = entries[at + 1];
     if (mapping === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = mapping * MAPPING.STRIDE;
+    const row = mapping * MAPPING_STRIDE;
     if (
-      words[row + MAPPING.EXTERNAL] === external && words[row + MAPPING.REALM] === realm &&
-      (words[row + MAPPING.PORTS] & 0xffff) === externalPort
+      words[row + MAPPING_EXTERNAL] === external && words[row + MAPPING_REALM] === realm &&
+      (words[row + MAPPING_PORTS] & 0xffff) === externalPort
     ) return mapping;
   }
 }
@@ -139,8 +160,8 @@ export function findSubscriber(t: NatTables, gateway: number, internal: number):
     const subscriber = entries[at + 1];
     if (subscriber === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = subscriber * SUBSCRIBER.STRIDE;
-    if (words[row + SUBSCRIBER.INTERNAL] === internal && words[row + SUBSCRIBER.GATEWAY] === gateway) return subscriber;
+    const row = subscriber * SUBSCRIBER_STRIDE;
+    if (words[row + SUBSCRIBER_INTERNAL] === internal && words[row + SUBSCRIBER_GATEWAY] === gateway) return subscriber;
   }
 }
 
@@ -153,10 +174,10 @@ export function findSpace(t: NatTables, realm: number, external: number, remote:
     const space = entries[at + 1];
     if (space === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = space * SPACE.STRIDE;
+    const row = space * SPACE_STRIDE;
     if (
-      words[row + SPACE.EXTERNAL] === external && words[row + SPACE.REALM] === realm &&
-      words[row + SPACE.REMOTE] === remote && words[row + SPACE.REMOTE_PORT] === remotePort
+      words[row + SPACE_EXTERNAL] === external && words[row + SPACE_REALM] === realm &&
+      words[row + SPACE_REMOTE] === remote && words[row + SPACE_REMOTE_PORT] === remotePort
     ) return space;
   }
 }
@@ -170,15 +191,15 @@ export function findPermission(t: NatTables, mapping: number, remote: number): n
     const permission = entries[at + 1];
     if (permission === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = permission * PERMISSION.STRIDE;
-    if (words[row + PERMISSION.MAPPING] === mapping && words[row + PERMISSION.REMOTE] === remote) return permission;
+    const row = permission * PERMISSION_STRIDE;
+    if (words[row + PERMISSION_MAPPING] === mapping && words[row + PERMISSION_REMOTE] === remote) return permission;
   }
 }
 
 /** Whether an address is one of a gateway's external ones. */
 export function isExternalAddress(t: NatTables, gateway: number, address: number): boolean {
   const words = t.gateways.words;
-  const at = gateway * GATEWAY.STRIDE;
-  const offset = address - words[at + GATEWAY.EXTERNAL_FIRST];
-  return offset >= 0 && offset < (words[at + GATEWAY.PROFILE_COUNT] & 0xffff);
+  const at = gateway * GATEWAY_STRIDE;
+  const offset = address - words[at + GATEWAY_EXTERNAL_FIRST];
+  return offset >= 0 && offset < (words[at + GATEWAY_PROFILE_COUNT] & 0xffff);
 }

@@ -51,8 +51,7 @@ export function addForward(t: NatTables, gateway: number, forward: NatForward): 
   const pooled = externalPort >= profile.portLow && externalPort < profile.portLow + profile.portCount;
   if (pooled) reservePort(t, profile, gateway, protocol, external, externalPort);
   const ports = (forward.internalPort << 16) | externalPort;
-  const flags = MAPPING_FLAG.STATIC | (pooled ? MAPPING_FLAG.POOLED : 0);
   const shared = profile.mapping === BEHAVIOUR.ENDPOINT_INDEPENDENT;
-  addMapping(t, realm, forward.internalAddress, external, ports, 0, 0, 0, flags, shared);
+  addMapping(t, realm, forward.internalAddress, external, ports, 0, 0, 0, MAPPING_FLAG.STATIC, shared);
   t.extrasOf(gateway).forwards++;
 }

@@ -13,6 +13,17 @@ import { refuse } from "./refusal.ts";
 import type { NatTables } from "./tables.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
 
+const { STRIDE: PACKET_STRIDE, EXTRA: PACKET_EXTRA, SRC: PACKET_SRC, DST: PACKET_DST } = PACKET;
+const {
+  STRIDE: SESSION_STRIDE,
+  EXTERNAL: SESSION_EXTERNAL,
+  PORTS: SESSION_PORTS,
+  INTERNAL: SESSION_INTERNAL,
+  REMOTE: SESSION_REMOTE,
+  REMOTE_PORT_STATE: SESSION_REMOTE_PORT_STATE,
+} = SESSION;
+const { EXCLUSIVE: MODE_EXCLUSIVE } = MODE;
+
 const { FORWARD, DROP_NO_MAPPING, DROP_UNSUPPORTED } = NAT_VERDICT;
 const { QUOTED_SRC, QUOTED_DST, QUOTED_PORTS, QUOTED_SEQ, QUOTED_CONTROL } = EXTRA;
 const { ICMP } = NAT_PROTOCOL;
@@ -36,9 +47,9 @@ function setQuotedPort(extras: Int32Array, quote: number, protocol: number, sour
 /** An error from inside about a packet that came in: both sources become the session's external address. */
 export function icmpErrorOutbound(t: NatTables, gateway: number, packet: number): NatVerdict {
   const words = t.packets.rows.words;
-  const at = packet * PACKET.STRIDE;
+  const at = packet * PACKET_STRIDE;
   const extras = t.packets.extras.words;
-  const quote = words[at + PACKET.EXTRA] * EXTRA.STRIDE;
+  const quote = words[at + PACKET_EXTRA] * EXTRA.STRIDE;
   const protocol = protocolIndex(extras[quote + QUOTED_CONTROL] >>> 24);
   if (protocol < 0) return refuse(t, gateway, DROP_UNSUPPORTED);
   const realm = (gateway << 2) | protocol;
@@ -49,20 +60,20 @@ export function icmpErrorOutbound(t: NatTables, gateway: number, packet: number)
   const ports = (quotedPort(extras, quote, protocol, false) << 16) | remotePort;
   const session = findInside(t, realm, internal, remote, ports, insideHash(realm, internal, remote, ports));
   if (session === 0) return refuse(t, gateway, DROP_NO_MAPPING);
-  const row = session * SESSION.STRIDE;
-  const external = t.sessions.words[row + SESSION.EXTERNAL];
+  const row = session * SESSION_STRIDE;
+  const external = t.sessions.words[row + SESSION_EXTERNAL];
   extras[quote + QUOTED_DST] = external;
-  setQuotedPort(extras, quote, protocol, false, t.sessions.words[row + SESSION.PORTS] & 0xffff);
-  words[at + PACKET.SRC] = external;
+  setQuotedPort(extras, quote, protocol, false, t.sessions.words[row + SESSION_PORTS] & 0xffff);
+  words[at + PACKET_SRC] = external;
   return FORWARD;
 }
 
 /** An error from outside about a packet that went out: it goes to the internal endpoint that sent it. */
 export function icmpErrorInbound(t: NatTables, gateway: number, packet: number): NatVerdict {
   const words = t.packets.rows.words;
-  const at = packet * PACKET.STRIDE;
+  const at = packet * PACKET_STRIDE;
   const extras = t.packets.extras.words;
-  const quote = words[at + PACKET.EXTRA] * EXTRA.STRIDE;
+  const quote = words[at + PACKET_EXTRA] * EXTRA.STRIDE;
   const protocol = protocolIndex(extras[quote + QUOTED_CONTROL] >>> 24);
   if (protocol < 0) return refuse(t, gateway, DROP_UNSUPPORTED);
   const realm = (gateway << 2) | protocol;
@@ -72,11 +83,11 @@ export function icmpErrorInbound(t: NatTables, gateway: number, packet: number):
   const remotePort = protocol === ICMP ? 0 : quotedPort(extras, quote, protocol, false);
   const session = findAnyOutside(t, gateway, realm, external, remote, externalPort, remotePort);
   if (session === 0) return refuse(t, gateway, DROP_NO_MAPPING);
-  const row = session * SESSION.STRIDE;
-  const internal = t.sessions.words[row + SESSION.INTERNAL];
+  const row = session * SESSION_STRIDE;
+  const internal = t.sessions.words[row + SESSION_INTERNAL];
   extras[quote + QUOTED_SRC] = internal;
-  setQuotedPort(extras, quote, protocol, true, t.sessions.words[row + SESSION.PORTS] >>> 16);
-  words[at + PACKET.DST] = internal;
+  setQuotedPort(extras, quote, protocol, true, t.sessions.words[row + SESSION_PORTS] >>> 16);
+  words[at + PACKET_DST] = internal;
   return FORWARD;
 }
 
@@ -90,13 +101,13 @@ function findAnyOutside(
   externalPort: number,
   remotePort: number,
 ): number {
-  if (t.profileOf(gateway).mode === MODE.EXCLUSIVE) {
+  if (t.profileOf(gateway).mode === MODE_EXCLUSIVE) {
     const session = findExclusive(t, realm, external, externalPort);
     if (session !== 0) {
       const words = t.sessions.words;
-      const row = session * SESSION.STRIDE;
-      const meant = words[row + SESSION.REMOTE] === remote &&
-        words[row + SESSION.REMOTE_PORT_STATE] >>> 16 === remotePort;
+      const row = session * SESSION_STRIDE;
+      const meant = words[row + SESSION_REMOTE] === remote &&
+        words[row + SESSION_REMOTE_PORT_STATE] >>> 16 === remotePort;
       return meant ? session : 0;
     }
   }

@@ -107,10 +107,6 @@ export const MAPPING = {
 export const MAPPING_FLAG = {
   /** A port forward: never expires, accepts any remote endpoint. */
   STATIC: 1,
-  /** Its internal side is in the index. */
-  INDEXED_INSIDE: 2,
-  /** Its external port counts in the pool (forwards may lie outside the range). */
-  POOLED: 4,
 } as const;
 
 /** An internal address at a gateway that has quotas or pairs addresses. */

@@ -12,14 +12,31 @@ import { releasePort } from "./pool.ts";
 import { countPort } from "./subscriber.ts";
 import type { NatTables } from "./tables.ts";
 
+const {
+  ENDPOINT_INDEPENDENT: BEHAVIOUR_ENDPOINT_INDEPENDENT,
+  ADDRESS_AND_PORT_DEPENDENT: BEHAVIOUR_ADDRESS_AND_PORT_DEPENDENT,
+} = BEHAVIOUR;
+const { STATIC: MAPPING_FLAG_STATIC } = MAPPING_FLAG;
+const {
+  STRIDE: MAPPING_STRIDE,
+  REALM: MAPPING_REALM,
+  INTERNAL: MAPPING_INTERNAL,
+  EXTERNAL: MAPPING_EXTERNAL,
+  PORTS: MAPPING_PORTS,
+  REMOTE: MAPPING_REMOTE,
+  REMOTE_PORT_FLAGS: MAPPING_REMOTE_PORT_FLAGS,
+  SUBSCRIBER: MAPPING_SUBSCRIBER,
+  SESSIONS: MAPPING_SESSIONS,
+} = MAPPING;
+
 /** The remote address that a mapping is for: 0 if the behaviour does not depend on it. */
 export function mappedRemote(profile: NatProfile, remote: number): number {
-  return profile.mapping === BEHAVIOUR.ENDPOINT_INDEPENDENT ? 0 : remote;
+  return profile.mapping === BEHAVIOUR_ENDPOINT_INDEPENDENT ? 0 : remote;
 }
 
 /** The remote port that a mapping is for: 0 if the behaviour does not depend on it. */
 export function mappedRemotePort(profile: NatProfile, remotePort: number): number {
-  return profile.mapping === BEHAVIOUR.ADDRESS_AND_PORT_DEPENDENT ? remotePort : 0;
+  return profile.mapping === BEHAVIOUR_ADDRESS_AND_PORT_DEPENDENT ? remotePort : 0;
 }
 
 /**
@@ -39,20 +56,19 @@ export function addMapping(
   indexInside: boolean,
 ): number {
   const internalPort = ports >>> 16;
-  if (indexInside && (flags & MAPPING_FLAG.STATIC) !== 0) {
+  if (indexInside && (flags & MAPPING_FLAG_STATIC) !== 0) {
     indexInside = findMappingInside(t, realm, internal, internalPort, remote, remotePort) === 0;
   }
   const mapping = t.mappings.allocate();
   const words = t.mappings.words;
-  const row = mapping * MAPPING.STRIDE;
-  words[row + MAPPING.REALM] = realm;
-  words[row + MAPPING.INTERNAL] = internal;
-  words[row + MAPPING.EXTERNAL] = external;
-  words[row + MAPPING.PORTS] = ports;
-  words[row + MAPPING.REMOTE] = remote;
-  words[row + MAPPING.REMOTE_PORT_FLAGS] = (remotePort << 16) | flags |
-    (indexInside ? MAPPING_FLAG.INDEXED_INSIDE : 0);
-  words[row + MAPPING.SUBSCRIBER] = subscriber;
+  const row = mapping * MAPPING_STRIDE;
+  words[row + MAPPING_REALM] = realm;
+  words[row + MAPPING_INTERNAL] = internal;
+  words[row + MAPPING_EXTERNAL] = external;
+  words[row + MAPPING_PORTS] = ports;
+  words[row + MAPPING_REMOTE] = remote;
+  words[row + MAPPING_REMOTE_PORT_FLAGS] = (remotePort << 16) | flags;
+  words[row + MAPPING_SUBSCRIBER] = subscriber;
   t.mappingOutside.insert(endpointHash(realm, external, ports & 0xffff), mapping);
   if (indexInside) {
     t.mappingInside.insert(hashTuple(realm, internal, remote, (internalPort << 16) | remotePort), mapping);
@@ -65,16 +81,16 @@ export function addMapping(
 /** Ends a session's use of a mapping; the last one's end frees the mapping and its port, unless it is a forward. */
 export function releaseMapping(t: NatTables, profile: NatProfile, mapping: number): void {
   const words = t.mappings.words;
-  const row = mapping * MAPPING.STRIDE;
-  const flags = words[row + MAPPING.REMOTE_PORT_FLAGS];
-  if (--words[row + MAPPING.SESSIONS] > 0 || (flags & MAPPING_FLAG.STATIC) !== 0) return;
-  const realm = words[row + MAPPING.REALM];
-  const internal = words[row + MAPPING.INTERNAL];
-  const external = words[row + MAPPING.EXTERNAL];
-  const ports = words[row + MAPPING.PORTS];
-  const remote = words[row + MAPPING.REMOTE];
+  const row = mapping * MAPPING_STRIDE;
+  const flags = words[row + MAPPING_REMOTE_PORT_FLAGS];
+  if (--words[row + MAPPING_SESSIONS] > 0 || (flags & MAPPING_FLAG_STATIC) !== 0) return;
+  const realm = words[row + MAPPING_REALM];
+  const internal = words[row + MAPPING_INTERNAL];
+  const external = words[row + MAPPING_EXTERNAL];
+  const ports = words[row + MAPPING_PORTS];
+  const remote = words[row + MAPPING_REMOTE];
   const remotePort = flags >>> 16;
-  const subscriber = words[row + MAPPING.SUBSCRIBER];
+  const subscriber = words[row + MAPPING_SUBSCRIBER];
   t.mappingOutside.remove(endpointHash(realm, external, ports & 0xffff), mapping);
   t.mappingInside.remove(hashTuple(realm, internal, remote, (ports & 0xffff0000) | remotePort), mapping);
   t.mappings.release(mapping);

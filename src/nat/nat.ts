@@ -26,6 +26,6 @@ export {
 } from "./report.ts";
 export { removeGatewaySessions } from "./session.ts";
 export { GatewayExtras, type NatGatewayOptions, NatTables, type NatTablesOptions } from "./tables.ts";
-export { timerActs, timerFired, timerIdentity } from "./timers.ts";
+export { natTimerActs, natTimerFired, natTimerGateway, natTimerIdentity, natTimerSerial } from "./timers.ts";
 export { outboundHash, translateInbound, translateOutbound } from "./translate.ts";
 export { NAT_VERDICT, NAT_VERDICT_NAMES, type NatRefusalReason, type NatVerdict } from "./verdict.ts";

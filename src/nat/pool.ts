@@ -15,12 +15,38 @@ import { GATEWAY, SPACE, SUBSCRIBER } from "./layout.ts";
 import { PortBitmap } from "./port_bitmap.ts";
 import type { GatewayExtras, NatTables } from "./tables.ts";
 
+const {
+  STRIDE: GATEWAY_STRIDE,
+  EXTRAS: GATEWAY_EXTRAS,
+  PROFILE_COUNT: GATEWAY_PROFILE_COUNT,
+  EXTERNAL_FIRST: GATEWAY_EXTERNAL_FIRST,
+  PORTS: GATEWAY_PORTS,
+  CURSOR: GATEWAY_CURSOR,
+  KEY0: GATEWAY_KEY0,
+  KEY1: GATEWAY_KEY1,
+  SERIAL: GATEWAY_SERIAL,
+  PORTS_PEAK: GATEWAY_PORTS_PEAK,
+} = GATEWAY;
+const { OVERLOADED: MODE_OVERLOADED, MAPPED: MODE_MAPPED, EXCLUSIVE: MODE_EXCLUSIVE } = MODE;
+const { STRIDE: SUBSCRIBER_STRIDE, PAIRED: SUBSCRIBER_PAIRED } = SUBSCRIBER;
+const { PRESERVATION: ASSIGNMENT_PRESERVATION, SEQUENTIAL: ASSIGNMENT_SEQUENTIAL } = ASSIGNMENT;
+const {
+  STRIDE: SPACE_STRIDE,
+  USED: SPACE_USED,
+  CURSOR: SPACE_CURSOR,
+  BITMAP: SPACE_BITMAP,
+  REALM: SPACE_REALM,
+  EXTERNAL: SPACE_EXTERNAL,
+  REMOTE: SPACE_REMOTE,
+  REMOTE_PORT: SPACE_REMOTE_PORT,
+} = SPACE;
+
 /** Taken ports that a search passes before it makes a bitmap. */
 const CROWD = 64;
 
 /** Extras of gateways that have none: read only. */
 function extrasIfAny(t: NatTables, gateway: number): GatewayExtras | undefined {
-  return t.extras[t.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.EXTRAS]];
+  return t.extras[t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_EXTRAS]];
 }
 
 /**
@@ -38,13 +64,13 @@ export function allocatePort(
   subscriber: number,
 ): number {
   const words = t.gateways.words;
-  const at = gateway * GATEWAY.STRIDE;
-  const count = words[at + GATEWAY.PROFILE_COUNT] & 0xffff;
-  const first = words[at + GATEWAY.EXTERNAL_FIRST];
-  const shared = profile.mode === MODE.OVERLOADED;
-  if (!shared && words[at + GATEWAY.PORTS + protocol] >= count * profile.portCount) return -1;
+  const at = gateway * GATEWAY_STRIDE;
+  const count = words[at + GATEWAY_PROFILE_COUNT] & 0xffff;
+  const first = words[at + GATEWAY_EXTERNAL_FIRST];
+  const shared = profile.mode === MODE_OVERLOADED;
+  if (!shared && words[at + GATEWAY_PORTS + protocol] >= count * profile.portCount) return -1;
   if (count === 1) return takeOn(t, profile, gateway, protocol, first, internalPort, remote, remotePort);
-  const pairing = profile.paired && subscriber !== 0 ? subscriber * SUBSCRIBER.STRIDE + SUBSCRIBER.PAIRED : 0;
+  const pairing = profile.paired && subscriber !== 0 ? subscriber * SUBSCRIBER_STRIDE + SUBSCRIBER_PAIRED : 0;
   if (pairing !== 0) {
     const paired = t.subscribers.words[pairing];
     if (paired !== 0) {
@@ -52,7 +78,7 @@ export function allocatePort(
     }
   }
   const full = shared ? undefined : extrasIfAny(t, gateway)?.fullAddresses[protocol];
-  let offset = words[at + GATEWAY.CURSOR];
+  let offset = words[at + GATEWAY_CURSOR];
   for (let tried = 0; tried < count; tried++) {
     if (full !== undefined) {
       offset = full.nextFree(offset);
@@ -62,7 +88,7 @@ export function allocatePort(
     if (port >= 0 && pairing !== 0) t.subscribers.words[pairing] = offset + 1;
     offset = offset + 1 === count ? 0 : offset + 1;
     if (port >= 0) {
-      words[at + GATEWAY.CURSOR] = offset;
+      words[at + GATEWAY_CURSOR] = offset;
       return port;
     }
   }
@@ -81,14 +107,14 @@ function takeOn(
   remotePort: number,
 ): number {
   const realm = (gateway << 2) | protocol;
-  const shared = profile.mode === MODE.OVERLOADED;
+  const shared = profile.mode === MODE_OVERLOADED;
   const base = findSpace(t, realm, address, 0, 0) || makeSpace(t, realm, address, 0, 0);
   let space = base;
   if (shared) space = t.crowdedSpaces > 0 ? findSpace(t, realm, address, remote, remotePort) : 0;
   const { portLow, portCount } = profile;
   let offset = internalPort - portLow;
-  const preserve = profile.portAssignment === ASSIGNMENT.PRESERVATION && offset >= 0 && offset < portCount;
-  if (space !== 0 && t.spaces.words[space * SPACE.STRIDE + SPACE.USED] >= portCount) {
+  const preserve = profile.portAssignment === ASSIGNMENT_PRESERVATION && offset >= 0 && offset < portCount;
+  if (space !== 0 && t.spaces.words[space * SPACE_STRIDE + SPACE_USED] >= portCount) {
     offset = -1;
   } else if (!preserve || isTaken(t, profile, gateway, realm, space, address, offset, remote, remotePort)) {
     const start = firstTry(t, profile, gateway, base);
@@ -97,17 +123,17 @@ function takeOn(
     if (shared && space === 0 && t.crowdedSpaces > 0) space = findSpace(t, realm, address, remote, remotePort);
   }
   if (offset < 0) {
-    if (t.spaces.words[base * SPACE.STRIDE + SPACE.USED] === 0) freeSpace(t, base);
+    if (t.spaces.words[base * SPACE_STRIDE + SPACE_USED] === 0) freeSpace(t, base);
     return -1;
   }
-  if (profile.portAssignment === ASSIGNMENT.SEQUENTIAL) {
-    t.spaces.words[base * SPACE.STRIDE + SPACE.CURSOR] = offset + 1 === portCount ? 0 : offset + 1;
+  if (profile.portAssignment === ASSIGNMENT_SEQUENTIAL) {
+    t.spaces.words[base * SPACE_STRIDE + SPACE_CURSOR] = offset + 1 === portCount ? 0 : offset + 1;
   }
   take(t, profile, gateway, protocol, address, base, offset);
   if (shared && space !== 0) {
-    const row = space * SPACE.STRIDE;
-    const used = ++t.spaces.words[row + SPACE.USED];
-    t.bitmaps[t.spaces.words[row + SPACE.BITMAP]]!.take(offset);
+    const row = space * SPACE_STRIDE;
+    const used = ++t.spaces.words[row + SPACE_USED];
+    t.bitmaps[t.spaces.words[row + SPACE_BITMAP]]!.take(offset);
     const extras = t.extrasOf(gateway);
     if (used > extras.destinationPeak) extras.destinationPeak = used;
   }
@@ -117,11 +143,11 @@ function takeOn(
 
 /** Where a search for a port begins: the sequential cursor, or a draw. */
 function firstTry(t: NatTables, profile: NatProfile, gateway: number, base: number): number {
-  if (profile.portAssignment === ASSIGNMENT.SEQUENTIAL) return t.spaces.words[base * SPACE.STRIDE + SPACE.CURSOR];
+  if (profile.portAssignment === ASSIGNMENT_SEQUENTIAL) return t.spaces.words[base * SPACE_STRIDE + SPACE_CURSOR];
   const words = t.gateways.words;
-  const at = gateway * GATEWAY.STRIDE;
+  const at = gateway * GATEWAY_STRIDE;
   // At most one draw for each session opened: its serial counts the draws.
-  const draw = drawWord(words[at + GATEWAY.KEY0], words[at + GATEWAY.KEY1], words[at + GATEWAY.SERIAL] >>> 0);
+  const draw = drawWord(words[at + GATEWAY_KEY0], words[at + GATEWAY_KEY1], words[at + GATEWAY_SERIAL] >>> 0);
   return Math.floor((draw * profile.portCount) / 2 ** 32);
 }
 
@@ -136,20 +162,20 @@ function take(
   offset: number,
 ): void {
   const words = t.spaces.words;
-  const row = base * SPACE.STRIDE;
-  const used = ++words[row + SPACE.USED];
-  const bitmap = words[row + SPACE.BITMAP];
+  const row = base * SPACE_STRIDE;
+  const used = ++words[row + SPACE_USED];
+  const bitmap = words[row + SPACE_BITMAP];
   if (bitmap !== 0) t.bitmaps[bitmap]!.take(offset);
   const gateways = t.gateways.words;
-  const at = gateway * GATEWAY.STRIDE;
-  const ports = ++gateways[at + GATEWAY.PORTS + protocol];
-  if (ports > gateways[at + GATEWAY.PORTS_PEAK + protocol]) gateways[at + GATEWAY.PORTS_PEAK + protocol] = ports;
-  if (used === profile.portCount && profile.mode !== MODE.OVERLOADED) {
-    const count = gateways[at + GATEWAY.PROFILE_COUNT] & 0xffff;
+  const at = gateway * GATEWAY_STRIDE;
+  const ports = ++gateways[at + GATEWAY_PORTS + protocol];
+  if (ports > gateways[at + GATEWAY_PORTS_PEAK + protocol]) gateways[at + GATEWAY_PORTS_PEAK + protocol] = ports;
+  if (used === profile.portCount && profile.mode !== MODE_OVERLOADED) {
+    const count = gateways[at + GATEWAY_PROFILE_COUNT] & 0xffff;
     if (count === 1) return;
     const extras = t.extrasOf(gateway);
     const full = extras.fullAddresses[protocol] ??= new PortBitmap(count);
-    full.take(address - gateways[at + GATEWAY.EXTERNAL_FIRST]);
+    full.take(address - gateways[at + GATEWAY_EXTERNAL_FIRST]);
   }
 }
 
@@ -182,28 +208,28 @@ export function releasePort(
   const offset = port - profile.portLow;
   const words = t.spaces.words;
   const base = findSpace(t, realm, address, 0, 0);
-  const row = base * SPACE.STRIDE;
-  const used = --words[row + SPACE.USED];
-  const at = gateway * GATEWAY.STRIDE;
-  t.gateways.words[at + GATEWAY.PORTS + protocol]--;
-  if (profile.mode === MODE.OVERLOADED) {
+  const row = base * SPACE_STRIDE;
+  const used = --words[row + SPACE_USED];
+  const at = gateway * GATEWAY_STRIDE;
+  t.gateways.words[at + GATEWAY_PORTS + protocol]--;
+  if (profile.mode === MODE_OVERLOADED) {
     const space = t.crowdedSpaces > 0 ? findSpace(t, realm, address, remote, remotePort) : 0;
     if (space !== 0) {
-      t.bitmaps[words[space * SPACE.STRIDE + SPACE.BITMAP]]!.free(offset);
+      t.bitmaps[words[space * SPACE_STRIDE + SPACE_BITMAP]]!.free(offset);
       const forwards = extrasIfAny(t, gateway)?.forwards ?? 0;
-      if (--words[space * SPACE.STRIDE + SPACE.USED] <= forwards) freeSpace(t, space);
+      if (--words[space * SPACE_STRIDE + SPACE_USED] <= forwards) freeSpace(t, space);
     }
   } else {
-    const bitmap = words[row + SPACE.BITMAP];
+    const bitmap = words[row + SPACE_BITMAP];
     if (bitmap !== 0) t.bitmaps[bitmap]!.free(offset);
     if (used === profile.portCount - 1) {
-      const first = t.gateways.words[at + GATEWAY.EXTERNAL_FIRST];
+      const first = t.gateways.words[at + GATEWAY_EXTERNAL_FIRST];
       extrasIfAny(t, gateway)?.fullAddresses[protocol]?.free(address - first);
     }
   }
   if (used !== 0) return;
   // A sequential gateway keeps the row for its cursor.
-  if (profile.portAssignment === ASSIGNMENT.SEQUENTIAL) freeBitmap(t, base);
+  if (profile.portAssignment === ASSIGNMENT_SEQUENTIAL) freeBitmap(t, base);
   else freeSpace(t, base);
 }
 
@@ -219,11 +245,11 @@ function isTaken(
   remote: number,
   remotePort: number,
 ): boolean {
-  const bitmap = space === 0 ? 0 : t.spaces.words[space * SPACE.STRIDE + SPACE.BITMAP];
+  const bitmap = space === 0 ? 0 : t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP];
   if (bitmap !== 0) return t.bitmaps[bitmap]!.has(offset);
   const port = profile.portLow + offset;
-  if (profile.mode === MODE.MAPPED) return findMappingOutside(t, realm, address, port) !== 0;
-  const session = profile.mode === MODE.EXCLUSIVE
+  if (profile.mode === MODE_MAPPED) return findMappingOutside(t, realm, address, port) !== 0;
+  const session = profile.mode === MODE_EXCLUSIVE
     ? findExclusive(t, realm, address, port)
     : findOutside(t, realm, address, remote, (port << 16) | remotePort);
   if (session !== 0) return true;
@@ -244,7 +270,7 @@ function nextFree(
   remotePort: number,
 ): number {
   const { portCount } = profile;
-  const known = space === 0 ? 0 : t.spaces.words[space * SPACE.STRIDE + SPACE.BITMAP];
+  const known = space === 0 ? 0 : t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP];
   if (known !== 0) return t.bitmaps[known]!.nextFree(start);
   const tries = Math.min(CROWD, portCount);
   let offset = start;
@@ -259,23 +285,23 @@ function nextFree(
   }
   if (space === 0) {
     space = makeSpace(t, realm, address, remote, remotePort);
-    t.spaces.words[space * SPACE.STRIDE + SPACE.USED] = bitmap.used;
+    t.spaces.words[space * SPACE_STRIDE + SPACE_USED] = bitmap.used;
     t.crowdedSpaces++;
   }
   const index = t.freeBitmaps.pop() ?? t.bitmaps.length;
   t.bitmaps[index] = bitmap;
-  t.spaces.words[space * SPACE.STRIDE + SPACE.BITMAP] = index;
+  t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP] = index;
   return bitmap.nextFree(start);
 }
 
 function makeSpace(t: NatTables, realm: number, address: number, remote: number, remotePort: number): number {
   const space = t.spaces.allocate();
   const words = t.spaces.words;
-  const row = space * SPACE.STRIDE;
-  words[row + SPACE.REALM] = realm;
-  words[row + SPACE.EXTERNAL] = address;
-  words[row + SPACE.REMOTE] = remote;
-  words[row + SPACE.REMOTE_PORT] = remotePort;
+  const row = space * SPACE_STRIDE;
+  words[row + SPACE_REALM] = realm;
+  words[row + SPACE_EXTERNAL] = address;
+  words[row + SPACE_REMOTE] = remote;
+  words[row + SPACE_REMOTE_PORT] = remotePort;
   t.spaceIndex.insert(hashTuple(realm, address, remote, remotePort), space);
   return space;
 }
@@ -283,16 +309,16 @@ function makeSpace(t: NatTables, realm: number, address: number, remote: number,
 function freeSpace(t: NatTables, space: number): void {
   freeBitmap(t, space);
   const words = t.spaces.words;
-  const row = space * SPACE.STRIDE;
-  const remote = words[row + SPACE.REMOTE];
+  const row = space * SPACE_STRIDE;
+  const remote = words[row + SPACE_REMOTE];
   if (remote !== 0) t.crowdedSpaces--;
-  const hash = hashTuple(words[row + SPACE.REALM], words[row + SPACE.EXTERNAL], remote, words[row + SPACE.REMOTE_PORT]);
+  const hash = hashTuple(words[row + SPACE_REALM], words[row + SPACE_EXTERNAL], remote, words[row + SPACE_REMOTE_PORT]);
   t.spaceIndex.remove(hash, space);
   t.spaces.release(space);
 }
 
 function freeBitmap(t: NatTables, space: number): void {
-  const at = space * SPACE.STRIDE + SPACE.BITMAP;
+  const at = space * SPACE_STRIDE + SPACE_BITMAP;
   const index = t.spaces.words[at];
   if (index === 0) return;
   t.bitmaps[index] = undefined;

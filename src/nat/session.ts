@@ -19,6 +19,43 @@ import type { NatTables } from "./tables.ts";
 import { initialTimeoutMs, TRACK } from "./timeouts.ts";
 import { NAT_VERDICT } from "./verdict.ts";
 
+const { SYN: TRACK_SYN } = TRACK;
+const { STRIDE: PACKET_STRIDE, SRC: PACKET_SRC, DST: PACKET_DST, PORTS: PACKET_PORTS, CONTROL: PACKET_CONTROL } =
+  PACKET;
+const { MAPPED: MODE_MAPPED, EXCLUSIVE: MODE_EXCLUSIVE } = MODE;
+const {
+  STRIDE: MAPPING_STRIDE,
+  EXTERNAL: MAPPING_EXTERNAL,
+  PORTS: MAPPING_PORTS,
+  INTERNAL: MAPPING_INTERNAL,
+  SESSIONS: MAPPING_SESSIONS,
+} = MAPPING;
+const { ICMP: NAT_PROTOCOL_ICMP, TCP: NAT_PROTOCOL_TCP, UDP: NAT_PROTOCOL_UDP } = NAT_PROTOCOL;
+const { STRIDE: SUBSCRIBER_STRIDE, SESSIONS: SUBSCRIBER_SESSIONS, PORTS: SUBSCRIBER_PORTS } = SUBSCRIBER;
+const {
+  STRIDE: SESSION_COLD_STRIDE,
+  SERIAL: SESSION_COLD_SERIAL,
+  MAPPING: SESSION_COLD_MAPPING,
+  SUBSCRIBER: SESSION_COLD_SUBSCRIBER,
+} = SESSION_COLD;
+const {
+  STRIDE: SESSION_STRIDE,
+  REALM: SESSION_REALM,
+  INTERNAL: SESSION_INTERNAL,
+  EXTERNAL: SESSION_EXTERNAL,
+  REMOTE: SESSION_REMOTE,
+  PORTS: SESSION_PORTS,
+  REMOTE_PORT_STATE: SESSION_REMOTE_PORT_STATE,
+  DEADLINE: SESSION_DEADLINE,
+  QUEUED_AT: SESSION_QUEUED_AT,
+} = SESSION;
+const {
+  STRIDE: GATEWAY_STRIDE,
+  SERIAL: GATEWAY_SERIAL,
+  SESSIONS: GATEWAY_SESSIONS,
+  SESSIONS_PEAK: GATEWAY_SESSIONS_PEAK,
+} = GATEWAY;
+
 const { SYN, RST, ACK } = TCP_FLAG;
 const { DROP_POOL_EMPTY, DROP_QUOTA, DROP_FILTERED, DROP_NO_MAPPING } = NAT_VERDICT;
 
@@ -29,7 +66,7 @@ const ECHO_REQUEST_V6 = 128;
 /** The tracking bits that a segment may open a session with: none for a SYN; -1 if it may not. */
 function openingTrack(profile: NatProfile, flags: number): number {
   if ((flags & (SYN | ACK | RST)) === SYN) return 0;
-  if (profile.tcpLoose && (flags & RST) === 0) return TRACK.SYN * 3;
+  if (profile.tcpLoose && (flags & RST) === 0) return TRACK_SYN * 3;
   return -1;
 }
 
@@ -47,11 +84,11 @@ export function openOutbound(
 ): number {
   const profile = t.profileOf(gateway);
   const packets = t.packets.rows.words;
-  const at = packet * PACKET.STRIDE;
+  const at = packet * PACKET_STRIDE;
   const track = mayOpen(profile, protocol, packets, at);
   if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING);
-  const internal = packets[at + PACKET.SRC];
-  const remote = packets[at + PACKET.DST];
+  const internal = packets[at + PACKET_SRC];
+  const remote = packets[at + PACKET_DST];
   const internalPort = ports >>> 16;
   const remotePort = ports & 0xffff;
   const realm = (gateway << 2) | protocol;
@@ -59,23 +96,23 @@ export function openOutbound(
   if (subscriber !== 0 && overSessions(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
 
   let mapping = 0;
-  if (profile.mode === MODE.MAPPED) {
+  if (profile.mode === MODE_MAPPED) {
     const mapped = mappedRemote(profile, remote);
     mapping = findMappingInside(t, realm, internal, internalPort, mapped, mappedRemotePort(profile, remotePort));
   }
   let external: number;
   let externalPort: number;
   if (mapping !== 0) {
-    const row = mapping * MAPPING.STRIDE;
-    external = t.mappings.words[row + MAPPING.EXTERNAL];
-    externalPort = t.mappings.words[row + MAPPING.PORTS] & 0xffff;
+    const row = mapping * MAPPING_STRIDE;
+    external = t.mappings.words[row + MAPPING_EXTERNAL];
+    externalPort = t.mappings.words[row + MAPPING_PORTS] & 0xffff;
   } else {
     if (subscriber !== 0 && overPorts(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
     externalPort = allocatePort(t, profile, gateway, protocol, internalPort, remote, remotePort, subscriber);
     if (externalPort < 0) return -refuse(t, gateway, DROP_POOL_EMPTY, subscriber);
     external = t.grantedAddress;
     if (subscriber !== 0) countPort(t, subscriber, 1);
-    if (profile.mode === MODE.MAPPED) {
+    if (profile.mode === MODE_MAPPED) {
       const mapped = mappedRemote(profile, remote);
       const mappedPort = mappedRemotePort(profile, remotePort);
       const both = (internalPort << 16) | externalPort;
@@ -105,19 +142,23 @@ export function openOutbound(
 export function openInbound(t: NatTables, gateway: number, packet: number, protocol: number, ports: number): number {
   const profile = t.profileOf(gateway);
   const packets = t.packets.rows.words;
-  const at = packet * PACKET.STRIDE;
-  const remote = packets[at + PACKET.SRC];
-  const external = packets[at + PACKET.DST];
+  const at = packet * PACKET_STRIDE;
+  const remote = packets[at + PACKET_SRC];
+  const external = packets[at + PACKET_DST];
   const realm = (gateway << 2) | protocol;
   const mapping = t.mappings.inUse === 0 ? 0 : findMappingOutside(t, realm, external, ports >>> 16);
-  if (mapping === 0) return -refuse(t, gateway, DROP_NO_MAPPING);
-  const internal = t.mappings.words[mapping * MAPPING.STRIDE + MAPPING.INTERNAL];
+  if (mapping === 0) {
+    // A ping to the gateway itself is not refused: the driver answers it.
+    if (protocol === NAT_PROTOCOL_ICMP && isQuery(packets[at + PACKET_PORTS] >>> 24)) return -DROP_NO_MAPPING;
+    return -refuse(t, gateway, DROP_NO_MAPPING);
+  }
+  const internal = t.mappings.words[mapping * MAPPING_STRIDE + MAPPING_INTERNAL];
   if (!admits(t, profile, mapping, remote)) return -refuse(t, gateway, DROP_FILTERED);
   const track = mayOpen(profile, protocol, packets, at);
   if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING);
   const subscriber = subscriberOf(t, profile, gateway, internal);
   if (subscriber !== 0 && overSessions(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
-  const both = t.mappings.words[mapping * MAPPING.STRIDE + MAPPING.PORTS];
+  const both = t.mappings.words[mapping * MAPPING_STRIDE + MAPPING_PORTS];
   const remotePort = ports & 0xffff;
   const hash = hashTuple(realm, internal, remote, (both & 0xffff0000) | remotePort);
   return addSession(t, profile, realm, internal, external, remote, both, remotePort, track, mapping, subscriber, hash);
@@ -125,19 +166,23 @@ export function openInbound(t: NatTables, gateway: number, packet: number, proto
 
 /** The tracking bits that a packet may open a session with; -1 if it may not. */
 function mayOpen(profile: NatProfile, protocol: number, packets: Int32Array, at: number): number {
-  if (protocol === NAT_PROTOCOL.TCP) return openingTrack(profile, packets[at + PACKET.CONTROL]);
-  if (protocol === NAT_PROTOCOL.UDP) return 0;
-  const type = packets[at + PACKET.PORTS] >>> 24;
-  return type === ECHO_REQUEST || type === ECHO_REQUEST_V6 ? 0 : -1;
+  if (protocol === NAT_PROTOCOL_TCP) return openingTrack(profile, packets[at + PACKET_CONTROL]);
+  if (protocol === NAT_PROTOCOL_UDP) return 0;
+  return isQuery(packets[at + PACKET_PORTS] >>> 24) ? 0 : -1;
+}
+
+/** Whether an ICMP type begins a session. */
+function isQuery(type: number): boolean {
+  return type === ECHO_REQUEST || type === ECHO_REQUEST_V6;
 }
 
 function overSessions(t: NatTables, profile: NatProfile, subscriber: number): boolean {
-  const sessions = t.subscribers.words[subscriber * SUBSCRIBER.STRIDE + SUBSCRIBER.SESSIONS];
+  const sessions = t.subscribers.words[subscriber * SUBSCRIBER_STRIDE + SUBSCRIBER_SESSIONS];
   return profile.quotaSessions !== 0 && sessions >= profile.quotaSessions;
 }
 
 function overPorts(t: NatTables, profile: NatProfile, subscriber: number): boolean {
-  const ports = t.subscribers.words[subscriber * SUBSCRIBER.STRIDE + SUBSCRIBER.PORTS];
+  const ports = t.subscribers.words[subscriber * SUBSCRIBER_STRIDE + SUBSCRIBER_PORTS];
   return profile.quotaPorts !== 0 && ports >= profile.quotaPorts;
 }
 
@@ -156,32 +201,32 @@ function addSession(
   hash: number,
 ): number {
   const session = t.sessions.allocate();
-  if (t.sessions.capacity * SESSION_COLD.STRIDE > t.sessionCold.length) growCold(t);
+  if (t.sessions.capacity * SESSION_COLD_STRIDE > t.sessionCold.length) growCold(t);
   const deadline = t.tickCeiling + initialTimeoutMs(profile, realm & 3);
   const words = t.sessions.words;
-  const row = session * SESSION.STRIDE;
-  words[row + SESSION.REALM] = realm;
-  words[row + SESSION.INTERNAL] = internal;
-  words[row + SESSION.EXTERNAL] = external;
-  words[row + SESSION.REMOTE] = remote;
-  words[row + SESSION.PORTS] = ports;
-  words[row + SESSION.REMOTE_PORT_STATE] = (remotePort << 16) | (mapping === 0 ? 0 : BOUND) | track;
-  words[row + SESSION.DEADLINE] = deadline;
-  words[row + SESSION.QUEUED_AT] = deadline;
+  const row = session * SESSION_STRIDE;
+  words[row + SESSION_REALM] = realm;
+  words[row + SESSION_INTERNAL] = internal;
+  words[row + SESSION_EXTERNAL] = external;
+  words[row + SESSION_REMOTE] = remote;
+  words[row + SESSION_PORTS] = ports;
+  words[row + SESSION_REMOTE_PORT_STATE] = (remotePort << 16) | (mapping === 0 ? 0 : BOUND) | track;
+  words[row + SESSION_DEADLINE] = deadline;
+  words[row + SESSION_QUEUED_AT] = deadline;
 
   const gateways = t.gateways.words;
-  const at = (realm >>> 2) * GATEWAY.STRIDE;
-  const cold = session * SESSION_COLD.STRIDE;
-  t.sessionCold[cold + SESSION_COLD.SERIAL] = ++gateways[at + GATEWAY.SERIAL];
-  t.sessionCold[cold + SESSION_COLD.MAPPING] = mapping;
-  t.sessionCold[cold + SESSION_COLD.SUBSCRIBER] = subscriber;
-  const sessions = ++gateways[at + GATEWAY.SESSIONS];
-  if (sessions > gateways[at + GATEWAY.SESSIONS_PEAK]) gateways[at + GATEWAY.SESSIONS_PEAK] = sessions;
+  const at = (realm >>> 2) * GATEWAY_STRIDE;
+  const cold = session * SESSION_COLD_STRIDE;
+  t.sessionCold[cold + SESSION_COLD_SERIAL] = ++gateways[at + GATEWAY_SERIAL];
+  t.sessionCold[cold + SESSION_COLD_MAPPING] = mapping;
+  t.sessionCold[cold + SESSION_COLD_SUBSCRIBER] = subscriber;
+  const sessions = ++gateways[at + GATEWAY_SESSIONS];
+  if (sessions > gateways[at + GATEWAY_SESSIONS_PEAK]) gateways[at + GATEWAY_SESSIONS_PEAK] = sessions;
 
   t.inside.insert(hash, session);
   t.outside.insert(outsideKey(profile, realm, external, remote, ports & 0xffff, remotePort, mapping), session);
   if (mapping !== 0) {
-    t.mappings.words[mapping * MAPPING.STRIDE + MAPPING.SESSIONS]++;
+    t.mappings.words[mapping * MAPPING_STRIDE + MAPPING_SESSIONS]++;
     if (profile.permissions) permit(t, mapping, remote);
   }
   if (subscriber !== 0) countSession(t, subscriber);
@@ -194,16 +239,16 @@ function addSession(
 /** Ends a session: its index entries, its use of a mapping or a port, its subscriber's count, its row. */
 export function removeSession(t: NatTables, session: number): void {
   const words = t.sessions.words;
-  const row = session * SESSION.STRIDE;
-  const realm = words[row + SESSION.REALM];
-  const internal = words[row + SESSION.INTERNAL];
-  const external = words[row + SESSION.EXTERNAL];
-  const remote = words[row + SESSION.REMOTE];
-  const ports = words[row + SESSION.PORTS];
-  const remotePort = words[row + SESSION.REMOTE_PORT_STATE] >>> 16;
-  const cold = session * SESSION_COLD.STRIDE;
-  const mapping = t.sessionCold[cold + SESSION_COLD.MAPPING];
-  const subscriber = t.sessionCold[cold + SESSION_COLD.SUBSCRIBER];
+  const row = session * SESSION_STRIDE;
+  const realm = words[row + SESSION_REALM];
+  const internal = words[row + SESSION_INTERNAL];
+  const external = words[row + SESSION_EXTERNAL];
+  const remote = words[row + SESSION_REMOTE];
+  const ports = words[row + SESSION_PORTS];
+  const remotePort = words[row + SESSION_REMOTE_PORT_STATE] >>> 16;
+  const cold = session * SESSION_COLD_STRIDE;
+  const mapping = t.sessionCold[cold + SESSION_COLD_MAPPING];
+  const subscriber = t.sessionCold[cold + SESSION_COLD_SUBSCRIBER];
   const gateway = realm >>> 2;
   const profile = t.profileOf(gateway);
   const externalPort = ports & 0xffff;
@@ -218,10 +263,10 @@ export function removeSession(t: NatTables, session: number): void {
     if (subscriber !== 0) countPort(t, subscriber, -1);
   }
   if (subscriber !== 0) releaseSession(t, subscriber);
-  t.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.SESSIONS]--;
+  t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_SESSIONS]--;
   t.addresses.release(internal);
   t.addresses.release(remote);
-  t.sessionCold.fill(0, cold, cold + SESSION_COLD.STRIDE);
+  t.sessionCold.fill(0, cold, cold + SESSION_COLD_STRIDE);
   t.sessions.release(session);
 }
 
@@ -230,8 +275,8 @@ export function removeGatewaySessions(t: NatTables, gateway: number): number {
   const words = t.sessions.words;
   let removed = 0;
   for (let session = 1; session < t.sessions.end; session++) {
-    const row = session * SESSION.STRIDE;
-    if (words[row + SESSION.QUEUED_AT] === 0 || words[row + SESSION.REALM] >>> 2 !== gateway) continue;
+    const row = session * SESSION_STRIDE;
+    if (words[row + SESSION_QUEUED_AT] === 0 || words[row + SESSION_REALM] >>> 2 !== gateway) continue;
     removeSession(t, session);
     removed++;
   }
@@ -248,12 +293,12 @@ function outsideKey(
   remotePort: number,
   mapping: number,
 ): number {
-  if (profile.mode === MODE.EXCLUSIVE && mapping === 0) return endpointHash(realm, external, externalPort);
+  if (profile.mode === MODE_EXCLUSIVE && mapping === 0) return endpointHash(realm, external, externalPort);
   return hashTuple(realm, external, remote, (externalPort << 16) | remotePort);
 }
 
 function growCold(t: NatTables): void {
-  const grown = alignedWords(t.sessions.capacity * SESSION_COLD.STRIDE);
+  const grown = alignedWords(t.sessions.capacity * SESSION_COLD_STRIDE);
   grown.set(t.sessionCold);
   t.sessionCold = grown;
 }

@@ -1,7 +1,7 @@
 /**
  * Timers as the driver sees them. It owns the wheel: it drains `timerRequests` (pairs ref, tick of 1 ms), calls `setNow`
- * with the tick's time when entries fall due, asks `timerActs` of each, sorts those that act by `timerIdentity`, and
- * calls `timerFired` in that order. Entries are never cancelled: a stale one does nothing.
+ * with the tick's time when entries fall due, asks `natTimerActs` of each, sorts those that act by `natTimerIdentity`, and
+ * calls `natTimerFired` in that order. Entries are never cancelled: a stale one does nothing.
  *
  * @module
  */
@@ -10,10 +10,13 @@ import { sessionRef } from "./ref.ts";
 import { removeSession } from "./session.ts";
 import type { NatTables } from "./tables.ts";
 
+const { STRIDE: GATEWAY_STRIDE, RANK: GATEWAY_RANK } = GATEWAY;
+const { STRIDE: SESSION_COLD_STRIDE, SERIAL: SESSION_COLD_SERIAL } = SESSION_COLD;
+
 const { REALM, DEADLINE, QUEUED_AT, STRIDE } = SESSION;
 
 /** Would this timer do something that can be observed, now? If not, and its deadline has moved, it requeues itself. */
-export function timerActs(t: NatTables, ref: number): boolean {
+export function natTimerActs(t: NatTables, ref: number): boolean {
   const row = (ref >>> 2) * STRIDE;
   const words = t.sessions.words;
   const queuedAt = words[row + QUEUED_AT];
@@ -26,20 +29,25 @@ export function timerActs(t: NatTables, ref: number): boolean {
   return false;
 }
 
-/** A timer fires: the session expires if its deadline has come, and true says so. Otherwise as {@linkcode timerActs}. */
-export function timerFired(t: NatTables, ref: number): boolean {
-  if (!timerActs(t, ref)) return false;
+/** A timer fires: the session expires if its deadline has come, and true says so. Otherwise as {@linkcode natTimerActs}. */
+export function natTimerFired(t: NatTables, ref: number): boolean {
+  if (!natTimerActs(t, ref)) return false;
   removeSession(t, ref >>> 2);
   return true;
 }
 
-/**
- * What orders timers of one tick, independent of rows: the gateway's rank × 2^32 + the session's serial at that gateway.
- * Only of a timer that acts.
- */
-export function timerIdentity(t: NatTables, ref: number): number {
-  const session = ref >>> 2;
-  const gateway = t.sessions.words[session * STRIDE + REALM] >>> 2;
-  const rank = t.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.RANK];
-  return rank * 2 ** 32 + (t.sessionCold[session * SESSION_COLD.STRIDE + SESSION_COLD.SERIAL] >>> 0);
+/** The rank of a timer's gateway: what orders timers of one tick first. Only of a timer that acts. */
+export function natTimerGateway(t: NatTables, ref: number): number {
+  const gateway = t.sessions.words[(ref >>> 2) * STRIDE + REALM] >>> 2;
+  return t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_RANK];
+}
+
+/** The serial of a timer's session at its gateway: what orders timers of one tick next. Only of a timer that acts. */
+export function natTimerSerial(t: NatTables, ref: number): number {
+  return t.sessionCold[(ref >>> 2) * SESSION_COLD_STRIDE + SESSION_COLD_SERIAL] >>> 0;
+}
+
+/** Both in one number, exact: rank × 2^32 + serial. Only of a timer that acts. */
+export function natTimerIdentity(t: NatTables, ref: number): number {
+  return natTimerGateway(t, ref) * 2 ** 32 + natTimerSerial(t, ref);
 }

@@ -40,7 +40,8 @@ export function translateOutbound(t: NatTables, gateway: number, packet: number)
 
 /**
  * A packet that arrived at a gateway's outer side for one of its external addresses. `FORWARD`: the row is rewritten,
- * send it on inside. `DROP_NO_MAPPING` is also what the gateway's own traffic (a ping to it) gets: the row is untouched then.
+ * send it on inside. `DROP_NO_MAPPING` is also what the gateway's own traffic gets (a ping to it is not
+ * counted as refused): the row is untouched then.
  */
 export function translateInbound(t: NatTables, gateway: number, packet: number): NatVerdict {
   const words = t.packets.rows.words;
