@@ -110,9 +110,9 @@ export const WARM = {
   TS_OFFSET: 5,
   /** Smoothed round-trip time in units of 1/8 µs; 0 before the first sample. */
   SRTT: 6,
-  /** Mean deviation in units of 1/4 µs. Before the first sample: when the SYN was first sent (µs). */
+  /** Four times the mean deviation, µs. Before the first sample: when the SYN was first sent (µs). */
   MDEV: 7,
-  /** What the retransmission timeout adds to SRTT, µs, at least the minimum (Linux's `rttvar_us`). */
+  /** What the retransmission timeout adds to SRTT: four times the deviation, in µs, at least the least RTO. */
   RTTVAR: 8,
   /** SND.WL1: sequence number of the segment of the last window update. */
   SND_WL1: 9,
@@ -148,6 +148,10 @@ export const ACK_STATE = {
   BACKOFF_AT: 10,
   /** Timeouts, SYN retransmissions or unanswered probes in a row (8 bits). */
   RETRIES_AT: 14,
+  /** The first RTT sample has just been taken. */
+  FRESH_RTT: 1 << 22,
+  /** Data came in since data was last sent. */
+  HEARD: 1 << 23,
   /** Age stamp of TS.Recent: the millisecond clock >>> 24 (8 bits). */
   TS_AGE_AT: 24,
 } as const;
@@ -193,7 +197,7 @@ export const COLD = {
   SSTHRESH: 8,
   /** ACKed segments towards the next increase of CWND. */
   CWND_COUNT: 9,
-  /** Largest mean deviation in this round trip, µs (Linux's `mdev_max_us`). */
+  /** Largest `MDEV` in this round trip (Linux's `mdev_max_us`); 0: the least RTO. */
   MDEV_MAX: 10,
   /** Sequence number that ends this round trip of RTT sampling. */
   RTT_SEQ: 11,

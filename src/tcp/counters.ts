@@ -1,0 +1,68 @@
+/**
+ * What a stack counts.
+ *
+ * @module
+ */
+
+/** Counts of a stack since it began; all integers. */
+export class TcpCounters {
+  /** Segments given to `segmentIn`. */
+  segmentsIn = 0;
+  /** Segments written to the outbox. */
+  segmentsOut = 0;
+  /** Payload bytes sent, retransmissions included. */
+  bytesOut = 0;
+  /** Payload bytes received in order. */
+  bytesIn = 0;
+  /** Segments retransmitted: data, FIN, SYN and SYN-ACK. */
+  retransmissions = 0;
+  /** Retransmission timeouts of data. */
+  timeouts = 0;
+  /** Retransmissions of SYN and of SYN-ACK by timeout. */
+  synRetransmissions = 0;
+  synAckRetransmissions = 0;
+  /** Fast retransmits: entries into loss recovery by duplicate ACKs. */
+  fastRetransmits = 0;
+  /** Partial ACKs in recovery (RFC 6582). */
+  partialAcks = 0;
+  /** Duplicate ACKs received. */
+  duplicateAcks = 0;
+  /** Challenge ACKs sent, and withheld by the rate limit (RFC 5961). */
+  challengeAcks = 0;
+  challengeAcksLimited = 0;
+  /** Resets sent and accepted. */
+  resetsSent = 0;
+  resetsReceived = 0;
+  /** Segments that arrived beyond a gap. */
+  outOfOrder = 0;
+  /** Segments that brought nothing new. */
+  duplicateData = 0;
+  /** Segments outside the window. */
+  outOfWindow = 0;
+  /** Segments refused for an old timestamp. */
+  pawsRejects = 0;
+  /** Segments for which there was neither connection nor listener. */
+  noConnection = 0;
+  /** Delayed ACKs that the timer sent. */
+  delayedAcks = 0;
+  /** Zero-window probes and keep-alive probes sent. */
+  windowProbes = 0;
+  keepAliveProbes = 0;
+  /** Final ACKs and SYNs dropped because an accept queue was full; SYNs because a SYN queue was full. */
+  acceptOverflows = 0;
+  synOverflows = 0;
+  /** SYNs dropped by listeners for any reason. */
+  listenDrops = 0;
+  /** Connections opened actively and passively (those that reached ESTABLISHED), and failed attempts. */
+  activeOpens = 0;
+  passiveOpens = 0;
+  attemptFails = 0;
+  /** Connections that ended with an error after they were established. */
+  connectionErrors = 0;
+  /** TIME_WAIT rows made; ended early by a new SYN; killed by a reset. */
+  timeWaits = 0;
+  timeWaitsRecycled = 0;
+  timeWaitsKilled = 0;
+  /** ICMP errors that matched a connection. */
+  icmpErrors = 0;
+}

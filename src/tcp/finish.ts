@@ -1,0 +1,169 @@
+/**
+ * The end of a connection: what is freed when the protocol is done, the last event, and TIME_WAIT's small row.
+ *
+ * @module
+ */
+import type { TcpStack } from "./stack.ts";
+import { dropHead } from "./retransmit.ts";
+import { dropRanges } from "./reassembly.ts";
+import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
+import { CA, COLD, FLAG, SSTHRESH_INFINITE, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
+import { congestionOf } from "./congestion/types.ts";
+
+const { LOCAL, REMOTE, PORTS, HOST, STATE: STATE_AT, SND_NXT, SND_UNA, RCV_NXT, RCV_ADV, TS_RECENT, STRIDE } = TCB;
+const { COLD: COLD_AT, SRTT, SERIAL, TS_OFFSET, STRIDE: WARM_STRIDE } = WARM;
+const { STATE_MASK, DONE, FAILED, UNACCEPTED, ORPHAN, DRAINED, TIMESTAMPS, RCV_SHIFT_AT } = FLAG;
+const { STRIDE: COLD_STRIDE } = COLD;
+const TW = TIME_WAIT_ROW;
+
+/** Sets the state of a connection. */
+export function setState(stack: TcpStack, conn: number, state: number): void {
+  const at = conn * STRIDE + STATE_AT;
+  const words = stack.tcbs.words;
+  words[at] = (words[at] & ~STATE_MASK) | state;
+}
+
+/**
+ * The protocol is done with the connection: it leaves the tuple table, timers and queues are let go, and its last
+ * event is written: FAILED with `errno`, or CLOSED if that is 0. What was received and not read stays readable.
+ */
+export function finish(stack: TcpStack, conn: number, errno: number): void {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  stack.demux.remove(
+    words[c + HOST],
+    words[c + LOCAL],
+    words[c + REMOTE],
+    words[c + PORTS],
+    (conn << 2) | ROW_KIND.CONNECTION,
+  );
+  stack.addresses.release(words[c + REMOTE]);
+  settle(stack, conn, errno);
+}
+
+function settle(stack: TcpStack, conn: number, errno: number): void {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  stack.disarmTimer(conn, TIMER.REXMIT);
+  stack.disarmTimer(conn, TIMER.DELACK);
+  disarmKeepAlive(stack, conn);
+  freeCold(stack, conn);
+  const old = words[c + STATE_AT];
+  words[c + STATE_AT] = (old & ~STATE_MASK) | STATE.CLOSED | DONE | (errno !== 0 ? FAILED : 0);
+  if (errno !== 0) {
+    stack.warm[conn * WARM_STRIDE + SRTT] = errno;
+    if ((old & STATE_MASK) === STATE.SYN_SENT || (old & STATE_MASK) === STATE.SYN_RECEIVED) {
+      stack.counters.attemptFails++;
+    } else stack.counters.connectionErrors++;
+  }
+  if ((old & UNACCEPTED) === 0) stack.pushEvent(conn, errno !== 0 ? TCP_EVENT.FAILED : TCP_EVENT.CLOSED, errno);
+}
+
+/** Turns the keep-alive timer off, which counts as live only for an orphan in FIN_WAIT_2. */
+export function disarmKeepAlive(stack: TcpStack, conn: number): void {
+  const at = conn * TIMER.STRIDE + TIMER.KEEPALIVE;
+  if (stack.timers[at] === 0) return;
+  const state = stack.tcbs.words[conn * STRIDE + STATE_AT];
+  if (countsAsLive(state)) stack.disarmTimer(conn, TIMER.KEEPALIVE);
+  else stack.timers[at] = 0;
+}
+
+/** Does the KEEPALIVE slot, in this state, hold a timer that keeps the run alive? */
+export function countsAsLive(state: number): boolean {
+  return (state & ORPHAN) !== 0 && (state & STATE_MASK) === STATE.FIN_WAIT_2;
+}
+
+function freeCold(stack: TcpStack, conn: number): void {
+  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
+  if (row === 0) return;
+  const k = row * COLD_STRIDE;
+  while (stack.cold.words[k + COLD.RTX_HEAD] !== 0) dropHead(stack, k);
+  dropRanges(stack, conn);
+  congestionOf(stack, conn).release?.(stack, conn);
+  const settings = stack.cold.words[k + COLD.SETTINGS];
+  if (settings !== 0) stack.settings.release(settings);
+  stack.cold.words[k + COLD.SSTHRESH] = SSTHRESH_INFINITE;
+  stack.cold.words[k + COLD.CA_STATE] = CA.OPEN;
+  stack.warm[conn * WARM_STRIDE + COLD_AT] = 0;
+  stack.cold.release(row);
+}
+
+/** Enters TIME_WAIT: a 64-byte row takes the tuple over, the connection is done (RFC 9293 3.6.1 MUST-13: 2 MSL). */
+export function enterTimeWait(stack: TcpStack, conn: number): void {
+  const host = stack.tcbs.words[conn * STRIDE + HOST];
+  const lastsMs = Math.ceil(stack.profileOf(host).timeWaitNs / 1e6);
+  if (lastsMs === 0) return finish(stack, conn, 0);
+  const row = stack.timeWaits.allocate();
+  const rows = stack.timeWaits.words;
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const w = conn * WARM_STRIDE;
+  const t = row * TW.STRIDE;
+  const state = words[c + STATE_AT];
+  rows[t + TW.LOCAL] = words[c + LOCAL];
+  rows[t + TW.REMOTE] = words[c + REMOTE];
+  rows[t + TW.PORTS] = words[c + PORTS];
+  rows[t + TW.HOST] = host;
+  rows[t + TW.SND_NXT] = words[c + SND_NXT];
+  rows[t + TW.RCV_NXT] = words[c + RCV_NXT];
+  rows[t + TW.RCV_ADV] = words[c + RCV_ADV];
+  rows[t + TW.TS_RECENT] = words[c + TS_RECENT];
+  rows[t + TW.TS_OFFSET] = stack.warm[w + TS_OFFSET];
+  rows[t + TW.TS_STAMP] = stack.nowMs;
+  rows[t + TW.FLAGS] = ((state & TIMESTAMPS) !== 0 ? 1 : 0) | (((state >> RCV_SHIFT_AT) & 0xf) << 8);
+  rows[t + TW.SERIAL] = stack.warm[w + SERIAL];
+  stack.demux.replace(
+    host,
+    words[c + LOCAL],
+    words[c + REMOTE],
+    words[c + PORTS],
+    (conn << 2) | ROW_KIND.CONNECTION,
+    (row << 2) | ROW_KIND.TIME_WAIT,
+  );
+  stack.counters.timeWaits++;
+  armTimeWait(stack, row, lastsMs);
+  words[c + SND_UNA] = words[c + SND_NXT];
+  settle(stack, conn, 0);
+}
+
+/** (Re)starts a TIME_WAIT row's clock. */
+export function armTimeWait(stack: TcpStack, row: number, delayMs: number): void {
+  const rows = stack.timeWaits.words;
+  const t = row * TW.STRIDE;
+  const deadline = ((stack.nowTick + delayMs) | 0) || 1;
+  if (rows[t + TW.DEADLINE] === 0) stack.liveTimers++;
+  rows[t + TW.DEADLINE] = deadline;
+  const queued = rows[t + TW.QUEUED_AT];
+  if (queued === 0 || ((deadline - queued) | 0) < 0) {
+    rows[t + TW.QUEUED_AT] = deadline;
+    stack.requestTimer((row << 2) | ROW_KIND.TIME_WAIT, deadline);
+  }
+}
+
+/** Ends TIME_WAIT: the tuple is free. */
+export function releaseTimeWait(stack: TcpStack, row: number): void {
+  const rows = stack.timeWaits.words;
+  const t = row * TW.STRIDE;
+  stack.demux.remove(
+    rows[t + TW.HOST],
+    rows[t + TW.LOCAL],
+    rows[t + TW.REMOTE],
+    rows[t + TW.PORTS],
+    (row << 2) | ROW_KIND.TIME_WAIT,
+  );
+  stack.addresses.release(rows[t + TW.REMOTE]);
+  if (rows[t + TW.DEADLINE] !== 0) stack.liveTimers--;
+  stack.timeWaits.release(row);
+}
+
+/**
+ * The driver has taken a connection's last event: its row goes back if the application has let go too. Call it for
+ * every CLOSED and FAILED event after the application has seen it.
+ */
+export function releaseAfterEvent(stack: TcpStack, conn: number): void {
+  const at = conn * STRIDE + STATE_AT;
+  const state = stack.tcbs.words[at];
+  if ((state & DONE) === 0) return;
+  if ((state & ORPHAN) !== 0) stack.releaseConnection(conn);
+  else stack.tcbs.words[at] = state | DRAINED;
+}

@@ -1,0 +1,77 @@
+/**
+ * Round-trip time and the retransmission timeout: RFC 6298 as Linux computes it, in fixed point. Linux keeps four
+ * times the deviation at or above the least RTO (200 ms) instead of the RTO itself above 1 s (RFC 6298 2.4).
+ *
+ * @module
+ */
+import type { TcpStack } from "./stack.ts";
+import { ACK_STATE, COLD, TCB, WARM } from "./state/tcb.ts";
+
+const { HOST, SND_UNA, SND_NXT, STRIDE } = TCB;
+const { SRTT, MDEV, RTTVAR, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { MDEV_MAX, RTT_SEQ, STRIDE: COLD_STRIDE } = COLD;
+const { BACKOFF_AT, FRESH_RTT } = ACK_STATE;
+
+/** Longest round trip that the fixed point holds, µs. */
+const LONGEST_US = 200_000_000;
+
+/** Takes one measurement, in µs (RFC 9293 3.8.1 MUST-18: RFC 6298; MUST-20: exponential back-off is `rtoMs`'s). */
+export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): void {
+  const warm = stack.warm;
+  const at = conn * WARM_STRIDE;
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  let m = Math.max(1, Math.min(measuredUs, LONGEST_US));
+  const srtt = warm[at + SRTT];
+  const leastUs = stack.profileOf(words[c + HOST]).rtoMinMs * 1000;
+  const row = warm[at + COLD_AT];
+  const cold = stack.cold.words;
+  const k = row * COLD_STRIDE;
+  if (srtt === 0) {
+    // RFC 6298 2.2: SRTT = R, RTTVAR = R / 2, RTO = SRTT + 4 RTTVAR.
+    warm[at + SRTT] = m << 3;
+    warm[at + MDEV] = m << 1;
+    warm[at + RTTVAR] = Math.max(m << 1, leastUs);
+    if (row !== 0) {
+      cold[k + MDEV_MAX] = warm[at + RTTVAR];
+      cold[k + RTT_SEQ] = words[c + SND_NXT];
+    } else warm[at + ACK_STATE_AT] |= FRESH_RTT;
+    return;
+  }
+  // RFC 6298 2.3 with alpha = 1/8, beta = 1/4.
+  m -= srtt >> 3;
+  warm[at + SRTT] = Math.max(1, srtt + m);
+  let mdev = warm[at + MDEV];
+  if (m < 0) {
+    m = -m - (mdev >> 2);
+    // A round trip that shortens must not raise the RTO (Linux).
+    if (m > 0) m >>= 3;
+  } else m -= mdev >> 2;
+  mdev += m;
+  warm[at + MDEV] = mdev;
+  if (row === 0) return;
+  let most = Math.max(cold[k + MDEV_MAX], leastUs);
+  if (mdev > most) {
+    most = mdev;
+    if (most > warm[at + RTTVAR]) warm[at + RTTVAR] = most;
+  }
+  cold[k + MDEV_MAX] = most;
+  if (((words[c + SND_UNA] - cold[k + RTT_SEQ]) | 0) > 0) {
+    const rttvar = warm[at + RTTVAR];
+    if (most < rttvar) warm[at + RTTVAR] = rttvar - ((rttvar - most) >> 2);
+    cold[k + RTT_SEQ] = words[c + SND_NXT];
+    cold[k + MDEV_MAX] = leastUs;
+  }
+}
+
+/** The retransmission timeout now in force, ms, backed off (RFC 6298 2, 5.5). */
+export function rtoMs(stack: TcpStack, conn: number): number {
+  const warm = stack.warm;
+  const at = conn * WARM_STRIDE;
+  const profile = stack.profileOf(stack.tcbs.words[conn * STRIDE + HOST]);
+  const srtt = warm[at + SRTT];
+  // RFC 6298 2.1: the initial value until a round trip was measured.
+  const base = srtt === 0 ? profile.rtoInitialMs : Math.ceil(((srtt >> 3) + warm[at + RTTVAR]) / 1000);
+  const backoff = (warm[at + ACK_STATE_AT] >> BACKOFF_AT) & 0xf;
+  return Math.min(base * (1 << backoff), profile.rtoMaxMs);
+}

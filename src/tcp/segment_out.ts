@@ -1,0 +1,151 @@
+/**
+ * Segments of a connection: how a row of the outbox is filled in, ACKs, resets and challenge ACKs.
+ *
+ * @module
+ */
+import { CONTROL, EXTRA, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
+import { fillVirtual } from "../wire/payload.ts";
+import type { TcpStack } from "./stack.ts";
+import { ACK_STATE, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { advertiseWindow } from "./window.ts";
+
+const { LOCAL, REMOTE, PORTS, HOST, STATE, SND_UNA, SND_NXT, RCV_NXT, RCV_WUP, TS_RECENT, STRIDE } = TCB;
+const { TS_OFFSET, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { SCHEDULED, QUICK_MASK } = ACK_STATE;
+const { TIMESTAMPS } = FLAG;
+const {
+  SRC,
+  DST,
+  PORTS: P_PORTS,
+  SEQ,
+  ACK,
+  CONTROL: P_CONTROL,
+  WINDOW_TTL_TOS,
+  LENGTH,
+  TS_VAL,
+  TS_ECR,
+  LINK,
+  STRIDE: P_STRIDE,
+} = PACKET;
+const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
+const { HAS_TIMESTAMPS, FLAGS_MASK, DONT_FRAGMENT } = CONTROL;
+const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | DONT_FRAGMENT;
+const { DELACK } = TIMER;
+
+/**
+ * Writes a segment with ACK set (unless `flags` has RST alone) to the outbox: what every synchronized state sends.
+ * Payload is counted; `attachPayload` adds real bytes. Takes note that an ACK went out. Returns the packet.
+ */
+export function emit(stack: TcpStack, conn: number, seq: number, length: number, flags: number): number {
+  const window = advertiseWindow(stack, conn);
+  const p = stack.packets.allocate();
+  const packets = stack.packets.rows.words;
+  const words = stack.tcbs.words;
+  const warm = stack.warm;
+  const c = conn * STRIDE;
+  const w = conn * WARM_STRIDE;
+  const o = p * P_STRIDE;
+  const host = words[c + HOST];
+  packets[o + SRC] = words[c + LOCAL];
+  packets[o + DST] = words[c + REMOTE];
+  packets[o + P_PORTS] = words[c + PORTS];
+  packets[o + SEQ] = seq;
+  packets[o + ACK] = words[c + RCV_NXT];
+  packets[o + WINDOW_TTL_TOS] = (window << 16) | (stack.profileOf(host).defaultTtl << 8);
+  packets[o + LENGTH] = length;
+  if ((words[c + STATE] & TIMESTAMPS) !== 0) {
+    packets[o + P_CONTROL] = flags | TCP_BITS | HAS_TIMESTAMPS;
+    packets[o + TS_VAL] = (stack.nowMs + warm[w + TS_OFFSET]) | 0;
+    packets[o + TS_ECR] = words[c + TS_RECENT];
+  } else packets[o + P_CONTROL] = flags | TCP_BITS;
+  packets[o + LINK] = host;
+  words[c + RCV_WUP] = words[c + RCV_NXT];
+  const acks = warm[w + ACK_STATE_AT];
+  if ((acks & (SCHEDULED | QUICK_MASK)) !== 0) {
+    if ((acks & SCHEDULED) !== 0) stack.disarmTimer(conn, DELACK);
+    warm[w + ACK_STATE_AT] = (acks & QUICK_MASK) !== 0 ? (acks & ~SCHEDULED) - 1 : acks & ~SCHEDULED;
+  }
+  stack.counters.bytesOut += length;
+  stack.pushOut(p);
+  return p;
+}
+
+/** Sends an ACK at once. */
+export function sendAck(stack: TcpStack, conn: number): void {
+  emit(stack, conn, stack.tcbs.words[conn * STRIDE + SND_NXT], 0, F_ACK);
+}
+
+/**
+ * Sends a segment with a sequence number that the peer has acknowledged already, to make it say where it is:
+ * keep-alive and zero-window probes (RFC 9293 3.8.4, 3.8.6.1), as Linux without a byte of data (SHLD-29 is for peers
+ * that would not answer; MAY here).
+ */
+export function sendProbe(stack: TcpStack, conn: number): void {
+  emit(stack, conn, (stack.tcbs.words[conn * STRIDE + SND_UNA] - 1) | 0, 0, F_ACK);
+}
+
+/** Sends a challenge ACK, if the host's rate limit allows (RFC 5961 3.2, 4.2, 5.2 and 7). */
+export function sendChallengeAck(stack: TcpStack, conn: number): void {
+  const host = stack.tcbs.words[conn * STRIDE + HOST];
+  const limit = stack.profileOf(host).challengeAckLimitPerSecond;
+  if (!stack.hosts.takeChallengeAck(host, Math.floor(stack.nowNs / 1e6), limit)) {
+    stack.counters.challengeAcksLimited++;
+    return;
+  }
+  stack.counters.challengeAcks++;
+  sendAck(stack, conn);
+}
+
+/** Sends a reset of a synchronized connection: on abort, give-up, or data for nobody (RFC 9293 3.10.5, 3.10.4). */
+export function sendConnectionReset(stack: TcpStack, conn: number): void {
+  stack.counters.resetsSent++;
+  emit(stack, conn, stack.tcbs.words[conn * STRIDE + SND_NXT], 0, F_RST | F_ACK);
+}
+
+/**
+ * Answers a segment that belongs to no connection, or acknowledges what was never sent, with a reset
+ * (RFC 9293 3.5.2 groups 1 and 2, 3.10.7.1). Never answers a reset.
+ */
+export function sendResetFor(stack: TcpStack, host: number, packet: number): void {
+  const control = stack.packets.rows.words[packet * P_STRIDE + P_CONTROL];
+  const flags = control & FLAGS_MASK;
+  if ((flags & F_RST) !== 0) return;
+  const p = stack.packets.allocate();
+  const packets = stack.packets.rows.words;
+  const i = packet * P_STRIDE;
+  const o = p * P_STRIDE;
+  const ports = packets[i + P_PORTS];
+  packets[o + SRC] = packets[i + DST];
+  packets[o + DST] = packets[i + SRC];
+  packets[o + P_PORTS] = (ports << 16) | (ports >>> 16);
+  if ((flags & F_ACK) !== 0) {
+    packets[o + SEQ] = packets[i + ACK];
+    packets[o + P_CONTROL] = F_RST | TCP_BITS;
+  } else {
+    const counted = (flags & F_SYN ? 1 : 0) + (flags & F_FIN ? 1 : 0);
+    packets[o + ACK] = (packets[i + SEQ] + packets[i + LENGTH] + counted) | 0;
+    packets[o + P_CONTROL] = F_RST | F_ACK | TCP_BITS;
+  }
+  packets[o + WINDOW_TTL_TOS] = stack.profileOf(host).defaultTtl << 8;
+  packets[o + LINK] = host;
+  stack.counters.resetsSent++;
+  stack.pushOut(p);
+}
+
+/** Gives a data segment its real bytes, if any of them are real. Counted bytes before real ones are spelled out. */
+export function attachPayload(stack: TcpStack, conn: number, packet: number, seq: number, length: number): void {
+  const index = stack.warm[conn * WARM_STRIDE + STREAM];
+  if (index === 0 || length === 0) return;
+  const ring = stack.streams[index]!.send;
+  if (ring === null) return;
+  const position = ring.end - ((stack.tcbs.words[conn * STRIDE + TCB.SND_END] - seq) | 0);
+  if (position + length <= ring.begin) return;
+  const bytes = new Uint8Array(length);
+  // Positions before the first real byte were counted only.
+  const counted = Math.max(0, ring.begin - position);
+  fillVirtual(bytes, 0, counted, seq);
+  ring.copy(position + counted, length - counted, bytes, counted);
+  const extra = stack.packets.extraOf(packet);
+  stack.packets.extras.words[extra * EXTRA.STRIDE + EXTRA.PAYLOAD] = stack.packets.payloads.put(bytes);
+  stack.packets.rows.words[packet * P_STRIDE + P_CONTROL] |= CONTROL.REAL_PAYLOAD;
+}

@@ -1,0 +1,325 @@
+/**
+ * The TCP stack of one partition: rows, tables and outboxes. It schedules nothing and reads no clock: a driver sets
+ * the time, hands in segments and expired timers, and takes segments, events and timer requests out.
+ *
+ * @module
+ */
+import type { AddressTable } from "../base/address.ts";
+import type { ByteRing } from "../store/ring.ts";
+import { alignedWords, RowPool } from "../store/rows.ts";
+import { Demux } from "../transport/demux.ts";
+import type { HostTable } from "../transport/hosts.ts";
+import type { Profile, ProfileTable } from "../transport/profile.ts";
+import type { PacketPool } from "../wire/packet.ts";
+import { TcpCounters } from "./counters.ts";
+import { ROW_KIND } from "./state/states.ts";
+import {
+  ACK_STATE,
+  CA,
+  COLD,
+  LISTENER,
+  OOO,
+  RTX,
+  SETTINGS,
+  SSTHRESH_INFINITE,
+  SYN_ROW,
+  TCB,
+  TIME_WAIT_ROW,
+  TIMER,
+  WARM,
+} from "./state/tcb.ts";
+
+const { LOCAL, REMOTE, PORTS, HOST, SND_UNA, SND_NXT, CWND, STRIDE } = TCB;
+const { COLD: COLD_AT, RTTVAR, GENERATION, ACK_STATE: ACK_STATE_AT } = WARM;
+const { FRESH_RTT } = ACK_STATE;
+const { SSTHRESH, HIGH_SEQ, MDEV_MAX, RTT_SEQ, CWND_USAGE_SEQ, SND_SMALL, LAST_SENT_MS, CA_STATE } = COLD;
+const { STRIDE: COLD_STRIDE, RTX_HEAD, OOO_HEAD, SETTINGS: SETTINGS_AT, CC, RACK, SOFT_ERROR, PINNED } = COLD;
+const { STRIDE: TIMER_STRIDE, QUEUED_AT } = TIMER;
+
+/** Real bytes of a connection, both ways; a ring is there once it was needed. */
+export interface Stream {
+  /** Bytes to send; `send.end` is the stream position of `SND_END`. */
+  send: ByteRing | null;
+  /** Bytes received in order; `receive.end` is the stream position of the end of in-order data. */
+  receive: ByteRing | null;
+}
+
+/** Options of {@linkcode TcpStack}. */
+export interface TcpStackOptions {
+  /** The packets of the partition. */
+  packets: PacketPool;
+  /** The addresses of the partition. */
+  addresses: AddressTable;
+  /** The hosts of the partition. */
+  hosts: HostTable;
+  /** What hosts share. */
+  profiles: ProfileTable;
+  /** Seed of the run: initial sequence numbers follow from it and the hosts' names. */
+  seed: number;
+  /** Connections to reserve rows for. Default 1,024. */
+  connectionCapacity?: number;
+}
+
+/** See the module's description. A connection is named by its row, at least 1. */
+export class TcpStack {
+  readonly packets: PacketPool;
+  readonly addresses: AddressTable;
+  readonly hosts: HostTable;
+  readonly profiles: ProfileTable;
+  /** Demultiplexing: connections, TIME_WAIT and SYN_RECEIVED rows. */
+  readonly demux: Demux;
+
+  /** Hot lines: `tcbs.words[conn * TCB.STRIDE + field]`. */
+  readonly tcbs: RowPool;
+  /** Warm lines: `warm[conn * WARM.STRIDE + field]`. */
+  warm: Int32Array;
+  /** Timers: `timers[conn * TIMER.STRIDE + field]`. */
+  timers: Int32Array;
+  /** Cold rows (`COLD`). */
+  readonly cold: RowPool;
+  /** Records of retransmission queues (`RTX`). */
+  readonly segments: RowPool;
+  /** Records of reassembly queues (`OOO`). */
+  readonly ranges: RowPool;
+  /** Socket options that differ from the profile (`SETTINGS`). */
+  readonly settings: RowPool;
+  /** SYN queue rows (`SYN_ROW`). */
+  readonly synRows: RowPool;
+  /** TIME_WAIT rows (`TIME_WAIT_ROW`). */
+  readonly timeWaits: RowPool;
+  /** Listeners (`LISTENER`). */
+  readonly listeners: RowPool;
+  /** Real bytes by `WARM.STREAM`. */
+  readonly streams: (Stream | null)[] = [null];
+  readonly #freeStreams: number[] = [];
+
+  /** Simulated time in ns. Set with `setNow`. */
+  nowNs = 0;
+  /** Whole milliseconds, 32 bits, wrapping. */
+  nowMs = 0;
+  /** Whole microseconds, 32 bits, wrapping. */
+  nowUs = 0;
+  /** First millisecond tick that is not before now: deadlines count from it. */
+  nowTick = 0;
+
+  /** Packets to send; `PACKET.LINK` holds the sending host. `outCount` of them; the driver zeroes the count. */
+  out: Int32Array = new Int32Array(256);
+  outCount = 0;
+  /** Triples of connection, `TCP_EVENT` and argument; `eventCount` triples. The driver zeroes the count. */
+  events: Int32Array = new Int32Array(3 * 256);
+  eventCount = 0;
+  /**
+   * Pairs of timer reference and tick (ms, 32 bits, wrapping: later than now by less than 2^31);
+   * `timerRequestCount` pairs. The driver zeroes the count.
+   */
+  timerRequests: Int32Array = new Int32Array(2 * 256);
+  timerRequestCount = 0;
+  /** Armed timers that keep a run alive: all but keep-alives. */
+  liveTimers = 0;
+  /** Connections made so far. */
+  created = 0;
+  readonly counters: TcpCounters = new TcpCounters();
+
+  /** Key words that initial sequence numbers are made with. */
+  readonly secret0: number;
+  readonly secret1: number;
+
+  /** Reserves the rows. */
+  constructor(options: TcpStackOptions) {
+    this.packets = options.packets;
+    this.addresses = options.addresses;
+    this.hosts = options.hosts;
+    this.profiles = options.profiles;
+    const capacity = Math.max(16, options.connectionCapacity ?? 1024);
+    this.tcbs = new RowPool({ strideWords: STRIDE, capacity: capacity + 1 });
+    this.warm = alignedWords((capacity + 1) * WARM.STRIDE);
+    this.timers = alignedWords((capacity + 1) * TIMER_STRIDE);
+    this.cold = new RowPool({ strideWords: COLD_STRIDE });
+    this.segments = new RowPool({ strideWords: RTX.STRIDE });
+    this.ranges = new RowPool({ strideWords: OOO.STRIDE, capacity: 64 });
+    this.settings = new RowPool({ strideWords: SETTINGS.STRIDE, capacity: 16 });
+    this.synRows = new RowPool({ strideWords: SYN_ROW.STRIDE });
+    this.timeWaits = new RowPool({ strideWords: TIME_WAIT_ROW.STRIDE });
+    this.listeners = new RowPool({ strideWords: LISTENER.STRIDE, capacity: 16 });
+    this.demux = new Demux({ pools: [this.tcbs, this.timeWaits, this.synRows], capacity });
+    this.secret0 = options.seed | 0;
+    this.secret1 = (Math.floor(options.seed / 2 ** 32) | 0) ^ 0x69736e;
+  }
+
+  /** Sets the time, in integer ns, not before the last. */
+  setNow(ns: number): void {
+    if (ns === this.nowNs) return;
+    this.nowNs = ns;
+    const ms = Math.floor(ns / 1e6);
+    this.nowMs = ms | 0;
+    this.nowTick = ms * 1e6 === ns ? ms | 0 : (ms + 1) | 0;
+    // `| 0` wraps modulo 2^32 for any exact integer.
+    this.nowUs = Math.floor(ns / 1e3) | 0;
+  }
+
+  /** The profile of a host. */
+  profileOf(host: number): Readonly<Profile> {
+    return this.profiles.get(this.hosts.profileOf(host));
+  }
+
+  /** Differs between any two connections that had the same row. */
+  generation(conn: number): number {
+    return this.warm[conn * WARM.STRIDE + GENERATION];
+  }
+
+  /** A zeroed connection row with its tuple; not yet in the tuple table. */
+  allocateConnection(host: number, local: number, remote: number, ports: number): number {
+    const conn = this.tcbs.allocate();
+    if (this.tcbs.capacity * WARM.STRIDE > this.warm.length) this.#growWithTcbs();
+    const words = this.tcbs.words;
+    const at = conn * STRIDE;
+    words[at + LOCAL] = local;
+    words[at + REMOTE] = remote;
+    words[at + PORTS] = ports;
+    words[at + HOST] = host;
+    this.warm[conn * WARM.STRIDE + GENERATION] = ++this.created;
+    return conn;
+  }
+
+  /** Gives a connection's row back, with whatever hangs on it. It must have left the tuple table. */
+  releaseConnection(conn: number): void {
+    const warmAt = conn * WARM.STRIDE;
+    const warm = this.warm;
+    const stream = warm[warmAt + WARM.STREAM];
+    if (stream !== 0) {
+      this.streams[stream] = null;
+      this.#freeStreams.push(stream);
+    }
+    warm.fill(0, warmAt, warmAt + WARM.STRIDE);
+    const timersAt = conn * TIMER_STRIDE;
+    this.timers.fill(0, timersAt, timersAt + TIMER_STRIDE);
+    this.tcbs.release(conn);
+  }
+
+  /** The connection's stream of real bytes, made if it has none. */
+  streamOf(conn: number): Stream {
+    const at = conn * WARM.STRIDE + WARM.STREAM;
+    let index = this.warm[at];
+    if (index === 0) {
+      index = this.#freeStreams.pop() ?? this.streams.length;
+      this.streams[index] = { send: null, receive: null };
+      this.warm[at] = index;
+    }
+    return this.streams[index]!;
+  }
+
+  /** The connection's cold row, made if it has none. `cold.words` may be replaced. */
+  coldOf(conn: number): number {
+    const at = conn * WARM.STRIDE + COLD_AT;
+    const row = this.warm[at];
+    return row !== 0 ? row : this.#makeCold(conn, at);
+  }
+
+  #makeCold(conn: number, at: number): number {
+    const row = this.cold.allocate();
+    this.warm[at] = row;
+    const cold = this.cold.words;
+    const coldAt = row * COLD_STRIDE;
+    const words = this.tcbs.words;
+    const una = words[conn * STRIDE + SND_UNA];
+    cold[coldAt + SSTHRESH] = SSTHRESH_INFINITE;
+    // "Before anything": the next fast retransmit needs an ACK past it (RFC 6582 3.2 step 1).
+    cold[coldAt + HIGH_SEQ] = (una - 1) | 0;
+    cold[coldAt + RTT_SEQ] = una;
+    cold[coldAt + CWND_USAGE_SEQ] = una;
+    cold[coldAt + SND_SMALL] = una;
+    const ackStateAt = at - COLD_AT + ACK_STATE_AT;
+    if ((this.warm[ackStateAt] & FRESH_RTT) !== 0) {
+      // Linux keeps the first sample's deviation through the round trip that follows it.
+      this.warm[ackStateAt] &= ~FRESH_RTT;
+      cold[coldAt + MDEV_MAX] = this.warm[at - COLD_AT + RTTVAR];
+    }
+    cold[coldAt + LAST_SENT_MS] = this.nowMs;
+    return row;
+  }
+
+  /** Gives the cold row back if nothing in it is worth keeping: nothing in flight, no gap, no loss remembered. */
+  releaseColdAtRest(conn: number): void {
+    const at = conn * WARM.STRIDE + COLD_AT;
+    const row = this.warm[at];
+    if (row === 0) return;
+    const cold = this.cold.words;
+    const coldAt = row * COLD_STRIDE;
+    if (
+      cold[coldAt + RTX_HEAD] !== 0 || cold[coldAt + SSTHRESH] !== SSTHRESH_INFINITE ||
+      (cold[coldAt + OOO_HEAD] | cold[coldAt + SETTINGS_AT] | cold[coldAt + CC] | cold[coldAt + RACK] |
+          cold[coldAt + SOFT_ERROR] | cold[coldAt + PINNED]) !== 0 ||
+      (cold[coldAt + CA_STATE] & 0xff) !== CA.OPEN || this.tcbs.words[conn * STRIDE + SND_NXT] !==
+        this.tcbs.words[conn * STRIDE + SND_UNA]
+    ) return;
+    // A window that has grown decays with the time that the row remembers (RFC 5681 4.1).
+    const c = conn * STRIDE;
+    if (this.tcbs.words[c + CWND] > this.profileOf(this.tcbs.words[c + HOST]).initialWindowSegments) return;
+    this.warm[at] = 0;
+    this.cold.release(row);
+  }
+
+  /** Appends a packet to the outbox. */
+  pushOut(packet: number): void {
+    if (this.outCount === this.out.length) this.out = doubled(this.out);
+    this.out[this.outCount++] = packet;
+    this.counters.segmentsOut++;
+  }
+
+  /** Appends an event. */
+  pushEvent(conn: number, kind: number, argument: number): void {
+    const at = this.eventCount * 3;
+    if (at === this.events.length) this.events = doubled(this.events);
+    const events = this.events;
+    events[at] = conn;
+    events[at + 1] = kind;
+    events[at + 2] = argument;
+    this.eventCount++;
+  }
+
+  /** Asks the driver to call `timerFired(ref)` at `tick`. */
+  requestTimer(ref: number, tick: number): void {
+    const at = this.timerRequestCount * 2;
+    if (at === this.timerRequests.length) this.timerRequests = doubled(this.timerRequests);
+    this.timerRequests[at] = ref;
+    this.timerRequests[at + 1] = tick;
+    this.timerRequestCount++;
+  }
+
+  /** Sets a connection's timer `slot` (`TIMER`) to go off `delayMs` (at least 1) from now. */
+  armTimer(conn: number, slot: number, delayMs: number): void {
+    const timers = this.timers;
+    const at = conn * TIMER_STRIDE;
+    const deadline = ((this.nowTick + delayMs) | 0) || 1;
+    if (timers[at + slot] === 0) this.liveTimers++;
+    timers[at + slot] = deadline;
+    const queued = timers[at + QUEUED_AT];
+    if (queued === 0 || ((deadline - queued) | 0) < 0) {
+      timers[at + QUEUED_AT] = deadline;
+      this.requestTimer((conn << 2) | ROW_KIND.CONNECTION, deadline);
+    }
+  }
+
+  /** Turns a connection's timer off. Its entry in the driver's wheel stays and does nothing. */
+  disarmTimer(conn: number, slot: number): void {
+    const at = conn * TIMER_STRIDE + slot;
+    if (this.timers[at] === 0) return;
+    this.timers[at] = 0;
+    this.liveTimers--;
+  }
+
+  #growWithTcbs(): void {
+    const warm = alignedWords(this.tcbs.capacity * WARM.STRIDE);
+    warm.set(this.warm);
+    this.warm = warm;
+    const timers = alignedWords(this.tcbs.capacity * TIMER_STRIDE);
+    timers.set(this.timers);
+    this.timers = timers;
+  }
+}
+
+function doubled(words: Int32Array): Int32Array {
+  const grown = new Int32Array(words.length * 2);
+  grown.set(words);
+  return grown;
+}
