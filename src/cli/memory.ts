@@ -4,7 +4,7 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
-import { formatBytes } from "../base/units.ts";
+import { bytes } from "../report/text.ts";
 
 /** What the runtime takes beside the columns. */
 const RUNTIME_BYTES = 80e6;
@@ -18,8 +18,8 @@ export function checkMemory(estimateBytes: number, availableBytes: number, file:
   const needed = estimateBytes + RUNTIME_BYTES;
   if (needed <= availableBytes) return;
   throw new InputError(
-    `${file}: this workload needs about ${formatBytes(needed, 3)} of memory, and this machine has ` +
-      `${formatBytes(availableBytes, 3)} available: fewer connections or hosts at once would fit.`,
+    `${file}: this workload needs about ${bytes(needed)} of memory, and this machine has ` +
+      `${bytes(availableBytes)} available: fewer connections or hosts at once would fit.`,
     { file },
   );
 }

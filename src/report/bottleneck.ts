@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { formatBytes, formatCount } from "../base/units.ts";
+import { formatCount } from "../base/units.ts";
 import type { LimitName, LimitReport, RunReport } from "./document.ts";
-import { counted, percent, seconds } from "./text.ts";
+import { bytes, counted, percent, seconds } from "./text.ts";
 
 /** A limit that bound, told. */
 export interface LimitStory {
@@ -61,7 +61,7 @@ export function nearLimits(report: RunReport): LimitReport[] {
 
 /** `"28,232 of 28,232 ephemeral ports towards 192.0.2.1:443"`; memory in bytes for people. */
 export function usedOfCapacity(limit: LimitReport): string {
-  const write = limit.limit === "memory" ? (n: number) => formatBytes(n, 3) : formatCount;
+  const write = limit.limit === "memory" ? bytes : formatCount;
   const unit = limit.detail === "" ? UNITS[limit.limit] : limit.detail;
   if (!Number.isFinite(limit.capacity)) return `${write(limit.used)} ${unit} (unlimited)`;
   return `${write(limit.used)} of ${write(limit.capacity)} ${unit}`;
@@ -69,7 +69,8 @@ export function usedOfCapacity(limit: LimitReport): string {
 
 /** One line for a limit that was not reached: how full it was. */
 export function roomLeft(limit: LimitReport): string {
-  return `${limit.limit} of ${limit.node}: ${usedOfCapacity(limit)} (${percent(limit.used, limit.capacity)})`;
+  const share = Number.isFinite(limit.capacity) ? ` (${percent(limit.used, limit.capacity)})` : "";
+  return `${limit.limit} of ${limit.node}: ${usedOfCapacity(limit)}${share}`;
 }
 
 /** Tells a limit that bound. `attempted` is how many connections the run tried (for the share refused). */

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { formatBytes, formatCount } from "../base/units.ts";
+import { formatCount } from "../base/units.ts";
 import { boundLimits, explainLimit, nearLimits, roomLeft } from "./bottleneck.ts";
 import type { ExpectReport, LimitReport, RunReport } from "./document.ts";
-import { counted, type Paint, paint, seconds, wrap } from "./text.ts";
+import { bytes, counted, type Paint, paint, seconds, wrap } from "./text.ts";
 
 /** How to print, and what the document alone does not tell. */
 export interface SummaryOptions {
@@ -112,7 +112,7 @@ function happened(report: RunReport, width: number): string[] {
   rows.push([
     "Memory",
     (each === "" ? "" : `${each} a connection (both ends, tables, NAT), `) +
-    `${formatBytes(memory.peakRssBytes, 3)} for the process`,
+    `${bytes(memory.peakRssBytes)} for the process`,
   ]);
   return rows.flatMap(([label, text]) =>
     wrap(text, width - LABEL - 2).map((line, i) => `  ${(i === 0 ? label : "").padEnd(LABEL)}${line}`)

@@ -62,3 +62,15 @@ export function percent(part: number, whole: number): string {
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
+
+/** Bytes to three significant digits, in powers of 1,000: `"181 MB"`, `"1.34 GB"`. */
+export function bytes(count: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let scaled = count;
+  let at = 0;
+  while (scaled >= 999.5 && at < units.length - 1) {
+    scaled /= 1000;
+    at++;
+  }
+  return `${Number(scaled.toPrecision(3))} ${units[at]}`;
+}

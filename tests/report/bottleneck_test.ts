@@ -1,0 +1,77 @@
+import { assert, assertEquals } from "@std/assert";
+import { boundLimits, explainLimit, nearLimits, roomLeft } from "../../src/report/bottleneck.ts";
+import { LIMIT_NAMES, type LimitReport } from "../../src/report/document.ts";
+import { sampleReport } from "./sample.ts";
+
+function limit(changes: Partial<LimitReport>): LimitReport {
+  return {
+    limit: "ports",
+    node: "client",
+    used: 28232,
+    capacity: 28232,
+    firstHitSeconds: 0.28,
+    refused: 1,
+    detail: "",
+    ...changes,
+  };
+}
+
+Deno.test("every limit has a story: what ran out, the numbers, why, and what moves it", () => {
+  for (const name of LIMIT_NAMES) {
+    const story = explainLimit(limit({ limit: name, node: "thing" }), 100);
+    assert(story.headline.includes("thing") && story.headline.endsWith("at 280 ms"), story.headline);
+    assert(story.numbers.startsWith("thing used 28") && story.numbers.endsWith("."), story.numbers);
+    assert(/^[A-Z].*\.$|…$/s.test(story.why), story.why);
+    assert(/^[a-z].*\.$/s.test(story.remedy), story.remedy);
+  }
+});
+
+Deno.test("a port limit shows where its capacity comes from", () => {
+  assertEquals(
+    explainLimit(limit({}), 28233).numbers,
+    "client used 28,232 of 28,232 ephemeral ports (60,999 - 32,768 + 1, Linux's default range): " +
+      "the next connect() failed with EADDRNOTAVAIL, the only one (under 0.1% of all attempts).",
+  );
+  assertEquals(
+    explainLimit(limit({ used: 100, capacity: 100 }), 101).numbers,
+    "client used 100 of 100 ephemeral ports: " +
+      "the next connect() failed with EADDRNOTAVAIL, the only one (1% of all attempts).",
+  );
+});
+
+Deno.test("a NAT pool of whole addresses shows the multiplication", () => {
+  const story = explainLimit(limit({ limit: "nat-pool", node: "cgn", used: 129024, capacity: 129024, refused: 40 }), 0);
+  assertEquals(
+    story.numbers,
+    "cgn used 129,024 of 129,024 external ports of the pool (2 addresses x 64,512 ports): " +
+      "the next new flow got no mapping and was dropped, 40 in all.",
+  );
+});
+
+Deno.test("memory is written in bytes for people", () => {
+  const story = explainLimit(limit({ limit: "memory", node: "server", used: 1e9, capacity: 1e9, refused: 2 }), 4);
+  assertEquals(
+    story.numbers,
+    "server used 1 GB of 1 GB socket memory: the next socket was refused with ENOBUFS, 2 in all (50% of all attempts).",
+  );
+});
+
+Deno.test("limits are told in the order in which they bound", () => {
+  const limits = [
+    limit({ node: "late", firstHitSeconds: 2 }),
+    limit({ node: "never", refused: 0, firstHitSeconds: null, used: 14116 }),
+    limit({ node: "first", firstHitSeconds: 1 }),
+    limit({ node: "empty", refused: 0, firstHitSeconds: null, used: 1 }),
+  ];
+  const report = sampleReport({ limits });
+  assertEquals(boundLimits(report).map((one) => one.node), ["first", "late"]);
+  assertEquals(nearLimits(report).map((one) => one.node), ["never"]);
+  assertEquals(roomLeft(limits[1]), "ports of never: 14,116 of 28,232 ephemeral ports (50%)");
+});
+
+Deno.test("an unlimited capacity is called so", () => {
+  assertEquals(
+    roomLeft(limit({ limit: "files", node: "server", used: 5, capacity: Infinity })),
+    "files of server: 5 open files (unlimited)",
+  );
+});
