@@ -224,6 +224,7 @@ export async function benchStore(part = ""): Promise<void> {
     hold(1_000_000, 100e6),
     hold(1_000_000, 1e9),
     burst(1_000_000),
+    timers(10_000),
     timers(1_000_000),
     fire(1_000_000),
     ...tuples(1_000_000),
