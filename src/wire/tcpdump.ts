@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AddressTable } from "../base/address.ts";
+import { type AddressTable, formatAddress } from "../base/address.ts";
 import { ICMP_TYPE, ICMP_UNREACHABLE } from "./icmp.ts";
 import { ICMPV6_TYPE, ICMPV6_UNREACHABLE } from "./icmpv6.ts";
 import { CONTROL, EXTRA, PACKET, packetBytes, type PacketPool, PROTOCOL, sackBlocksSent, TCP_FLAG } from "./packet.ts";
@@ -31,6 +31,9 @@ const FLAG_LETTERS: readonly (readonly [number, string])[] = [
 /**
  * One line for packet `p`, seen at `timeNs` (printed as seconds with nine decimals):
  * `1.234567890 IP 10.0.0.2.32768 > 192.0.2.1.443: Flags [S], seq 123, win 64240, options [mss 1460], length 0`.
+ * tcpdump's own line for the packet's bytes is the same (but for the AE flag, `e`, which older ones do not know) where
+ * tcpdump finds no application protocol behind the ports.
+ *
  * A corrupted packet's fields are those before the corruption; the line ends with ` [bit 321 flipped]`, counted from 0.
  */
 export function formatPacket(
@@ -150,10 +153,9 @@ function tcpOptionTexts(pool: PacketPool, p: number): string[] {
 
 /** What an ICMP error says of the packet that it quotes. */
 interface QuoteText {
-  source: string;
   destination: string;
   protocol: number;
-  /** `tcp port 80` or `udp port 53`, `protocol 47 port 0` otherwise. */
+  /** `tcp port 80`, `udp port 53`, `protocol 47 port 0`. */
   port: string;
 }
 
@@ -163,7 +165,6 @@ function quoteText(pool: PacketPool, addresses: AddressTable, p: number): QuoteT
   const protocol = extras[extra + EXTRA.QUOTED_CONTROL] >>> CONTROL.PROTOCOL_SHIFT;
   const name = protocol === PROTOCOL.TCP ? "tcp" : protocol === PROTOCOL.UDP ? "udp" : `protocol ${protocol}`;
   return {
-    source: addresses.toText(extras[extra + EXTRA.QUOTED_SRC]),
     destination: addresses.toText(extras[extra + EXTRA.QUOTED_DST]),
     protocol,
     port: `${name} port ${extras[extra + EXTRA.QUOTED_PORTS] & 0xffff}`,
@@ -182,11 +183,15 @@ function icmpText(pool: PacketPool, addresses: AddressTable, p: number): string 
   const rest = words[row + PACKET.SEQ];
   if (type === ICMP_TYPE.ECHO) return echoText("request", rest);
   if (type === ICMP_TYPE.ECHO_REPLY) return echoText("reply", rest);
-  if ((words[row + PACKET.CONTROL] & CONTROL.QUOTES) === 0) return `type-#${type}, code ${code}`;
+  if ((words[row + PACKET.CONTROL] & CONTROL.QUOTES) === 0) return `type-#${type}`;
   const quote = quoteText(pool, addresses, p);
   if (type === ICMP_TYPE.UNREACHABLE) return unreachableText(code, rest & 0xffff, quote);
   if (type === ICMP_TYPE.SOURCE_QUENCH) return "source quench";
-  if (type === ICMP_TYPE.REDIRECT) return `redirect ${quote.destination} code ${code}`;
+  if (type === ICMP_TYPE.REDIRECT) {
+    const gateway = formatAddress({ family: 4, words: [rest >>> 0] });
+    const [kind, target] = REDIRECTS[code] ?? [`redirect-#${code}`, ""];
+    return `${kind} ${quote.destination} to ${target}${gateway}`;
+  }
   if (type === ICMP_TYPE.TIME_EXCEEDED) {
     return code === 0
       ? "time exceeded in-transit"
@@ -194,32 +199,45 @@ function icmpText(pool: PacketPool, addresses: AddressTable, p: number): string 
       ? "ip reassembly time exceeded"
       : `time exceeded-#${code}`;
   }
-  return `parameter problem - code ${code}, octet ${rest >>> 24}`;
+  return code === 0 ? `parameter problem - octet ${rest >>> 24}` : `parameter problem - code ${code}`;
 }
 
+/** By code of an ICMP redirect: its name, and what it redirects to. */
+const REDIRECTS: readonly (readonly [string, string])[] = [
+  ["redirect", "net "],
+  ["redirect", "host "],
+  ["redirect-tos", "net "],
+  ["redirect-tos", "host "],
+];
+
+/** By code of an ICMP "destination unreachable": what stands before and behind the destination. */
+const UNREACHABLE: readonly (readonly [string, string] | undefined)[] = [
+  ["net ", ""],
+  ["host ", ""],
+  undefined,
+  undefined,
+  undefined,
+  ["", " - source route failed"],
+  ["net ", " - unknown"],
+  ["host ", " - unknown"],
+  ["", " - source host isolated"],
+  ["net ", " - admin prohibited"],
+  ["host ", " - admin prohibited"],
+  ["net ", " - tos prohibited"],
+  ["host ", " - tos prohibited"],
+  ["host ", " - admin prohibited filter"],
+  ["host ", " - host precedence violation"],
+  ["host ", " - precedence cutoff"],
+];
+
 function unreachableText(code: number, mtu: number, { destination, protocol, port }: QuoteText): string {
-  switch (code) {
-    case ICMP_UNREACHABLE.NETWORK:
-      return `net ${destination} unreachable`;
-    case ICMP_UNREACHABLE.HOST:
-      return `host ${destination} unreachable`;
-    case ICMP_UNREACHABLE.PROTOCOL:
-      return `${destination} protocol ${protocol} unreachable`;
-    case ICMP_UNREACHABLE.PORT:
-      return `${destination} ${port} unreachable`;
-    case ICMP_UNREACHABLE.FRAGMENTATION_NEEDED:
-      return `${destination} unreachable - need to frag${mtu === 0 ? "" : ` (mtu ${mtu})`}`;
-    case ICMP_UNREACHABLE.SOURCE_ROUTE:
-      return `${destination} unreachable - source route failed`;
-    case ICMP_UNREACHABLE.NETWORK_PROHIBITED:
-      return `net ${destination} unreachable - admin prohibited`;
-    case ICMP_UNREACHABLE.HOST_PROHIBITED:
-      return `host ${destination} unreachable - admin prohibited`;
-    case ICMP_UNREACHABLE.ADMINISTRATIVELY_PROHIBITED:
-      return `host ${destination} unreachable - admin prohibited filter`;
-    default:
-      return `${destination} unreachable - #${code}`;
+  if (code === ICMP_UNREACHABLE.PROTOCOL) return `${destination} protocol ${protocol} unreachable`;
+  if (code === ICMP_UNREACHABLE.PORT) return `${destination} ${port} unreachable`;
+  if (code === ICMP_UNREACHABLE.FRAGMENTATION_NEEDED) {
+    return `${destination} unreachable - need to frag${mtu === 0 ? "" : ` (mtu ${mtu})`}`;
   }
+  const [before, behind] = UNREACHABLE[code] ?? ["", ` - #${code}`];
+  return `${before}${destination} unreachable${behind}`;
 }
 
 function icmpv6Text(pool: PacketPool, addresses: AddressTable, p: number): string {
@@ -230,15 +248,17 @@ function icmpv6Text(pool: PacketPool, addresses: AddressTable, p: number): strin
   const rest = words[row + PACKET.SEQ];
   if (type === ICMPV6_TYPE.ECHO) return echoText("request", rest);
   if (type === ICMPV6_TYPE.ECHO_REPLY) return echoText("reply", rest);
-  if ((words[row + PACKET.CONTROL] & CONTROL.QUOTES) === 0) return `type-#${type}, code ${code}`;
+  if ((words[row + PACKET.CONTROL] & CONTROL.QUOTES) === 0) return `type-#${type}`;
   const { destination, port } = quoteText(pool, addresses, p);
   if (type === ICMPV6_TYPE.PACKET_TOO_BIG) return `packet too big, mtu ${rest >>> 0}`;
   if (type === ICMPV6_TYPE.TIME_EXCEEDED) {
-    return code === 0
-      ? `time exceeded in-transit for ${destination}`
-      : `ip reassembly time exceeded for ${destination}`;
+    if (code > 1) return `time exceeded in-transit, unknown code (${code})`;
+    return code === 0 ? `time exceeded in-transit for ${destination}` : "time exceeded in-transit (reassembly)";
   }
-  if (type === ICMPV6_TYPE.PARAMETER_PROBLEM) return `parameter problem, code ${code}, octet ${rest >>> 0}`;
+  if (type === ICMPV6_TYPE.PARAMETER_PROBLEM) {
+    const what = ["erroneous", "next header", "option", "incomplete header chain"][code];
+    return `parameter problem, ${what === undefined ? `code-#${code}` : `${what} - octet ${rest >>> 0}`}`;
+  }
   switch (code) {
     case ICMPV6_UNREACHABLE.NO_ROUTE:
       return `destination unreachable, unreachable route ${destination}`;
@@ -251,6 +271,6 @@ function icmpv6Text(pool: PacketPool, addresses: AddressTable, p: number): strin
     case ICMPV6_UNREACHABLE.PORT:
       return `destination unreachable, unreachable port, ${destination} ${port}`;
     default:
-      return `destination unreachable, unknown unreach code (${code}) ${destination}`;
+      return `destination unreachable, unknown unreach code (${code})`;
   }
 }

@@ -126,7 +126,11 @@ Deno.test("ICMP errors name what they quote", () => {
   assertEquals(error(3, 3, 0, PROTOCOL.TCP), "198.51.100.7 tcp port 53 unreachable");
   assertEquals(error(3, 4, 1400), "198.51.100.7 unreachable - need to frag (mtu 1400)");
   assertEquals(error(3, 13), "host 198.51.100.7 unreachable - admin prohibited filter");
+  assertEquals(error(3, 99), "198.51.100.7 unreachable - #99");
+  assertEquals(error(4, 0), "source quench");
+  assertEquals(error(5, 1, 0x0a000001), "redirect 198.51.100.7 to host 10.0.0.1");
   assertEquals(error(11, 0), "time exceeded in-transit");
+  assertEquals(error(12, 0, 0x14000000), "parameter problem - octet 20");
 });
 
 Deno.test("ICMPv6 errors name what they quote", () => {
@@ -151,6 +155,8 @@ Deno.test("ICMPv6 errors name what they quote", () => {
   assertEquals(text(1, 4), "destination unreachable, unreachable port, 2001:db8::7 udp port 53, length 56");
   assertEquals(text(1, 0), "destination unreachable, unreachable route 2001:db8::7, length 56");
   assertEquals(text(3, 0), "time exceeded in-transit for 2001:db8::7, length 56");
+  assertEquals(text(3, 1), "time exceeded in-transit (reassembly), length 56");
+  assertEquals(text(4, 1, 40), "parameter problem, next header - octet 40, length 56");
 });
 
 Deno.test("verbose lines add the IP header, corrupted packets the flipped bit", () => {
