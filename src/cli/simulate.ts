@@ -1,0 +1,152 @@
+/**
+ * `deno task simulate FILE`: reads a scenario, runs it, and says what happened. See `--help`.
+ *
+ * @module
+ */
+import { InputError } from "../base/errors.ts";
+import type { RunReport } from "../report/document.ts";
+import { reportJson } from "../report/json.ts";
+import { failedExpectations, summary, type SummaryOptions } from "../report/summary.ts";
+import { buildSimulation, runOptions } from "../scenario/build.ts";
+import { evaluateExpect } from "../scenario/expect.ts";
+import { type LoadedScenario, loadScenario } from "../scenario/load.ts";
+import type { Override } from "../scenario/set.ts";
+import { parseOverride } from "../scenario/set.ts";
+import { HELP, readArguments, type SimulateArguments } from "./arguments.ts";
+import { Captures } from "./capture.ts";
+import { parseFilter } from "./filter.ts";
+import { pathFromInvocation, readScenarioText } from "./files.ts";
+import { availableMemory, checkMemory } from "./memory.ts";
+import { LineWriter, ReaderGone, writeAll } from "./output.ts";
+import { PacketPrinter } from "./packets.ts";
+import { ProgressLine, terminalColumns } from "./progress.ts";
+import { runInSlices } from "./slices.ts";
+import { version } from "./version.ts";
+
+/** How `simulate` ends. */
+export const EXIT = {
+  OK: 0,
+  EXPECTATION_FAILED: 1,
+  BAD_INPUT: 2,
+  FAULT: 70,
+  INTERRUPTED: 130,
+  READER_GONE: 141,
+} as const;
+
+/** Runs the command line `args` and returns the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const asked = readArguments(args);
+    if (asked.help) return print(HELP);
+    if (asked.version) return print(`fourtuple ${version()}\n`);
+    return await simulate(asked);
+  } catch (error) {
+    if (error instanceof ReaderGone) return EXIT.READER_GONE;
+    if (error instanceof InputError) return complain(`${error.message}\n`, EXIT.BAD_INPUT);
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    return complain(
+      `This is a fault of fourtuple, not of your scenario. Please report it with the scenario:\n${text}\n`,
+      EXIT.FAULT,
+    );
+  }
+}
+
+async function simulate(asked: SimulateArguments): Promise<number> {
+  const filter = asked.filter === undefined ? undefined : parseFilter(asked.filter);
+  const loaded = loadScenario(asked.file, readScenarioText(asked.file), overridesOf(asked));
+  const simulation = buildSimulation(loaded);
+  checkMemory(simulation.estimateBytes, availableMemory(), asked.file);
+
+  const lines = new LineWriter(asked.json ? Deno.stderr : Deno.stdout);
+  const printer = asked.packets ? new PacketPrinter(lines, filter) : undefined;
+  const captures = asked.pcap === undefined ? undefined : new Captures(pathFromInvocation(asked.pcap), filter);
+  const { packets, addresses } = simulation;
+  if (printer !== undefined || captures !== undefined) {
+    simulation.onDelivery((p, timeNs, from, to) => {
+      const seen = { packets, addresses, p, timeNs, from, to };
+      printer?.see(seen);
+      captures?.received(seen);
+    });
+  }
+
+  const quiet = asked.quiet || (printer !== undefined && Deno.stdout.isTerminal());
+  const progress = new ProgressLine(!quiet && Deno.stderr.isTerminal(), {
+    endNs: loaded.run.untilNs,
+    connections: (loaded.scenario.workloads ?? []).reduce((sum, workload) => sum + workload.connections, 0),
+  });
+  let report: RunReport;
+  try {
+    const { ended, wallSeconds, peakRssBytes } = await runInSlices(
+      simulation,
+      runOptions(loaded, () => simulation.report()),
+      () => {
+        progress.update(simulation.progress());
+        lines.flush();
+      },
+    );
+    report = simulation.report({ fourtuple: version(), wallSeconds, peakRssBytes });
+    report.ended = ended;
+    report.expect = loaded.expectations.map((line) => evaluateExpect(line, report));
+    captures?.commit();
+  } catch (error) {
+    captures?.discard();
+    throw error;
+  } finally {
+    progress.clear();
+  }
+  lines.flush();
+  tell(asked, loaded, report, printer !== undefined);
+  if (report.ended === "interrupted") return EXIT.INTERRUPTED;
+  return report.expect.every((line) => line.ok) ? EXIT.OK : EXIT.EXPECTATION_FAILED;
+}
+
+/** `--set`s, then `--seed`, which knows what to be called in errors. */
+function overridesOf(asked: SimulateArguments): Override[] {
+  const overrides = asked.set.map((text) => parseOverride(text));
+  if (asked.seed !== undefined) overrides.push(parseOverride(`seed=${asked.seed}`, `--seed ${asked.seed}`));
+  return overrides;
+}
+
+/** Prints what was asked for: the document, the summary, or only what failed. */
+function tell(asked: SimulateArguments, loaded: LoadedScenario, report: RunReport, afterPackets: boolean): void {
+  const failed = failedExpectations(report.expect);
+  if (asked.json) {
+    print(reportJson(report));
+    if (failed !== "") complain(failed, EXIT.EXPECTATION_FAILED);
+  } else if (asked.quiet) {
+    if (failed !== "") complain(failed, EXIT.EXPECTATION_FAILED);
+  } else {
+    print((afterPackets ? "\n" : "") + summary(report, summaryOptions(loaded)));
+  }
+}
+
+function summaryOptions(loaded: LoadedScenario): SummaryOptions {
+  const terminal = Deno.stdout.isTerminal();
+  return {
+    colour: terminal && !Deno.noColor,
+    width: terminal ? Math.min(110, terminalColumns()) : undefined,
+    description: loaded.scenario.description,
+    onlyDestination: onlyDestination(loaded),
+  };
+}
+
+/** `server:443`, where every connection goes to the same port of the same single host. */
+function onlyDestination(loaded: LoadedScenario): string | undefined {
+  const destinations = new Set((loaded.scenario.workloads ?? []).flatMap((workload) => workload.to));
+  const [only] = destinations;
+  if (destinations.size !== 1 || only === undefined) return undefined;
+  const node = loaded.scenario.nodes[only.replace(/:\d+$/, "")];
+  return node !== undefined && "count" in node && (node.count ?? 1) > 1 ? undefined : only;
+}
+
+function print(text: string): number {
+  writeAll(Deno.stdout, new TextEncoder().encode(text));
+  return EXIT.OK;
+}
+
+function complain(text: string, code: number): number {
+  writeAll(Deno.stderr, new TextEncoder().encode(text));
+  return code;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
