@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type Hash64, hashString, sipHash24, sipHash24Word } from "../base/hash.ts";
+import { hashString, sipHash24Word } from "../base/hash.ts";
 import { alignedWords } from "../store/rows.ts";
 
 /** Word offsets of a host row. Hot files take them apart: `const { SERIAL, STRIDE } = HOST;`. */
@@ -200,16 +200,6 @@ export class HostTable {
     const words = this.words;
     SECRET_INDEX[0] = index;
     return sipHash24Word(this.#seedLo, this.#seedHi, words[at + NAME_LO], words[at + NAME_HI], SECRET_INDEX, 1);
-  }
-
-  /**
-   * A 64-bit hash that only this host can compute: SipHash of the first `count` words of `message` (2 or more, so
-   * that it is never a `secretWord`) under the seed and the stable name's hash. RFC 6056's F and G.
-   */
-  keyedHash(host: number, message: ArrayLike<number>, count: number): Hash64 {
-    const at = host * STRIDE;
-    const words = this.words;
-    return sipHash24(this.#seedLo, this.#seedHi, words[at + NAME_LO], words[at + NAME_HI], message, count);
   }
 
   /**

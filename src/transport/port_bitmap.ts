@@ -6,11 +6,11 @@
  */
 
 /** Every port of the range. */
-export const ANY_PARITY = -1;
+export const ANY_PARITY: number = -1;
 /** Ports at even distances from the range's lowest. */
-export const EVEN = 0x55555555;
+export const EVEN: number = 0x55555555;
 /** Ports at odd distances from the range's lowest. */
-export const ODD = 0xaaaaaaaa | 0;
+export const ODD: number = 0xaaaaaaaa | 0;
 
 /**
  * A set of free offsets from 0 to `size - 1` (at most 65,536): up to 2,048 words of bits, and for each parity a

@@ -161,19 +161,19 @@ export class PortUse implements TupleWatch {
     }
   }
 
-  /** @inheritDoc */
+  /** A tuple has entered: counted, and asked about again in the host's crowded ranges. */
   onInsert(host: number, local: number, remote: number, ports: number, value: number): void {
     if (this.#counts !== null) this.#count(host, local, ports, value, 1);
     if (this.#hosts.words[host * STRIDE + CROWDED] !== 0) this.#refresh(host, local, remote, ports);
   }
 
-  /** @inheritDoc */
+  /** A tuple has left. */
   onRemove(host: number, local: number, remote: number, ports: number, value: number): void {
     if (this.#counts !== null) this.#count(host, local, ports, value, -1);
     if (this.#hosts.words[host * STRIDE + CROWDED] !== 0) this.#refresh(host, local, remote, ports);
   }
 
-  /** @inheritDoc */
+  /** A listener or a bind has come (+1) or gone (-1). */
   onListen(host: number, port: number, change: 1 | -1): void {
     this.#hosts.words[host * STRIDE + HELD] += change;
     if (this.#hosts.words[host * STRIDE + CROWDED] !== 0) this.#refresh(host, 0, 0, port << 16);

@@ -5,6 +5,7 @@
  * @module
  */
 import { ERRNO } from "../base/errors.ts";
+import { finalise32, mix32 } from "../base/hash.ts";
 import { drawWord, type SubstreamKey, substreamKey } from "../base/rng.ts";
 import type { Demux } from "./demux.ts";
 import { HOST, type HostTable } from "./hosts.ts";
@@ -15,16 +16,14 @@ import type { Profile } from "./profile.ts";
 
 const { COUNTER_KEY, COUNTER_VALUE, NAME_HI, NAME_LO, PORT_COUNTER, PORT_DRAWS, STRIDE } = HOST;
 
-/** First words of the messages under a host's keyed hash: no two uses share a hash. */
-const PURPOSE = { OFFSET: 1, FIRST_COUNTER: 2, FIRST_LINUX: 3, FIRST_HOST_WIDE: 4, FIRST_INCREMENTS: 5 } as const;
+/** What begins at a draw of its own: `#first`. */
+const FIRST = { COUNTER: 1, LINUX: 2, HOST_WIDE: 3, INCREMENTS: 4 } as const;
 
 /** Counters that Linux keeps (`INET_TABLE_PERTURB_SIZE`), here for each host apart. */
 const LINUX_COUNTERS = 1 << 16;
 
 /** Linux adds up to this many ports (of the same parity), at random, to a counter. */
 const LINUX_RANDOM_STEPS = 8;
-
-const MESSAGE = new Int32Array(4);
 
 /** What is asked of an address table: the stable word of an address, so that no draw depends on its id. */
 export interface AddressWords {
@@ -67,6 +66,8 @@ export class PortAllocator {
   readonly #addresses: AddressWords;
   readonly #search: PortSearch;
   readonly #stream: SubstreamKey;
+  #hashLow = 0;
+  #hashHigh = 0;
   /** Counters of algorithm 4 and Linux that do not fit the host's row: (host, which) to 1 + the counter. */
   readonly #counters = new KeyTable();
 
@@ -171,7 +172,8 @@ export class PortAllocator {
   #hashedOffset(host: number, local: number, remote: number, remotePort: number): number {
     const at = host * STRIDE + PORT_COUNTER;
     const size = this.#search.size;
-    const offset = (this.#offsetHash(host, local, remote, remotePort).lo >>> 0) % size;
+    this.#hashDestination(host, local, remote, remotePort);
+    const offset = this.#hashLow % size;
     const counter = (this.#hosts.words[at] >>> 0) % size;
     const start = (offset + counter) % size;
     const steps = this.#search.scan(start);
@@ -183,11 +185,11 @@ export class PortAllocator {
   /** RFC 6056 3.3.4: as 3, with one counter for each group of destinations. */
   #doubleHash(host: number, tableBits: number, local: number, remote: number, remotePort: number): number {
     const size = this.#search.size;
-    const hash = this.#offsetHash(host, local, remote, remotePort);
-    const index = hash.hi & ((1 << tableBits) - 1);
-    const first = this.#keyed(host, PURPOSE.FIRST_COUNTER, index) % size;
+    this.#hashDestination(host, local, remote, remotePort);
+    const index = this.#hashHigh & ((1 << tableBits) - 1);
+    const first = this.#first(host, FIRST.COUNTER, index) % size;
     const counter = this.#readCounter(host, index) % size;
-    const start = ((hash.lo >>> 0) % size + first + counter) % size;
+    const start = (this.#hashLow % size + first + counter) % size;
     const steps = this.#search.scan(start);
     if (steps < 0) return -1;
     this.#writeCounter(host, index, (counter + steps + 1) % size);
@@ -202,7 +204,7 @@ export class PortAllocator {
     const search = this.#search;
     const at = host * STRIDE + PORT_COUNTER;
     const size = search.size;
-    const first = this.#keyed(host, PURPOSE.FIRST_INCREMENTS, 0) % size;
+    const first = this.#first(host, FIRST.INCREMENTS, 0) % size;
     let counter = (this.#hosts.words[at] >>> 0) % size;
     for (let tries = 0; tries < size; tries++) {
       if (search.exhausted) {
@@ -224,7 +226,7 @@ export class PortAllocator {
   #hostWide(host: number): number {
     const at = host * STRIDE + PORT_COUNTER;
     const size = this.#search.size;
-    const first = this.#keyed(host, PURPOSE.FIRST_HOST_WIDE, 0) % size;
+    const first = this.#first(host, FIRST.HOST_WIDE, 0) % size;
     const counter = (this.#hosts.words[at] >>> 0) % size;
     const start = (first + counter) % size;
     const steps = this.#search.scan(start);
@@ -242,11 +244,11 @@ export class PortAllocator {
   #linux(host: number, local: number, remote: number, remotePort: number): number {
     const size = this.#search.size;
     if (this.#search.exhausted) return -1;
-    const hash = this.#offsetHash(host, local, remote, remotePort);
-    const index = hash.lo & (LINUX_COUNTERS - 1);
+    this.#hashDestination(host, local, remote, remotePort);
+    const index = this.#hashLow & (LINUX_COUNTERS - 1);
     const counter = this.#readCounter(host, index);
     const even = size > 1 ? size & ~1 : size;
-    const sum = (this.#keyed(host, PURPOSE.FIRST_LINUX, index) + counter + (hash.hi >>> 0)) >>> 0;
+    const sum = (this.#first(host, FIRST.LINUX, index) + counter + this.#hashHigh) >>> 0;
     const start = (sum % even) & ~1;
     const offset = this.#scanBothParities(start);
     if (offset < 0) return -1;
@@ -288,20 +290,27 @@ export class PortAllocator {
     this.#hosts.words[host * STRIDE + PORT_DRAWS] += count;
   }
 
-  /** RFC 6056's F (low word) and G (high word) of a destination. */
-  #offsetHash(host: number, local: number, remote: number, remotePort: number): { lo: number; hi: number } {
-    MESSAGE[0] = PURPOSE.OFFSET;
-    MESSAGE[1] = this.#addresses.word(local);
-    MESSAGE[2] = this.#addresses.word(remote);
-    MESSAGE[3] = remotePort;
-    return this.#hosts.keyedHash(host, MESSAGE, 4);
+  /**
+   * Sets `#hashLow` and `#hashHigh`: RFC 6056's F and G of a destination, keyed by seed and host. Not cryptographic
+   * (the RFC's reason is an attacker who guesses ports; here only the spread matters, and it halves the cost of a port).
+   */
+  #hashDestination(host: number, local: number, remote: number, remotePort: number): void {
+    const at = host * STRIDE;
+    const words = this.#hosts.words;
+    const localWord = this.#addresses.word(local);
+    const remoteWord = this.#addresses.word(remote);
+    const low = mix32(mix32(mix32(this.#stream.k0, words[at + NAME_LO]), localWord), remoteWord);
+    const high = mix32(mix32(mix32(this.#stream.k1, words[at + NAME_HI]), remoteWord), localWord);
+    this.#hashLow = finalise32(mix32(low, remotePort)) >>> 0;
+    this.#hashHigh = finalise32(mix32(high, remotePort)) >>> 0;
   }
 
-  /** Where a counter of the host begins: a u32 that only the host knows. */
-  #keyed(host: number, purpose: number, index: number): number {
-    MESSAGE[0] = purpose;
-    MESSAGE[1] = index;
-    return this.#hosts.keyedHash(host, MESSAGE, 2).lo >>> 0;
+  /** Where a counter of the host begins, a u32: a draw of its substream from beyond those that `#draw` takes. */
+  #first(host: number, purpose: number, index: number): number {
+    const at = host * STRIDE;
+    const words = this.#hosts.words;
+    const { k0, k1 } = this.#stream;
+    return drawWord(k0 ^ words[at + NAME_LO], k1 ^ words[at + NAME_HI], purpose * 2 ** 32 + index);
   }
 
   /** A host's counter (u32, from 0): the first one that it uses stands in its row, others in a table. */
