@@ -114,7 +114,7 @@ export function gatewayStats(t: NatTables, gateway: number): NatGatewayStats {
 
 /**
  * The limits that a gateway has: `nat-pool` always, `nat-quota` if a quota is set. With overloading, `used` is the count
- * towards the destination that was most crowded (0 if none was), as the capacity is one destination's.
+ * of one address towards the destination that was most crowded (0 if no search met a crowd), as the capacity is.
  */
 export function gatewayLimits(t: NatTables, gateway: number): NatLimit[] {
   const stats = gatewayStats(t, gateway);
@@ -124,12 +124,13 @@ export function gatewayLimits(t: NatTables, gateway: number): NatLimit[] {
   const peaks = NAT_PROTOCOL_NAMES.map((name) => stats.pool[name].portsPeak);
   const fullest = peaks.indexOf(Math.max(...peaks));
   const capacity = shared ? profile.portCount : stats.poolCapacity;
+  const refused = extras?.refused[NAT_VERDICT.DROP_POOL_EMPTY] ?? 0;
   const limits: NatLimit[] = [{
     limit: "nat-pool",
-    used: shared ? extras?.destinationPeak ?? 0 : peaks[fullest],
+    used: !shared ? peaks[fullest] : refused > 0 ? capacity : extras?.destinationPeak ?? 0,
     capacity,
     firstHitNs: extras?.firstRefusedNs[NAT_VERDICT.DROP_POOL_EMPTY] ?? -1,
-    refused: extras?.refused[NAT_VERDICT.DROP_POOL_EMPTY] ?? 0,
+    refused,
     unit: shared
       ? "external ports of one address towards one destination"
       : `external ${fullest === NAT_PROTOCOL.ICMP ? "query ids" : `${NAT_PROTOCOL_NAMES[fullest]} ports`}`,
