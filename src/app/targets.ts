@@ -5,6 +5,9 @@
  */
 import { drawWord } from "../base/rng.ts";
 
+/** Counters of the draws that make permutations: far from those of connections. */
+const PERMUTATION_DRAWS = 2 ** 40;
+
 /** Consecutive node rows. */
 export interface NodeRange {
   /** First node row. */
@@ -88,8 +91,8 @@ export class Targets {
    */
   permuted(k0: number, k1: number, source: number, k: number): void {
     const n = this.count;
-    const start = drawWord(k0, k1, source * 2) % n;
-    let step = 1 + drawWord(k0, k1, source * 2 + 1) % n;
+    const start = drawWord(k0, k1, PERMUTATION_DRAWS + source * 2) % n;
+    let step = 1 + drawWord(k0, k1, PERMUTATION_DRAWS + source * 2 + 1) % n;
     while (greatestCommonDivisor(step, n) !== 1) step = step % n + 1;
     this.choose((start + (k % n) * step) % n);
   }

@@ -98,6 +98,8 @@ export interface NatOptions {
   hairpinning?: boolean;
   /** Sessions of one inner address at most. Default unlimited. */
   quotaSessions?: number;
+  /** External ports of one inner address at most. Default unlimited. */
+  quotaPorts?: number;
   /** Timeout of an established TCP session, ns. Default 2 h 4 min (RFC 5382 REQ-5). */
   tcpEstablishedNs?: number;
   /** Timeout of an opening or closing TCP session, ns. Default 4 min (RFC 5382 REQ-5). */
@@ -205,7 +207,9 @@ export interface WorkloadOptions {
 export interface RunOptions {
   /** Simulated time, ns. Default: until quiescence. Events at this very time still happen. */
   untilNs?: number;
-  /** Asked after every batch of events; ends the run when it says true. */
+  /** Go on past quiescence until `untilNs`: keep-alives and NAT expiry still happen. Default false. */
+  pastQuiescence?: boolean;
+  /** Asked at the end of every simulated millisecond in which something happened; ends the run when it says true. */
   until?: () => boolean;
   /** Ends the run early, leaving everything readable (Ctrl-C). Asked now and then. */
   interrupted?: () => boolean;

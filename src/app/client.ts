@@ -1,0 +1,330 @@
+/**
+ * The opening side of a workload: opens connections as its arrivals say, does their work, holds and closes them.
+ * A connection's own state is four words of its warm row; there is no object per connection.
+ *
+ * @module
+ */
+import { WARM } from "../tcp/state/tcb.ts";
+import { TCP_EVENT } from "../tcp/state/states.ts";
+import { drawFraction } from "../base/rng.ts";
+import { log } from "../base/maths.ts";
+import { hostOf } from "../socket/rows.ts";
+import type { ArrivalTimes } from "./arrivals.ts";
+import type { Sources, Targets } from "./targets.ts";
+import type { App, AppRuntime } from "./types.ts";
+import { receive, send, setKeepAlive } from "../tcp/api.ts";
+
+/** What a workload's connections do. Sizes in bytes, times in ns. */
+export interface ClientPlan {
+  /** See `WorkloadOptions.kind`; `torrent` exchanges like `request-response`. */
+  kind: "hold" | "request-response" | "upload" | "download";
+  /** Connections in all. */
+  connections: number;
+  /** Bytes of a request. */
+  requestBytes: number;
+  /** Bytes of a reply. */
+  replyBytes: number;
+  /** Requests on each connection. */
+  requests: number;
+  /** Pause before the next request, ns. */
+  thinkNs: number;
+  /** Bytes of an upload or a download. */
+  bytes: number;
+  /** How long a connection stays open when its work is done, ns; Infinity for ever. */
+  holdNs: number;
+  /** Is the holding time drawn from an exponential distribution of mean `holdNs`? */
+  exponentialHold: boolean;
+  /** Does this side close when the hold is over (else it waits for the other)? */
+  closes: boolean;
+  /** Does each source go through all destinations in an order of its own? */
+  permute: boolean;
+  /** Are destinations drawn anew for every connection? */
+  randomTargets: boolean;
+  /** Keep-alive after so much idle time, ms; 0 for none. */
+  keepAliveMs: number;
+}
+
+const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
+const { CONNECTED, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
+
+/**
+ * Phases of a connection: the low four bits of APP_STATE. Above them stand the requests still to make, or (bulk) the
+ * whole blocks of 2^30 bytes still to move; APP_DATA holds when it was opened (µs), then the bytes of the reply
+ * still to come (or minus those of the request still to send), or what is left to move beside the whole blocks.
+ */
+const PHASE = { OPENING: 0, WORKING: 1, HOLDING: 2, CLOSING: 3, ENDED: 4 } as const;
+const { OPENING, WORKING, HOLDING, CLOSING, ENDED } = PHASE;
+const PHASE_MASK = 15;
+const REQUESTS_SHIFT = 4;
+const BLOCK = 2 ** 30;
+/** More than any receive buffer holds. */
+const ALL = 0x7fffffff;
+
+/** Codes of its own events. */
+const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2 } as const;
+
+/** The clients of one workload. */
+export class WorkloadClient implements App {
+  /** Connections opened, or tried. */
+  opened = 0;
+  readonly #runtime: AppRuntime;
+  readonly #app: number;
+  readonly #plan: ClientPlan;
+  readonly #sources: Sources;
+  readonly #targets: Targets;
+  readonly #arrivals: ArrivalTimes;
+  readonly #key: { k0: number; k1: number };
+  #nextArrivalNs = 0;
+
+  /** `app` is its index among the apps; `key` the workload's own random key for targets and holding times. */
+  constructor(
+    options: {
+      runtime: AppRuntime;
+      app: number;
+      plan: ClientPlan;
+      sources: Sources;
+      targets: Targets;
+      arrivals: ArrivalTimes;
+      key: { k0: number; k1: number };
+    },
+  ) {
+    this.#runtime = options.runtime;
+    this.#app = options.app;
+    this.#plan = options.plan;
+    this.#sources = options.sources;
+    this.#targets = options.targets;
+    this.#arrivals = options.arrivals;
+    this.#key = options.key;
+  }
+
+  /** Schedules the first arrival. */
+  start(): void {
+    if (this.#plan.connections === 0) return;
+    this.#nextArrivalNs = this.#arrivals.next();
+    this.#scheduleArrival();
+  }
+
+  /** See {@linkcode App}. */
+  onTimer(code: number, connection: number, _argument: number): void {
+    if (code === TIMER.ARRIVAL) return this.#arrive();
+    const phase = this.#phase(connection);
+    if (code === TIMER.THINK_OVER) {
+      if (phase === WORKING) this.#request(connection);
+    } else if (phase === HOLDING) this.#close(connection);
+  }
+
+  /** See {@linkcode App}. */
+  onTcp(kind: number, connection: number, argument: number): void {
+    switch (kind) {
+      case CONNECTED:
+        return this.#connected(connection);
+      case READABLE:
+        return this.#readable(connection);
+      case WRITABLE:
+        return this.#writable(connection);
+      case PEER_CLOSED:
+        return this.#peerClosed(connection);
+      case CLOSED:
+        return this.#ended(connection, 0);
+      case FAILED:
+        return this.#ended(connection, argument);
+    }
+  }
+
+  #scheduleArrival(): void {
+    const node = this.#sources.at(this.opened);
+    this.#runtime.schedule(node, this.#app, this.#nextArrivalNs, TIMER.ARRIVAL, 0, 0);
+  }
+
+  /** Opens every connection that is due now, and schedules the next. */
+  #arrive(): void {
+    const now = this.#nextArrivalNs;
+    const connections = this.#plan.connections;
+    do {
+      this.#open(this.opened++);
+      if (this.opened === connections) return;
+      this.#nextArrivalNs = this.#arrivals.next();
+    } while (this.#nextArrivalNs <= now);
+    this.#scheduleArrival();
+  }
+
+  #open(i: number): void {
+    const runtime = this.#runtime;
+    const node = this.#sources.at(i);
+    const targets = this.#targets;
+    this.#chooseTarget(i);
+    if (targets.count > 1 && runtime.hasAddress(node, targets.address)) this.#chooseTarget(i + this.#sources.count);
+    const c = runtime.connect(node, 0, targets.address, targets.port, this.#app);
+    if (c < 0) return;
+    const warm = runtime.tcp.warm;
+    const o = c * STRIDE;
+    warm[o + APP_STATE] = OPENING | (this.#plan.requests << REQUESTS_SHIFT);
+    warm[o + APP_DATA] = (runtime.nowNs / 1000) | 0;
+    warm[o + APP_DATA2] = i;
+    if (this.#plan.keepAliveMs > 0) setKeepAlive(runtime.tcp, c, true, this.#plan.keepAliveMs);
+  }
+
+  #chooseTarget(i: number): void {
+    const targets = this.#targets;
+    const sources = this.#sources.count;
+    if (this.#plan.permute) {
+      targets.permuted(this.#key.k0, this.#key.k1, i % sources, Math.floor(i / sources));
+    } else if (this.#plan.randomTargets) {
+      targets.choose(Math.floor(drawFraction(this.#key.k0, this.#key.k1, i * 2) * targets.count));
+    } else targets.choose(i);
+  }
+
+  #phase(c: number): number {
+    return this.#runtime.tcp.warm[c * STRIDE + APP_STATE] & PHASE_MASK;
+  }
+
+  #setPhase(c: number, phase: number): void {
+    const warm = this.#runtime.tcp.warm;
+    const at = c * STRIDE + APP_STATE;
+    warm[at] = (warm[at] & ~PHASE_MASK) | phase;
+  }
+
+  #connected(c: number): void {
+    const runtime = this.#runtime;
+    const warm = runtime.tcp.warm;
+    const o = c * STRIDE;
+    runtime.stats.recordEstablished((((runtime.nowNs / 1000) | 0) - warm[o + APP_DATA]) >>> 0);
+    warm[o + APP_DATA] = 0;
+    this.#setPhase(c, WORKING);
+    switch (this.#plan.kind) {
+      case "hold":
+        return this.#hold(c);
+      case "request-response":
+        return this.#request(c);
+      case "upload":
+        this.#setLeft(c, this.#plan.bytes);
+        return this.#upload(c);
+      case "download":
+        this.#setLeft(c, this.#plan.bytes);
+        if (this.#plan.bytes === 0) this.#hold(c);
+    }
+  }
+
+  #left(c: number): number {
+    const warm = this.#runtime.tcp.warm;
+    const o = c * STRIDE;
+    return (warm[o + APP_STATE] >>> REQUESTS_SHIFT) * BLOCK + warm[o + APP_DATA];
+  }
+
+  #setLeft(c: number, bytes: number): void {
+    const warm = this.#runtime.tcp.warm;
+    const o = c * STRIDE;
+    warm[o + APP_STATE] = (warm[o + APP_STATE] & PHASE_MASK) | (Math.floor(bytes / BLOCK) << REQUESTS_SHIFT);
+    warm[o + APP_DATA] = bytes % BLOCK;
+  }
+
+  #upload(c: number): void {
+    let left = this.#left(c);
+    while (left > 0) {
+      const accepted = send(this.#runtime.tcp, c, Math.min(left, ALL));
+      if (accepted <= 0) break;
+      left -= accepted;
+    }
+    this.#setLeft(c, left);
+    if (left === 0) this.#hold(c);
+  }
+
+  #request(c: number): void {
+    this.#runtime.tcp.warm[c * STRIDE + APP_DATA] = -this.#plan.requestBytes;
+    this.#sendRequest(c);
+  }
+
+  #sendRequest(c: number): void {
+    const tcp = this.#runtime.tcp;
+    const at = c * STRIDE + APP_DATA;
+    const unsent = -tcp.warm[at];
+    const accepted = unsent > 0 ? send(tcp, c, unsent) : 0;
+    if (accepted < 0) return;
+    tcp.warm[at] = accepted < unsent ? accepted - unsent : this.#plan.replyBytes;
+    if (accepted === unsent && this.#plan.replyBytes === 0) this.#replied(c);
+  }
+
+  #readable(c: number): void {
+    const runtime = this.#runtime;
+    let bytes = receive(runtime.tcp, c, ALL);
+    if (bytes <= 0) return;
+    runtime.stats.bytesReceived += bytes;
+    const warm = runtime.tcp.warm;
+    const o = c * STRIDE;
+    if ((warm[o + APP_STATE] & PHASE_MASK) !== WORKING) return;
+    if (this.#plan.kind === "download") {
+      const left = Math.max(0, this.#left(c) - bytes);
+      this.#setLeft(c, left);
+      if (left === 0) this.#hold(c);
+      return;
+    }
+    if (this.#plan.kind !== "request-response" || warm[o + APP_DATA] <= 0) return;
+    // A reply may come in pieces; only one request is outstanding at a time.
+    if (bytes > warm[o + APP_DATA]) bytes = warm[o + APP_DATA];
+    warm[o + APP_DATA] -= bytes;
+    if (warm[o + APP_DATA] === 0) this.#replied(c);
+  }
+
+  #replied(c: number): void {
+    const runtime = this.#runtime;
+    const warm = runtime.tcp.warm;
+    const at = c * STRIDE + APP_STATE;
+    runtime.stats.repliesCompleted++;
+    warm[at] -= 1 << REQUESTS_SHIFT;
+    if (warm[at] >>> REQUESTS_SHIFT === 0) return this.#hold(c);
+    if (this.#plan.thinkNs === 0) return this.#request(c);
+    runtime.schedule(this.#nodeOf(c), this.#app, runtime.nowNs + this.#plan.thinkNs, TIMER.THINK_OVER, c, 0);
+  }
+
+  #writable(c: number): void {
+    if (this.#phase(c) !== WORKING) return;
+    if (this.#plan.kind === "upload") return this.#upload(c);
+    if (this.#runtime.tcp.warm[c * STRIDE + APP_DATA] < 0) this.#sendRequest(c);
+  }
+
+  #hold(c: number): void {
+    const plan = this.#plan;
+    this.#setPhase(c, HOLDING);
+    if (!plan.closes || plan.holdNs === Infinity) return;
+    let holdNs = plan.holdNs;
+    if (plan.exponentialHold) {
+      const i = this.#runtime.tcp.warm[c * STRIDE + APP_DATA2];
+      holdNs = Math.floor(-log(1 - drawFraction(this.#key.k0, this.#key.k1, i * 2 + 1)) * holdNs);
+    }
+    if (holdNs === 0) return this.#close(c);
+    this.#runtime.schedule(this.#nodeOf(c), this.#app, this.#runtime.nowNs + holdNs, TIMER.HOLD_OVER, c, 0);
+  }
+
+  #peerClosed(c: number): void {
+    const phase = this.#phase(c);
+    // While data is still to be uploaded, the other side's FIN is only a half-close.
+    if (phase === WORKING && this.#plan.kind === "upload") return;
+    if (phase === WORKING || phase === HOLDING) this.#close(c);
+  }
+
+  #close(c: number): void {
+    this.#setPhase(c, CLOSING);
+    this.#runtime.stats.open--;
+    this.#runtime.close(c);
+  }
+
+  #ended(c: number, errno: number): void {
+    const phase = this.#phase(c);
+    if (phase === CLOSING || phase === ENDED) {
+      if (phase === CLOSING && errno !== 0) this.#runtime.stats.broken[errno]++;
+      return this.#setPhase(c, ENDED);
+    }
+    this.#setPhase(c, ENDED);
+    const stats = this.#runtime.stats;
+    if (phase === OPENING) stats.failed[errno]++;
+    else {
+      stats.open--;
+      if (errno !== 0) stats.broken[errno]++;
+    }
+    this.#runtime.close(c);
+  }
+
+  #nodeOf(c: number): number {
+    return hostOf(this.#runtime.tcp, c);
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * The accepting side: what a listening port does with its connections. State is four words of the connection's warm
+ * row, as in `client.ts`.
+ *
+ * @module
+ */
+import { WARM } from "../tcp/state/tcb.ts";
+import { TCP_EVENT } from "../tcp/state/states.ts";
+import { hostOf, listenerHost, peerHasClosed } from "../socket/rows.ts";
+import { receive, send } from "../tcp/api.ts";
+import { ERRNO } from "../base/errors.ts";
+import type { App, AppRuntime } from "./types.ts";
+
+/** What a service does. Sizes in bytes, times in ns. */
+export interface ServicePlan {
+  /** See `ServiceOptions.kind`. */
+  kind: "respond" | "source" | "sink" | "echo" | "hold";
+  /** Bytes of a request. */
+  requestBytes: number;
+  /** Bytes of a reply. */
+  replyBytes: number;
+  /** Bytes to send on accept (`source`). */
+  bytes: number;
+  /** Answers after which `closeAfterNs` begins (`respond`). */
+  answersBeforeClose: number;
+  /** Closes so long after its work is done, ns; Infinity: never. */
+  closeAfterNs: number;
+  /** Accepts at most one connection in this time, ns; 0: at once. */
+  acceptIntervalNs: number;
+}
+
+const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
+const { ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
+
+/** Bits of APP_STATE; above them: answers given, or (`source`) whole blocks of 2^30 bytes still to send. */
+const STATE = { PEER_DONE: 1, CLOSING: 2, WORK_DONE: 4 } as const;
+const { PEER_DONE, CLOSING, WORK_DONE } = STATE;
+const STATE_MASK = 15;
+const COUNT_SHIFT = 4;
+const BLOCK = 2 ** 30;
+const ALL = 0x7fffffff;
+
+/** Codes of its own events. */
+const TIMER = { ACCEPT: 0, CLOSE: 1 } as const;
+
+/** The service of one listening port, on one host or on every member of a population. */
+export class Service implements App {
+  readonly #runtime: AppRuntime;
+  readonly #app: number;
+  readonly #plan: ServicePlan;
+  /** Listeners that wait for the next accept, or for a free file descriptor. */
+  readonly #waiting = new Set<number>();
+
+  /** `app` is its index among the apps. */
+  constructor(options: { runtime: AppRuntime; app: number; plan: ServicePlan }) {
+    this.#runtime = options.runtime;
+    this.#app = options.app;
+    this.#plan = options.plan;
+  }
+
+  /** See {@linkcode App}. */
+  onTimer(code: number, connection: number, argument: number): void {
+    if (code === TIMER.CLOSE) return this.#close(connection);
+    this.#waiting.delete(argument);
+    this.#acceptFrom(argument);
+  }
+
+  /** See {@linkcode App}. */
+  onTcp(kind: number, connection: number, argument: number): void {
+    switch (kind) {
+      case ACCEPTABLE:
+        if (!this.#waiting.has(argument)) this.#acceptFrom(argument);
+        return;
+      case READABLE:
+        return this.#readable(connection);
+      case WRITABLE:
+        return this.#pump(connection);
+      case PEER_CLOSED:
+        return this.#peerClosed(connection);
+      case CLOSED:
+      case FAILED:
+        return this.#ended(connection);
+    }
+  }
+
+  #acceptFrom(listener: number): void {
+    const runtime = this.#runtime;
+    const interval = this.#plan.acceptIntervalNs;
+    const node = listenerHost(runtime.tcp, listener);
+    for (;;) {
+      const c = runtime.accept(node, listener);
+      if (c === 0) return;
+      if (c === -ERRNO.EMFILE) {
+        // As a server's accept loop does, try again after a while; meanwhile the queue fills.
+        return this.#acceptLater(node, listener, Math.max(interval, 1e6));
+      }
+      this.#accepted(c);
+      if (interval > 0) return this.#acceptLater(node, listener, interval);
+    }
+  }
+
+  #acceptLater(node: number, listener: number, afterNs: number): void {
+    this.#waiting.add(listener);
+    this.#runtime.schedule(node, this.#app, this.#runtime.nowNs + afterNs, TIMER.ACCEPT, 0, listener);
+  }
+
+  #accepted(c: number): void {
+    const warm = this.#runtime.tcp.warm;
+    const o = c * STRIDE;
+    warm[o + APP_STATE] = 0;
+    warm[o + APP_DATA] = 0;
+    warm[o + APP_DATA2] = 0;
+    const plan = this.#plan;
+    if (plan.kind === "source") {
+      warm[o + APP_STATE] = Math.floor(plan.bytes / BLOCK) << COUNT_SHIFT;
+      warm[o + APP_DATA2] = plan.bytes % BLOCK;
+      this.#pump(c);
+    } else if (plan.kind === "hold") this.#workDone(c);
+    // Data and a FIN may have come before the accept.
+    this.#readable(c);
+    if (peerHasClosed(this.#runtime.tcp, c)) this.#peerClosed(c);
+  }
+
+  #readable(c: number): void {
+    const runtime = this.#runtime;
+    const bytes = receive(runtime.tcp, c, ALL);
+    if (bytes <= 0) return;
+    const plan = this.#plan;
+    const warm = runtime.tcp.warm;
+    const o = c * STRIDE;
+    if (plan.kind === "echo") {
+      warm[o + APP_DATA2] += bytes;
+      return this.#pump(c);
+    }
+    if (plan.kind !== "respond") return;
+    let received = warm[o + APP_DATA] + bytes;
+    let unsent = warm[o + APP_DATA2];
+    let answers = 0;
+    while (received >= plan.requestBytes && received > 0) {
+      received -= plan.requestBytes;
+      unsent += plan.replyBytes;
+      answers++;
+      if (plan.requestBytes === 0) break;
+    }
+    warm[o + APP_DATA] = received;
+    warm[o + APP_DATA2] = unsent;
+    warm[o + APP_STATE] += answers << COUNT_SHIFT;
+    if (answers > 0) this.#pump(c);
+  }
+
+  /** Sends what is owed, as far as the send buffer takes it. */
+  #pump(c: number): void {
+    const tcp = this.#runtime.tcp;
+    const o = c * STRIDE;
+    if (tcp.warm[o + APP_STATE] & CLOSING) return;
+    let unsent = tcp.warm[o + APP_DATA2];
+    const source = this.#plan.kind === "source";
+    if (source) unsent += (tcp.warm[o + APP_STATE] >>> COUNT_SHIFT) * BLOCK;
+    while (unsent > 0) {
+      const accepted = send(tcp, c, Math.min(unsent, ALL));
+      if (accepted <= 0) break;
+      unsent -= accepted;
+    }
+    const warm = tcp.warm;
+    if (source) {
+      warm[o + APP_STATE] = (warm[o + APP_STATE] & STATE_MASK) | (Math.floor(unsent / BLOCK) << COUNT_SHIFT);
+      warm[o + APP_DATA2] = unsent % BLOCK;
+    } else warm[o + APP_DATA2] = unsent;
+    if (unsent > 0) return;
+    if (source || (warm[o + APP_STATE] >>> COUNT_SHIFT) >= this.#plan.answersBeforeClose) this.#workDone(c);
+    if (warm[o + APP_STATE] & PEER_DONE) this.#close(c);
+  }
+
+  #workDone(c: number): void {
+    const plan = this.#plan;
+    const warm = this.#runtime.tcp.warm;
+    const at = c * STRIDE + APP_STATE;
+    if (warm[at] & WORK_DONE) return;
+    warm[at] |= WORK_DONE;
+    if (plan.closeAfterNs === Infinity) return;
+    if (plan.closeAfterNs === 0) return this.#close(c);
+    const runtime = this.#runtime;
+    runtime.schedule(hostOf(runtime.tcp, c), this.#app, runtime.nowNs + plan.closeAfterNs, TIMER.CLOSE, c, 0);
+  }
+
+  #peerClosed(c: number): void {
+    const warm = this.#runtime.tcp.warm;
+    const o = c * STRIDE;
+    if (warm[o + APP_STATE] & CLOSING) return;
+    warm[o + APP_STATE] |= PEER_DONE;
+    const owed = warm[o + APP_DATA2] > 0 ||
+      (this.#plan.kind === "source" && warm[o + APP_STATE] >>> COUNT_SHIFT > 0);
+    if (!owed) this.#close(c);
+  }
+
+  #close(c: number): void {
+    const warm = this.#runtime.tcp.warm;
+    const at = c * STRIDE + APP_STATE;
+    if (warm[at] & CLOSING) return;
+    warm[at] |= CLOSING;
+    this.#runtime.close(c);
+  }
+
+  #ended(c: number): void {
+    this.#close(c);
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * From a plan to a partition: rows for nodes, links, hosts and gateways, addresses interned, routes computed.
+ *
+ * @module
+ */
+import { AddressTable, addToAddress, type IpAddress } from "../base/address.ts";
+import { InputError } from "../base/errors.ts";
+import { hashString } from "../base/hash.ts";
+import { substreamKey } from "../base/rng.ts";
+import { hasImpairments, NO_IMPAIRMENTS } from "../link/impairments.ts";
+import { DIRECTION_FLAG, Links, type LinkSettings } from "../link/links.ts";
+import { addForward, NatTables } from "../nat/nat.ts";
+import { NODE, NODE_FLAG, NODE_KIND, Nodes } from "../node/nodes.ts";
+import { RouteTables } from "../node/routes.ts";
+import { TcpStack } from "../tcp/stack.ts";
+import { HostTable } from "../transport/hosts.ts";
+import { makeProfile, ProfileTable } from "../transport/profile.ts";
+import { PacketPool } from "../wire/packet.ts";
+import { NetworkError } from "./errors.ts";
+import type { HostOptions, LinkOptions, NatOptions } from "./options.ts";
+import { Partition } from "./partition.ts";
+import { addressOffset, endOf, type Plan, type PlannedLinks, type PlannedPopulation } from "./plan.ts";
+import { computeRoutes } from "./topology.ts";
+
+/** How many rows to reserve. */
+export interface Capacity {
+  /** Connections at both ends, most at once. */
+  connections: number;
+  /** NAT sessions, most at once. */
+  sessions: number;
+}
+
+const { STRIDE } = NODE;
+
+/** Builds the partition. Throws `NetworkError`. */
+export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Partition {
+  const addresses = new AddressTable();
+  reserveAddresses(plan, addresses);
+  const packets = new PacketPool();
+  const profiles = new ProfileTable();
+  const hosts = new HostTable({ seed, capacity: plan.nodeCount + 1 });
+  const nodes = new Nodes({
+    capacity: plan.nodeCount,
+    populations: plan.populations.map((population) => ({
+      name: population.name,
+      count: population.count,
+      plural: population.plural,
+      firstRow: population.firstRow,
+      firstRank: population.firstRank,
+      maxFiles: hostOptions(population)?.maxFiles ?? Infinity,
+      memoryBytes: hostOptions(population)?.memoryBytes ?? Infinity,
+    })),
+  });
+  const nat = new NatTables({ packets, addresses, seed, sessionCapacity: capacity.sessions });
+  const links = buildLinks(plan, packets, addresses, seed);
+  const routes = new RouteTables(addresses);
+  const nodeRoutes = computeRoutes(plan, addresses, routes);
+  for (let index = 0; index < plan.populations.length; index++) {
+    const population = plan.populations[index];
+    fillNodes(population, index, nodes, addresses);
+    for (let i = 0; i < population.count; i++) {
+      const node = population.firstRow + i;
+      nodes.words[node * STRIDE + NODE.EGRESS] = nodeRoutes.egress[node];
+      nodes.words[node * STRIDE + NODE.ROUTES] = nodeRoutes.tables[node];
+      nodes.words[node * STRIDE + NODE.INNER_ROUTES] = nodeRoutes.innerTables[node];
+    }
+    if (population.kind === NODE_KIND.HOST) fillHosts(population, hosts, profiles);
+    if (population.kind === NODE_KIND.NAT) fillGateways(population, nodes, nat, addresses);
+  }
+  setMtus(plan, hosts);
+  const tcp = new TcpStack({
+    packets,
+    addresses,
+    hosts,
+    profiles,
+    seed,
+    connectionCapacity: capacity.connections,
+  });
+  return new Partition({ packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes });
+}
+
+/** The options of a population of hosts. */
+export function hostOptions(population: PlannedPopulation): HostOptions | undefined {
+  return population.declaration.kind === "host" ? population.declaration.options : undefined;
+}
+
+/** The id of member `i`'s address. */
+export function addressIdOf(population: PlannedPopulation, i: number, addresses: AddressTable): number {
+  return addresses.intern(addToAddress(population.address, addressOffset(population, i)));
+}
+
+/** How many consecutive addresses a population spans from its first. */
+export function addressSpan(population: PlannedPopulation): number {
+  const behind = population.behind;
+  if (behind !== undefined) return Math.ceil(population.count / behind.gateways.count);
+  return population.kind === NODE_KIND.NAT ? population.count * population.pool.count : population.count;
+}
+
+/** Ranges first, merged where they overlap, so that one address has one id. */
+function reserveAddresses(plan: Plan, addresses: AddressTable): void {
+  const ranges: { first: IpAddress; count: number }[] = [];
+  for (const population of plan.populations) {
+    ranges.push({ first: population.address, count: addressSpan(population) });
+    if (population.kind !== NODE_KIND.NAT) continue;
+    ranges.push({ first: population.pool.first, count: population.count * population.pool.count });
+  }
+  addresses.reserve(ranges);
+}
+
+function fillNodes(population: PlannedPopulation, index: number, nodes: Nodes, addresses: AddressTable): void {
+  const words = nodes.words;
+  const extra = population.extra.map((address) => addresses.intern(address));
+  const firstId = addresses.intern(population.address);
+  const inner = population.innerAddress === undefined ? 0 : addresses.intern(population.innerAddress);
+  for (let i = 0; i < population.count; i++) {
+    const node = population.firstRow + i;
+    const at = node * STRIDE;
+    words[at + NODE.KIND] = population.kind;
+    words[at + NODE.RANK] = population.firstRank + i;
+    words[at + NODE.POPULATION] = index;
+    words[at + NODE.ADDRESS] = firstId + addressOffset(population, i);
+    words[at + NODE.INNER_ADDRESS] = inner;
+    if (extra.length > 0) {
+      words[at + NODE.FLAGS] |= NODE_FLAG.MANY_ADDRESSES;
+      nodes.extraAddresses.set(node, [words[at + NODE.ADDRESS], ...extra]);
+    }
+  }
+}
+
+function fillHosts(population: PlannedPopulation, hosts: HostTable, profiles: ProfileTable): void {
+  const options = hostOptions(population)!;
+  const profile = located(`nodes.${population.name}.profile`, () => profiles.add(makeProfile(options.profile ?? {})));
+  const name = hashString(population.name);
+  for (let i = 0; i < population.count; i++) {
+    const host = population.firstRow + i;
+    hosts.ensure(host);
+    hosts.setProfile(host, profile);
+    hosts.setRank(host, population.firstRank + i);
+    // The member's number enters the population's hash: a string for each of a million hosts would be slow.
+    hosts.setNameHash(host, (name.lo + Math.imul(i, 0x9e3779b1)) | 0, (name.hi ^ Math.imul(i + 1, 0x85ebca77)) | 0);
+  }
+}
+
+function fillGateways(population: PlannedPopulation, nodes: Nodes, nat: NatTables, addresses: AddressTable): void {
+  const options = population.declaration.options as NatOptions;
+  const profile = located(`nodes.${population.name}`, () => nat.addProfile(options));
+  for (let i = 0; i < population.count; i++) {
+    const node = population.firstRow + i;
+    const at = node * STRIDE;
+    const gateway = nat.addGateway({
+      name: population.plural ? `${population.name}[${i}]` : population.name,
+      rank: population.firstRank + i,
+      externalAddress: addresses.intern(addToAddress(population.pool.first, i * population.pool.count)),
+      externalCount: population.pool.count,
+      profile,
+    });
+    nodes.words[at + NODE.GATEWAY] = gateway;
+    if (options.onRefusal === "icmp") nodes.words[at + NODE.FLAGS] |= NODE_FLAG.REFUSES_WITH_ICMP;
+    for (const forward of options.forwards ?? []) {
+      located(`nodes.${population.name}.forwards`, () => {
+        addForward(nat, gateway, {
+          protocol: forward.protocol,
+          externalPort: forward.externalPort,
+          internalAddress: addresses.intern(forward.address),
+          internalPort: forward.port,
+        });
+      });
+    }
+  }
+}
+
+/** Runs `f`; what it finds wrong is about `subject`. */
+function located<T>(subject: string, f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof InputError) throw new NetworkError(subject, error.message);
+    throw error;
+  }
+}
+
+function buildLinks(plan: Plan, packets: PacketPool, addresses: AddressTable, seed: number): Links {
+  const links = new Links({ packets, addresses, capacity: plan.directionCount });
+  const groups = plan.links.toSorted((x, y) => x.aToB - y.aToB);
+  for (const group of groups) {
+    const forward = links.settings.push(linkSettings(group.options, group.subject)) - 1;
+    const reverse = group.options.reverse === undefined
+      ? forward
+      : links.settings.push(linkSettings({ ...group.options, ...group.options.reverse }, `${group.subject}.reverse`)) -
+        1;
+    addDirections(links, group, forward, false, seed);
+    addDirections(links, group, reverse, true, seed);
+  }
+  return links;
+}
+
+function addDirections(links: Links, group: PlannedLinks, settings: number, reverse: boolean, seed: number): void {
+  const { a, b, count, options } = group;
+  const impaired = links.settings[settings].impaired;
+  const toInside = reverse ? group.insideOfA : group.insideOfB;
+  for (let i = 0; i < count; i++) {
+    const nodeA = a.population.firstRow + endOf(a, i, count);
+    const nodeB = b.population.firstRow + endOf(b, i, count);
+    const spread = options.delaySpreadSteps ?? 0;
+    const key = impaired ? substreamKey(seed, "link", `${group.name}[${i}]${reverse ? "<" : ">"}`) : undefined;
+    links.add({
+      from: reverse ? nodeB : nodeA,
+      to: reverse ? nodeA : nodeB,
+      settings,
+      rank: group.firstRank + 2 * i + (reverse ? 1 : 0),
+      flags: toInside ? DIRECTION_FLAG.FROM_INSIDE : 0,
+      extraDelayNs: spread === 0 ? 0 : ((i * 7919) % spread) * (options.delaySpreadStepNs ?? 0),
+      key: key === undefined ? undefined : Int32Array.of(key.k0, key.k1),
+    });
+  }
+}
+
+function linkSettings(options: LinkOptions, subject: string): LinkSettings {
+  const impairments = {
+    ...NO_IMPAIRMENTS,
+    loss: options.loss ?? 0,
+    duplicate: options.duplicate ?? 0,
+    reorder: options.reorder ?? 0,
+    reorderNs: options.reorderNs ?? 1e6,
+    corrupt: options.corrupt ?? 0,
+    jitterNs: options.jitterNs ?? 0,
+  };
+  for (const [name, share] of Object.entries(impairments)) {
+    if (name.endsWith("Ns") || (share >= 0 && share <= 1)) continue;
+    throw new NetworkError(`${subject}.${name}`, `A share is 0 to 1 (0% to 100%), not ${share}.`);
+  }
+  const delayNs = options.delayNs ?? 0;
+  if (!(delayNs >= 0 && Number.isInteger(delayNs))) {
+    throw new NetworkError(`${subject}.delay`, `A delay is a whole number of nanoseconds from 0 on, not ${delayNs}.`);
+  }
+  const rateBps = options.rateBps ?? Infinity;
+  if (!(rateBps > 0)) throw new NetworkError(`${subject}.rate`, `A rate is more than 0 bit/s, not ${rateBps}.`);
+  const mtuBytes = options.mtu ?? 1500;
+  if (!(mtuBytes >= 68 && mtuBytes <= 65535)) {
+    // RFC 791 3.1: every internet module must forward datagrams of 68 octets.
+    throw new NetworkError(`${subject}.mtu`, `An MTU is 68 to 65,535 bytes, not ${mtuBytes}.`);
+  }
+  const queueBytes = options.queueBytes ?? Infinity;
+  const queuePackets = options.queuePackets ?? Infinity;
+  if ((queueBytes !== Infinity || queuePackets !== Infinity) && rateBps === Infinity) {
+    throw new NetworkError(`${subject}.queue`, "A queue needs a rate: packets never wait for a link without one.");
+  }
+  return {
+    nsPerByte: rateBps === Infinity ? 0 : 8e9 / rateBps,
+    delayNs,
+    mtuBytes,
+    queueBytes,
+    queuePackets,
+    impairments,
+    impaired: hasImpairments(impairments),
+  };
+}
+
+/** A host's MTU is that of its narrowest link. */
+function setMtus(plan: Plan, hosts: HostTable): void {
+  for (const group of plan.links) {
+    const mtu = group.options.mtu ?? 1500;
+    for (const members of [group.a, group.b]) {
+      if (members.population.kind !== NODE_KIND.HOST) continue;
+      for (let i = 0; i < members.count; i++) {
+        const host = members.population.firstRow + members.first + i;
+        if (mtu !== 1500) hosts.setMtu(host, mtu);
+      }
+    }
+  }
+}

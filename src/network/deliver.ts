@@ -1,0 +1,159 @@
+/**
+ * What a node does with a packet that a link delivers.
+ *
+ * @module
+ */
+import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
+import { natTranslateInbound, natTranslateOutbound } from "./nat_node.ts";
+import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { segmentIn } from "../tcp/segment_in.ts";
+import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
+import { digestDelivery, digestEvent } from "./digest.ts";
+import { drainTcp } from "./drain.ts";
+import { DROP, dropOfLink } from "./drops.ts";
+import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./icmp.ts";
+import type { Partition } from "./partition.ts";
+
+const { SRC, DST, PORTS, LENGTH, LINK, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { FROM, TO, FLAGS, SETTINGS, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
+const { KIND, ADDRESS, EGRESS, ROUTES, STRIDE: NODE_STRIDE } = NODE;
+const { HOST, ROUTER } = NODE_KIND;
+const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
+const { PROTOCOL_SHIFT } = CONTROL;
+
+/** TTL's place in WINDOW_TTL_TOS. */
+const TTL_ONE = 1 << 8;
+const TTL_MASK = 0xff00;
+
+/** Headers take at most this much: smaller payloads need no exact size to fit. */
+const MOST_HEADER_BYTES = 100;
+
+/** Delivers packet `p` at the end of its link. It is this function's from here on. */
+export function deliver(s: Partition, p: number): void {
+  const rows = s.packets.rows.words;
+  const d = rows[p * STRIDE + LINK];
+  const directions = s.links.words;
+  const node = directions[d * DIRECTION_STRIDE + TO];
+  const nodes = s.nodes.words;
+  s.hops++;
+  digestDelivery(nodes, node, s.packets, s.addresses, p, directions[d * DIRECTION_STRIDE + RANK], s.nowNs);
+  if (s.taps.length !== 0) {
+    for (const tap of s.taps) tap(p, s.nowNs, directions[d * DIRECTION_STRIDE + FROM], node);
+  }
+  if (rows[p * STRIDE + CORRUPT] !== 0 && corruptionStops(s, p, nodes[node * NODE_STRIDE + KIND] === HOST)) {
+    return drop(s, node, p, DROP.CHECKSUM);
+  }
+  const kind = nodes[node * NODE_STRIDE + KIND];
+  if (kind === HOST) receive(s, node, p);
+  else if (kind === ROUTER) {
+    if (rows[p * STRIDE + DST] === nodes[node * NODE_STRIDE + ADDRESS]) answerEchoAndRelease(s, node, p);
+    else forward(s, node, p, nodes[node * NODE_STRIDE + ROUTES]);
+  } else if (directions[d * DIRECTION_STRIDE + FLAGS] & DIRECTION_FLAG.FROM_INSIDE) natTranslateOutbound(s, node, p);
+  else natTranslateInbound(s, node, p);
+}
+
+/** Drops packet `p` at `node`, counted. */
+export function drop(s: Partition, node: number, p: number, reason: number): void {
+  s.dropped[reason]++;
+  digestEvent(s.nodes.words, node, reason, s.packets.rows.words[p * STRIDE + PORTS], s.nowNs);
+  s.packets.release(p);
+}
+
+/** Puts packet `p` of `node` into link direction `d`. */
+export function sendInto(s: Partition, node: number, p: number, d: number): void {
+  const links = s.links;
+  const arrivalNs = links.send(d, p, s.nowNs);
+  if (arrivalNs < 0) return drop(s, node, p, dropOfLink(-arrivalNs));
+  s.queue.push(arrivalNs, p << 1);
+  const twin = links.duplicate.packet;
+  if (twin !== 0) s.queue.push(links.duplicate.arrivalNs, twin << 1);
+}
+
+/** Sends a packet that `node` has made: by its only link, or else by route table `table`. */
+export function emit(s: Partition, node: number, p: number, table: number): void {
+  s.sent++;
+  let d = s.nodes.words[node * NODE_STRIDE + EGRESS];
+  if (d < 0) {
+    d = s.routes.lookup(table, s.packets.rows.words[p * STRIDE + DST], flowHash(s, p));
+    if (d < 0) return drop(s, node, p, DROP.NO_ROUTE);
+  }
+  sendInto(s, node, p, d);
+}
+
+/** Forwards packet `p` at `node` by route table `table`: TTL, route, MTU; ICMP errors where it ends here. */
+export function forward(s: Partition, node: number, p: number, table: number): void {
+  const rows = s.packets.rows.words;
+  const o = p * STRIDE;
+  // RFC 1812 5.3.1: a packet whose TTL runs out is answered with Time Exceeded.
+  if ((rows[o + WINDOW_TTL_TOS] & TTL_MASK) <= TTL_ONE) {
+    sendIcmpError(s, node, p, UNREACHABLE.TTL, 0);
+    return drop(s, node, p, DROP.TTL);
+  }
+  rows[o + WINDOW_TTL_TOS] -= TTL_ONE;
+  const d = s.routes.lookup(table, rows[o + DST], 0);
+  if (d < 0) {
+    sendIcmpError(s, node, p, UNREACHABLE.NO_ROUTE, 0);
+    return drop(s, node, p, DROP.NO_ROUTE);
+  }
+  const mtu = s.links.settings[s.links.words[d * DIRECTION_STRIDE + SETTINGS]].mtuBytes;
+  if (rows[o + LENGTH] + MOST_HEADER_BYTES > mtu) {
+    if (packetBytes(s.packets, p, s.addresses.isIpv6(rows[o + SRC])) > mtu) {
+      // RFC 1191 4, RFC 8201 4: the next-hop MTU goes back to the sender. Nothing is fragmented here.
+      sendIcmpError(s, node, p, UNREACHABLE.TOO_BIG, mtu);
+      return drop(s, node, p, DROP.MTU);
+    }
+  }
+  sendInto(s, node, p, d);
+}
+
+/** A hash of the addresses and ports that keeps a flow on one of several equal paths; from address bytes, not ids. */
+export function flowHash(s: Partition, p: number): number {
+  const rows = s.packets.rows.words;
+  const o = p * STRIDE;
+  let h = Math.imul(s.addresses.word(rows[o + SRC]) ^ 0x9e3779b9, 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 15) ^ s.addresses.word(rows[o + DST]), 0xc2b2ae35);
+  h = Math.imul(h ^ (h >>> 13) ^ rows[o + PORTS], 0x27d4eb2f);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+/** A packet has reached a host. */
+function receive(s: Partition, node: number, p: number): void {
+  const rows = s.packets.rows.words;
+  const o = p * STRIDE;
+  if (!s.nodes.hasAddress(node, rows[o + DST])) return drop(s, node, p, DROP.NOT_LOCAL);
+  s.delivered++;
+  const protocol = rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT;
+  if (protocol === TCP) {
+    segmentIn(s.tcp, node, p);
+    s.packets.release(p);
+    return drainTcp(s);
+  }
+  if (protocol === ICMP || protocol === ICMPV6) {
+    icmpInHost(s, node, p);
+    s.packets.release(p);
+    return drainTcp(s);
+  }
+  // RFC 1122 3.2.2.1: no socket, or no such protocol, here.
+  sendIcmpError(s, node, p, protocol === UDP ? UNREACHABLE.PORT : UNREACHABLE.PROTOCOL, 0);
+  drop(s, node, p, DROP.NO_PROTOCOL);
+}
+
+/**
+ * Does the flipped bit end the packet's way at this node? The IPv4 header's checksum is verified everywhere, the
+ * transport's (which covers the rest, and in IPv6 the addresses) at hosts. IPv6 leaves its first eight bytes
+ * unprotected: a flip of the traffic class, the flow label or the hop limit passes, others make the packet malformed.
+ */
+function corruptionStops(s: Partition, p: number, atHost: boolean): boolean {
+  const rows = s.packets.rows.words;
+  const o = p * STRIDE;
+  const bit = rows[o + CORRUPT] - 1;
+  if (s.addresses.isIpv6(rows[o + SRC])) {
+    if (bit < 64) {
+      const passes = (bit >= 4 && bit < 32) || bit >= 56;
+      if (passes) rows[o + CORRUPT] = 0;
+      return !passes;
+    }
+    return atHost;
+  }
+  return bit < 160 || atHost;
+}

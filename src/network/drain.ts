@@ -1,0 +1,67 @@
+/**
+ * Takes out what TCP, NAT and applications asked for: packets go onto links, timers into wheels, events to
+ * applications, until nothing is left to do at this instant.
+ *
+ * @module
+ */
+import { NODE } from "../node/nodes.ts";
+import { TCP_EVENT } from "../tcp/state/states.ts";
+import { releaseAfterEvent } from "../tcp/close.ts";
+import { WARM } from "../tcp/state/tcb.ts";
+import { PACKET } from "../wire/packet.ts";
+import { emit } from "./deliver.ts";
+import { APP_EVENT, type Partition } from "./partition.ts";
+
+const { LINK, STRIDE } = PACKET;
+const { ROUTES, STRIDE: NODE_STRIDE } = NODE;
+const { APP, STRIDE: WARM_STRIDE } = WARM;
+const { CLOSED, FAILED } = TCP_EVENT;
+
+/** Empties TCP's outboxes, and those that filling applications' ears fills again. */
+export function drainTcp(s: Partition): void {
+  const tcp = s.tcp;
+  do {
+    for (let i = 0; i < tcp.outCount; i++) {
+      const p = tcp.out[i];
+      const host = s.packets.rows.words[p * STRIDE + LINK];
+      emit(s, host, p, s.nodes.words[host * NODE_STRIDE + ROUTES]);
+    }
+    tcp.outCount = 0;
+    const requests = tcp.timerRequests;
+    for (let i = 0; i < tcp.timerRequestCount; i++) s.tcpWheel.push(requests[2 * i + 1], requests[2 * i]);
+    tcp.timerRequestCount = 0;
+    for (let i = 0; i < tcp.eventCount; i++) {
+      const events = tcp.events;
+      const connection = events[3 * i];
+      const kind = events[3 * i + 1];
+      const app = s.apps[tcp.warm[connection * WARM_STRIDE + APP]];
+      if (app !== undefined) app.onTcp(kind, connection, events[3 * i + 2]);
+      if (kind === CLOSED || kind === FAILED) releaseAfterEvent(tcp, connection);
+    }
+    tcp.eventCount = 0;
+  } while (tcp.outCount > 0 || tcp.timerRequestCount > 0);
+}
+
+/** Queues the timers that NAT asked for. */
+export function drainNat(s: Partition): void {
+  const nat = s.nat;
+  const requests = nat.timerRequests;
+  for (let i = 0; i < nat.timerRequestCount; i++) s.natWheel.push(requests[2 * i + 1], requests[2 * i]);
+  nat.timerRequestCount = 0;
+}
+
+/** An application event is due. */
+export function fireAppEvent(s: Partition, row: number): void {
+  const words = s.events.words;
+  const o = row * APP_EVENT.STRIDE;
+  const app = s.apps[words[o + APP_EVENT.APP]];
+  const code = words[o + APP_EVENT.CODE];
+  const connection = words[o + APP_EVENT.CONNECTION];
+  const generation = words[o + APP_EVENT.GENERATION];
+  const argument = words[o + APP_EVENT.ARGUMENT];
+  s.events.release(row);
+  if (connection !== 0 && s.tcp.generation(connection) !== generation) return;
+  s.acted++;
+  app!.onTimer(code, connection, argument);
+  drainTcp(s);
+}

@@ -1,0 +1,66 @@
+/**
+ * Why a packet went no further.
+ *
+ * @module
+ */
+import { LINK_DROP } from "../link/links.ts";
+import { NAT_VERDICT } from "../nat/verdict.ts";
+
+/** Names in reports, by `DROP` code. */
+export const DROP_REASONS = [
+  "none",
+  "queue",
+  "loss",
+  "link-down",
+  "checksum",
+  "ttl",
+  "no-route",
+  "not-local",
+  "mtu",
+  "nat-pool",
+  "nat-quota",
+  "nat-filtered",
+  "nat-no-mapping",
+  "nat-unsupported",
+  "no-protocol",
+] as const;
+
+/** Codes of drops. */
+export const DROP = {
+  QUEUE: 1,
+  LOSS: 2,
+  LINK_DOWN: 3,
+  CHECKSUM: 4,
+  TTL: 5,
+  NO_ROUTE: 6,
+  NOT_LOCAL: 7,
+  MTU: 8,
+  NAT_POOL: 9,
+  NAT_QUOTA: 10,
+  NAT_FILTERED: 11,
+  NAT_NO_MAPPING: 12,
+  NAT_UNSUPPORTED: 13,
+  NO_PROTOCOL: 14,
+} as const;
+
+/** The drop code of a link's refusal. */
+export function dropOfLink(linkDrop: number): number {
+  if (linkDrop === LINK_DROP.QUEUE_FULL) return DROP.QUEUE;
+  return linkDrop === LINK_DROP.LOST ? DROP.LOSS : DROP.LINK_DOWN;
+}
+
+/** The drop code of a NAT's verdict. */
+export function dropOfVerdict(verdict: number): number {
+  switch (verdict) {
+    case NAT_VERDICT.DROP_POOL_EMPTY:
+      return DROP.NAT_POOL;
+    case NAT_VERDICT.DROP_QUOTA:
+      return DROP.NAT_QUOTA;
+    case NAT_VERDICT.DROP_FILTERED:
+      return DROP.NAT_FILTERED;
+    case NAT_VERDICT.DROP_NO_MAPPING:
+      return DROP.NAT_NO_MAPPING;
+    default:
+      return DROP.NAT_UNSUPPORTED;
+  }
+}

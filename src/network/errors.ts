@@ -1,0 +1,18 @@
+/**
+ * What is wrong with a network's declaration.
+ *
+ * @module
+ */
+
+/** A declaration that cannot be built. The message is a whole sentence; `subject` says what it is about. */
+export class NetworkError extends Error {
+  /** Path in the declaration: `nodes.clients.address`, `links[3].between[0]`, `workloads.load.to[0]`. */
+  readonly subject: string;
+
+  /** `subject` locates `message`. */
+  constructor(subject: string, message: string) {
+    super(message);
+    this.name = "NetworkError";
+    this.subject = subject;
+  }
+}

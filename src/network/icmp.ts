@@ -1,0 +1,142 @@
+/**
+ * ICMP as nodes make and take it: errors quote the packet that caused them (RFC 792, RFC 4443), echo is answered.
+ *
+ * @module
+ */
+import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { icmpErrorIn } from "../tcp/icmp_in.ts";
+import { CONTROL, EXTRA, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
+import { emit } from "./deliver.ts";
+import type { Partition } from "./partition.ts";
+import { DIRECTION } from "../link/links.ts";
+
+const { SRC, DST, PORTS, SEQ, LINK, LENGTH, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { QUOTES, PROTOCOL_SHIFT } = CONTROL;
+const { ICMP, ICMPV6, TCP } = PROTOCOL;
+const { ADDRESS, INNER_ADDRESS, KIND, STRIDE: NODE_STRIDE } = NODE;
+
+/** Why a packet is answered with an ICMP error: index into `TYPE_CODE`. */
+export const UNREACHABLE = { TTL: 0, NO_ROUTE: 1, TOO_BIG: 2, PORT: 3, PROTOCOL: 4, PROHIBITED: 5 } as const;
+
+/** ICMP type << 8 | code, of version 4 (RFC 792, 1812) and version 6 (RFC 4443), by `UNREACHABLE`. */
+const TYPE_CODE = [
+  [0x0b00, 0x0300],
+  [0x0300, 0x0100],
+  [0x0304, 0x0200],
+  [0x0303, 0x0104],
+  [0x0302, 0x0401],
+  [0x030d, 0x0101],
+] as const;
+
+const ECHO_REQUEST = 8;
+const ECHO_REPLY = 0;
+const ECHO_REQUEST_V6 = 128;
+const ECHO_REPLY_V6 = 129;
+
+/** Bytes of the offending packet that an error quotes: its IP header and 8 bytes of the rest. */
+const QUOTED_TRANSPORT_BYTES = 8;
+
+/** An initial TTL for what nodes send themselves. */
+const TTL = 64;
+
+/** Answers packet `p`, which stops at `node`, with an error. `argument`: the next-hop MTU of TOO_BIG. */
+export function sendIcmpError(s: Partition, node: number, p: number, why: number, argument: number): void {
+  const pool = s.packets;
+  let rows = pool.rows.words;
+  let o = p * STRIDE;
+  const protocol = rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT;
+  const ipv6 = s.addresses.isIpv6(rows[o + SRC]);
+  // RFC 1122 3.2.2, RFC 4443 2.4(e): never an error about an ICMP error.
+  if (rows[o + CONTROL_AT] & QUOTES) return;
+  const address = sourceOf(s, node, p);
+  if (address === 0) return;
+  const q = pool.allocate();
+  const extra = pool.extraOf(q);
+  rows = pool.rows.words;
+  o = p * STRIDE;
+  const at = q * STRIDE;
+  const version = ipv6 ? 1 : 0;
+  rows[at + SRC] = address;
+  rows[at + DST] = rows[o + SRC];
+  rows[at + PORTS] = TYPE_CODE[why][version] << 16;
+  rows[at + SEQ] = argument;
+  rows[at + CONTROL_AT] = ((ipv6 ? ICMPV6 : ICMP) << PROTOCOL_SHIFT) | QUOTES;
+  rows[at + WINDOW_TTL_TOS] = TTL << 8;
+  rows[at + LENGTH] = Math.min((ipv6 ? 40 : 20) + QUOTED_TRANSPORT_BYTES, packetBytes(pool, p, ipv6));
+  const words = pool.extras.words;
+  const e = extra * EXTRA.STRIDE;
+  words[e + EXTRA.QUOTED_SRC] = rows[o + SRC];
+  words[e + EXTRA.QUOTED_DST] = rows[o + DST];
+  words[e + EXTRA.QUOTED_PORTS] = rows[o + PORTS];
+  words[e + EXTRA.QUOTED_SEQ] = protocol === TCP || protocol === ICMP || protocol === ICMPV6 ? rows[o + SEQ] : 0;
+  words[e + EXTRA.QUOTED_CONTROL] = rows[o + CONTROL_AT];
+  words[e + EXTRA.QUOTED_LENGTH] = rows[o + LENGTH];
+  words[e + EXTRA.QUOTED_WINDOW_TTL_TOS] = rows[o + WINDOW_TTL_TOS];
+  emitBack(s, node, p, q);
+}
+
+/** An ICMP packet has reached a host that it is for. The packet stays the caller's. */
+export function icmpInHost(s: Partition, node: number, p: number): void {
+  const rows = s.packets.rows.words;
+  const o = p * STRIDE;
+  if (rows[o + CONTROL_AT] & QUOTES) {
+    const extra = rows[o + PACKET.EXTRA] * EXTRA.STRIDE;
+    const quoted = s.packets.extras.words[extra + EXTRA.QUOTED_CONTROL] >>> PROTOCOL_SHIFT;
+    if (quoted === TCP) icmpErrorIn(s.tcp, node, p);
+    return;
+  }
+  if (isEchoRequest(s, p)) answerEcho(s, node, p);
+}
+
+/** Is the packet an ICMP echo request? */
+export function isEchoRequest(s: Partition, p: number): boolean {
+  const rows = s.packets.rows.words;
+  const protocol = rows[p * STRIDE + CONTROL_AT] >>> PROTOCOL_SHIFT;
+  const type = rows[p * STRIDE + PORTS] >>> 24;
+  return (protocol === ICMP && type === ECHO_REQUEST) || (protocol === ICMPV6 && type === ECHO_REQUEST_V6);
+}
+
+/** A packet for a gateway or router itself: echo is answered, all else is let go. */
+export function answerEchoAndRelease(s: Partition, node: number, p: number): void {
+  s.delivered++;
+  if (isEchoRequest(s, p)) answerEcho(s, node, p);
+  s.packets.release(p);
+}
+
+/** Answers an echo request (RFC 1122 3.2.2.6: a host MUST). */
+function answerEcho(s: Partition, node: number, p: number): void {
+  const type = s.packets.rows.words[p * STRIDE + PORTS] >>> 24;
+  const q = s.packets.clone(p);
+  const rows = s.packets.rows.words;
+  const o = p * STRIDE;
+  const at = q * STRIDE;
+  rows[at + SRC] = rows[o + DST];
+  rows[at + DST] = rows[o + SRC];
+  rows[at + PORTS] = (type === ECHO_REQUEST ? ECHO_REPLY : ECHO_REPLY_V6) << 24;
+  rows[at + WINDOW_TTL_TOS] = TTL << 8;
+  emitBack(s, node, p, q);
+}
+
+/** The address that `node` answers packet `p` from. */
+function sourceOf(s: Partition, node: number, p: number): number {
+  const nodes = s.nodes.words;
+  const at = node * NODE_STRIDE;
+  const kind = nodes[at + KIND];
+  const destination = s.packets.rows.words[p * STRIDE + DST];
+  if (kind === NODE_KIND.HOST && s.nodes.hasAddress(node, destination)) return destination;
+  if (kind === NODE_KIND.NAT && cameFromInside(s, p)) return nodes[at + INNER_ADDRESS] || nodes[at + ADDRESS];
+  return nodes[at + ADDRESS];
+}
+
+function cameFromInside(s: Partition, p: number): boolean {
+  const d = s.packets.rows.words[p * STRIDE + LINK];
+  return (s.links.words[d * DIRECTION.STRIDE + DIRECTION.FLAGS] & 1) !== 0;
+}
+
+/** Sends `q` from `node` into the realm that `p` came from. */
+function emitBack(s: Partition, node: number, p: number, q: number): void {
+  const nodes = s.nodes.words;
+  const at = node * NODE_STRIDE;
+  const inner = nodes[at + KIND] === NODE_KIND.NAT && cameFromInside(s, p);
+  emit(s, node, q, inner ? nodes[at + NODE.INNER_ROUTES] : nodes[at + NODE.ROUTES]);
+}

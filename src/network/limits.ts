@@ -1,0 +1,63 @@
+/**
+ * Which limits refused something, where, how often and since when: one record for each (limit, population).
+ *
+ * @module
+ */
+import type { LimitName } from "../base/limit_names.ts";
+import { NODE } from "../node/nodes.ts";
+import type { Partition } from "./partition.ts";
+
+/** One limit of one population. */
+export interface LimitRecord {
+  limit: LimitName;
+  /** Name of the population. */
+  node: string;
+  /** Most used at once, as far as refusals showed it. */
+  used: number;
+  /** What there is, for each member. */
+  capacity: number;
+  /** First refusal, ns. */
+  firstNs: number;
+  /** Refusals. */
+  refused: number;
+  /** What is counted. */
+  detail: string;
+}
+
+/** Refusals of one partition; a cold structure: it is touched only when something is refused. */
+export class LimitRecords {
+  /** Records by `limit node`. */
+  readonly byKey: Map<string, LimitRecord> = new Map();
+
+  /** Counts a refusal by `limit` at a member of population `node`. */
+  refuse(limit: LimitName, node: string, nowNs: number, used: number, capacity: number, detail = ""): void {
+    const key = `${limit} ${node}`;
+    let record = this.byKey.get(key);
+    if (record === undefined) {
+      record = { limit, node, used, capacity, firstNs: nowNs, refused: 0, detail };
+      this.byKey.set(key, record);
+    }
+    record.refused++;
+    if (used > record.used) record.used = used;
+  }
+
+  /** Counts a connect that found no ephemeral port. */
+  portsRefused(partition: Partition, node: number, remote: number, remotePort: number): void {
+    const population = partition.nodes.populations[partition.nodes.words[node * NODE.STRIDE + NODE.POPULATION]];
+    const key = `ports ${population.name}`;
+    const known = this.byKey.get(key);
+    if (known !== undefined) {
+      known.refused++;
+      return;
+    }
+    const profile = partition.profiles.get(partition.hosts.profileOf(node));
+    const range = profile.ephemeralPortHigh - profile.ephemeralPortLow + 1;
+    const target = partition.addresses.isIpv6(remote)
+      ? `[${partition.addresses.toText(remote)}]:${remotePort}`
+      : `${partition.addresses.toText(remote)}:${remotePort}`;
+    const detail = profile.portAllocation === "host-wide"
+      ? "ephemeral ports, each used once on the whole host"
+      : `ephemeral ports towards ${target}`;
+    this.refuse("ports", population.name, partition.nowNs, range, range, detail);
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * How far every limit was used, for the report: refusals that were recorded on the way, and the use of those limits
+ * that never refused anything.
+ *
+ * @module
+ */
+import type { LimitReport } from "../report/document.ts";
+import { LIMIT_NAMES, type LimitName } from "../base/limit_names.ts";
+import { gatewayLimits } from "../nat/nat.ts";
+import { DIRECTION } from "../link/links.ts";
+import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { FLAG, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
+import { listenerUse } from "../socket/rows.ts";
+import type { Partition } from "./partition.ts";
+
+const { LOCAL, REMOTE, PORTS, HOST, STATE, STRIDE } = TCB;
+
+/** Counting destinations takes a table of this many rows at most: beyond, only refusals tell. */
+const MOST_COUNTED = 6_000_000;
+
+/** All limits that there are in this network, the first that refused something first, then by how full they got. */
+export function limitReports(s: Partition): LimitReport[] {
+  const byKey = new Map<string, LimitReport>();
+  for (const record of s.limits.byKey.values()) {
+    byKey.set(`${record.limit} ${record.node}`, {
+      limit: record.limit,
+      node: record.node,
+      used: record.used,
+      capacity: record.capacity,
+      firstHitSeconds: record.firstNs / 1e9,
+      refused: record.refused,
+      detail: record.detail,
+    });
+  }
+  addPorts(s, byKey);
+  addGateways(s, byKey);
+  addBudgets(s, byKey);
+  addListeners(s, byKey);
+  addLinks(s, byKey);
+  const order = (limit: LimitReport) => limit.firstHitSeconds ?? Infinity;
+  return [...byKey.values()].sort((a, b) =>
+    order(a) - order(b) || b.used / b.capacity - a.used / a.capacity ||
+    LIMIT_NAMES.indexOf(a.limit) - LIMIT_NAMES.indexOf(b.limit) || (a.node < b.node ? -1 : 1)
+  );
+}
+
+/** Adds to a population's record: the fullest member counts for use, all together for refusals. */
+function merge(
+  byKey: Map<string, LimitReport>,
+  limit: LimitName,
+  node: string,
+  found: { used: number; capacity: number; firstNs: number; refused: number; detail: string },
+): void {
+  const key = `${limit} ${node}`;
+  const first = found.firstNs < 0 ? null : found.firstNs / 1e9;
+  const known = byKey.get(key);
+  if (known === undefined) {
+    const { used, capacity, refused, detail } = found;
+    byKey.set(key, { limit, node, used, capacity, firstHitSeconds: first, refused, detail });
+    return;
+  }
+  if (found.used / found.capacity > known.used / known.capacity) {
+    known.used = found.used;
+    known.capacity = found.capacity;
+    known.detail = found.detail;
+  }
+  known.refused += found.refused;
+  if (first !== null && (known.firstHitSeconds === null || first < known.firstHitSeconds)) {
+    known.firstHitSeconds = first;
+  }
+}
+
+/** Ports in use towards the fullest destination of each population's fullest host. */
+function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
+  const tcp = s.tcp;
+  const rows = tcp.tcbs.inUse + tcp.timeWaits.inUse;
+  if (rows > MOST_COUNTED) return;
+  let size = 1024;
+  while (size < rows * 2) size *= 2;
+  const counts = new Int32Array(size);
+  const heads = new Int32Array(size);
+  const fullest = new Map<number, { count: number; head: number }>();
+  const wordsOf = (head: number) => head > 0 ? tcp.tcbs.words : tcp.timeWaits.words;
+  const count = (head: number) => {
+    const words = wordsOf(head);
+    const o = Math.abs(head) * STRIDE;
+    const port = words[o + PORTS] & 0xffff;
+    let h = Math.imul(words[o + REMOTE] ^ Math.imul(words[o + HOST], 0x9e3779b1), 0x85ebca6b) ^ port ^ words[o + LOCAL];
+    h = Math.imul(h ^ (h >>> 15), 0x27d4eb2f);
+    let slot = (h ^ (h >>> 16)) & (size - 1);
+    for (; heads[slot] !== 0; slot = (slot + 1) & (size - 1)) {
+      const other = wordsOf(heads[slot]);
+      const q = Math.abs(heads[slot]) * STRIDE;
+      if (
+        other[q + REMOTE] === words[o + REMOTE] && other[q + HOST] === words[o + HOST] &&
+        other[q + LOCAL] === words[o + LOCAL] && (other[q + PORTS] & 0xffff) === port
+      ) break;
+    }
+    heads[slot] = head;
+    const n = ++counts[slot];
+    const population = s.nodes.words[words[o + HOST] * NODE.STRIDE + NODE.POPULATION];
+    const best = fullest.get(population);
+    if (best === undefined || n > best.count) fullest.set(population, { count: n, head });
+  };
+  for (let c = 1; c < tcp.tcbs.end; c++) {
+    if ((tcp.tcbs.words[c * STRIDE + STATE] & FLAG.ACTIVE) !== 0) count(c);
+  }
+  for (let row = 1; row < tcp.timeWaits.end; row++) {
+    // A TIME_WAIT row may be a server's: its local port is then outside the ephemeral range.
+    if (tcp.timeWaits.words[row * TIME_WAIT_ROW.STRIDE + TIME_WAIT_ROW.PORTS] !== 0) {
+      if (isEphemeral(s, row)) count(-row);
+    }
+  }
+  for (const [index, { count: used, head }] of fullest) {
+    const words = wordsOf(head);
+    const o = Math.abs(head) * STRIDE;
+    const profile = s.profiles.get(s.hosts.profileOf(words[o + HOST]));
+    const address = s.addresses.toText(words[o + REMOTE]);
+    const target = address.includes(":") ? `[${address}]` : address;
+    merge(byKey, "ports", s.nodes.populations[index].name, {
+      used,
+      capacity: profile.ephemeralPortHigh - profile.ephemeralPortLow + 1,
+      firstNs: -1,
+      refused: 0,
+      detail: `ephemeral ports towards ${target}:${words[o + PORTS] & 0xffff}`,
+    });
+  }
+}
+
+function isEphemeral(s: Partition, row: number): boolean {
+  const words = s.tcp.timeWaits.words;
+  const o = row * TIME_WAIT_ROW.STRIDE;
+  const port = words[o + TIME_WAIT_ROW.PORTS] >>> 16;
+  const profile = s.profiles.get(s.hosts.profileOf(words[o + TIME_WAIT_ROW.HOST]));
+  return port >= profile.ephemeralPortLow && port <= profile.ephemeralPortHigh;
+}
+
+function addGateways(s: Partition, byKey: Map<string, LimitReport>): void {
+  for (const population of s.nodes.populations) {
+    if (s.nodes.words[population.firstRow * NODE.STRIDE + NODE.KIND] !== NODE_KIND.NAT) continue;
+    for (let i = 0; i < population.count; i++) {
+      const gateway = s.nodes.words[(population.firstRow + i) * NODE.STRIDE + NODE.GATEWAY];
+      for (const limit of gatewayLimits(s.nat, gateway)) {
+        merge(byKey, limit.limit, population.name, {
+          used: limit.used,
+          capacity: limit.capacity,
+          firstNs: limit.firstHitNs,
+          refused: limit.refused,
+          detail: limit.unit,
+        });
+      }
+    }
+  }
+}
+
+/** Files and memory, where they are limited. */
+function addBudgets(s: Partition, byKey: Map<string, LimitReport>): void {
+  for (const population of s.nodes.populations) {
+    if (population.maxFiles === Infinity && population.memoryBytes === Infinity) continue;
+    for (let i = 0; i < population.count; i++) {
+      const node = population.firstRow + i;
+      const files = s.nodes.words[node * NODE.STRIDE + NODE.FILES];
+      const quiet = { firstNs: -1, refused: 0 };
+      if (population.maxFiles !== Infinity) {
+        const detail = "open sockets";
+        merge(byKey, "files", population.name, { used: files, capacity: population.maxFiles, detail, ...quiet });
+      }
+      if (population.memoryBytes !== Infinity) {
+        const used = files * s.profiles.get(s.hosts.profileOf(node)).bytesPerSocket;
+        const detail = "bytes of sockets";
+        merge(byKey, "memory", population.name, { used, capacity: population.memoryBytes, detail, ...quiet });
+      }
+    }
+  }
+}
+
+function addListeners(s: Partition, byKey: Map<string, LimitReport>): void {
+  for (const listener of s.listeners) {
+    const use = listenerUse(s.tcp, listener);
+    const population = s.nodes.populations[s.nodes.words[use.host * NODE.STRIDE + NODE.POPULATION]];
+    merge(byKey, "accept-queue", population.name, {
+      used: use.acceptPeak,
+      capacity: use.backlog,
+      firstNs: use.acceptFirstNs,
+      refused: use.acceptOverflows,
+      detail: `connections waiting for accept on port ${use.port}`,
+    });
+    merge(byKey, "syn-queue", population.name, {
+      used: use.synPeak,
+      capacity: use.backlog,
+      firstNs: use.synFirstNs,
+      refused: use.synOverflows,
+      detail: `half-open connections on port ${use.port}`,
+    });
+  }
+}
+
+/** Links with a limited queue, named by the node that sends into them. */
+function addLinks(s: Partition, byKey: Map<string, LimitReport>): void {
+  for (const [direction, queue] of s.links.queues) {
+    const at = direction * DIRECTION.STRIDE;
+    const settings = s.links.settings[s.links.words[at + DIRECTION.SETTINGS]];
+    const from = s.links.words[at + DIRECTION.FROM];
+    const to = s.links.words[at + DIRECTION.TO];
+    const inPackets = settings.queuePackets !== Infinity;
+    const nodes = s.nodes;
+    const name = (node: number) => nodes.populations[nodes.words[node * NODE.STRIDE + NODE.POPULATION]].name;
+    merge(byKey, "link", name(from), {
+      used: inPackets ? queue.peakPackets : queue.peakBytes,
+      capacity: inPackets ? settings.queuePackets : settings.queueBytes,
+      firstNs: queue.firstFullNs,
+      refused: s.links.queueDrops(direction),
+      detail: `${inPackets ? "packets" : "bytes"} waiting for the link to ${name(to)}`,
+    });
+  }
+}

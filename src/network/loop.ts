@@ -1,0 +1,120 @@
+/**
+ * The run loop: one event after the other, in the total order (time, round, kind, entity, number). Timers come
+ * first in their millisecond, then deliveries, then application events.
+ *
+ * @module
+ */
+import { NS_PER_MS } from "../base/units.ts";
+import type { NatTables } from "../nat/tables.ts";
+import { natTimerActs, natTimerFired, natTimerGateway, natTimerSerial } from "../nat/timers.ts";
+import { timerActs, timerFired, timerHost, timerSerial } from "../tcp/timers.ts";
+import { deliver } from "./deliver.ts";
+import { digestEvent } from "./digest.ts";
+import { drainNat, drainTcp, fireAppEvent } from "./drain.ts";
+import type { Partition } from "./partition.ts";
+
+/** Why `runPartition` returned. */
+export type Stop = "quiescence" | "time" | "batch";
+
+/** Event digest codes of timers that acted. */
+const TCP_TIMER_ACTED = 100;
+const NAT_TIMER_ACTED = 101;
+
+/**
+ * Runs until `untilNs` (events at that very time included), until quiescence (unless `pastQuiescence`), or for
+ * `batch` events.
+ */
+export function runPartition(s: Partition, untilNs: number, pastQuiescence: boolean, batch: number): Stop {
+  const queue = s.queue;
+  for (let left = batch; left > 0; left--) {
+    const eventNs = queue.peekTimeNs();
+    const tick = Math.min(s.tcpWheel.nextTick(), s.natWheel.nextTick());
+    const tickNs = tick * NS_PER_MS;
+    if (tickNs <= eventNs) {
+      if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0) return "quiescence";
+      if (tickNs > untilNs) return stopAt(s, untilNs);
+      fireTick(s, tick, tickNs);
+      continue;
+    }
+    if (eventNs > untilNs) return stopAt(s, untilNs);
+    const ref = queue.pop();
+    s.setNow(eventNs);
+    if ((ref & 1) === 0) deliver(s, ref >>> 1);
+    else fireAppEvent(s, ref >>> 1);
+  }
+  return "batch";
+}
+
+/** Nothing more happens up to `untilNs`. */
+function stopAt(s: Partition, untilNs: number): Stop {
+  if (untilNs === Infinity) return "quiescence";
+  s.queue.advanceTo(untilNs);
+  s.setNow(untilNs);
+  return "time";
+}
+
+function fireTick(s: Partition, tick: number, tickNs: number): void {
+  const due = s.due;
+  s.setNow(tickNs);
+  s.queue.advanceTo(tickNs);
+  if (s.tcpWheel.nextTick() === tick) {
+    due.count = 0;
+    s.tcpWheel.advance(tick, due);
+    fireTcpTimers(s);
+  }
+  if (s.natWheel.nextTick() === tick) {
+    due.count = 0;
+    s.natWheel.advance(tick, due);
+    fireNatTimers(s);
+  }
+}
+
+/** Those that do nothing but wait on are put back; the others act in the order (rank of the host, serial). */
+function fireTcpTimers(s: Partition): void {
+  const tcp = s.tcp;
+  const items = s.due.items;
+  let acting = 0;
+  for (let i = 0; i < s.due.count; i++) {
+    const ref = items[i];
+    if (timerActs(tcp, ref)) items[acting++] = ref;
+    else timerFired(tcp, ref);
+  }
+  if (acting > 1) {
+    const nodes = s.nodes;
+    items.subarray(0, acting).sort((a, b) =>
+      nodes.rankOf(timerHost(tcp, a)) - nodes.rankOf(timerHost(tcp, b)) ||
+      (timerSerial(tcp, a) >>> 0) - (timerSerial(tcp, b) >>> 0)
+    );
+  }
+  for (let i = 0; i < acting; i++) {
+    const ref = items[i];
+    // An earlier one of this tick may have ended it.
+    if (!timerActs(tcp, ref)) continue;
+    s.acted++;
+    digestEvent(s.nodes.words, timerHost(tcp, ref), TCP_TIMER_ACTED, timerSerial(tcp, ref), s.nowNs);
+    timerFired(tcp, ref);
+    drainTcp(s);
+  }
+  drainTcp(s);
+}
+
+function fireNatTimers(s: Partition): void {
+  const nat: NatTables = s.nat;
+  const items = s.due.items;
+  let acting = 0;
+  for (let i = 0; i < s.due.count; i++) {
+    const ref = items[i];
+    if (natTimerActs(nat, ref)) items[acting++] = ref;
+    else natTimerFired(nat, ref);
+  }
+  if (acting > 1) {
+    items.subarray(0, acting).sort((a, b) =>
+      natTimerGateway(nat, a) - natTimerGateway(nat, b) || natTimerSerial(nat, a) - natTimerSerial(nat, b)
+    );
+  }
+  for (let i = 0; i < acting; i++) {
+    s.acted++;
+    natTimerFired(nat, items[i]);
+  }
+  drainNat(s);
+}

@@ -1,0 +1,53 @@
+/**
+ * What a run takes in memory: before it (the estimate) and after (the columns in use).
+ *
+ * @module
+ */
+import type { NatTables } from "../nat/nat.ts";
+import type { RowPool } from "../store/rows.ts";
+import { TIMER, WARM } from "../tcp/state/tcb.ts";
+import type { Capacity } from "./build.ts";
+import type { Partition } from "./partition.ts";
+
+/** Resident memory of the Deno process with fourtuple loaded, before any network. */
+const PROCESS_BYTES = 110e6;
+
+/** Bytes of a node with its link: node, host, two directions, routes. */
+const NODE_BYTES = 64 + 64 + 2 * (32 + 8) + 16;
+
+/** Bytes of a connection's end: hot, warm, timers, its place in the tuple table and in the timer wheel. */
+const END_BYTES = 64 + 64 + 16 + 16 + 16;
+
+/** Bytes of a NAT session: row, cold part, two places in tables, a place in the wheel. */
+const SESSION_BYTES = 64 + 16 + 32 + 8;
+
+/** What the process will take at most, bytes. */
+export function estimateBytes(nodes: number, capacity: Capacity): number {
+  return PROCESS_BYTES + nodes * NODE_BYTES + capacity.connections * END_BYTES + capacity.sessions * SESSION_BYTES;
+}
+
+/** Most bytes that a pool had in use. */
+function peakBytes(pool: RowPool): number {
+  return pool.peak * pool.strideWords * 4;
+}
+
+/** Bytes of everything that exists because there are connections: both ends, tables, NAT, timers. */
+export function connectionBytes(s: Partition): number {
+  const tcp = s.tcp;
+  const ends = tcp.tcbs.peak * 4 * (tcp.tcbs.strideWords + WARM.STRIDE + TIMER.STRIDE);
+  const few = peakBytes(tcp.cold) + peakBytes(tcp.segments) + peakBytes(tcp.ranges) + peakBytes(tcp.settings) +
+    peakBytes(tcp.synRows) + peakBytes(tcp.timeWaits);
+  const tables = tcp.demux.table.entries.byteLength;
+  return ends + few + tables + natBytes(s.nat) + s.tcpWheel.bytes + s.natWheel.bytes;
+}
+
+/** Bytes of columns in use, all together. */
+export function columnBytes(s: Partition): number {
+  return connectionBytes(s) + s.nodes.words.byteLength + s.hosts.words.byteLength + s.links.words.byteLength +
+    s.links.freeAtNs.byteLength + s.routes.bytes + peakBytes(s.packets.rows) + peakBytes(s.packets.extras) +
+    peakBytes(s.events) + s.queue.bytes;
+}
+
+function natBytes(nat: NatTables): number {
+  return nat.columnBytes;
+}

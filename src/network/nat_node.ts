@@ -1,0 +1,51 @@
+/**
+ * A NAT gateway as a node: it forwards within its inner realm as a router does, and translates what crosses.
+ *
+ * @module
+ */
+import { NODE, NODE_FLAG } from "../node/nodes.ts";
+import { NAT_VERDICT } from "../nat/verdict.ts";
+import { translateInbound, translateOutbound } from "../nat/translate.ts";
+import { PACKET } from "../wire/packet.ts";
+import { drop, forward } from "./deliver.ts";
+import { dropOfVerdict } from "./drops.ts";
+import { answerEchoAndRelease, isEchoRequest, sendIcmpError, UNREACHABLE } from "./icmp.ts";
+import type { Partition } from "./partition.ts";
+import { drainNat } from "./drain.ts";
+
+const { DST, STRIDE } = PACKET;
+const { ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { FORWARD, HAIRPIN, DROP_POOL_EMPTY, DROP_QUOTA, DROP_NO_MAPPING } = NAT_VERDICT;
+const { REFUSES_WITH_ICMP } = NODE_FLAG;
+
+/** A packet came from the inner realm. */
+export function natTranslateOutbound(s: Partition, node: number, p: number): void {
+  const nodes = s.nodes.words;
+  const at = node * NODE_STRIDE;
+  const destination = s.packets.rows.words[p * STRIDE + DST];
+  if (destination === nodes[at + INNER_ADDRESS] && destination !== 0) return answerEchoAndRelease(s, node, p);
+  // What stays inside is routed, not translated.
+  if (s.routes.lookup(nodes[at + INNER_ROUTES], destination, 0) >= 0) {
+    return forward(s, node, p, nodes[at + INNER_ROUTES]);
+  }
+  const verdict = translateOutbound(s.nat, nodes[at + GATEWAY], p);
+  drainNat(s);
+  if (verdict === FORWARD) return forward(s, node, p, nodes[at + ROUTES]);
+  if (verdict === HAIRPIN) return forward(s, node, p, nodes[at + INNER_ROUTES]);
+  if ((verdict === DROP_POOL_EMPTY || verdict === DROP_QUOTA) && (nodes[at + FLAGS] & REFUSES_WITH_ICMP) !== 0) {
+    sendIcmpError(s, node, p, UNREACHABLE.PROHIBITED, 0);
+  }
+  drop(s, node, p, dropOfVerdict(verdict));
+}
+
+/** A packet came from the outer realm. */
+export function natTranslateInbound(s: Partition, node: number, p: number): void {
+  const nodes = s.nodes.words;
+  const at = node * NODE_STRIDE;
+  const verdict = translateInbound(s.nat, nodes[at + GATEWAY], p);
+  drainNat(s);
+  if (verdict === FORWARD) return forward(s, node, p, nodes[at + INNER_ROUTES]);
+  // The gateway itself is pinged.
+  if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
+  drop(s, node, p, dropOfVerdict(verdict));
+}

@@ -1,0 +1,138 @@
+/**
+ * Networks in code: declare nodes, links and workloads, then build.
+ *
+ * @module
+ */
+import { buildPartition, type Capacity } from "./build.ts";
+import { NetworkError } from "./errors.ts";
+import type { HostOptions, LinkOptions, NatOptions, RouterOptions, WorkloadOptions } from "./options.ts";
+import { type Declaration, type LinkDeclaration, type Numbering, planNetwork } from "./plan.ts";
+import { checkReachable } from "./reachability.ts";
+import { Simulation } from "./simulation.ts";
+import { installWorkloads, type PlannedWorkload, planWorkloads } from "./workloads.ts";
+
+export { NetworkError } from "./errors.ts";
+
+/** A declared node or population, to be used in `link`. */
+export interface NodeRef {
+  /** Its name. */
+  readonly name: string;
+  /** Members; 1 for a single node. */
+  readonly count: number;
+}
+
+/** Options of {@linkcode Network}. */
+export interface NetworkOptions {
+  /** Default `network`. */
+  name?: string;
+  /** Seed of every random draw, an integer from 0 to 2^53 - 1. Default 1. */
+  seed?: number;
+  /** How rows are numbered; results do not depend on it, and tests make sure. */
+  numbering?: Partial<Numbering>;
+}
+
+/**
+ * A network being declared.
+ *
+ * @example
+ * ```ts
+ * import { Network } from "./network.ts";
+ * const network = new Network({ seed: 1 });
+ * const server = network.host("server", { address: "192.0.2.1/24", listen: [{ port: 443 }] });
+ * const clients = network.host("clients", { count: 4, address: "198.51.100.1/24" });
+ * const router = network.router("r1");
+ * network.link(clients, router, { rateBps: 1e9, delayNs: 5e6 });
+ * network.link(router, server, { rateBps: 10e9, delayNs: 100e3 });
+ * network.workload({ name: "load", kind: "hold", from: ["clients"], to: ["server:443"], connections: 1000 });
+ * const simulation = network.build();
+ * simulation.run();
+ * console.log(simulation.report().connections.established);
+ * ```
+ */
+export class Network {
+  readonly #name: string;
+  readonly #seed: number;
+  readonly #numbering: Numbering;
+  readonly #declarations: Declaration[] = [];
+  readonly #names = new Set<string>();
+  readonly #links: LinkDeclaration[] = [];
+  readonly #workloads: WorkloadOptions[] = [];
+
+  /** An empty network. */
+  constructor(options: NetworkOptions = {}) {
+    this.#name = options.name ?? "network";
+    this.#seed = options.seed ?? 1;
+    if (!Number.isSafeInteger(this.#seed) || this.#seed < 0) {
+      throw new NetworkError("seed", `A seed is a whole number from 0 to 2^53 - 1, not ${options.seed}.`);
+    }
+    this.#numbering = { skip: 0, reversed: false, ...options.numbering };
+  }
+
+  /** Declares a host, or with `count` a population of hosts. */
+  host(name: string, options: HostOptions): NodeRef {
+    return this.#declare({ kind: "host", name, options });
+  }
+
+  /** Declares a router, or with `count` a population of routers. */
+  router(name: string, options: RouterOptions = {}): NodeRef {
+    return this.#declare({ kind: "router", name, options });
+  }
+
+  /** Declares a NAT gateway, or with `count` a population of gateways. */
+  nat(name: string, options: NatOptions): NodeRef {
+    return this.#declare({ kind: "nat", name, options });
+  }
+
+  /**
+   * Links two nodes, or the members of two populations: member i of the larger one (of m) to member floor(i * n / m)
+   * of the smaller one (of n). Names may pick members: `clients[3]`, `clients[0..9]`.
+   */
+  link(a: NodeRef | string, b: NodeRef | string, options: LinkOptions = {}): void {
+    this.#links.push({ a: typeof a === "string" ? a : a.name, b: typeof b === "string" ? b : b.name, options });
+  }
+
+  /** Adds a workload. */
+  workload(options: WorkloadOptions): void {
+    this.#workloads.push(options);
+  }
+
+  /** Checks everything and builds the simulation. Throws `NetworkError`: one sentence, and what it is about. */
+  build(): Simulation {
+    const plan = planNetwork(this.#declarations, this.#links, this.#numbering);
+    const workloads = planWorkloads(this.#workloads, plan);
+    const capacity = capacityFor(workloads, this.#declarations);
+    const partition = buildPartition(plan, this.#seed, capacity);
+    checkReachable(partition, workloads);
+    installWorkloads(partition, plan, workloads, this.#seed);
+    partition.stats.reserve(workloads.reduce((sum, workload) => sum + workload.options.connections, 0));
+    return new Simulation({ partition, name: this.#name, seed: this.#seed, nodes: plan.nodeCount, capacity });
+  }
+
+  #declare(declaration: Declaration): NodeRef {
+    const { name, options } = declaration;
+    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) {
+      throw new NetworkError(
+        `nodes.${name}`,
+        `"${name}" is no name for a node: letters, digits, "_", "-" and ".", a letter or "_" first.`,
+      );
+    }
+    if (this.#names.has(name)) throw new NetworkError(`nodes.${name}`, `Two nodes are called "${name}".`);
+    this.#names.add(name);
+    this.#declarations.push(declaration);
+    return { name, count: options.count ?? 1 };
+  }
+}
+
+/** Rows to reserve: what the workloads can hold open at once, as far as their rates and holding times tell. */
+function capacityFor(workloads: PlannedWorkload[], declarations: Declaration[]): Capacity {
+  let open = 0;
+  for (const { options } of workloads) {
+    const holdNs = options.holdNs ?? (options.kind === "hold" || options.kind === "torrent" ? Infinity : 0);
+    const lasting = options.close === "none" || holdNs === Infinity;
+    const perSecond = options.arrivals?.perSecond ?? Infinity;
+    // A connection that ends is there for its holding time and a while for its work.
+    open += lasting ? options.connections : Math.min(options.connections, Math.ceil(perSecond * (holdNs / 1e9 + 5)));
+  }
+  const nats = declarations.some((declaration) => declaration.kind === "nat");
+  return { connections: Math.max(1024, 2 * open), sessions: nats ? Math.max(1024, open) : 0 };
+}

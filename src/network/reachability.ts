@@ -1,0 +1,69 @@
+/**
+ * Before a run: can a workload's packets get where they are meant to go?
+ *
+ * @module
+ */
+import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
+import { isExternalAddress } from "../nat/nat.ts";
+import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { NetworkError } from "./errors.ts";
+import type { Partition } from "./partition.ts";
+import type { PlannedWorkload } from "./workloads.ts";
+
+/** No route is longer than this. */
+const MOST_HOPS = 64;
+
+/** Follows the routes from each workload's first and last source to its destinations. Throws `NetworkError`. */
+export function checkReachable(s: Partition, workloads: PlannedWorkload[]): void {
+  for (const { options, subject, from, to } of workloads) {
+    if (options.connections === 0) continue;
+    for (const { population, first, count } of from) {
+      for (const member of count > 1 ? [first, first + count - 1] : [first]) {
+        const node = population.firstRow + member;
+        to.forEach((destination, i) => {
+          const id = s.addresses.intern(destination.first);
+          const stopped = follow(s, node, id);
+          if (stopped === undefined) return;
+          throw new NetworkError(
+            `${subject}.to[${i}]`,
+            `${options.to[i]} (${s.addresses.toText(id)}) cannot be reached from ${s.nodes.nameOf(node)}: ${stopped}.`,
+          );
+        });
+      }
+    }
+  }
+}
+
+/** Why packets from `node` do not reach `destination`; undefined if they do. */
+function follow(s: Partition, node: number, destination: number): string | undefined {
+  if (s.nodes.hasAddress(node, destination)) return undefined;
+  const nodes = s.nodes.words;
+  const directions = s.links.words;
+  let at = node;
+  let table = nodes[at * NODE.STRIDE + NODE.ROUTES];
+  for (let hop = 0; hop < MOST_HOPS; hop++) {
+    let d = nodes[at * NODE.STRIDE + NODE.EGRESS];
+    if (d < 0) d = s.routes.lookup(table, destination, 0);
+    if (d < 0) {
+      return at === node && table === 0
+        ? `${s.nodes.nameOf(at)} has no link`
+        : `${s.nodes.nameOf(at)} has no route to it`;
+    }
+    at = directions[d * DIRECTION.STRIDE + DIRECTION.TO];
+    const row = at * NODE.STRIDE;
+    if (nodes[row + NODE.KIND] === NODE_KIND.HOST) {
+      return s.nodes.hasAddress(at, destination)
+        ? undefined
+        : `packets end at ${s.nodes.nameOf(at)}, which has another address`;
+    }
+    table = nodes[row + NODE.ROUTES];
+    if (nodes[row + NODE.KIND] !== NODE_KIND.NAT) continue;
+    if (isExternalAddress(s.nat, nodes[row + NODE.GATEWAY], destination)) return undefined;
+    if ((directions[d * DIRECTION.STRIDE + DIRECTION.FLAGS] & DIRECTION_FLAG.FROM_INSIDE) === 0) {
+      return `${s.nodes.nameOf(at)} is a NAT, and what lies behind it is not reachable from outside`;
+    }
+    const inner = s.routes.lookup(nodes[row + NODE.INNER_ROUTES], destination, 0);
+    if (inner >= 0) table = nodes[row + NODE.INNER_ROUTES];
+  }
+  return "packets go round in circles";
+}

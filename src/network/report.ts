@@ -1,0 +1,96 @@
+/**
+ * The run's document, read off a partition.
+ *
+ * @module
+ */
+import { errnoName } from "../base/errors.ts";
+import type { RunReport } from "../report/document.ts";
+import { combineDigest } from "./digest.ts";
+import { DROP_REASONS } from "./drops.ts";
+import { limitReports } from "./limits_report.ts";
+import { columnBytes, connectionBytes } from "./memory.ts";
+import type { Partition } from "./partition.ts";
+
+/** What the run loop and its caller know and the partition does not. */
+export interface ReportFacts {
+  scenario: string;
+  seed: number;
+  ended: RunReport["ended"];
+  fourtuple: string;
+  wallSeconds: number;
+  peakRssBytes: number;
+}
+
+/**
+ * The document. What takes a look at every row (digests, quantiles, limits, memory) is worked out when it is read,
+ * so that a condition asked every simulated millisecond costs what it asks for.
+ */
+export function liveReport(s: Partition, facts: ReportFacts): RunReport {
+  const stats = s.stats;
+  return {
+    fourtuple: facts.fourtuple,
+    scenario: facts.scenario,
+    seed: facts.seed,
+    get digest() {
+      return combineDigest(s.nodes, "deliveries");
+    },
+    get eventDigest() {
+      return combineDigest(s.nodes, "events");
+    },
+    ended: facts.ended,
+    simulatedSeconds: s.nowNs / 1e9,
+    wallSeconds: facts.wallSeconds,
+    connections: {
+      attempted: stats.attempted,
+      established: stats.established,
+      failed: byErrno(stats.failed),
+      broken: byErrno(stats.broken),
+      repliesCompleted: stats.repliesCompleted,
+      peakConcurrent: stats.peakOpen,
+      open: stats.open,
+      get connectMs() {
+        return quantiles(stats.sortedConnectUs());
+      },
+    },
+    packets: { sent: s.sent, delivered: s.delivered, hops: s.hops, dropped: dropsByReason(s) },
+    events: s.hops + s.acted,
+    get memory() {
+      const bytes = connectionBytes(s);
+      return {
+        peakRssBytes: facts.peakRssBytes,
+        columnBytes: columnBytes(s),
+        bytesPerConnection: stats.peakOpen === 0 ? 0 : Math.round(bytes / stats.peakOpen),
+      };
+    },
+    get limits() {
+      return limitReports(s);
+    },
+    expect: [],
+  };
+}
+
+/** The document as plain data, everything worked out. */
+export function runReport(s: Partition, facts: ReportFacts): RunReport {
+  const live = liveReport(s, facts);
+  return { ...live, connections: { ...live.connections } };
+}
+
+function byErrno(counts: Int32Array): Record<string, number> {
+  const named: Record<string, number> = {};
+  for (let errno = 1; errno < counts.length; errno++) if (counts[errno] > 0) named[errnoName(errno)] = counts[errno];
+  return named;
+}
+
+function dropsByReason(s: Partition): Record<string, number> {
+  const named: Record<string, number> = {};
+  for (let i = 1; i < DROP_REASONS.length; i++) if (s.dropped[i] > 0) named[DROP_REASONS[i]] = s.dropped[i];
+  return named;
+}
+
+/** Exact quantiles (nearest rank) of µs values in ascending order, in ms. */
+function quantiles(sortedUs: Uint32Array): RunReport["connections"]["connectMs"] {
+  const n = sortedUs.length;
+  if (n === 0) return { p50: null, p90: null, p99: null, max: null };
+  const at = (share: number) => sortedUs[Math.max(0, Math.ceil(n * share) - 1)] / 1000;
+  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
+}

@@ -1,0 +1,140 @@
+/**
+ * A network ready to run.
+ *
+ * @module
+ */
+import type { AddressTable } from "../base/address.ts";
+import type { RunReport } from "../report/document.ts";
+import type { PacketPool } from "../wire/packet.ts";
+import { type Capacity } from "./build.ts";
+import { combineDigest } from "./digest.ts";
+import { runPartition } from "./loop.ts";
+import { estimateBytes } from "./memory.ts";
+import type { RunOptions } from "./options.ts";
+import type { Partition } from "./partition.ts";
+import { liveReport, type ReportFacts, runReport } from "./report.ts";
+
+/** Events between two looks at `interrupted`. */
+const BATCH = 8192;
+
+/** Simulated time between two looks at `until`: fixed, so that how a run is sliced does not change where it ends. */
+const UNTIL_GRID_NS = 1e6;
+
+/** A tap: packet row, time in ns, names of the nodes at both ends of the link. */
+export type PacketTap = (packet: number, timeNs: number, from: string, to: string) => void;
+
+/** A run of one network. Made by `Network.build`. */
+export class Simulation {
+  /** Its tables; for taps, tests and tools. */
+  readonly partition: Partition;
+  /** The scenario's name, and its seed. */
+  readonly name: string;
+  readonly seed: number;
+  /** What the process will take at most, bytes: estimated from the declaration, before the run. */
+  readonly estimateBytes: number;
+  #ended: RunReport["ended"] = "interrupted";
+
+  /** For `Network.build`. */
+  constructor(options: { partition: Partition; name: string; seed: number; nodes: number; capacity: Capacity }) {
+    this.partition = options.partition;
+    this.name = options.name;
+    this.seed = options.seed;
+    this.estimateBytes = estimateBytes(options.nodes, options.capacity);
+  }
+
+  /** Simulated time, ns. */
+  get nowNs(): number {
+    return this.partition.nowNs;
+  }
+
+  /** Packets in flight: rows for taps. */
+  get packets(): PacketPool {
+    return this.partition.packets;
+  }
+
+  /** Addresses of packet rows. */
+  get addresses(): AddressTable {
+    return this.partition.addresses;
+  }
+
+  /** 64 bits over every packet delivery so far, 16 hexadecimal digits (DESIGN section 4). */
+  get digest(): string {
+    return combineDigest(this.partition.nodes, "deliveries");
+  }
+
+  /** 64 bits over drops, NAT decisions and timers that acted, 16 hexadecimal digits. */
+  get eventDigest(): string {
+    return combineDigest(this.partition.nodes, "events");
+  }
+
+  /**
+   * Runs until the first of: quiescence (no packet in flight, no application event, no timer pending but keep-alives
+   * and NAT expiry), `untilNs`, `until()`. May be called again to go on; a run in slices is the same run.
+   */
+  run(options: RunOptions = {}): { ended: RunReport["ended"] } {
+    const s = this.partition;
+    const untilNs = options.untilNs ?? Infinity;
+    const past = options.pastQuiescence ?? false;
+    for (;;) {
+      let stopNs = untilNs;
+      if (options.until !== undefined) {
+        // The end of the grid step that the next event lies in.
+        const nextNs = Math.max(s.nowNs + 1, nextEventNs(s));
+        if (nextNs !== Infinity) stopNs = Math.min(untilNs, Math.ceil(nextNs / UNTIL_GRID_NS) * UNTIL_GRID_NS);
+      }
+      let stop = runPartition(s, stopNs, past, BATCH);
+      while (stop === "batch") {
+        if (options.interrupted?.() === true) return this.#end("interrupted");
+        stop = runPartition(s, stopNs, past, BATCH);
+      }
+      if (options.until?.() === true) return this.#end("until");
+      if (stop === "quiescence") return this.#end("quiescence");
+      if (stopNs === untilNs) return this.#end("time");
+    }
+  }
+
+  /** Sees every packet delivery. It must not change anything. Returns a function that takes it off again. */
+  onDelivery(tap: PacketTap): () => void {
+    const s = this.partition;
+    const inner = (p: number, timeNs: number, from: number, to: number) =>
+      tap(p, timeNs, s.nodes.nameOf(from), s.nodes.nameOf(to));
+    s.taps.push(inner);
+    return () => s.taps.splice(s.taps.indexOf(inner), 1);
+  }
+
+  /** How far the run has come. `packets`: links crossed. */
+  progress(): { nowNs: number; attempted: number; established: number; open: number; packets: number } {
+    const { nowNs, stats, hops } = this.partition;
+    return { nowNs, attempted: stats.attempted, established: stats.established, open: stats.open, packets: hops };
+  }
+
+  /** The run's outcome so far, with what the caller measured. */
+  report(extra: { fourtuple?: string; wallSeconds?: number; peakRssBytes?: number } = {}): RunReport {
+    return runReport(this.partition, this.#facts(extra));
+  }
+
+  /** The same, each part worked out only when it is read: for conditions that are asked often. */
+  liveReport(): RunReport {
+    return liveReport(this.partition, this.#facts({}));
+  }
+
+  #end(ended: RunReport["ended"]): { ended: RunReport["ended"] } {
+    this.#ended = ended;
+    return { ended };
+  }
+
+  #facts(extra: { fourtuple?: string; wallSeconds?: number; peakRssBytes?: number }): ReportFacts {
+    return {
+      scenario: this.name,
+      seed: this.seed,
+      ended: this.#ended,
+      fourtuple: extra.fourtuple ?? "",
+      wallSeconds: extra.wallSeconds ?? 0,
+      peakRssBytes: extra.peakRssBytes ?? 0,
+    };
+  }
+}
+
+function nextEventNs(s: Partition): number {
+  return Math.min(s.queue.peekTimeNs(), s.tcpWheel.nextTick() * 1e6, s.natWheel.nextTick() * 1e6);
+}

@@ -1,0 +1,246 @@
+/**
+ * From declared workloads and listening ports to applications.
+ *
+ * @module
+ */
+import { addToAddress, formatAddress, type IpAddress, parseAddress } from "../base/address.ts";
+import { Substream, substreamKey } from "../base/rng.ts";
+import { ArrivalTimes } from "../app/arrivals.ts";
+import { type ClientPlan, WorkloadClient } from "../app/client.ts";
+import { Service, type ServicePlan } from "../app/service.ts";
+import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targets.ts";
+import { NODE_KIND } from "../node/nodes.ts";
+import { addressSpan, hostOptions } from "./build.ts";
+import { NetworkError } from "./errors.ts";
+import type { ListenOptions, ServiceOptions, WorkloadOptions } from "./options.ts";
+import type { Partition } from "./partition.ts";
+import { addressOffset, findMembers, type Members, type Plan, type PlannedPopulation } from "./plan.ts";
+
+/** A destination as declared: members of a population, or a bare address. */
+interface Destination {
+  members: Members | undefined;
+  first: IpAddress;
+  count: number;
+  port: number;
+}
+
+/** A workload with its names resolved. */
+export interface PlannedWorkload {
+  options: WorkloadOptions;
+  subject: string;
+  from: Members[];
+  to: Destination[];
+}
+
+/** Resolves names and checks numbers. Throws `NetworkError`. */
+export function planWorkloads(workloads: WorkloadOptions[], plan: Plan): PlannedWorkload[] {
+  const names = new Set<string>();
+  return workloads.map((options) => {
+    const subject = `workloads.${options.name}`;
+    if (names.has(options.name)) throw new NetworkError(subject, `Two workloads are called "${options.name}".`);
+    names.add(options.name);
+    if (!Number.isInteger(options.connections) || options.connections < 0) {
+      throw new NetworkError(`${subject}.connections`, `A whole number from 0 on, not ${options.connections}.`);
+    }
+    const arrivals = options.arrivals;
+    if (arrivals !== undefined && arrivals.kind !== "at-once" && !(arrivals.perSecond! > 0)) {
+      throw new NetworkError(
+        `${subject}.arrivals`,
+        `Arrivals of kind ${arrivals.kind} need a rate above 0 per second.`,
+      );
+    }
+    const from = options.from.map((text, i) => {
+      const members = findMembers(text, `${subject}.from[${i}]`, plan.byName);
+      if (members.population.kind === NODE_KIND.HOST) return members;
+      throw new NetworkError(`${subject}.from[${i}]`, `Connections come from hosts, and ${text} is none.`);
+    });
+    const to = options.to.map((text, i) => planDestination(text, `${subject}.to[${i}]`, plan));
+    if (from.length === 0) throw new NetworkError(`${subject}.from`, "A workload comes from at least one host.");
+    if (to.length === 0) throw new NetworkError(`${subject}.to`, "A workload goes to at least one destination.");
+    return { options, subject, from, to };
+  });
+}
+
+function planDestination(text: string, subject: string, plan: Plan): Destination {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|(.+)):(\d+)$/.exec(text);
+  const port = match === null ? 0 : Number(match[3]);
+  if (match === null || port < 1 || port > 65535) {
+    throw new NetworkError(subject, `"${text}" is no destination: expected node:port with a port of 1 to 65535.`);
+  }
+  const host = match[1] ?? match[2];
+  if (match[1] !== undefined || /^\d+\.\d+\.\d+\.\d+$/.test(host)) {
+    return { members: undefined, first: parseAddress(host), count: 1, port };
+  }
+  const members = findMembers(host, subject, plan.byName);
+  const { population } = members;
+  if (population.kind === NODE_KIND.ROUTER) {
+    throw new NetworkError(subject, `${host} is a router: connections go to hosts, or to a NAT's external address.`);
+  }
+  if (population.kind === NODE_KIND.HOST && population.behind !== undefined && members.count > 1) {
+    throw new NetworkError(subject, `The addresses of ${host} repeat behind each NAT: they name no single host.`);
+  }
+  return {
+    members,
+    first: addToAddress(population.address, addressOffset(population, members.first)),
+    count: members.count,
+    port,
+  };
+}
+
+/** Opens the listening ports and starts the workloads. */
+export function installWorkloads(s: Partition, plan: Plan, workloads: PlannedWorkload[], seed: number): void {
+  for (const population of plan.populations) {
+    for (const listen of hostOptions(population)?.listen ?? []) openPort(s, population, listen, workloads);
+  }
+  // In the order of their names: the order of declaration must not matter.
+  const byName = workloads.toSorted((x, y) => x.options.name < y.options.name ? -1 : 1);
+  for (const workload of byName) startWorkload(s, workload, seed);
+}
+
+function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): void {
+  const { options } = workload;
+  const sources = new Sources(
+    workload.from.map(({ population, first, count }): NodeRange => ({ first: population.firstRow + first, count })),
+  );
+  const targets = new Targets(workload.to.map((to): TargetRange => ({
+    first: s.addresses.intern(to.first),
+    count: to.count,
+    port: to.port,
+  })));
+  const arrivals = options.arrivals ?? { kind: "at-once" };
+  const app = s.apps.length;
+  const client = new WorkloadClient({
+    runtime: s,
+    app,
+    plan: clientPlan(options),
+    sources,
+    targets,
+    arrivals: new ArrivalTimes(
+      { kind: arrivals.kind, perSecond: arrivals.perSecond ?? 0, startNs: arrivals.startNs ?? 0 },
+      Substream.of(seed, "arrivals", options.name),
+    ),
+    key: substreamKey(seed, "workload", options.name),
+  });
+  s.apps.push(client);
+  client.start();
+}
+
+function clientPlan(options: WorkloadOptions): ClientPlan {
+  const bytes = options.bytes ?? 1_000_000;
+  const torrent = options.kind === "torrent";
+  const close = options.close ?? "client";
+  return {
+    kind: options.kind === "hold"
+      ? "hold"
+      : options.kind === "bulk"
+      ? (options.direction ?? "upload")
+      : torrent && (options.bytes ?? 0) === 0 && options.requestBytes === undefined
+      ? "hold"
+      : "request-response",
+    connections: options.connections,
+    requestBytes: torrent ? options.requestBytes ?? options.bytes ?? 0 : options.requestBytes ?? 100,
+    replyBytes: torrent ? options.replyBytes ?? options.bytes ?? 0 : options.replyBytes ?? 1000,
+    requests: options.requests ?? 1,
+    thinkNs: options.thinkNs ?? 0,
+    bytes,
+    holdNs: holdNsOf(options),
+    exponentialHold: options.holdDistribution === "exponential",
+    closes: close === "client" || close === "both",
+    permute: torrent && (options.spread ?? "permutation") === "permutation",
+    randomTargets: torrent && options.spread === "random",
+    keepAliveMs: options.keepAliveNs === undefined ? 0 : Math.max(1, Math.ceil(options.keepAliveNs / 1e6)),
+  };
+}
+
+function holdNsOf(options: WorkloadOptions): number {
+  return options.holdNs ?? (options.kind === "hold" || options.kind === "torrent" ? Infinity : 0);
+}
+
+/** Opens a port on every member of a population. */
+function openPort(
+  s: Partition,
+  population: PlannedPopulation,
+  listen: ListenOptions,
+  workloads: PlannedWorkload[],
+): void {
+  const subject = `nodes.${population.name}.listen`;
+  if (!(Number.isInteger(listen.port) && listen.port >= 1 && listen.port <= 65535)) {
+    throw new NetworkError(subject, `A port is 1 to 65535, not ${listen.port}.`);
+  }
+  const service = listen.service ?? derivedService(population, listen.port, workloads);
+  const app = s.apps.length;
+  s.apps.push(new Service({ runtime: s, app, plan: servicePlan(service, listen) }));
+  const local = listen.address === undefined ? 0 : s.addresses.intern(listen.address);
+  for (let i = 0; i < population.count; i++) {
+    const errno = s.openListener(population.firstRow + i, local, listen.port, listen.backlog ?? 4096, app);
+    if (errno >= 0) continue;
+    throw new NetworkError(subject, `Port ${listen.port} of ${population.name} is listened on twice.`);
+  }
+}
+
+function servicePlan(service: ServiceOptions, listen: ListenOptions): ServicePlan {
+  return {
+    kind: service.kind,
+    requestBytes: service.requestBytes ?? 100,
+    replyBytes: service.replyBytes ?? 1000,
+    bytes: service.bytes ?? 0,
+    answersBeforeClose: service.answersBeforeClose ?? 1,
+    closeAfterNs: service.closeAfterNs ?? Infinity,
+    acceptIntervalNs: listen.acceptIntervalNs ?? 0,
+  };
+}
+
+/** What the workloads that connect to this port need; they must agree. */
+function derivedService(population: PlannedPopulation, port: number, workloads: PlannedWorkload[]): ServiceOptions {
+  let derived: ServiceOptions | undefined;
+  let from = "";
+  for (const workload of workloads) {
+    if (!workload.to.some((to) => to.port === port && reaches(to, population))) continue;
+    const service = serviceFor(workload.options);
+    if (derived !== undefined && JSON.stringify(derived) !== JSON.stringify(service)) {
+      throw new NetworkError(
+        `nodes.${population.name}.listen`,
+        `Workloads "${from}" and "${workload.options.name}" want different things of ${population.name}:${port}: ` +
+          "say what it does (service: …), or give them a port each.",
+      );
+    }
+    derived = service;
+    from = workload.options.name;
+  }
+  return derived ?? { kind: "hold" };
+}
+
+/** Does a destination lead to a host of this population (by name, by address, or by a NAT's port forward)? */
+function reaches(to: Destination, population: PlannedPopulation): boolean {
+  if (to.members !== undefined) {
+    return to.members.population === population || to.members.population.kind === NODE_KIND.NAT;
+  }
+  const text = formatAddress(to.first);
+  if (population.extra.some((address) => formatAddress(address) === text)) return true;
+  for (let i = 0; i < Math.min(addressSpan(population), 4096); i++) {
+    if (formatAddress(addToAddress(population.address, i)) === text) return true;
+  }
+  return false;
+}
+
+function serviceFor(options: WorkloadOptions): ServiceOptions {
+  const plan = clientPlan(options);
+  const serverCloses = options.close === "server" || options.close === "both";
+  const closeAfterNs = serverCloses ? plan.holdNs : Infinity;
+  switch (plan.kind) {
+    case "hold":
+      return { kind: "hold", closeAfterNs };
+    case "upload":
+      return { kind: "sink", closeAfterNs };
+    case "download":
+      return { kind: "source", bytes: plan.bytes, closeAfterNs };
+    case "request-response":
+      return {
+        kind: "respond",
+        requestBytes: plan.requestBytes,
+        replyBytes: plan.replyBytes,
+        answersBeforeClose: plan.requests,
+        closeAfterNs,
+      };
+  }
+}
