@@ -74,6 +74,7 @@ const FIELDS: Record<string, string> = {
   portLow: "ports",
   queueBytes: "queue",
   queuePackets: "queue",
+  quotaPorts: "quota.ports",
   quotaSessions: "quota.sessions",
   reorderNs: "reorderBy",
   startNs: "start",
@@ -115,6 +116,7 @@ function listenOptions(listen: NonNullable<ScenarioHost["listen"]>[number]): Lis
       requestBytes: service.request,
       replyBytes: service.reply,
       bytes: service.bytes,
+      answersBeforeClose: service.answers,
       closeAfterNs: service.closeAfter,
     }),
   });
@@ -135,6 +137,7 @@ function natOptions(nat: ScenarioNat): NatOptions {
     overloading: nat.overloading,
     hairpinning: nat.hairpinning,
     quotaSessions: nat.quota?.sessions,
+    quotaPorts: nat.quota?.ports,
     tcpEstablishedNs: nat.timeouts?.established,
     tcpTransitoryNs: nat.timeouts?.transitory,
     udpNs: nat.timeouts?.udp,
@@ -211,7 +214,7 @@ function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
 /**
  * When the run ends, as `Simulation.run` takes it.
  *
- * @param report The report so far. A condition reads only counters that the run keeps as it goes.
+ * @param report The report so far, asked often: `() => simulation.liveReport()`.
  */
 export function runOptions(loaded: LoadedScenario, report: () => RunReport): RunOptions {
   const { untilNs, conditions } = loaded.run;

@@ -3,23 +3,15 @@
  *
  * @module
  */
-import {
-  formatAddress,
-  formatPrefix,
-  type IpAddress,
-  parseAddress,
-  parsePrefix,
-  prefixContains,
-} from "../base/address.ts";
 import { makeProfile } from "../transport/profile.ts";
-import { isPort, suggest, tryAdd } from "./fields.ts";
+import { isPort, suggest } from "./fields.ts";
 import type { Mistake } from "./issues.ts";
 import { formatPath, type Path } from "./positions.ts";
 import { profileOf } from "./profiles.ts";
-import type { Scenario, ScenarioHost, ScenarioLink, ScenarioNode } from "./schema.ts";
+import type { Scenario, ScenarioHost, ScenarioNode } from "./schema.ts";
 
-/** A host, one member `host[3]`, or members `host[0..9]`, as `from` and `to` call them. */
-export interface HostRef {
+/** A node, one member `clients[3]`, or members `clients[0..9]`, as links and workloads call them. */
+export interface NodeRef {
   /** The node. */
   name: string;
   /** First member; undefined: all. */
@@ -29,7 +21,7 @@ export interface HostRef {
 }
 
 /** Takes `clients[0..9]` apart; undefined where it is none. */
-export function parseHostRef(text: string): HostRef | undefined {
+export function parseNodeRef(text: string): NodeRef | undefined {
   const match = /^\s*([A-Za-z_][\w-]*)\s*(?:\[(\d+)(?:\.\.(\d+))?\])?\s*$/.exec(text);
   if (match === null) return undefined;
   const [, name, low, high] = match;
@@ -96,7 +88,6 @@ function* checkHost(scenario: Scenario, name: string, host: ScenarioHost): Gener
     const profile = host.profile;
     yield* checkProfile([...path, "profile"], () => profileOf(profile));
   }
-  if (host.address.includes("/")) yield* checkPopulationFits(scenario, name, host);
   if (host.extraAddresses !== undefined && (host.count ?? 1) > 1) {
     const at = [...path, "extraAddresses"];
     yield wrong(
@@ -128,50 +119,13 @@ function* checkListen(path: Path, host: ScenarioHost): Generator<Mistake> {
   }
 }
 
-/** A population's addresses must stay in its subnet; behind a population of NATs they start anew. */
-function* checkPopulationFits(scenario: Scenario, name: string, host: ScenarioHost): Generator<Mistake> {
-  const count = Math.ceil((host.count ?? 1) / natsBefore(scenario, name));
-  const prefix = parsePrefix(host.address);
-  const last = tryAdd(prefix.address, count - 1);
-  if (last !== undefined && prefixContains(prefix, last)) return;
-  const at = ["nodes", name, "address"];
-  const from = formatAddress(prefix.address);
-  yield wrong(
-    at,
-    `${formatPath(at)} is ${
-      JSON.stringify(host.address)
-    }: ${count} addresses from ${from} on do not fit in the subnet ${formatPrefix(prefix)}.`,
-  );
-}
-
-/** How many gateways of one population the hosts are spread over: 1 if they are not behind such. */
-function natsBefore(scenario: Scenario, name: string): number {
-  let nats = 1;
-  const seen = new Set([name]);
-  const open = [name];
-  for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    for (const { between } of scenario.links ?? []) {
-      if (!between.includes(at)) continue;
-      const other = between[0] === at ? between[1] : between[0];
-      const node = scenario.nodes[other];
-      if (node === undefined || seen.has(other)) continue;
-      seen.add(other);
-      if (node.kind === "router") open.push(other);
-      if (node.kind === "nat") nats = Math.max(nats, node.count ?? 1);
-    }
-  }
-  return nats;
-}
-
 function* checkLinks(scenario: Scenario): Generator<Mistake> {
   const nodes = Object.keys(scenario.nodes);
   const names = new Map<string, number>();
   for (const [i, link] of (scenario.links ?? []).entries()) {
     const path = ["links", i];
     for (const [end, node] of link.between.entries()) {
-      if (nodes.includes(node)) continue;
-      const at = [...path, "between", end];
-      yield wrong(at, `${formatPath(at)}: there is no node ${JSON.stringify(node)}: ${suggest(node, nodes)}`);
+      yield* checkMembers(scenario, [...path, "between", end], node, nodes, "a node such as clients or clients[0..9]");
     }
     if (link.between[0] === link.between[1]) {
       const at = [...path, "between"];
@@ -184,48 +138,13 @@ function* checkLinks(scenario: Scenario): Generator<Mistake> {
       yield wrong(path, `${formatPath(path)} has the same name as links[${other}], ${JSON.stringify(name)}: ${why}.`);
     }
     names.set(name, i);
-    yield* checkSubnet(scenario, link, path);
   }
-}
-
-function* checkSubnet(scenario: Scenario, link: ScenarioLink, path: Path): Generator<Mistake> {
-  if (link.subnet === undefined) return;
-  const prefix = parsePrefix(link.subnet);
-  for (const end of link.between) {
-    const node = scenario.nodes[end];
-    for (const address of addressesOn(scenario, node, end, link)) {
-      if (address === undefined || prefixContains(prefix, address)) continue;
-      const at = ["nodes", end, "address"];
-      const text = formatAddress(address);
-      yield wrong(
-        at,
-        `${formatPath(at)}: ${text} is outside the subnet ${formatPrefix(prefix)} of ${formatPath(path)}.`,
-      );
-      break;
-    }
-  }
-}
-
-/** First and last address of a node on a link. */
-function addressesOn(
-  scenario: Scenario,
-  node: ScenarioNode | undefined,
-  name: string,
-  link: ScenarioLink,
-): (IpAddress | undefined)[] {
-  if (node?.kind === "host") {
-    const first = parseAddress(node.address.split("/")[0]);
-    return [first, tryAdd(first, Math.ceil((node.count ?? 1) / natsBefore(scenario, name)) - 1)];
-  }
-  if (node?.kind !== "nat") return [];
-  const inside = link.inside ?? link.between[1] === name;
-  const address = inside ? node.inside : node.address.split("/")[0];
-  return address === undefined ? [] : [parseAddress(address)];
 }
 
 function* checkWorkloads(scenario: Scenario): Generator<Mistake> {
   const names = new Map<string, number>();
   const parts = islands(scenario);
+  const hosts = nodesOf(scenario, "host");
   for (const [i, workload] of (scenario.workloads ?? []).entries()) {
     const path = ["workloads", i];
     const other = names.get(workload.name);
@@ -244,13 +163,7 @@ function* checkWorkloads(scenario: Scenario): Generator<Mistake> {
     }
     const sources: string[] = [];
     for (const [at, text] of each(workload.from, [...path, "from"])) {
-      const found = yield* checkHostRef(
-        scenario,
-        at,
-        text,
-        parseHostRef(text),
-        "a host such as clients or clients[0..9]",
-      );
+      const found = yield* checkMembers(scenario, at, text, hosts, "a host such as clients or clients[0..9]");
       if (found !== undefined) sources.push(found);
     }
     for (const [at, text] of each(workload.to, [...path, "to"])) {
@@ -283,48 +196,60 @@ function* checkDestination(
   const host = text.slice(0, colon);
   // An address: the network knows whether it exists.
   if (/^\d+\.\d+\.\d+\.\d+$|^\[.*\]$/.test(host)) return;
-  const name = yield* checkHostRef(scenario, path, text, parseHostRef(host), expected);
+  const name = yield* checkMembers(
+    scenario,
+    path,
+    text,
+    nodesOf(scenario, "host", "nat"),
+    expected,
+    parseNodeRef(host) ?? null,
+  );
   const stranger = sources.find((source) => name !== undefined && parts.get(source) !== parts.get(name));
   if (stranger !== undefined) {
     yield wrong(path, `${formatPath(path)} is ${JSON.stringify(text)}: no links lead from ${stranger} to ${name}.`);
   }
 }
 
-function* checkHostRef(
+/** The node that `name`, `name[3]` or `name[0..9]` calls, if it is one of `allowed` and has those members. */
+function* checkMembers(
   scenario: Scenario,
   path: Path,
   text: string,
-  ref: HostRef | undefined,
+  allowed: readonly string[],
   expected: string,
+  ref: NodeRef | null = parseNodeRef(text) ?? null,
 ): Generator<Mistake, string | undefined> {
   const is = `${formatPath(path)} is ${JSON.stringify(text)}`;
-  if (ref === undefined) {
+  if (ref === null) {
     yield wrong(path, `${is}: expected ${expected}.`);
     return undefined;
   }
-  const hosts = Object.keys(scenario.nodes).filter((name) => scenario.nodes[name].kind === "host");
-  const node = Object.hasOwn(scenario.nodes, ref.name) ? scenario.nodes[ref.name] : undefined;
-  if (node?.kind !== "host") {
+  if (!allowed.includes(ref.name)) {
+    const node = Object.hasOwn(scenario.nodes, ref.name) ? scenario.nodes[ref.name] : undefined;
     const what = node === undefined
       ? `there is no node ${JSON.stringify(ref.name)}`
       : `${ref.name} is a ${node.kind} and not a host`;
-    yield wrong(path, `${is}: ${what}: ${suggest(ref.name, hosts)}`);
+    yield wrong(path, `${is}: ${what}: ${suggest(ref.name, allowed)}`);
     return undefined;
   }
-  const count = node.count ?? 1;
+  const count = scenario.nodes[ref.name].count ?? 1;
   const { low = 0, high = count - 1 } = ref;
   if (low > high) yield wrong(path, `${is}: expected the lower member first, as in ${ref.name}[${high}..${low}].`);
   else if (high >= count) {
-    yield wrong(path, `${is}: the members of ${ref.name} are ${ref.name}[0] to ${ref.name}[${count - 1}].`);
+    yield wrong(path, `${is}: ${ref.name} has the members ${ref.name}[0] to ${ref.name}[${count - 1}].`);
   }
   return ref.name;
+}
+
+function nodesOf(scenario: Scenario, ...kinds: ScenarioNode["kind"][]): string[] {
+  return Object.keys(scenario.nodes).filter((name) => kinds.includes(scenario.nodes[name].kind));
 }
 
 /** Which part of the network each node is in; nodes of one part are joined by links. */
 function islands(scenario: Scenario): Map<string, number> {
   const part = new Map(Object.keys(scenario.nodes).map((name, i) => [name, i]));
-  for (const { between: [a, b] } of scenario.links ?? []) {
-    const [keep, drop] = [part.get(a), part.get(b)];
+  for (const { between } of scenario.links ?? []) {
+    const [keep, drop] = between.map((end) => part.get(parseNodeRef(end)?.name ?? ""));
     if (keep === undefined || drop === undefined || keep === drop) continue;
     for (const [name, number] of part) if (number === drop) part.set(name, keep);
   }

@@ -52,7 +52,8 @@ export class LoadedScenario {
    */
   error(subject: string, sentence: string): InputError {
     const steps = resolveSteps(this.#source.value, parseSteps(subject) ?? []);
-    return this.#source.error({ path: steps, atKey: false, sentence });
+    const start = /^[A-Z][a-z ]/.test(sentence) ? sentence[0].toLowerCase() + sentence.slice(1) : sentence;
+    return this.#source.error({ path: steps, atKey: false, sentence: `${formatPath(steps)}: ${start}` });
   }
 }
 

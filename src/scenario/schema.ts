@@ -87,6 +87,7 @@ const serviceSchema = f.fields({
   request: f.bytes(1).optional().describe("respond: bytes of one request."),
   reply: f.bytes().optional().describe("respond: bytes of one reply."),
   bytes: f.bytes().optional().describe("source: bytes to send."),
+  answers: f.whole(1).optional().describe("respond: answers after which closeAfter begins. Default 1."),
   closeAfter: f.duration.optional().describe("The server closes so long after its last answer. Default never."),
 }, "a service such as { kind: respond, request: 100, reply: 1000 }");
 
@@ -156,8 +157,10 @@ const natSchema = f.fields({
     udp: f.duration.optional().describe("UDP session. Default 5m (RFC 4787)."),
     icmp: f.duration.optional().describe("ICMP query. Default 60s (RFC 5508)."),
   }, "timeouts such as { established: 2h4m }").optional().describe("How long idle sessions are kept."),
-  quota: f.fields({ sessions: f.whole(1).describe("Sessions of one inner address at most.") }, "{ sessions: 256 }")
-    .optional().describe("What one subscriber may take. Default unlimited."),
+  quota: f.fields({
+    sessions: f.whole(1).optional().describe("Sessions of one inner address at most."),
+    ports: f.whole(1).optional().describe("External ports of one inner address at most."),
+  }, "a quota such as { sessions: 256 }").optional().describe("What one subscriber may take. Default unlimited."),
   forwards: list(forwardSchema, "forwards").optional().describe("Static port forwards."),
   onRefusal: f.choice(["drop", "icmp"]).optional().describe(
     "What an inner host is told when its packet is refused: nothing, or ICMP administratively prohibited. Default drop.",
@@ -183,9 +186,9 @@ const direction = {
 
 const linkSchema = f.fields({
   name: f.text("a name").optional().describe("Default: its ends, a--b. Two links between the same nodes need names."),
-  between: z.tuple([f.text("a node's name"), f.text("a node's name")], {
+  between: z.tuple([f.text("a node such as clients"), f.text("a node such as clients")], {
     error: "expected two nodes such as [clients, r1]",
-  }).describe("Its two ends. At a NAT: [inner node, nat] or [nat, outer node]."),
+  }).describe("Its two ends. At a NAT: [inner node, nat] or [nat, outer node]. Of populations, one link each."),
   ...direction,
   delaySpread: f.fields({
     steps: f.whole(1).describe("How many different delays."),
@@ -234,7 +237,7 @@ const exchange = {
 };
 
 const workloadSchema = z.discriminatedUnion("kind", [
-  f.fields({ kind: z.literal("hold").describe("Open, and stay open."), ...workload, ...exchange }, "a workload"),
+  f.fields({ kind: z.literal("hold").describe("Open, and stay open."), ...workload }, "a workload"),
   f.fields({
     kind: z.literal("request-response").describe("Requests out, replies back."),
     ...workload,
