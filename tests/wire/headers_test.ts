@@ -192,6 +192,13 @@ Deno.test("IPv4: a wrong checksum is accepted only if asked", () => {
   assertEquals([header.totalLength, header.ttl, header.protocol, header.dontFragment], [0x73, 64, 17, true]);
 });
 
+Deno.test("IPv4: a total length below the header's is refused", () => {
+  const bytes = fromHex("4500 0013 0000 4000 4011 0000 c0a8 0001 c0a8 00c7");
+  const result = decodeIpv4(bytes, 0, 20, { verifyChecksum: false });
+  assert(isWireError(result));
+  assertEquals([result.layer, result.code], ["ipv4", "length"]);
+});
+
 Deno.test("IPv4: options that no header can hold are a RangeError", () => {
   const [header] = fc.sample(anyIpv4, 1);
   for (const length of [3, 44]) {
@@ -210,7 +217,7 @@ Deno.test("TCP options: a Linux SYN's decode in order, each by name", () => {
 });
 
 Deno.test("TCP options: unknown kinds and known kinds of foreign lengths keep their bytes", () => {
-  const bytes = fromHex("2204abcd 0203ff01 0502 fd02");
+  const bytes = fromHex("2204abcd 0203ff01 0502 fd02 0505aabb cc010101");
   const options = decodeTcpOptions(bytes);
   assertEquals(options, [
     { kind: "unknown", number: 34, data: fromHex("abcd") },
@@ -218,11 +225,15 @@ Deno.test("TCP options: unknown kinds and known kinds of foreign lengths keep th
     { kind: "nop" },
     { kind: "unknown", number: 5, data: new Uint8Array() },
     { kind: "unknown", number: 253, data: new Uint8Array() },
+    { kind: "unknown", number: 5, data: fromHex("aabbcc") },
+    { kind: "nop" },
+    { kind: "nop" },
+    { kind: "nop" },
   ]);
   assert(!isWireError(options));
-  const again = new Uint8Array(12);
-  assertEquals(encodeTcpOptions(options, again), 12);
-  assertEquals(again, fromHex("2204abcd 0203ff01 0502 fd02"));
+  const again = new Uint8Array(20);
+  assertEquals(encodeTcpOptions(options, again), 20);
+  assertEquals(again, bytes);
 });
 
 Deno.test("TCP options: illegal lengths are refused (MUST-7), padding after the end is dropped (MUST-69)", () => {

@@ -128,7 +128,8 @@ Deno.test("other segments carry NOP NOP TS and NOP NOP SACK, and no more blocks 
   assertEquals(packetBytes(w.pool, p, false), bytes.length);
   const none = buildRow(w, { ...SPEC, control, sack: [] });
   w.pool.extraOf(none);
-  assertEquals(encoded(w, none).length, packetBytes(w.pool, none, false));
+  assertEquals(encoded(w, none).length, 20 + 20 + 12);
+  assertEquals(packetBytes(w.pool, none, false), 20 + 20 + 12);
 });
 
 Deno.test("virtual payload begins at the sequence number, and one later behind a SYN", () => {
@@ -367,4 +368,43 @@ Deno.test("encoding UDP rows of any length keeps the datagram's length in step",
     const at = spec.source.family === 6 ? 40 : 20;
     assertEquals(bytes[at + 4] << 8 | bytes[at + 5], 8 + spec.length);
   }));
+});
+
+Deno.test("a flipped bit past the packet's end, as after a shorter rewriting, wraps", () => {
+  const w = world();
+  const p = buildRow(w, SPEC);
+  w.pool.rows.words[p * PACKET.STRIDE + PACKET.CORRUPT] = 1 + 40 * 8 + 8;
+  assertEquals(encoded(w, p)[1], 0x80);
+});
+
+/** An ICMP error about a SYN with data and options, that quotes `transport` bytes of it. */
+function quoting(w: World, transport: number): Uint8Array {
+  const control = SPEC.control | CONTROL.HAS_MSS | CONTROL.HAS_TIMESTAMPS;
+  const offending = buildRow(w, { ...SPEC, control, sequence: 1000, length: 50 });
+  const header = { control: PROTOCOL.ICMP << CONTROL.PROTOCOL_SHIFT, ports: 11 << 24, sequence: 0, window: 0 };
+  const error = buildRow(w, { ...SPEC, ...header });
+  quotePacket(w.pool, error, offending, false);
+  w.pool.rows.words[error * PACKET.STRIDE + PACKET.LENGTH] = 20 + transport;
+  return encoded(w, error);
+}
+
+Deno.test("a long quote tells flags, window and data length apart from options, and carries the data behind a SYN", () => {
+  const w = world();
+  const bytes = quoting(w, 20 + 16 + 50);
+  assertEquals(bytes.slice(28 + 20 + 20, 28 + 20 + 36), new Uint8Array(16).fill(1));
+  assertEquals([...bytes.slice(28 + 20 + 36)], Array.from({ length: 50 }, (_, i) => virtualByte(1001 + i)));
+  const extra = w.pool.rows.words[decoded(w, bytes) * PACKET.STRIDE + PACKET.EXTRA] * EXTRA.STRIDE;
+  const quoted = w.pool.extras.words.subarray(extra, extra + EXTRA.STRIDE);
+  assertEquals(quoted[EXTRA.QUOTED_LENGTH], 50);
+  assertEquals(quoted[EXTRA.QUOTED_CONTROL], SPEC.control);
+  assertEquals(quoted[EXTRA.QUOTED_WINDOW_TTL_TOS] >>> 16, SPEC.window);
+});
+
+Deno.test("a quoted fragment without its transport header is refused", () => {
+  const w = world();
+  const bytes = quoting(w, 8);
+  bytes[28 + 7] = 1;
+  const result = decodePacket(w.pool, w.addresses, bytes, { verifyChecksums: false });
+  assert(isWireError(result));
+  assertEquals([result.layer, result.code], ["icmp", "fragment"]);
 });
