@@ -152,12 +152,11 @@ function refuseDuplicate(
 ): void {
   const first = seen.get(key);
   if (first !== undefined) {
-    const kinds: Record<string, string> = { nodes: "Two nodes have", profiles: "Two profiles have" };
-    const who = path.length === 1 ? kinds[String(path[0])] : undefined;
+    const who = path.length === 1 && (path[0] === "nodes" || path[0] === "profiles") ? path[0] : undefined;
     const line = positions.lineColumn(first).line;
     const what = who === undefined
       ? `${formatPath([...path, key])} is given twice (first on line ${line}): keep one.`
-      : `${who} the name ${JSON.stringify(key)} (the first is on line ${line}): rename one.`;
+      : `Two ${who} have the name ${JSON.stringify(key)} (the first is on line ${line}): rename one.`;
     throw errorAt(file, positions, offset, [...path, key], what);
   }
   seen.set(key, offset);

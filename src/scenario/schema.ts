@@ -102,7 +102,7 @@ const listenSchema = z.union([
   }, "a port such as 443, or { port: 443, backlog: 128 }"),
 ], { error: "expected a port such as 443, or { port: 443, backlog: 128 }" });
 
-const count = f.whole(1, 1e8).optional().describe("How many alike. Members are called name[0], name[1], ….");
+const count = f.whole(1, 16_000_000).optional().describe("How many alike. Members are called name[0], name[1], ….");
 
 const hostSchema = f.fields({
   kind: z.literal("host").describe("An end of connections."),

@@ -40,7 +40,7 @@ Deno.test("--set changes any field: by index, by name, and where nothing was", (
 Deno.test("a wrong value names the flag and not the file", () => {
   assertEquals(
     complaint("nodes.clients.count=some"),
-    '--set nodes.clients.count=some: nodes.clients.count is "some": expected a whole number from 1 to 100000000.',
+    '--set nodes.clients.count=some: nodes.clients.count is "some": expected a whole number from 1 to 16000000.',
   );
   assertStringIncludes(
     complaint("links.access.delay=5mz"),
