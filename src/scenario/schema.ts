@@ -320,7 +320,6 @@ export function scenarioJsonSchema(): Record<string, unknown> {
   const { $schema, ...rest } = schema;
   return {
     $schema,
-    $id: "https://raw.githubusercontent.com/fourtuple/fourtuple/main/schema/scenario.schema.json",
     title: "fourtuple scenario",
     description: "A network, what its hosts do, and what is expected of it.",
     ...rest,
