@@ -7,7 +7,7 @@ import { InputError } from "../base/errors.ts";
 import type { RunReport } from "../report/document.ts";
 import { reportJson } from "../report/json.ts";
 import { failedExpectations, summary, type SummaryOptions } from "../report/summary.ts";
-import { buildSimulation, runOptions } from "../scenario/build.ts";
+import { runOptions } from "../scenario/build.ts";
 import { evaluateExpect } from "../scenario/expect.ts";
 import { type LoadedScenario, loadScenario } from "../scenario/load.ts";
 import type { Override } from "../scenario/set.ts";
@@ -16,7 +16,7 @@ import { HELP, readArguments, type SimulateArguments } from "./arguments.ts";
 import { Captures } from "./capture.ts";
 import { parseFilter } from "./filter.ts";
 import { pathFromInvocation, readScenarioText } from "./files.ts";
-import { availableMemory, checkMemory } from "./memory.ts";
+import { availableMemory, buildWithinMemory } from "./memory.ts";
 import { LineWriter, ReaderGone, writeAll } from "./output.ts";
 import { PacketPrinter } from "./packets.ts";
 import { ProgressLine, terminalColumns } from "./progress.ts";
@@ -54,8 +54,7 @@ export async function main(args: readonly string[]): Promise<number> {
 async function simulate(asked: SimulateArguments): Promise<number> {
   const filter = asked.filter === undefined ? undefined : parseFilter(asked.filter);
   const loaded = loadScenario(asked.file, readScenarioText(asked.file), overridesOf(asked));
-  const simulation = buildSimulation(loaded);
-  checkMemory(simulation.estimateBytes, availableMemory(), asked.file);
+  const simulation = buildWithinMemory(loaded, availableMemory());
 
   const lines = new LineWriter(asked.json ? Deno.stderr : Deno.stdout);
   const printer = asked.packets ? new PacketPrinter(lines, filter) : undefined;
@@ -78,7 +77,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   try {
     const { ended, wallSeconds, peakRssBytes } = await runInSlices(
       simulation,
-      runOptions(loaded, () => simulation.report()),
+      runOptions(loaded, () => simulation.liveReport()),
       () => {
         progress.update(simulation.progress());
         lines.flush();

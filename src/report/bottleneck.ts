@@ -61,8 +61,9 @@ export function nearLimits(report: RunReport): LimitReport[] {
 
 /** `"28,232 of 28,232 ephemeral ports towards 192.0.2.1:443"`; memory in bytes for people. */
 export function usedOfCapacity(limit: LimitReport): string {
-  const write = limit.limit === "memory" ? bytes : formatCount;
-  const unit = limit.detail === "" ? UNITS[limit.limit] : limit.detail;
+  const memory = limit.limit === "memory";
+  const write = memory ? bytes : formatCount;
+  const unit = memory || limit.detail === "" ? UNITS[limit.limit] : limit.detail;
   if (!Number.isFinite(limit.capacity)) return `${write(limit.used)} ${unit} (unlimited)`;
   return `${write(limit.used)} of ${write(limit.capacity)} ${unit}`;
 }

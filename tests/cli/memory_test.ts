@@ -1,18 +1,44 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { InputError } from "../../src/base/errors.ts";
-import { availableMemory, checkMemory } from "../../src/cli/memory.ts";
+import { availableMemory, buildWithinMemory, roughEstimate } from "../../src/cli/memory.ts";
+import { loadScenario } from "../../src/scenario/load.ts";
 
-Deno.test("a workload that fits is let through", () => {
-  checkMemory(1e9, 2e9, "a.yaml");
-  checkMemory(1e15, Infinity, "a.yaml");
+const TEXT = `
+nodes:
+  server: { kind: host, address: 192.0.2.1/24, listen: [443] }
+  clients: { kind: host, count: 100, address: 10.0.0.1/8 }
+links:
+  - { between: [clients, server], delay: 1ms }
+workloads:
+  - { name: load, kind: hold, from: clients, to: server:443, connections: 1000 }
+`;
+
+const load = (...set: string[]) => loadScenario("big.yaml", TEXT, set);
+
+Deno.test("a workload that fits is built", () => {
+  assertEquals(buildWithinMemory(load(), 16e9).nowNs, 0);
 });
 
-Deno.test("a workload larger than the machine's memory is refused with the estimate", () => {
-  const error = assertThrows(() => checkMemory(40e12, 16e9, "a.yaml"), InputError);
-  assertEquals(
+Deno.test("a workload larger than the machine's memory is refused with the estimate, before it is built", () => {
+  const set = "workloads.load.connections=1000000000";
+  const error = assertThrows(() => buildWithinMemory(load(set), 16e9), InputError);
+  assert(
+    /^big\.yaml: this needs about \d+ GB of memory, and this machine has 16 GB available: /.test(error.message),
     error.message,
-    "a.yaml: this workload needs about 40 TB of memory, and this machine has 16 GB available: " +
-      "fewer connections or hosts at once would fit.",
+  );
+});
+
+Deno.test("a population larger than the machine's memory is refused", () => {
+  assertThrows(() => buildWithinMemory(load("nodes.clients.count=16000000"), 1e9), InputError, "of memory");
+});
+
+Deno.test("the estimate counts connections that last, and those of a rate only as long as they are there", () => {
+  const thousand = roughEstimate(load());
+  assert(roughEstimate(load("workloads.load.connections=2000")) > thousand);
+  const passing = ["workloads.load.hold=0s", "workloads.load.arrivals={ kind: rate, rate: 10/s }"];
+  assertEquals(
+    roughEstimate(load(...passing, "workloads.load.connections=1000000")),
+    roughEstimate(load(...passing)),
   );
 });
 
