@@ -87,7 +87,9 @@ function insert(
   cold[k + OOO_BYTES] += (end - seq) | 0;
   // Counted bytes join the counted range before them.
   const p = previous * OOO_STRIDE;
-  if (previous !== 0 && bytes === null && ranges[p + PAYLOAD] === 0 && ranges[p + END] === seq && ranges[p + FIN] === 0) {
+  if (
+    previous !== 0 && bytes === null && ranges[p + PAYLOAD] === 0 && ranges[p + END] === seq && ranges[p + FIN] === 0
+  ) {
     ranges[p + END] = end;
     if (fin) ranges[p + FIN] = 1;
     return previous;

@@ -6,7 +6,15 @@
  */
 import { congestionOf } from "./congestion/types.ts";
 import { growWindow } from "./output.ts";
-import { armRetransmit, dropHead, inFlight, markAllLost, markLost, retransmitLost, retransmitRecord } from "./retransmit.ts";
+import {
+  armRetransmit,
+  dropHead,
+  inFlight,
+  markAllLost,
+  markLost,
+  retransmitLost,
+  retransmitRecord,
+} from "./retransmit.ts";
 import { sampleRtt } from "./rtt.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, CA, COLD, RTX, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";

@@ -8,6 +8,7 @@ import type { AddressTable } from "../base/address.ts";
 import type { ByteRing } from "../store/ring.ts";
 import { alignedWords, RowPool } from "../store/rows.ts";
 import { Demux } from "../transport/demux.ts";
+import { PortAllocator } from "../transport/ports.ts";
 import type { HostTable } from "../transport/hosts.ts";
 import type { Profile, ProfileTable } from "../transport/profile.ts";
 import type { PacketPool } from "../wire/packet.ts";
@@ -68,6 +69,8 @@ export class TcpStack {
   readonly profiles: ProfileTable;
   /** Demultiplexing: connections, TIME_WAIT and SYN_RECEIVED rows. */
   readonly demux: Demux;
+  /** Ephemeral ports. */
+  readonly ports: PortAllocator;
 
   /** Hot lines: `tcbs.words[conn * TCB.STRIDE + field]`. */
   readonly tcbs: RowPool;
@@ -142,6 +145,12 @@ export class TcpStack {
     this.timeWaits = new RowPool({ strideWords: TIME_WAIT_ROW.STRIDE });
     this.listeners = new RowPool({ strideWords: LISTENER.STRIDE, capacity: 16 });
     this.demux = new Demux({ pools: [this.tcbs, this.timeWaits, this.synRows], capacity });
+    this.ports = new PortAllocator({
+      seed: options.seed,
+      hosts: this.hosts,
+      addresses: this.addresses,
+      demux: this.demux,
+    });
     this.secret0 = options.seed | 0;
     this.secret1 = (Math.floor(options.seed / 2 ** 32) | 0) ^ 0x69736e;
   }

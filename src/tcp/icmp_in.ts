@@ -1,0 +1,111 @@
+/**
+ * ICMP errors for connections (RFC 9293 3.9.2.2, RFC 5927, RFC 1191, RFC 8201), as Linux's `tcp_v4_err`.
+ *
+ * @module
+ */
+import { ERRNO } from "../base/errors.ts";
+import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
+import { finish } from "./finish.ts";
+import { markLost, retransmitLost } from "./retransmit.ts";
+import type { TcpStack } from "./stack.ts";
+import { ROW_KIND, STATE } from "./state/states.ts";
+import { COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
+
+/** Least path MTU that is believed (Linux `min_pmtu`; RFC 8200's for IPv6). */
+const LEAST_MTU = 552;
+const LEAST_MTU6 = 1280;
+/** RFC 1191 7.1: plateaus, for routers that do not tell the MTU. */
+const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, 552];
+
+/** What an ICMP error says, once type and code have been read. */
+export const ICMP_MEANING = { NOTHING: 0, SOFT: 1, HARD: 2, TOO_BIG: 3, QUENCH: 4 } as const;
+
+/** The errno that an ICMP (or, if `v6`, ICMPv6) error stands for, 0 if it is none for TCP. Negative: a hard error. */
+export function icmpErrno(type: number, code: number, v6: boolean): number {
+  if (v6) {
+    if (type === 1) return code === 4 ? -ERRNO.ECONNREFUSED : code === 0 ? ERRNO.ENETUNREACH : ERRNO.EHOSTUNREACH;
+    return type === 3 ? ERRNO.EHOSTUNREACH : type === 4 ? -ERRNO.EPROTO : 0;
+  }
+  if (type === 11) return ERRNO.EHOSTUNREACH;
+  if (type === 12) return -ERRNO.EPROTO;
+  if (type !== 3) return 0;
+  switch (code) {
+    case 0:
+    case 6:
+    case 9:
+    case 11:
+      return ERRNO.ENETUNREACH;
+    case 2:
+    case 3:
+      return -ERRNO.ECONNREFUSED;
+    default:
+      return ERRNO.EHOSTUNREACH;
+  }
+}
+
+/** An ICMP error has arrived at a host. The packet stays the driver's. */
+export function icmpErrorIn(stack: TcpStack, host: number, p: number): void {
+  const packets = stack.packets.rows.words;
+  const o = p * PACKET.STRIDE;
+  const extra = packets[o + PACKET.EXTRA];
+  if ((packets[o + PACKET.CONTROL] & CONTROL.QUOTES) === 0 || extra === 0) return;
+  const quotes = stack.packets.extras.words;
+  const e = extra * EXTRA.STRIDE;
+  if (quotes[e + EXTRA.QUOTED_CONTROL] >>> CONTROL.PROTOCOL_SHIFT !== PROTOCOL.TCP) return;
+  // The quoted packet is one of ours: its source is our side.
+  const local = quotes[e + EXTRA.QUOTED_SRC];
+  const remote = quotes[e + EXTRA.QUOTED_DST];
+  const value = stack.demux.find(host, local, remote, quotes[e + EXTRA.QUOTED_PORTS]);
+  if (value === 0 || (value & 3) !== ROW_KIND.CONNECTION) return;
+  const conn = value >>> 2;
+  const words = stack.tcbs.words;
+  const c = conn * TCB.STRIDE;
+  const seq = quotes[e + EXTRA.QUOTED_SEQ];
+  const state = words[c + TCB.STATE];
+  // RFC 5927 4.1 (as Linux): the quoted sequence number must be in flight.
+  if (((seq - words[c + TCB.SND_UNA]) | 0) < 0 || ((seq - words[c + TCB.SND_NXT]) | 0) > 0) return;
+  stack.counters.icmpErrors++;
+  const type = packets[o + PACKET.PORTS] >>> 24;
+  const code = (packets[o + PACKET.PORTS] >>> 16) & 0xff;
+  const v6 = packets[o + PACKET.CONTROL] >>> CONTROL.PROTOCOL_SHIFT === PROTOCOL.ICMPV6;
+  if (v6 ? type === 2 : type === 3 && code === 4) {
+    tooBig(stack, conn, v6 ? packets[o + PACKET.SEQ] >>> 0 : packets[o + PACKET.SEQ] & 0xffff, v6);
+    return;
+  }
+  // RFC 9293 3.9.2.2 MUST-55: source quench is ignored.
+  const error = icmpErrno(type, code, v6);
+  if (error === 0) return;
+  const name = state & FLAG.STATE_MASK;
+  if (name === STATE.SYN_SENT || name === STATE.SYN_RECEIVED) {
+    // RFC 9293 3.9.2.2 SHLD-26, and RFC 5461 4.1 as Linux: any error ends an attempt.
+    finish(stack, conn, Math.abs(error));
+    return;
+  }
+  // MUST-56: soft errors do not abort; RFC 5927 6: nor do "hard" ones once synchronized. They are remembered.
+  stack.cold.words[stack.coldOf(conn) * COLD.STRIDE + COLD.SOFT_ERROR] = Math.abs(error);
+}
+
+/** The path takes no packet so large: lower the MSS and send again what was too big (RFC 1191, RFC 8201). */
+function tooBig(stack: TcpStack, conn: number, told: number, v6: boolean): void {
+  const words = stack.tcbs.words;
+  const c = conn * TCB.STRIDE;
+  const headers = (v6 ? 60 : 40) + ((words[c + TCB.STATE] & FLAG.TIMESTAMPS) !== 0 ? 12 : 0);
+  const mss = words[c + TCB.MSS] & 0xffff;
+  const mtu = told !== 0 ? told : PLATEAUS.find((plateau) => plateau < mss + headers) ?? LEAST_MTU;
+  const lowered = Math.max(mtu, v6 ? LEAST_MTU6 : LEAST_MTU) - headers;
+  if (lowered >= mss) return;
+  words[c + TCB.MSS] = (words[c + TCB.MSS] & ~0xffff) | lowered;
+  const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
+  if (row === 0) return;
+  const k = row * COLD.STRIDE;
+  const records = stack.segments.words;
+  for (
+    let record = stack.cold.words[k + COLD.RTX_HEAD];
+    record !== 0;
+    record = records[record * RTX.STRIDE + RTX.NEXT]
+  ) {
+    const r = record * RTX.STRIDE;
+    if (((records[r + RTX.END] - records[r + RTX.SEQ]) | 0) > lowered) markLost(stack, k, record);
+  }
+  retransmitLost(stack, conn);
+}

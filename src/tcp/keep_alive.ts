@@ -1,0 +1,61 @@
+/**
+ * Keep-alives (RFC 9293 3.8.4 MUST-24 to MUST-29): off unless asked for, and nothing is armed while they are off.
+ *
+ * @module
+ */
+import { ERRNO } from "../base/errors.ts";
+import { finish } from "./finish.ts";
+import { sendConnectionReset, sendProbe } from "./segment_out.ts";
+import { keepAliveSettings } from "./settings.ts";
+import type { TcpStack } from "./stack.ts";
+import { ROW_KIND, STATE } from "./state/states.ts";
+import { ACK_STATE, COLD, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+
+const ACTIVE_STATES = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 << STATE.FIN_WAIT_1) |
+  (1 << STATE.FIN_WAIT_2) | (1 << STATE.CLOSING) | (1 << STATE.LAST_ACK);
+
+/** Starts the keep-alive timer if keep-alives are on (RFC 9293 3.8.4 MUST-25: default off). */
+export function armKeepAlive(stack: TcpStack, conn: number): void {
+  const state = stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE];
+  if ((state & FLAG.KEEP_ALIVE) === 0 || ((1 << (state & FLAG.STATE_MASK)) & ACTIVE_STATES) === 0) return;
+  setDeadline(stack, conn, keepAliveSettings(stack, conn).idleMs);
+}
+
+/** Sets the deadline without counting the timer among those that keep a run alive. */
+function setDeadline(stack: TcpStack, conn: number, delayMs: number): void {
+  const at = conn * TIMER.STRIDE;
+  const timers = stack.timers;
+  const deadline = ((stack.nowTick + delayMs) | 0) || 1;
+  timers[at + TIMER.KEEPALIVE] = deadline;
+  const queued = timers[at + TIMER.QUEUED_AT];
+  if (queued === 0 || ((deadline - queued) | 0) < 0) {
+    timers[at + TIMER.QUEUED_AT] = deadline;
+    stack.requestTimer((conn << 2) | ROW_KIND.CONNECTION, deadline);
+  }
+}
+
+/** The keep-alive timer went off. */
+export function keepAliveFired(stack: TcpStack, conn: number): void {
+  const words = stack.tcbs.words;
+  const c = conn * TCB.STRIDE;
+  const { idleMs, intervalMs, probes } = keepAliveSettings(stack, conn);
+  const at = conn * WARM.STRIDE + WARM.ACK_STATE;
+  const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
+  const flying = row !== 0 && stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] !== 0;
+  if (flying || words[c + TCB.SND_END] !== words[c + TCB.SND_NXT] && stack.timers[conn * TIMER.STRIDE] !== 0) {
+    // Data in flight or a shut window: the other timers find a dead peer.
+    setDeadline(stack, conn, idleMs);
+    return;
+  }
+  const sent = (stack.warm[at] >> ACK_STATE.RETRIES_AT) & 0xff;
+  if (sent >= probes) {
+    sendConnectionReset(stack, conn);
+    finish(stack, conn, ERRNO.ETIMEDOUT);
+    return;
+  }
+  // RFC 9293 3.8.4 MUST-29: one unanswered probe is not death.
+  stack.warm[at] = (stack.warm[at] & ~(0xff << ACK_STATE.RETRIES_AT)) | ((sent + 1) << ACK_STATE.RETRIES_AT);
+  stack.counters.keepAliveProbes++;
+  sendProbe(stack, conn);
+  setDeadline(stack, conn, intervalMs);
+}

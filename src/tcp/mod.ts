@@ -1,0 +1,30 @@
+/**
+ * The TCP core: re-exports for drivers (simulator, socket layer, packetdrill runner).
+ *
+ * @module
+ */
+import "./congestion/newreno.ts";
+
+export { abort, closeConnection, shutdownWrite } from "./close.ts";
+export { connect, type ConnectOptions } from "./connect.ts";
+export { TcpCounters } from "./counters.ts";
+export { releaseAfterEvent } from "./finish.ts";
+export { icmpErrorIn } from "./icmp_in.ts";
+export {
+  type ConnectionInfo,
+  connectionInfo,
+  connectionState,
+  type ListenerInfo,
+  listenerInfo,
+  stateCounts,
+} from "./info.ts";
+export { accept, closeListener, listen, type TcpListenOptions } from "./listen.ts";
+export { setCork, setKeepAlive, setNoDelay, setSendBuffer, setSynRetries, setUserTimeout } from "./options.ts";
+export { segmentIn, segmentInHashed } from "./segment_in.ts";
+export { type Stream, TcpStack, type TcpStackOptions } from "./stack.ts";
+export { ROW_KIND, STATE, stateName, TCP_EVENT } from "./state/states.ts";
+export { ACK_STATE, COLD, FLAG, LISTENER, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
+export { timerActs, timerFired, timerHost, timerSerial } from "./timers.ts";
+export { receive, receiveBytes, send, sendBytes } from "./transfer.ts";
+export { unreadBytes } from "./window.ts";
+export { sendRoom } from "./writable.ts";

@@ -1,0 +1,42 @@
+/**
+ * Socket options that differ from the host's profile, in a cold row of their own.
+ *
+ * @module
+ */
+import type { TcpStack } from "./stack.ts";
+import { COLD, SETTINGS, TCB, WARM } from "./state/tcb.ts";
+
+/** The connection's settings row, made if it has none. */
+export function settingsOf(stack: TcpStack, conn: number): number {
+  const at = stack.coldOf(conn) * COLD.STRIDE + COLD.SETTINGS;
+  let row = stack.cold.words[at];
+  if (row === 0) stack.cold.words[at] = row = stack.settings.allocate();
+  return row;
+}
+
+/** A setting of the connection, 0 if it has not been set. `field` is one of `SETTINGS`. */
+export function readSetting(stack: TcpStack, conn: number, field: number): number {
+  const cold = stack.warm[conn * WARM.STRIDE + WARM.COLD];
+  if (cold === 0) return 0;
+  const row = stack.cold.words[cold * COLD.STRIDE + COLD.SETTINGS];
+  return row === 0 ? 0 : stack.settings.words[row * SETTINGS.STRIDE + field];
+}
+
+/** Sets a setting of the connection. */
+export function writeSetting(stack: TcpStack, conn: number, field: number, value: number): void {
+  const row = settingsOf(stack, conn);
+  stack.settings.words[row * SETTINGS.STRIDE + field] = value;
+}
+
+/** Keep-alive times in force for a connection. */
+export function keepAliveSettings(
+  stack: TcpStack,
+  conn: number,
+): { idleMs: number; intervalMs: number; probes: number } {
+  const profile = stack.profileOf(stack.tcbs.words[conn * TCB.STRIDE + TCB.HOST]);
+  return {
+    idleMs: readSetting(stack, conn, SETTINGS.KEEP_IDLE_MS) || profile.keepAliveIdleMs,
+    intervalMs: readSetting(stack, conn, SETTINGS.KEEP_INTERVAL_MS) || profile.keepAliveIntervalMs,
+    probes: readSetting(stack, conn, SETTINGS.KEEP_PROBES) || profile.keepAliveProbes,
+  };
+}

@@ -1,0 +1,224 @@
+/**
+ * Timers: one entry of the driver's wheel serves all timers of a row, and deadlines move without touching it. The
+ * driver calls `timerFired` for every reference that is due; those that would act are ordered by host and serial.
+ *
+ * @module
+ */
+import { ERRNO } from "../base/errors.ts";
+import { sendSyn } from "./connect.ts";
+import { countsAsLive, finish, releaseTimeWait } from "./finish.ts";
+import { keepAliveFired } from "./keep_alive.ts";
+import { synRowFired } from "./listen.ts";
+import { output } from "./output.ts";
+
+import { rtoMs } from "./rtt.ts";
+import { enterLoss } from "./recovery.ts";
+import { probeFired } from "./persist.ts";
+import { sendAck, sendConnectionReset } from "./segment_out.ts";
+import { readSetting } from "./settings.ts";
+import type { TcpStack } from "./stack.ts";
+import { ROW_KIND, STATE } from "./state/states.ts";
+import { ACK_STATE, COLD, FLAG, REXMIT_KIND, SETTINGS, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
+
+const { REXMIT, DELACK, KEEPALIVE, QUEUED_AT, STRIDE } = TIMER;
+const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { KIND_AT, RETRIES_AT, BACKOFF_AT, PING_PONG, SCHEDULED } = ACK_STATE;
+
+/** The host of the row that a timer reference names: first part of its place among timers of one tick. */
+export function timerHost(stack: TcpStack, ref: number): number {
+  return stack.demux.poolOf(ref & 3).words[(ref >>> 2) * 16 + TCB.HOST];
+}
+
+/** The serial number within the host: second part of its place among timers of one tick. */
+export function timerSerial(stack: TcpStack, ref: number): number {
+  const row = ref >>> 2;
+  switch (ref & 3) {
+    case ROW_KIND.CONNECTION:
+      return stack.warm[row * WARM_STRIDE + WARM.SERIAL];
+    case ROW_KIND.TIME_WAIT:
+      return stack.timeWaits.words[row * TIME_WAIT_ROW.STRIDE + TIME_WAIT_ROW.SERIAL];
+    default:
+      return stack.synRows.words[row * SYN_ROW.STRIDE + SYN_ROW.SERIAL];
+  }
+}
+
+/** Would `timerFired(ref)` act now? If not, it has been put off to when it might, or was stale. */
+export function timerActs(stack: TcpStack, ref: number): boolean {
+  const row = ref >>> 2;
+  const kind = ref & 3;
+  if (kind === ROW_KIND.TIME_WAIT) {
+    return smallRowActs(stack, stack.timeWaits.words, row, TIME_WAIT_ROW.DEADLINE, TIME_WAIT_ROW.QUEUED_AT, ref);
+  }
+  if (kind === ROW_KIND.SYN_RECEIVED) {
+    return smallRowActs(stack, stack.synRows.words, row, SYN_ROW.DEADLINE, SYN_ROW.QUEUED_AT, ref);
+  }
+  const timers = stack.timers;
+  const at = row * STRIDE;
+  if (timers[at + QUEUED_AT] !== stack.nowMs) return false;
+  const due = earliest(stack, at);
+  if (due === 0) {
+    timers[at + QUEUED_AT] = 0;
+    return false;
+  }
+  if (((due - stack.nowMs) | 0) <= 0) return true;
+  timers[at + QUEUED_AT] = due;
+  stack.requestTimer(ref, due);
+  return false;
+}
+
+function smallRowActs(
+  stack: TcpStack,
+  rows: Int32Array,
+  row: number,
+  deadline: number,
+  queuedAt: number,
+  ref: number,
+): boolean {
+  const at = row * 16;
+  if (rows[at + queuedAt] !== stack.nowMs) return false;
+  const due = rows[at + deadline];
+  if (due === 0) {
+    rows[at + queuedAt] = 0;
+    return false;
+  }
+  if (((due - stack.nowMs) | 0) <= 0) return true;
+  rows[at + queuedAt] = due;
+  stack.requestTimer(ref, due);
+  return false;
+}
+
+/** The earliest deadline of a connection, 0 for none. */
+function earliest(stack: TcpStack, at: number): number {
+  const timers = stack.timers;
+  const now = stack.nowMs;
+  let due = 0;
+  for (let slot = 0; slot < QUEUED_AT; slot++) {
+    const deadline = timers[at + slot];
+    if (deadline !== 0 && (due === 0 || ((deadline - now) | 0) < ((due - now) | 0))) due = deadline;
+  }
+  return due;
+}
+
+/** A reference has come due in the driver's wheel, at `stack.nowMs`. True if a timer acted. */
+export function timerFired(stack: TcpStack, ref: number): boolean {
+  if (!timerActs(stack, ref)) return false;
+  const row = ref >>> 2;
+  const kind = ref & 3;
+  if (kind === ROW_KIND.TIME_WAIT) {
+    releaseTimeWait(stack, row);
+    return true;
+  }
+  if (kind === ROW_KIND.SYN_RECEIVED) {
+    stack.synRows.words[row * SYN_ROW.STRIDE + SYN_ROW.QUEUED_AT] = 0;
+    synRowFired(stack, row);
+    return true;
+  }
+  connectionFired(stack, row);
+  return true;
+}
+
+function connectionFired(stack: TcpStack, conn: number): void {
+  const at = conn * STRIDE;
+  const generation = stack.generation(conn);
+  stack.timers[at + QUEUED_AT] = 0;
+  for (let slot = 0; slot < QUEUED_AT; slot++) {
+    const deadline = stack.timers[at + slot];
+    if (deadline === 0 || ((deadline - stack.nowMs) | 0) > 0) continue;
+    if (slot === KEEPALIVE && !countsAsLive(stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE])) {
+      stack.timers[at + slot] = 0;
+    } else stack.disarmTimer(conn, slot);
+    if (slot === DELACK) delayedAckFired(stack, conn);
+    else if (slot === REXMIT) rexmitFired(stack, conn);
+    else if (slot === KEEPALIVE) keepAliveSlotFired(stack, conn);
+    // The row may have been given back.
+    if (stack.generation(conn) !== generation) return;
+  }
+  const due = earliest(stack, at);
+  if (due !== 0 && stack.timers[at + QUEUED_AT] === 0) {
+    stack.timers[at + QUEUED_AT] = due;
+    stack.requestTimer((conn << 2) | ROW_KIND.CONNECTION, due);
+  }
+}
+
+function delayedAckFired(stack: TcpStack, conn: number): void {
+  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  if ((stack.warm[at] & SCHEDULED) === 0) return;
+  // Nothing came to carry the ACK: the conversation is not interactive after all (Linux).
+  stack.warm[at] &= ~PING_PONG;
+  stack.counters.delayedAcks++;
+  sendAck(stack, conn);
+}
+
+function keepAliveSlotFired(stack: TcpStack, conn: number): void {
+  if (countsAsLive(stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE])) {
+    // An orphan has waited in FIN_WAIT_2 for long enough.
+    finish(stack, conn, 0);
+    return;
+  }
+  keepAliveFired(stack, conn);
+}
+
+function rexmitFired(stack: TcpStack, conn: number): void {
+  const words = stack.tcbs.words;
+  const c = conn * TCB.STRIDE;
+  const state = words[c + TCB.STATE] & FLAG.STATE_MASK;
+  if (state === STATE.SYN_SENT || state === STATE.SYN_RECEIVED) return synFired(stack, conn);
+  const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
+  if (((acks >> KIND_AT) & 3) === REXMIT_KIND.PROBE) return probeFired(stack, conn);
+  const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
+  if (row === 0 || stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] === 0) return output(stack, conn);
+  if (hasTimedOut(stack, conn, row)) return giveUp(stack, conn);
+  enterLoss(stack, conn);
+}
+
+/** The connection is given up: ETIMEDOUT, or the soft error that was reported meanwhile (RFC 9293 3.8.3 MUST-20, R2). */
+export function giveUp(stack: TcpStack, conn: number): void {
+  const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
+  const soft = row === 0 ? 0 : stack.cold.words[row * COLD.STRIDE + COLD.SOFT_ERROR];
+  const state = stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE];
+  if ((state & FLAG.ORPHAN) !== 0) sendConnectionReset(stack, conn);
+  finish(stack, conn, soft || ERRNO.ETIMEDOUT);
+}
+
+/** RFC 9293 3.8.3 MUST-21, SHLD-23: SYN retries. */
+function synFired(stack: TcpStack, conn: number): void {
+  const words = stack.tcbs.words;
+  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const profile = stack.profileOf(words[conn * TCB.STRIDE + TCB.HOST]);
+  const acks = stack.warm[at];
+  const retries = ((acks >> RETRIES_AT) & 0xff) + 1;
+  const answers = (words[conn * TCB.STRIDE + TCB.STATE] & FLAG.STATE_MASK) === STATE.SYN_RECEIVED;
+  const limit = answers ? profile.synAckRetries : readSetting(stack, conn, SETTINGS.SYN_RETRIES) || profile.synRetries;
+  if (retries > limit) return giveUp(stack, conn);
+  const backoff = Math.min(15, ((acks >> BACKOFF_AT) & 0xf) + 1);
+  stack.warm[at] = (acks & ~((0xff << RETRIES_AT) | (0xf << BACKOFF_AT))) | (retries << RETRIES_AT) |
+    (backoff << BACKOFF_AT);
+  stack.counters.retransmissions++;
+  stack.counters.synRetransmissions++;
+  sendSyn(stack, conn);
+  stack.armTimer(conn, REXMIT, rtoMs(stack, conn));
+}
+
+/**
+ * Has the data been retransmitted for so long that the connection is dead? As Linux: as long as `retries2` doublings
+ * from the least RTO take (924.6 s by default), or the user timeout (RFC 5482).
+ */
+function hasTimedOut(stack: TcpStack, conn: number, row: number): boolean {
+  const stamp = stack.cold.words[row * COLD.STRIDE + COLD.RETRANS_STAMP];
+  if (stamp === 0) return false;
+  const words = stack.tcbs.words;
+  const c = conn * TCB.STRIDE;
+  const elapsed = (stack.nowMs - stamp) | 0;
+  const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
+  if (user !== 0) return elapsed >= user;
+  const profile = stack.profileOf(words[c + TCB.HOST]);
+  const retries = (words[c + TCB.STATE] & FLAG.ORPHAN) !== 0 ? profile.orphanRetries : profile.retries2;
+  return elapsed >= patienceMs(retries, profile.rtoMinMs, profile.rtoMaxMs);
+}
+
+/** Sum of the timeouts of `retries` retransmissions that start at `least` ms and double up to `most` ms. */
+export function patienceMs(retries: number, least: number, most: number): number {
+  const doublings = Math.floor(Math.log2(most / least));
+  if (retries <= doublings) return (2 ** (retries + 1) - 1) * least;
+  return (2 ** (doublings + 1) - 1) * least + (retries - doublings) * most;
+}
