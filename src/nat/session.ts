@@ -8,7 +8,7 @@ import { hashTuple } from "../store/tuple_table.ts";
 import { PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { MODE, type NatProfile } from "./behaviour.ts";
 import { admits, permit, withdraw } from "./filtering.ts";
-import { endpointHash, findMappingInside, findMappingOutside } from "./find.ts";
+import { endpointHash, findInside, findMappingInside, findMappingOutside } from "./find.ts";
 import { BOUND, GATEWAY, MAPPING, NAT_PROTOCOL, SESSION, SESSION_COLD, SUBSCRIBER } from "./layout.ts";
 import { addMapping, mappedRemote, mappedRemotePort, releaseMapping } from "./mapping.ts";
 import { allocatePort, releasePort } from "./pool.ts";
@@ -156,11 +156,15 @@ export function openInbound(t: NatTables, gateway: number, packet: number, proto
   if (!admits(t, profile, mapping, remote)) return -refuse(t, gateway, DROP_FILTERED);
   const track = mayOpen(profile, protocol, packets, at);
   if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING);
-  const subscriber = subscriberOf(t, profile, gateway, internal);
-  if (subscriber !== 0 && overSessions(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
   const both = t.mappings.words[mapping * MAPPING_STRIDE + MAPPING_PORTS];
   const remotePort = ports & 0xffff;
-  const hash = hashTuple(realm, internal, remote, (both & 0xffff0000) | remotePort);
+  const inner = (both & 0xffff0000) | remotePort;
+  const hash = hashTuple(realm, internal, remote, inner);
+  // The inner endpoint may talk to this remote one already, by another external endpoint: then answers go that way.
+  const known = findInside(t, realm, internal, remote, inner, hash);
+  if (known !== 0) return known;
+  const subscriber = subscriberOf(t, profile, gateway, internal);
+  if (subscriber !== 0 && overSessions(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
   return addSession(t, profile, realm, internal, external, remote, both, remotePort, track, mapping, subscriber, hash);
 }
 
