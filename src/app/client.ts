@@ -12,7 +12,7 @@ import { hostOf } from "../socket/rows.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { Sources, Targets } from "./targets.ts";
 import type { App, AppRuntime } from "./types.ts";
-import { receive, send, setKeepAlive } from "../tcp/api.ts";
+import { receive, send, setKeepAlive } from "../tcp/mod.ts";
 
 /** What a workload's connections do. Sizes in bytes, times in ns. */
 export interface ClientPlan {
@@ -161,7 +161,9 @@ export class WorkloadClient implements App {
     warm[o + APP_STATE] = OPENING | (this.#plan.requests << REQUESTS_SHIFT);
     warm[o + APP_DATA] = (runtime.nowNs / 1000) | 0;
     warm[o + APP_DATA2] = i;
-    if (this.#plan.keepAliveMs > 0) setKeepAlive(runtime.tcp, c, true, this.#plan.keepAliveMs);
+    if (this.#plan.keepAliveMs > 0) {
+      setKeepAlive(runtime.tcp, c, true, { idleMs: this.#plan.keepAliveMs, intervalMs: this.#plan.keepAliveMs });
+    }
   }
 
   #chooseTarget(i: number): void {

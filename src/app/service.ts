@@ -7,7 +7,7 @@
 import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { hostOf, listenerHost, peerHasClosed } from "../socket/rows.ts";
-import { receive, send } from "../tcp/api.ts";
+import { receive, send } from "../tcp/mod.ts";
 import { ERRNO } from "../base/errors.ts";
 import type { App, AppRuntime } from "./types.ts";
 

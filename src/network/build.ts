@@ -16,6 +16,7 @@ import { TcpStack } from "../tcp/stack.ts";
 import { HostTable } from "../transport/hosts.ts";
 import { makeProfile, ProfileTable } from "../transport/profile.ts";
 import { PacketPool } from "../wire/packet.ts";
+import { drainTcp } from "./drain.ts";
 import { NetworkError } from "./errors.ts";
 import type { HostOptions, LinkOptions, NatOptions } from "./options.ts";
 import { Partition } from "./partition.ts";
@@ -76,7 +77,9 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
     seed,
     connectionCapacity: capacity.connections,
   });
-  return new Partition({ packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes });
+  const partition = new Partition({ packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes });
+  partition.drain = () => drainTcp(partition);
+  return partition;
 }
 
 /** The options of a population of hosts. */

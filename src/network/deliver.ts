@@ -6,7 +6,7 @@
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { natTranslateInbound, natTranslateOutbound } from "./nat_node.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
-import { segmentIn } from "../tcp/segment_in.ts";
+import { segmentIn } from "../tcp/mod.ts";
 import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
 import { digestDelivery, digestEvent } from "./digest.ts";
 import { drainTcp } from "./drain.ts";

@@ -129,7 +129,7 @@ function hashExtra(packets: PacketPool, addresses: AddressTable, extra: number, 
   const words = packets.extras.words;
   const at = extra * EXTRA_STRIDE;
   let h = 0x165667b1;
-  for (let i = EXTRA.URGENT; i < EXTRA_STRIDE; i++) {
+  for (let i: number = EXTRA.URGENT; i < EXTRA_STRIDE; i++) {
     let w = words[at + i];
     // Quoted addresses are ids, which may differ from run to run: hash the addresses themselves.
     if (quotes && (i === EXTRA.QUOTED_SRC || i === EXTRA.QUOTED_DST)) w = addresses.word(w);

@@ -6,7 +6,7 @@
  */
 import { NODE } from "../node/nodes.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
-import { releaseAfterEvent } from "../tcp/close.ts";
+import { releaseAfterEvent } from "../tcp/mod.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { PACKET } from "../wire/packet.ts";
 import { emit } from "./deliver.ts";
@@ -17,8 +17,21 @@ const { ROUTES, STRIDE: NODE_STRIDE } = NODE;
 const { APP, STRIDE: WARM_STRIDE } = WARM;
 const { CLOSED, FAILED } = TCP_EVENT;
 
-/** Empties TCP's outboxes, and those that filling applications' ears fills again. */
+/**
+ * Empties TCP's outboxes, which what applications do in answer fills again. Called by applications' own calls too:
+ * within a drain it does nothing, for the drain goes on.
+ */
 export function drainTcp(s: Partition): void {
+  if (s.draining) return;
+  s.draining = true;
+  try {
+    drainAll(s);
+  } finally {
+    s.draining = false;
+  }
+}
+
+function drainAll(s: Partition): void {
   const tcp = s.tcp;
   do {
     for (let i = 0; i < tcp.outCount; i++) {

@@ -4,13 +4,14 @@
  * @module
  */
 import { NODE, NODE_KIND } from "../node/nodes.ts";
-import { icmpErrorIn } from "../tcp/icmp_in.ts";
-import { CONTROL, EXTRA, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
+import { icmpErrorIn } from "../tcp/mod.ts";
+import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
+import { quotePacket } from "../wire/row_codec.ts";
 import { emit } from "./deliver.ts";
 import type { Partition } from "./partition.ts";
 import { DIRECTION } from "../link/links.ts";
 
-const { SRC, DST, PORTS, SEQ, LINK, LENGTH, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, SEQ, LINK, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
 const { QUOTES, PROTOCOL_SHIFT } = CONTROL;
 const { ICMP, ICMPV6, TCP } = PROTOCOL;
 const { ADDRESS, INNER_ADDRESS, KIND, STRIDE: NODE_STRIDE } = NODE;
@@ -33,9 +34,6 @@ const ECHO_REPLY = 0;
 const ECHO_REQUEST_V6 = 128;
 const ECHO_REPLY_V6 = 129;
 
-/** Bytes of the offending packet that an error quotes: its IP header and 8 bytes of the rest. */
-const QUOTED_TRANSPORT_BYTES = 8;
-
 /** An initial TTL for what nodes send themselves. */
 const TTL = 64;
 
@@ -44,34 +42,22 @@ export function sendIcmpError(s: Partition, node: number, p: number, why: number
   const pool = s.packets;
   let rows = pool.rows.words;
   let o = p * STRIDE;
-  const protocol = rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT;
   const ipv6 = s.addresses.isIpv6(rows[o + SRC]);
   // RFC 1122 3.2.2, RFC 4443 2.4(e): never an error about an ICMP error.
   if (rows[o + CONTROL_AT] & QUOTES) return;
   const address = sourceOf(s, node, p);
   if (address === 0) return;
   const q = pool.allocate();
-  const extra = pool.extraOf(q);
   rows = pool.rows.words;
   o = p * STRIDE;
   const at = q * STRIDE;
-  const version = ipv6 ? 1 : 0;
   rows[at + SRC] = address;
   rows[at + DST] = rows[o + SRC];
-  rows[at + PORTS] = TYPE_CODE[why][version] << 16;
+  rows[at + PORTS] = TYPE_CODE[why][ipv6 ? 1 : 0] << 16;
   rows[at + SEQ] = argument;
-  rows[at + CONTROL_AT] = ((ipv6 ? ICMPV6 : ICMP) << PROTOCOL_SHIFT) | QUOTES;
+  rows[at + CONTROL_AT] = (ipv6 ? ICMPV6 : ICMP) << PROTOCOL_SHIFT;
   rows[at + WINDOW_TTL_TOS] = TTL << 8;
-  rows[at + LENGTH] = Math.min((ipv6 ? 40 : 20) + QUOTED_TRANSPORT_BYTES, packetBytes(pool, p, ipv6));
-  const words = pool.extras.words;
-  const e = extra * EXTRA.STRIDE;
-  words[e + EXTRA.QUOTED_SRC] = rows[o + SRC];
-  words[e + EXTRA.QUOTED_DST] = rows[o + DST];
-  words[e + EXTRA.QUOTED_PORTS] = rows[o + PORTS];
-  words[e + EXTRA.QUOTED_SEQ] = protocol === TCP || protocol === ICMP || protocol === ICMPV6 ? rows[o + SEQ] : 0;
-  words[e + EXTRA.QUOTED_CONTROL] = rows[o + CONTROL_AT];
-  words[e + EXTRA.QUOTED_LENGTH] = rows[o + LENGTH];
-  words[e + EXTRA.QUOTED_WINDOW_TTL_TOS] = rows[o + WINDOW_TTL_TOS];
+  quotePacket(pool, q, p, ipv6);
   emitBack(s, node, p, q);
 }
 

@@ -7,7 +7,7 @@
 import { NS_PER_MS } from "../base/units.ts";
 import type { NatTables } from "../nat/tables.ts";
 import { natTimerActs, natTimerFired, natTimerGateway, natTimerSerial } from "../nat/timers.ts";
-import { timerActs, timerFired, timerHost, timerSerial } from "../tcp/timers.ts";
+import { timerActs, timerFired, timerHost, timerSerial } from "../tcp/mod.ts";
 import { deliver } from "./deliver.ts";
 import { digestEvent } from "./digest.ts";
 import { drainNat, drainTcp, fireAppEvent } from "./drain.ts";

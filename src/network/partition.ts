@@ -6,7 +6,8 @@
  */
 import { AddressTable } from "../base/address.ts";
 import { ERRNO } from "../base/errors.ts";
-import type { App, AppRuntime } from "../app/types.ts";
+import type { SocketRuntime } from "../socket/layer.ts";
+import type { App } from "../app/types.ts";
 import { ConnectionStats } from "../app/stats.ts";
 import { DIRECTION, type Links } from "../link/links.ts";
 import type { NatTables } from "../nat/tables.ts";
@@ -15,7 +16,7 @@ import type { RouteTables } from "../node/routes.ts";
 import { EventQueue } from "../store/event_queue.ts";
 import { RowPool } from "../store/rows.ts";
 import { RefList, TimerWheel } from "../store/timer_wheel.ts";
-import { accept, closeConnection, connect, listen } from "../tcp/api.ts";
+import { accept, closeConnection, connect, listen } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
 import { acceptQueueLength, hostOf } from "../socket/rows.ts";
 import type { HostTable } from "../transport/hosts.ts";
@@ -40,6 +41,9 @@ export const APP_EVENT = {
   STRIDE: 8,
 } as const;
 
+/** Index of the socket layer among the applications. */
+export const SOCKET_APP = 1;
+
 /** Sees every delivery: packet row, when, and the nodes at both ends of the link. It must not change anything. */
 export type DeliveryTap = (packet: number, timeNs: number, from: number, to: number) => void;
 
@@ -62,7 +66,7 @@ const { RANK, ADDRESS, SCHEDULED, FILES, POPULATION, STRIDE: NODE_STRIDE } = NOD
 const EVENT_STRIDE = APP_EVENT.STRIDE;
 
 /** The state of a run. */
-export class Partition implements AppRuntime {
+export class Partition implements SocketRuntime {
   readonly packets: PacketPool;
   readonly addresses: AddressTable;
   readonly nodes: Nodes;
@@ -81,8 +85,8 @@ export class Partition implements AppRuntime {
   readonly due: RefList = new RefList();
   /** Scheduled application events. */
   readonly events: RowPool;
-  /** Applications; 0 is none. */
-  readonly apps: (App | undefined)[] = [undefined];
+  /** Applications; 0 is none, `SOCKET_APP` the socket layer. */
+  readonly apps: (App | undefined)[] = [undefined, undefined];
   readonly stats: ConnectionStats = new ConnectionStats();
   readonly limits: LimitRecords = new LimitRecords();
   /** Dropped packets by reason (`DROP`). */
@@ -90,6 +94,10 @@ export class Partition implements AppRuntime {
   /** Listening ports, for the report. */
   readonly listeners: number[] = [];
   readonly taps: DeliveryTap[] = [];
+  /** Empties TCP's outboxes (`drainTcp`, set by the builder). */
+  drain: (() => void) | undefined = undefined;
+  /** Are TCP's outboxes being emptied? */
+  draining = false;
   /** Simulated time, ns. */
   nowNs = 0;
   /** Links crossed. */
@@ -143,7 +151,7 @@ export class Partition implements AppRuntime {
     return entity !== 0 ? entity : (words[ea + APP_EVENT.SEQUENCE] >>> 0) - (words[eb + APP_EVENT.SEQUENCE] >>> 0);
   }
 
-  /** See {@linkcode AppRuntime}. */
+  /** See {@linkcode SocketRuntime}. */
   schedule(node: number, app: number, atNs: number, code: number, connection: number, argument: number): void {
     const row = this.events.allocate();
     const words = this.events.words;
@@ -161,24 +169,12 @@ export class Partition implements AppRuntime {
     this.queue.push(atNs, (row << 1) | 1);
   }
 
-  /** See {@linkcode AppRuntime}. */
+  /** See {@linkcode SocketRuntime}. */
   connect(node: number, local: number, remote: number, remotePort: number, app: number): number {
-    const stats = this.stats;
-    stats.attempted++;
-    const nodes = this.nodes.words;
-    const at = node * NODE_STRIDE;
-    const refusal = this.#refusesSocket(node);
-    let c = refusal;
-    if (refusal === 0) {
-      c = connect(this.tcp, node, local === 0 ? nodes[at + ADDRESS] : local, 0, remote, remotePort, app);
-      if (c === -ERRNO.EADDRNOTAVAIL) this.limits.portsRefused(this, node, remote, remotePort);
-    }
-    if (c < 0) stats.failed[-c]++;
-    else nodes[at + FILES]++;
-    return c;
+    return this.connectFrom(node, local, 0, remote, remotePort, app);
   }
 
-  /** See {@linkcode AppRuntime}. */
+  /** See {@linkcode SocketRuntime}. */
   accept(node: number, listener: number): number {
     if (acceptQueueLength(this.tcp, listener) === 0) return 0;
     if (this.#refusesSocket(node) !== 0) return -ERRNO.EMFILE;
@@ -187,10 +183,53 @@ export class Partition implements AppRuntime {
     return c;
   }
 
-  /** See {@linkcode AppRuntime}. */
+  /** See {@linkcode SocketRuntime}. */
   close(connection: number): void {
     this.nodes.words[hostOf(this.tcp, connection) * NODE_STRIDE + FILES]--;
     closeConnection(this.tcp, connection);
+  }
+
+  /** See {@linkcode SocketRuntime}. */
+  connectFrom(
+    node: number,
+    local: number,
+    localPort: number,
+    remote: number,
+    remotePort: number,
+    app: number,
+  ): number {
+    const stats = this.stats;
+    stats.attempted++;
+    const nodes = this.nodes.words;
+    const at = node * NODE_STRIDE;
+    let c = this.#refusesSocket(node);
+    if (c === 0) {
+      c = connect(this.tcp, node, local === 0 ? nodes[at + ADDRESS] : local, localPort, remote, remotePort, app);
+      if (c === -ERRNO.EADDRNOTAVAIL && localPort === 0) this.limits.portsRefused(this, node, remote, remotePort);
+    }
+    if (c < 0) stats.failed[-c]++;
+    else nodes[at + FILES]++;
+    return c;
+  }
+
+  /** See {@linkcode SocketRuntime}. */
+  closeFile(node: number): void {
+    this.nodes.words[node * NODE_STRIDE + FILES]--;
+  }
+
+  /** See {@linkcode SocketRuntime}. */
+  flush(): void {
+    this.drain?.();
+  }
+
+  /** See {@linkcode SocketRuntime}. */
+  addressId(text: string): number {
+    return this.addresses.intern(text);
+  }
+
+  /** See {@linkcode SocketRuntime}. */
+  addressText(id: number): string {
+    return this.addresses.toText(id);
   }
 
   /** Opens a listening port: the listener, or a negative `ERRNO`. It takes a file descriptor. */
@@ -203,17 +242,17 @@ export class Partition implements AppRuntime {
     return listener;
   }
 
-  /** See {@linkcode AppRuntime}. */
+  /** See {@linkcode SocketRuntime}. */
   rankOf(node: number): number {
     return this.nodes.rankOf(node);
   }
 
-  /** See {@linkcode AppRuntime}. */
+  /** See {@linkcode SocketRuntime}. */
   addressOf(node: number): number {
     return this.nodes.words[node * NODE_STRIDE + ADDRESS];
   }
 
-  /** See {@linkcode AppRuntime}. */
+  /** See {@linkcode SocketRuntime}. */
   hasAddress(node: number, address: number): boolean {
     return this.nodes.hasAddress(node, address);
   }

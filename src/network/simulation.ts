@@ -11,7 +11,11 @@ import { combineDigest } from "./digest.ts";
 import { runPartition } from "./loop.ts";
 import { estimateBytes } from "./memory.ts";
 import type { RunOptions } from "./options.ts";
-import type { Partition } from "./partition.ts";
+import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { SocketLayer } from "../socket/layer.ts";
+import { NetworkError } from "./errors.ts";
+import { HostHandle } from "./host_handle.ts";
+import { type Partition, SOCKET_APP } from "./partition.ts";
 import { liveReport, type ReportFacts, runReport } from "./report.ts";
 
 /** Events between two looks at `interrupted`. */
@@ -32,6 +36,7 @@ export class Simulation {
   readonly seed: number;
   /** What the process will take at most, bytes: estimated from the declaration, before the run. */
   readonly estimateBytes: number;
+  readonly #sockets: SocketLayer;
   #ended: RunReport["ended"] = "interrupted";
 
   /** For `Network.build`. */
@@ -39,6 +44,8 @@ export class Simulation {
     this.partition = options.partition;
     this.name = options.name;
     this.seed = options.seed;
+    this.#sockets = new SocketLayer(options.partition, SOCKET_APP);
+    options.partition.apps[SOCKET_APP] = this.#sockets;
     this.estimateBytes = estimateBytes(options.nodes, options.capacity);
   }
 
@@ -91,6 +98,25 @@ export class Simulation {
       if (stop === "quiescence") return this.#end("quiescence");
       if (stopNs === untilNs) return this.#end("time");
     }
+  }
+
+  /** A host, to open sockets on: `server`, `clients[3]`. Throws `NetworkError` where there is none of that name. */
+  host(name: string): HostHandle {
+    const { nodes } = this.partition;
+    const match = /^([^[\]]+)(?:\[(\d+)\])?$/.exec(name);
+    const population = match === null ? undefined : nodes.population(match[1]);
+    const member = Number(match?.[2] ?? 0);
+    const node = population === undefined ? 0 : population.firstRow + member;
+    if (
+      population === undefined || member >= population.count ||
+      nodes.words[node * NODE.STRIDE + NODE.KIND] !== NODE_KIND.HOST
+    ) throw new NetworkError(`nodes.${name}`, `There is no host called "${name}".`);
+    return new HostHandle(this.partition, this.#sockets, node);
+  }
+
+  /** Calls `action` at simulated time `timeNs` (not in the past), between network events of that time. */
+  at(timeNs: number, action: () => void): void {
+    this.#sockets.call(0, timeNs, action);
   }
 
   /** Sees every packet delivery. It must not change anything. Returns a function that takes it off again. */

@@ -97,16 +97,21 @@ export class EventQueue {
   /** An empty queue at time 0. Throws `RangeError` if `bucketNs` is no power of two from 1 to 2^20. */
   constructor(options: EventQueueOptions) {
     const bucketNs = options.bucketNs ?? 4096;
-    if (!(bucketNs >= 1 && bucketNs <= 2 ** 20) || Math.log2(bucketNs) % 1 !== 0) {
+    if (!(bucketNs >= 1 && bucketNs <= 2 ** 20) || (bucketNs & (bucketNs - 1)) !== 0) {
       throw new RangeError(`bucketNs must be a power of two from 1 to 1048576, not ${bucketNs}.`);
     }
     this.#compareTies = options.compareTies;
-    this.#radix = new RadixSorter(Math.log2(bucketNs));
+    this.#radix = new RadixSorter(31 - Math.clz32(bucketNs));
     this.#heap = new EventHeap(options.compareTies);
     this.#bucketNs = bucketNs;
     this.#perNs = 1 / bucketNs;
     this.#spanNs = bucketNs * SPAN_BUCKETS;
     this.#slots = new EventSlots(options.capacity ?? 8192);
+  }
+
+  /** Bytes that its lists have reserved. */
+  get bytes(): number {
+    return this.#slots.bytes + this.currentRefs.byteLength + this.#currentOffsets.byteLength;
   }
 
   /** The time in ns: of the event popped last, or as `advanceTo` set it. */

@@ -48,6 +48,11 @@ export class EventSlots {
     this.#links = new Int32Array(this.#chunks);
   }
 
+  /** Bytes that the lists have reserved. */
+  get bytes(): number {
+    return this.times.byteLength + this.refs.byteLength + this.#links.byteLength;
+  }
+
   /** Adds an event to a slot's list. */
   append(slot: number, timeNs: number, ref: number): void {
     let at = this.tails[slot];

@@ -73,6 +73,11 @@ export class TimerWheel {
     this.#links = new Int32Array(this.#chunks);
   }
 
+  /** Bytes that its lists have reserved. */
+  get bytes(): number {
+    return this.#entries.byteLength + this.#links.byteLength + 3 * this.#head.byteLength;
+  }
+
   /** Adds an entry. `tick`: `currentTick + 1` to 2^31 - 2, else `RangeError`; `ref`: any i32. */
   push(tick: number, ref: number): void {
     const current = this.currentTick;

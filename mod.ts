@@ -1,0 +1,64 @@
+/**
+ * fourtuple: a packet-level TCP emulator. Declare a {@linkcode Network}, `build` it, `run` the
+ * {@linkcode Simulation}, read its report; or open sockets on its hosts.
+ *
+ * @example A million connections are made the same way
+ * ```ts
+ * import { Network } from "./mod.ts";
+ *
+ * const network = new Network({ seed: 1 });
+ * network.host("server", { address: "192.0.2.1/24", listen: [{ port: 443 }] });
+ * network.host("clients", { count: 4, address: "198.51.100.1/24" });
+ * network.router("r1");
+ * network.link("clients", "r1", { rateBps: 1e9, delayNs: 5e6 });
+ * network.link("r1", "server", { rateBps: 10e9, delayNs: 100e3 });
+ * network.workload({ name: "load", kind: "hold", from: ["clients"], to: ["server:443"], connections: 1000 });
+ * const simulation = network.build();
+ * simulation.run();
+ * console.log(simulation.report().connections.established); // 1000
+ * ```
+ *
+ * @module
+ */
+export { Network, NetworkError, type NetworkOptions, type NodeRef } from "./src/network/network.ts";
+export { type PacketTap, Simulation } from "./src/network/simulation.ts";
+export { HostHandle } from "./src/network/host_handle.ts";
+export type { Numbering } from "./src/network/plan.ts";
+export type {
+  ArrivalOptions,
+  HostOptions,
+  LinkOptions,
+  ListenOptions,
+  NatBehaviour,
+  NatOptions,
+  RouterOptions,
+  RunOptions,
+  ServiceOptions,
+  WorkloadOptions,
+} from "./src/network/options.ts";
+export { type Endpoint, type ReadyState, Socket, type SocketEvents } from "./src/socket/socket.ts";
+export { type ConnectOptions, Listener, type ListenerEvents, type SocketListenOptions } from "./src/socket/layer.ts";
+export { Emitter, type EventMap } from "./src/socket/emitter.ts";
+export { ERRNO, type ErrnoName, InputError, type InputPosition, SocketError } from "./src/base/errors.ts";
+export {
+  formatBytes,
+  formatDurationNs,
+  formatRateBps,
+  parseBytes,
+  parseDurationNs,
+  parseFraction,
+  parseRateBps,
+} from "./src/base/units.ts";
+export { AddressError, type AddressRange, AddressTable, type IpAddress, type IpPrefix } from "./src/base/address.ts";
+export { RowPool, type RowPoolOptions } from "./src/store/rows.ts";
+export { PACKET, PacketPool, PayloadPool } from "./src/wire/packet.ts";
+export { decodePacket, encodePacket } from "./src/wire/row_codec.ts";
+export { formatPacket } from "./src/wire/tcpdump.ts";
+export { DEFAULT_PROFILE, type PortAllocation, type Profile } from "./src/transport/profile.ts";
+export {
+  type ExpectReport,
+  LIMIT_NAMES,
+  type LimitName,
+  type LimitReport,
+  type RunReport,
+} from "./src/report/document.ts";
