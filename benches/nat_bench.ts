@@ -1,0 +1,178 @@
+/**
+ * What the NAT costs: translating packets of known sessions, opening sessions, and finding a port in a pool that is 50%,
+ * 99% and 99.99% full. Prints nanoseconds per operation.
+ *
+ * `deno run --allow-read benches/nat_bench.ts [part of a name]`
+ *
+ * @module
+ */
+import { Bench } from "tinybench";
+import { AddressTable } from "../src/base/address.ts";
+import {
+  gatewayStats,
+  NAT_VERDICT,
+  type NatProfileOptions,
+  NatTables,
+  translateInbound,
+  translateOutbound,
+} from "../src/nat/nat.ts";
+import { SESSION } from "../src/nat/layout.ts";
+import { removeSession } from "../src/nat/session.ts";
+import { CONTROL, PACKET, PacketPool, PROTOCOL, TCP_FLAG } from "../src/wire/packet.ts";
+
+const POOL_ADDRESSES = 16;
+const CAPACITY = POOL_ADDRESSES * 64_512;
+const CLIENTS = 1000;
+const SERVER_PORT = 443;
+
+let seed = 1;
+
+/** A pseudo-random integer from 0 to `below` - 1. */
+function draw(below: number): number {
+  seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
+  return Math.floor(((seed >>> 0) / 2 ** 32) * below);
+}
+
+/** A gateway of 16 addresses with a thousand clients, and one packet that is written anew for every translation. */
+class Rig {
+  readonly addresses = new AddressTable();
+  readonly packets = new PacketPool();
+  readonly nat: NatTables;
+  readonly gateway: number;
+  readonly packet: number;
+  readonly clients: number;
+  readonly server: number;
+  opened = 0;
+
+  constructor(behaviour: NatProfileOptions) {
+    const externalAddress = this.addresses.internRange("203.0.113.0", POOL_ADDRESSES);
+    this.clients = this.addresses.internRange("10.0.0.0", CLIENTS);
+    this.server = this.addresses.intern("192.0.2.1");
+    this.nat = new NatTables({ packets: this.packets, addresses: this.addresses, seed: 1, sessionCapacity: 1_100_000 });
+    const pool = { externalAddress, externalCount: POOL_ADDRESSES };
+    this.gateway = this.nat.addGateway({ name: "nat", rank: 0, pooling: "arbitrary", ...pool, ...behaviour });
+    this.packet = this.packets.allocate();
+  }
+
+  /** Writes the packet. */
+  write(source: number, destination: number, ports: number, flags: number): void {
+    const words = this.packets.rows.words;
+    const at = this.packet * PACKET.STRIDE;
+    words[at + PACKET.SRC] = source;
+    words[at + PACKET.DST] = destination;
+    words[at + PACKET.PORTS] = ports;
+    words[at + PACKET.CONTROL] = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | flags;
+  }
+
+  /** A SYN of a client from the next port; every client uses its ports in turn. */
+  open(): number {
+    const i = this.opened++;
+    const port = 1024 + (Math.floor(i / CLIENTS) % 60_000);
+    this.write(this.clients + (i % CLIENTS), this.server, (port << 16) | SERVER_PORT, TCP_FLAG.SYN);
+    const verdict = translateOutbound(this.nat, this.gateway, this.packet);
+    this.nat.timerRequestCount = 0;
+    return verdict;
+  }
+
+  /** Opens until so many ports are in use. */
+  fill(sessions: number): void {
+    while (this.opened < sessions) {
+      if (this.open() !== NAT_VERDICT.FORWARD) throw new Error(`Refused after ${this.opened} sessions.`);
+    }
+  }
+}
+
+/** A task: `operations` of them are one call of `run`. */
+interface Task {
+  name: string;
+  operations: number;
+  prepare(): () => void;
+}
+
+function lookups(name: string, behaviour: NatProfileOptions): Task {
+  const operations = 200_000;
+  return {
+    name: `${name}: packet of a known session, out and in, at a million sessions`,
+    operations,
+    prepare() {
+      const rig = new Rig(behaviour);
+      rig.fill(1_000_000);
+      return () => {
+        const words = rig.nat.sessions.words;
+        for (let i = 0; i < operations; i += 2) {
+          const row = (1 + draw(1_000_000)) * SESSION.STRIDE;
+          const external = words[row + SESSION.EXTERNAL];
+          const ports = words[row + SESSION.PORTS];
+          rig.write(words[row + SESSION.INTERNAL], rig.server, (ports & 0xffff0000) | SERVER_PORT, TCP_FLAG.ACK);
+          if (translateOutbound(rig.nat, rig.gateway, rig.packet) !== NAT_VERDICT.FORWARD) throw new Error("out");
+          rig.write(rig.server, external, (SERVER_PORT << 16) | (ports & 0xffff), TCP_FLAG.ACK);
+          if (translateInbound(rig.nat, rig.gateway, rig.packet) !== NAT_VERDICT.FORWARD) throw new Error("in");
+        }
+      };
+    },
+  };
+}
+
+function openings(name: string, behaviour: NatProfileOptions): Task {
+  const operations = 1_000_000;
+  return {
+    name: `${name}: new session, a million from an empty table`,
+    operations,
+    prepare() {
+      return () => new Rig(behaviour).fill(operations);
+    },
+  };
+}
+
+function replacements(name: string, behaviour: NatProfileOptions, share: number): Task {
+  const operations = 50_000;
+  return {
+    name: `${name}: a session ends and another begins, pool ${share * 100}% full`,
+    operations,
+    prepare() {
+      const rig = new Rig(behaviour);
+      const sessions = Math.floor(CAPACITY * share);
+      rig.fill(sessions);
+      return () => {
+        for (let i = 0; i < operations; i++) {
+          removeSession(rig.nat, 1 + draw(sessions));
+          if (rig.open() !== NAT_VERDICT.FORWARD) throw new Error("refused");
+        }
+      };
+    },
+  };
+}
+
+const EXCLUSIVE: NatProfileOptions = { portAssignment: "random" };
+const MAPPED: NatProfileOptions = { portAssignment: "random", mapping: "endpoint-independent" };
+const OVERLOADED: NatProfileOptions = { portAssignment: "random", overloading: true };
+
+const tasks: Task[] = [
+  lookups("exclusive", EXCLUSIVE),
+  lookups("mapped", MAPPED),
+  lookups("overloaded", OVERLOADED),
+  openings("exclusive", EXCLUSIVE),
+  openings("exclusive, preserving", {}),
+  openings("exclusive, paired", { ...EXCLUSIVE, pooling: "paired" }),
+  openings("mapped", MAPPED),
+  openings("overloaded", OVERLOADED),
+];
+for (const share of [0.5, 0.99, 0.9999]) {
+  tasks.push(replacements("exclusive", EXCLUSIVE, share));
+  tasks.push(replacements("mapped", MAPPED, share));
+  tasks.push(replacements("overloaded, one destination", OVERLOADED, share));
+}
+
+const wanted = Deno.args[0] ?? "";
+for (const task of tasks) {
+  if (!task.name.includes(wanted)) continue;
+  const run = task.prepare();
+  const bench = new Bench({ iterations: 5, time: 0, warmupIterations: 1, warmupTime: 0 });
+  bench.add(task.name, run);
+  await bench.run();
+  const result = bench.tasks[0].result;
+  const ms = (result as unknown as { latency: { p50: number } }).latency.p50;
+  console.log(`${((ms * 1e6) / task.operations).toFixed(0).padStart(8)} ns  ${task.name}`);
+}
+const idle = new Rig({});
+console.log(`${JSON.stringify(gatewayStats(idle.nat, idle.gateway).poolCapacity)} external ports per protocol`);
