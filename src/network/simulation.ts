@@ -83,18 +83,20 @@ export class Simulation {
     const untilNs = options.untilNs ?? Infinity;
     const past = options.pastQuiescence ?? false;
     for (;;) {
-      let stopNs = untilNs;
+      let lookNs = Infinity;
       if (options.until !== undefined) {
         // The end of the grid step that the next event lies in.
         const nextNs = Math.max(s.nowNs + 1, nextEventNs(s));
-        if (nextNs !== Infinity) stopNs = Math.min(untilNs, Math.ceil(nextNs / UNTIL_GRID_NS) * UNTIL_GRID_NS);
+        lookNs = Math.ceil(nextNs / UNTIL_GRID_NS) * UNTIL_GRID_NS;
       }
+      const stopNs = Math.min(untilNs, lookNs);
       let stop = runPartition(s, stopNs, past, BATCH);
       while (stop === "batch") {
         if (options.interrupted?.() === true) return this.#end("interrupted");
         stop = runPartition(s, stopNs, past, BATCH);
       }
-      if (options.until?.() === true) return this.#end("until");
+      // Not where a slice ends in between: the condition is asked at the same moments however the run is sliced.
+      if ((stop === "quiescence" || stopNs === lookNs) && options.until?.() === true) return this.#end("until");
       if (stop === "quiescence") return this.#end("quiescence");
       if (stopNs === untilNs) return this.#end("time");
     }

@@ -90,6 +90,8 @@ export class Nodes {
     this.capacity = options.capacity;
     this.words = alignedWords((options.capacity + 1) * STRIDE);
     this.populations = options.populations;
+    // Row 0 schedules what belongs to no node: before all others.
+    this.words[RANK] = -1;
     for (const population of options.populations) this.#byName.set(population.name, population);
   }
 
