@@ -92,7 +92,7 @@ export function receiveBytes(stack: TcpStack, conn: number, max: number): Uint8A
     const position = ring.end - unread;
     const counted = Math.min(count, Math.max(0, ring.begin - position));
     fillVirtual(bytes, 0, counted, seq);
-    ring.copy(position + counted, count - counted, bytes, counted);
+    if (count > counted) ring.copy(position + counted, count - counted, bytes, counted);
     releaseRead(stack, conn, index, count);
   }
   consume(stack, conn, count);
