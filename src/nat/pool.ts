@@ -1,8 +1,8 @@
 /**
  * The pool of external addresses and ports: which one a new mapping gets (RFC 4787 section 4.2), and giving it back.
  *
- * A port is tried against the index of sessions or mappings first. When a search meets a crowd, the address and
- * protocol (with overloading: and the destination) get a bitmap, so that a nearly full pool costs what an empty one does
+ * A port is tried against the index of sessions or mappings first. When an address has a few hundredths of its ports in
+ * use, or a search meets a crowd, the address and protocol (with overloading: and the destination) get a bitmap, so that a nearly full pool costs what an empty one does
  * while a gateway with few sessions costs no bitmap. Which port is chosen does not depend on whether there is one.
  *
  * @module
@@ -42,7 +42,10 @@ const {
 } = SPACE;
 
 /** Taken ports that a search passes before it makes a bitmap. */
-const CROWD = 64;
+const CROWD = 32;
+
+/** An address with more than one in this many ports in use has a bitmap made at the next search, as a power of two. */
+const CROWDED_SHIFT = 5;
 
 /** Extras of gateways that have none: read only. */
 function extrasIfAny(t: NatTables, gateway: number): GatewayExtras | undefined {
@@ -272,7 +275,8 @@ function nextFree(
   const { portCount } = profile;
   const known = space === 0 ? 0 : t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP];
   if (known !== 0) return t.bitmaps[known]!.nextFree(start);
-  const tries = Math.min(CROWD, portCount);
+  const crowded = space !== 0 && t.spaces.words[space * SPACE_STRIDE + SPACE_USED] > portCount >> CROWDED_SHIFT;
+  const tries = crowded ? 0 : Math.min(CROWD, portCount);
   let offset = start;
   for (let tried = 0; tried < tries; tried++) {
     if (!isTaken(t, profile, gateway, realm, space, address, offset, remote, remotePort)) return offset;
