@@ -64,13 +64,17 @@ export interface NatSession {
   protocol: "tcp" | "udp" | "icmp";
   /** TCP's state as tracked, conntrack's names; else "". */
   state: string;
-  /** Ids of the addresses. */
+  /** Internal address id. */
   internalAddress: number;
+  /** External address id. */
   externalAddress: number;
+  /** Remote address id. */
   remoteAddress: number;
-  /** Ports; of ICMP the query identifiers, and 0 for the remote one. */
+  /** Internal port, or ICMP query identifier. */
   internalPort: number;
+  /** External port, or ICMP query identifier. */
   externalPort: number;
+  /** Remote port; 0 for ICMP. */
   remotePort: number;
   /** When it expires unless refreshed, ns. */
   expiresNs: number;
