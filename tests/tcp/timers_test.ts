@@ -1,0 +1,521 @@
+// Retransmission, probes, keep-alives, delayed ACKs, Nagle and the windows.
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { ERRNO } from "../../src/base/errors.ts";
+import { A, B, MS, SECOND, World } from "./harness.ts";
+import { active, opening, passive } from "./raw_peer.ts";
+import {
+  closeConnection,
+  connect,
+  connectionInfo,
+  listen,
+  receive,
+  send,
+  setCork,
+  setKeepAlive,
+  setNoDelay,
+  setUserTimeout,
+  shutdownWrite,
+  TCP_EVENT,
+} from "../../src/tcp/mod.ts";
+
+/** Times of the raw peer's segments since the last look, ms after `from`. */
+const times = (segments: { time: number }[], from: number) => segments.map((s) => Math.round((s.time - from) / MS));
+
+Deno.test("a SYN is repeated after 1, 3, 7, 15, 31, 63 s and given up at 127 s with ETIMEDOUT", () => {
+  const peer = opening();
+  const start = peer.world.nowNs;
+  peer.world.run(200 * SECOND);
+  assertEquals(times(peer.take(), start), [1000, 3000, 7000, 15000, 31000, 63000]);
+  const last = peer.world.events.at(-1)!;
+  assertEquals([last.kind, last.arg, (last.time - start) / SECOND], [TCP_EVENT.FAILED, ERRNO.ETIMEDOUT, 127]);
+});
+
+Deno.test("a SYN-ACK is repeated five times, then the half-open connection is forgotten", () => {
+  const peer = passive({}, {}, false);
+  assertEquals(peer.world.stack.synRows.inUse, 0);
+  peer.hostPort = 80;
+  peer.take();
+  const start = peer.world.nowNs;
+  peer.world.inject(2, { flags: "S", seq: 1, srcPort: 77, dstPort: 80 });
+  peer.world.run(100 * SECOND);
+  assertEquals(times(peer.take(), start), [0, 1000, 3000, 7000, 15000, 31000]);
+  assertEquals(peer.world.stack.synRows.inUse, 0);
+});
+
+Deno.test("data is repeated with a doubling timeout that starts at SRTT + 200 ms (RFC 6298, Linux)", () => {
+  const peer = opening();
+  peer.world.run(50 * MS);
+  peer.send("S.", peer.synOptions);
+  peer.seq++;
+  assertEquals(connectionInfo(peer.world.stack, peer.conn).srttUs, 50_000);
+  send(peer.world.stack, peer.conn, 100);
+  peer.world.drain();
+  peer.take();
+  const start = peer.world.nowNs;
+  peer.world.run(5 * SECOND);
+  assertEquals(times(peer.take(), start), [250, 750, 1750, 3750]);
+  assertEquals(peer.world.stack.counters.timeouts, 4);
+});
+
+Deno.test("the timeout never backs off beyond 120 s, and 924.6 s of silence are ETIMEDOUT", () => {
+  const peer = active();
+  send(peer.world.stack, peer.conn, 100);
+  peer.world.drain();
+  peer.take();
+  const start = peer.world.nowNs;
+  peer.world.run(2000 * SECOND);
+  const gaps = times(peer.take(), start).map((time, i, all) => time - (all[i - 1] ?? 0));
+  assertEquals(gaps.at(-1), 120_000);
+  const last = peer.world.events.at(-1)!;
+  assertEquals(last.arg, ERRNO.ETIMEDOUT);
+  assert((last.time - start) / SECOND > 924 && (last.time - start) / SECOND < 1050);
+});
+
+Deno.test("the user timeout shortens the patience (RFC 5482)", () => {
+  const peer = active();
+  setUserTimeout(peer.world.stack, peer.conn, 2000);
+  send(peer.world.stack, peer.conn, 100);
+  peer.world.run(10 * SECOND);
+  assertEquals(peer.world.events.at(-1)!.arg, ERRNO.ETIMEDOUT);
+});
+
+Deno.test("an ACK ends the back-off, and a retransmitted segment gives no RTT sample (Karn)", () => {
+  const peer = active();
+  const srtt = connectionInfo(peer.world.stack, peer.conn).srttUs;
+  send(peer.world.stack, peer.conn, 100);
+  peer.world.run(3 * SECOND);
+  peer.ack += 100;
+  peer.send(".");
+  const info = connectionInfo(peer.world.stack, peer.conn);
+  assertEquals(info.srttUs, srtt);
+  assertEquals(info.rtoMs, 201);
+});
+
+Deno.test("three duplicate ACKs bring a fast retransmit and halve the window (RFC 5681)", () => {
+  const peer = active();
+  send(peer.world.stack, peer.conn, 14600);
+  peer.world.drain();
+  peer.take();
+  for (let i = 0; i < 2; i++) peer.send(".");
+  assertEquals(peer.take().length, 0);
+  peer.send(".");
+  assertEquals(peer.texts(), [". 1:1461 ack 1"]);
+  const info = connectionInfo(peer.world.stack, peer.conn);
+  assertEquals([info.ssthresh, info.cwnd], [5, 5]);
+  assertEquals(peer.world.stack.counters.fastRetransmits, 1);
+});
+
+Deno.test("limited transmit: the first two duplicate ACKs let new data out (RFC 3042)", () => {
+  const peer = active();
+  send(peer.world.stack, peer.conn, 20 * 1460);
+  peer.world.drain();
+  peer.take();
+  peer.send(".");
+  assertEquals(peer.texts(), [". 14601:16061 ack 1"]);
+  peer.send(".");
+  assertEquals(peer.texts(), [". 16061:17521 ack 1"]);
+});
+
+Deno.test("a partial ACK in recovery sends the next hole at once (RFC 6582)", () => {
+  const peer = active();
+  send(peer.world.stack, peer.conn, 14600);
+  peer.world.drain();
+  for (let i = 0; i < 3; i++) peer.send(".");
+  peer.take();
+  peer.ack += 1460;
+  peer.send(".");
+  assertEquals(peer.texts(), [". 1461:2921 ack 1"]);
+  peer.ack += 9 * 1460;
+  peer.send(".");
+  const info = connectionInfo(peer.world.stack, peer.conn);
+  assertEquals([info.inFlight, info.cwnd], [0, 5]);
+  assertEquals(peer.world.stack.counters.partialAcks, 1);
+  assertEquals(peer.world.stack.counters.timeouts, 0);
+});
+
+Deno.test("after a timeout the window is one segment and slow start sends the rest again (RFC 5681)", () => {
+  const peer = active();
+  send(peer.world.stack, peer.conn, 14600);
+  peer.world.drain();
+  peer.take();
+  peer.world.run(300 * MS);
+  assertEquals(peer.texts(), [". 1:1461 ack 1"]);
+  assertEquals(connectionInfo(peer.world.stack, peer.conn).cwnd, 1);
+  peer.ack += 1460;
+  peer.send(".");
+  assertEquals(peer.texts(), [". 1461:2921 ack 1", ". 2921:4381 ack 1"]);
+});
+
+Deno.test("slow start doubles the window each round trip; an application that does not fill it does not grow it", () => {
+  const peer = active({ shift: 7, window: 60000 });
+  const { stack } = peer.world;
+  send(stack, peer.conn, 1_000_000);
+  peer.world.drain();
+  assertEquals(peer.take().length, 10);
+  for (let i = 0; i < 10; i++) {
+    peer.ack += 1460;
+    peer.send(".");
+  }
+  assertEquals(connectionInfo(stack, peer.conn).cwnd, 20);
+  const idle = active();
+  for (let i = 0; i < 50; i++) {
+    send(idle.world.stack, idle.conn, 100);
+    idle.world.drain();
+    idle.ack += 100;
+    idle.send(".");
+  }
+  assertEquals(connectionInfo(idle.world.stack, idle.conn).cwnd, 10);
+});
+
+Deno.test("a shut window is probed with a doubling timeout, without end as long as the peer answers", () => {
+  const peer = active();
+  peer.window = 0;
+  peer.send(".", { window: 0 });
+  peer.data(1);
+  peer.take();
+  send(peer.world.stack, peer.conn, 1000);
+  peer.world.drain();
+  assertEquals(peer.take(), []);
+  const start = peer.world.nowNs;
+  let probes = 0;
+  for (let i = 0; i < 4000; i++) {
+    peer.world.run(SECOND);
+    for (const probe of peer.take()) {
+      probes++;
+      assertEquals([(probe.seq - peer.base) | 0, probe.length], [0, 0]);
+      peer.send(".");
+    }
+  }
+  assertEquals(peer.state, "ESTABLISHED");
+  assert(probes > 30 && probes < 50, `${probes}`);
+  assert(peer.world.nowNs - start > 3000 * SECOND);
+  peer.window = 5000;
+  peer.send(".");
+  assertEquals(peer.take().map((s) => s.length), [1000]);
+});
+
+Deno.test("a shut window and a silent peer end in ETIMEDOUT", () => {
+  const peer = active({}, { profileA: { retries2: 4 } });
+  peer.window = 0;
+  peer.data(1);
+  send(peer.world.stack, peer.conn, 1000);
+  peer.world.run(60 * SECOND);
+  assertEquals(peer.world.events.at(-1)!.arg, ERRNO.ETIMEDOUT);
+});
+
+Deno.test("a FIN waits for a shut window, and goes out when it opens", () => {
+  const peer = active();
+  peer.window = 0;
+  peer.data(1);
+  peer.take();
+  send(peer.world.stack, peer.conn, 10);
+  shutdownWrite(peer.world.stack, peer.conn);
+  peer.world.drain();
+  assertEquals(peer.take(), []);
+  peer.window = 100;
+  peer.send(".");
+  assertEquals(peer.take().map((s) => [s.flags, s.length]), [["FP.", 10]]);
+});
+
+Deno.test("a sender does not send a small part of its queue into a small window (silly window avoidance)", () => {
+  const peer = active({ window: 8000 });
+  send(peer.world.stack, peer.conn, 8000 + 3000);
+  peer.world.drain();
+  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 7300);
+  peer.ack += 7300;
+  peer.window = 500;
+  peer.send(".");
+  assertEquals(peer.take(), []);
+  // After the override timeout a part goes, so that nothing hangs.
+  peer.world.run(SECOND);
+  assertEquals(peer.take()[0].length, 500);
+});
+
+Deno.test("a receiver does not offer a silly window: the edge moves by a segment or half the buffer", () => {
+  const peer = passive({}, { profileB: { receiveBufferBytes: 6000 } });
+  for (let i = 0; i < 6; i++) peer.data(1000);
+  peer.world.run(50 * MS);
+  const shut = peer.take().at(-1)!;
+  assertEquals(shut.window, 0);
+  receive(peer.world.stack, peer.conn, 100);
+  peer.world.drain();
+  assertEquals(peer.take(), []);
+  receive(peer.world.stack, peer.conn, 2900);
+  peer.world.drain();
+  assertEquals(peer.take().map((s) => s.window), [3000]);
+});
+
+Deno.test("the right edge of the window never moves left", () => {
+  const peer = passive({ shift: 7 });
+  let edge = 0;
+  for (let i = 0; i < 60; i++) {
+    peer.data(777 + i);
+    peer.world.run(50 * MS);
+    for (const s of peer.take()) {
+      const shown = s.ack + (s.flags.includes("S") ? s.window : s.window << 2);
+      assert(shown - edge > -4, "but for the rounding of window scaling (RFC 7323 2.4)");
+      edge = Math.max(edge, shown);
+    }
+  }
+});
+
+Deno.test("Nagle holds a second small segment until the first is acknowledged; TCP_NODELAY does not", () => {
+  const peer = active();
+  send(peer.world.stack, peer.conn, 10);
+  send(peer.world.stack, peer.conn, 10);
+  send(peer.world.stack, peer.conn, 10);
+  peer.world.drain();
+  assertEquals(peer.take().map((s) => s.length), [10]);
+  peer.ack += 10;
+  peer.send(".");
+  assertEquals(peer.take().map((s) => s.length), [20]);
+  setNoDelay(peer.world.stack, peer.conn, true);
+  send(peer.world.stack, peer.conn, 10);
+  send(peer.world.stack, peer.conn, 10);
+  peer.world.drain();
+  assertEquals(peer.take().map((s) => s.length), [10, 10]);
+});
+
+Deno.test("Nagle as Minshall has it: a small tail may follow full segments that are in flight", () => {
+  const peer = active();
+  send(peer.world.stack, peer.conn, 1460);
+  send(peer.world.stack, peer.conn, 10);
+  send(peer.world.stack, peer.conn, 10);
+  peer.world.drain();
+  assertEquals(peer.take().map((s) => s.length), [1460, 10]);
+});
+
+Deno.test("a cork lets only full segments out until it is taken off", () => {
+  const peer = active();
+  setCork(peer.world.stack, peer.conn, true);
+  send(peer.world.stack, peer.conn, 1500);
+  peer.world.drain();
+  assertEquals(peer.take().map((s) => s.length), [1460]);
+  setCork(peer.world.stack, peer.conn, false);
+  peer.world.drain();
+  assertEquals(peer.take().map((s) => s.length), [40]);
+});
+
+Deno.test("the first segments are acknowledged at once, a conversation's ACKs wait 40 ms for data to ride on", () => {
+  const peer = passive();
+  peer.data(100);
+  assertEquals(peer.take().map((s) => s.flags), ["."]);
+  send(peer.world.stack, peer.conn, 50);
+  peer.world.drain();
+  peer.ack += 50;
+  peer.take();
+  peer.data(100);
+  assertEquals(peer.take(), []);
+  const start = peer.world.nowNs;
+  peer.world.run(100 * MS);
+  assertEquals(times(peer.take(), start), [40]);
+});
+
+Deno.test("a reply carries the delayed ACK", () => {
+  const peer = passive();
+  peer.data(100);
+  send(peer.world.stack, peer.conn, 50);
+  peer.world.drain();
+  peer.ack += 50;
+  peer.take();
+  peer.data(100);
+  send(peer.world.stack, peer.conn, 50);
+  peer.world.run(100 * MS);
+  assertEquals(peer.take().map((s) => [s.flags, s.length]), [["P.", 50]]);
+});
+
+Deno.test("every second full-sized segment is acknowledged at once (RFC 9293 MUST-58)", () => {
+  const peer = passive();
+  const { stack } = peer.world;
+  peer.data(100);
+  send(stack, peer.conn, 50);
+  peer.world.drain();
+  peer.ack += 50;
+  peer.send(".");
+  peer.take();
+  let acks = 0;
+  for (let i = 0; i < 20; i++) {
+    peer.data(1460, ".");
+    receive(stack, peer.conn, 1e6);
+    peer.world.drain();
+    acks += peer.take().length;
+  }
+  assertEquals(acks, 10);
+});
+
+Deno.test("a segment beyond a gap, and one that fills it, are acknowledged at once (RFC 5681 4.2)", () => {
+  const peer = passive();
+  peer.data(100);
+  send(peer.world.stack, peer.conn, 50);
+  peer.world.drain();
+  peer.ack += 50;
+  peer.send(".");
+  peer.take();
+  peer.send(".", { seq: peer.seq + 1000, length: 1000 });
+  assertEquals(peer.take().map((s) => (s.ack - peer.seq) | 0), [0]);
+  peer.data(1000);
+  assertEquals(peer.take().map((s) => (s.ack - peer.seq) | 0), [1000]);
+});
+
+Deno.test("an inbound segment may be far larger than the MSS", () => {
+  const peer = passive();
+  peer.data(30_000);
+  assertEquals(connectionInfo(peer.world.stack, peer.conn).unread, 30_000);
+});
+
+Deno.test("an idle connection without keep-alive has no timer and no cold row", () => {
+  const peer = passive();
+  peer.data(100);
+  send(peer.world.stack, peer.conn, 1000);
+  peer.world.drain();
+  peer.ack += 1000;
+  peer.send(".");
+  peer.world.run(SECOND);
+  const { stack } = peer.world;
+  assertEquals([stack.cold.inUse, stack.segments.inUse, stack.liveTimers], [0, 0, 0]);
+  assertEquals([...stack.timers.subarray(peer.conn * 4, peer.conn * 4 + 3)], [0, 0, 0]);
+  const before = peer.world.log.length;
+  peer.world.run(86400 * SECOND);
+  assertEquals(peer.world.log.length, before);
+});
+
+Deno.test("keep-alive probes an idle peer after 2 h, then every 75 s, and gives up after 9 (RFC 9293 3.8.4)", () => {
+  const peer = active({}, {}, { keepAlive: true });
+  const start = peer.world.nowNs;
+  assertEquals(peer.world.stack.liveTimers, 0);
+  peer.world.run(4 * 3600 * SECOND);
+  const sent = peer.take();
+  assertEquals(
+    times(sent, start).slice(0, 9),
+    Array.from({ length: 9 }, (_, i) => 7_200_000 + 75_000 * i),
+  );
+  assertEquals(sent.map((s) => (s.seq - peer.base) | 0).slice(0, 9), Array(9).fill(0));
+  assertEquals(sent.at(-1)!.flags, "R.");
+  assertEquals(peer.world.events.at(-1)!.arg, ERRNO.ETIMEDOUT);
+});
+
+Deno.test("a keep-alive probe that is answered starts the idle time anew, and so does data", () => {
+  const peer = active();
+  setKeepAlive(peer.world.stack, peer.conn, true, { idleMs: 1000, intervalMs: 100, probes: 3 });
+  for (let i = 0; i < 10; i++) {
+    peer.world.run(1000 * MS);
+    assertEquals(peer.take().length, 1);
+    peer.send(".");
+  }
+  for (let i = 0; i < 10; i++) {
+    peer.world.run(900 * MS);
+    peer.take();
+    peer.data(1);
+  }
+  assertEquals(peer.world.stack.counters.keepAliveProbes, 10);
+});
+
+Deno.test("a keep-alive probe is answered with an ACK", () => {
+  const peer = passive();
+  peer.take();
+  peer.send(".", { seq: peer.seq - 1 });
+  assertEquals(peer.take().map((s) => [s.flags, (s.ack - peer.seq) | 0]), [[".", 0]]);
+});
+
+Deno.test("an orphan does not wait in FIN_WAIT_2 for more than a minute", () => {
+  const peer = active();
+  closeConnection(peer.world.stack, peer.conn);
+  peer.world.drain();
+  peer.ack++;
+  peer.send(".");
+  peer.world.run(59 * SECOND);
+  assertEquals(peer.state, "FIN_WAIT_2");
+  peer.world.run(2 * SECOND);
+  assertEquals(peer.world.leaks(), []);
+});
+
+Deno.test("data for an orphan, and unread data at a close, are answered with a reset (RFC 9293 SHLD-3)", () => {
+  const late = active();
+  closeConnection(late.world.stack, late.conn);
+  late.world.drain();
+  late.ack++;
+  late.send(".");
+  late.take();
+  late.data(10);
+  assertEquals(late.take().map((s) => s.flags), ["R."]);
+  assertEquals(late.world.leaks(), []);
+  const unread = active();
+  unread.data(10);
+  unread.take();
+  closeConnection(unread.world.stack, unread.conn);
+  unread.world.drain();
+  assertEquals(unread.take().map((s) => s.flags), ["R."]);
+  assertEquals(unread.world.leaks(), []);
+});
+
+Deno.test("a send that does not fit is cut short, and WRITABLE tells when a third of the buffer is free", () => {
+  const peer = active({ shift: 7, window: 65535 }, { profileA: { sendBufferBytes: 30_000 } });
+  assertEquals(send(peer.world.stack, peer.conn, 100_000), 30_000);
+  assertEquals(send(peer.world.stack, peer.conn, 1), 0);
+  peer.world.drain();
+  for (let acked = 1460; acked <= 14_600; acked += 1460) {
+    peer.ack += 1460;
+    peer.send(".");
+    const writable = peer.world.kinds(peer.conn).includes(TCP_EVENT.WRITABLE);
+    assertEquals(writable, acked >= 10_000);
+  }
+});
+
+Deno.test("an idle spell halves a grown window for each RTO, down to the initial one (RFC 5681 4.1)", () => {
+  const peer = active({ shift: 7, window: 60000 });
+  const { stack } = peer.world;
+  send(stack, peer.conn, 30 * 1460);
+  peer.world.drain();
+  while (connectionInfo(stack, peer.conn).inFlight > 0) {
+    peer.ack += 1460;
+    peer.send(".");
+  }
+  const grown = connectionInfo(stack, peer.conn).cwnd;
+  assert(grown > 20);
+  peer.world.run(5 * SECOND);
+  send(stack, peer.conn, 40 * 1460);
+  peer.world.drain();
+  assertEquals(connectionInfo(stack, peer.conn).cwnd, 10);
+});
+
+Deno.test("MSS: the peer's, 536 where it gave none, less 12 bytes of timestamps", () => {
+  const sizes = (options: Parameters<typeof active>[0]) => {
+    const peer = active(options);
+    send(peer.world.stack, peer.conn, 5000);
+    peer.world.drain();
+    return peer.take()[0].length;
+  };
+  assertEquals(sizes({ mss: 1000 }), 1000);
+  assertEquals(sizes({ mss: 9000 }), 1460);
+  assertEquals(sizes({ mss: 1460, tsVal: 1 }), 1448);
+  const none = opening();
+  none.send("S.");
+  none.seq++;
+  none.take();
+  send(none.world.stack, none.conn, 5000);
+  none.world.drain();
+  assertEquals(none.take()[0].length, 536);
+});
+
+Deno.test("IPv6 announces 1,440 and falls back to 1,220", () => {
+  const peer = opening({}, { ipv6: true });
+  assertEquals(peer.world.log[0].mss, 1440);
+  peer.send("S.");
+  assertEquals(connectionInfo(peer.world.stack, peer.conn).mss, 1220);
+});
+
+Deno.test("the smoothed round-trip time follows the path, with and without timestamps", () => {
+  for (const timestamps of [true, false]) {
+    const world = new World({ profileA: { timestamps }, pipe: { delayNs: 30 * MS } });
+    listen(world.stack, B, 0, 80, { backlog: 1, app: 0 });
+    const conn = connect(world.stack, A, world.addressA, 0, world.addressB, 80, 0);
+    world.run(100 * MS);
+    assertEquals(connectionInfo(world.stack, conn).srttUs, 60_000);
+    world.pipe.delayNs = 50 * MS;
+    for (let i = 0; i < 60; i++) {
+      send(world.stack, conn, 2000);
+      world.run(200 * MS);
+    }
+    assertAlmostEquals(connectionInfo(world.stack, conn).srttUs, 100_000, 1000);
+  }
+});
