@@ -61,7 +61,7 @@ export interface LinkSettings {
 export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3 } as const;
 
 const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, QUEUE_DROPS, EXTRA_DELAY_NS, STRIDE } = DIRECTION;
-const { LINK, LINK_SEQ, SRC, STRIDE: PACKET_STRIDE } = PACKET;
+const { LINK, LINK_SEQ, HASH, SRC, STRIDE: PACKET_STRIDE } = PACKET;
 const { DOWN } = DIRECTION_FLAG;
 
 /** Departure times of the packets that wait, for queues limited in packets. */
@@ -168,6 +168,7 @@ export class Links {
     words[at + SENT] = (sequence + 1) | 0;
     rows[row + LINK] = d;
     rows[row + LINK_SEQ] = sequence;
+    rows[row + HASH] = 0;
     const arrivalNs = Math.ceil(departNs) + settings.delayNs + words[at + EXTRA_DELAY_NS];
     if (!settings.impaired) return arrivalNs;
     return this.#impaired(d, p, settings, sequence, arrivalNs);

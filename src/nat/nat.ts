@@ -27,5 +27,5 @@ export {
 export { removeGatewaySessions } from "./session.ts";
 export { GatewayExtras, type NatGatewayOptions, NatTables, type NatTablesOptions } from "./tables.ts";
 export { natTimerActs, natTimerFired, natTimerGateway, natTimerIdentity, natTimerSerial } from "./timers.ts";
-export { outboundHash, translateInbound, translateOutbound } from "./translate.ts";
+export { inboundHash, outboundHash, translateInbound, translateOutbound } from "./translate.ts";
 export { NAT_VERDICT, NAT_VERDICT_NAMES, type NatRefusalReason, type NatVerdict } from "./verdict.ts";

@@ -6,7 +6,15 @@
  */
 import { CONTROL, PACKET } from "../wire/packet.ts";
 import { MODE } from "./behaviour.ts";
-import { findExclusive, findInside, findMappingOutside, findOutside, insideHash } from "./find.ts";
+import {
+  endpointHash,
+  findExclusive,
+  findInside,
+  findMappingOutside,
+  findOutside,
+  insideHash,
+  outsideHash,
+} from "./find.ts";
 import { icmpErrorInbound, icmpErrorOutbound } from "./icmp.ts";
 import { GATEWAY, NAT_PROTOCOL, SESSION } from "./layout.ts";
 import { isEcho, protocolIndex } from "./protocol.ts";
@@ -161,6 +169,18 @@ function mayHairpin(t: NatTables, gateway: number, packet: number): boolean {
   const mode = t.profileOf(gateway).mode;
   if (mode === MODE.EXCLUSIVE) return findExclusive(t, realm, external, port) !== 0;
   return mode === MODE.OVERLOADED && protocol !== ICMP;
+}
+
+/** As `outboundHash`, for a TCP or UDP packet from outside and the index `t.outside`. */
+export function inboundHash(t: NatTables, gateway: number, packet: number): number {
+  const words = t.packets.rows.words;
+  const at = packet * PACKET_STRIDE;
+  const realm = (gateway << 2) | protocolIndex(words[at + PACKET_CONTROL] >>> 24);
+  const ports = words[at + PACKET_PORTS];
+  const external = words[at + DST];
+  return t.profileOf(gateway).mode === MODE.EXCLUSIVE
+    ? endpointHash(realm, external, ports & 0xffff)
+    : outsideHash(realm, external, words[at + SRC], (ports << 16) | (ports >>> 16));
 }
 
 /**

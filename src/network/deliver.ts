@@ -6,7 +6,7 @@
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { natTranslateInbound, natTranslateOutbound } from "./nat_node.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
-import { segmentIn } from "../tcp/mod.ts";
+import { segmentIn, segmentInHashed } from "../tcp/mod.ts";
 import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
 import { digestDelivery, digestEvent } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
@@ -14,7 +14,7 @@ import { DROP, dropOfLink } from "./drops.ts";
 import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import type { Partition } from "./partition.ts";
 
-const { SRC, DST, PORTS, LENGTH, LINK, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
 const { FROM, TO, FLAGS, SETTINGS, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { KIND, ADDRESS, EGRESS, ROUTES, STRIDE: NODE_STRIDE } = NODE;
 const { HOST, ROUTER } = NODE_KIND;
@@ -124,7 +124,9 @@ function receive(s: Partition, node: number, p: number): void {
   s.delivered++;
   const protocol = rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT;
   if (protocol === TCP) {
-    segmentIn(s.tcp, node, p);
+    // The prefetch has worked the hash out, unless the packet came too late for it.
+    if (rows[o + HASH] !== 0) segmentInHashed(s.tcp, node, p);
+    else segmentIn(s.tcp, node, p);
     s.packets.release(p);
     return drainTcp(s);
   }

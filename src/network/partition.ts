@@ -24,6 +24,7 @@ import type { ProfileTable } from "../transport/profile.ts";
 import { PACKET, type PacketPool } from "../wire/packet.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
+import { prefetcher } from "./prefetch.ts";
 
 /** Word offsets of a scheduled application event. */
 export const APP_EVENT = {
@@ -121,6 +122,7 @@ export class Partition implements SocketRuntime {
     this.routes = parts.routes;
     this.events = new RowPool({ strideWords: EVENT_STRIDE, capacity: 1024 });
     this.queue = new EventQueue({ compareTies: (a, b) => this.compareTies(a, b) });
+    this.queue.onBucket = prefetcher(this);
   }
 
   /** Moves the clock. */
