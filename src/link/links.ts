@@ -41,15 +41,20 @@ export const DIRECTION_FLAG = {
 
 /** Settings that many directions share. Rates in bits/s, times in ns. */
 export interface LinkSettings {
-  /** Time to send a byte, ns; 0 for an unlimited rate. */
+  /** Bits per second; Infinity for no limit. Times are exact where it is a whole number. */
+  rateBps: number;
+  /** Time to send a byte, where that is a whole number of ns; else 0. */
   nsPerByte: number;
   /** Propagation delay, ns. */
   delayNs: number;
   /** Largest IP packet, bytes. */
   mtuBytes: number;
-  /** Most bytes waiting (the packet being sent included); Infinity for no limit. */
+  /**
+   * Most bytes waiting (what is left of the packet being sent included); Infinity for no limit. A packet may always be
+   * sent into an idle link.
+   */
   queueBytes: number;
-  /** Most packets waiting; Infinity for no limit. */
+  /** Most packets waiting (the packet being sent not included); Infinity for no limit. */
   queuePackets: number;
   /** What goes wrong on the way. */
   impairments: Impairments;
@@ -71,7 +76,7 @@ interface PacketQueue {
   count: number;
 }
 
-/** What the report wants to know of a direction that has a queue limit. */
+/** What the report wants to know of a direction that has a queue limit. Peaks stay within the limit. */
 export interface QueueRecord {
   /** Most bytes waiting at once. */
   peakBytes: number;
@@ -85,8 +90,10 @@ export interface QueueRecord {
 export class Links {
   /** Rows: `words[d * DIRECTION.STRIDE + field]`. */
   readonly words: Int32Array;
-  /** When each direction will have sent all that waits, ns (fractions count). */
+  /** When each direction will have sent all that waits, ns, rounded down … */
   readonly freeAtNs: Float64Array;
+  /** … and the rest, in units of 1 / rate ns. Stays untouched (and so takes no memory) where a byte takes whole ns. */
+  readonly freeAtRest: Float64Array;
   /** Settings by index. */
   readonly settings: LinkSettings[] = [];
   /** Rows in use. */
@@ -100,6 +107,8 @@ export class Links {
   readonly #packets: PacketPool;
   readonly #addresses: AddressTable;
   readonly #packetQueues = new Map<number, PacketQueue>();
+  /** Packets that links have made by duplication. */
+  duplicated = 0;
   readonly #outcome = { drop: false, extraNs: 0, duplicate: false, corruptBit: 0 };
 
   /** Reserves `capacity` directions. */
@@ -108,6 +117,7 @@ export class Links {
     this.#addresses = options.addresses;
     this.words = alignedWords((options.capacity + 1) * STRIDE);
     this.freeAtNs = new Float64Array(options.capacity + 1);
+    this.freeAtRest = new Float64Array(options.capacity + 1);
   }
 
   /** Adds a direction and returns its row. `key` seeds its random draws; needed if it has impairments. */
@@ -151,34 +161,39 @@ export class Links {
     this.duplicate.packet = 0;
     if (words[at + FLAGS] & DOWN) return -LINK_DROP.DOWN;
     let departNs = nowNs;
-    if (settings.nsPerByte > 0) {
-      const free = this.freeAtNs[d];
-      if (free > departNs) departNs = free;
+    const rate = settings.rateBps;
+    if (rate !== Infinity) {
       const bytes = packetBytes(this.#packets, p, this.#addresses.isIpv6(rows[row + SRC]));
-      if (settings.queueBytes !== Infinity || settings.queuePackets !== Infinity) {
-        if (!this.#queueTakes(d, settings, nowNs, departNs, bytes)) {
-          words[at + QUEUE_DROPS]++;
-          return -LINK_DROP.QUEUE_FULL;
-        }
+      const free = this.freeAtNs[d];
+      const busy = free >= nowNs;
+      if (busy) departNs = free;
+      if (
+        (settings.queueBytes !== Infinity || settings.queuePackets !== Infinity) &&
+        !this.#queueTakes(d, settings, nowNs, bytes)
+      ) {
+        words[at + QUEUE_DROPS]++;
+        return -LINK_DROP.QUEUE_FULL;
       }
-      departNs += bytes * settings.nsPerByte;
-      this.freeAtNs[d] = departNs;
+      const ns = settings.nsPerByte;
+      if (ns !== 0) this.freeAtNs[d] = departNs += bytes * ns;
+      else departNs = this.#departure(d, departNs, busy, bytes, rate);
     }
     const sequence = words[at + SENT];
     words[at + SENT] = (sequence + 1) | 0;
     rows[row + LINK] = d;
     rows[row + LINK_SEQ] = sequence;
     rows[row + HASH] = 0;
-    const arrivalNs = Math.ceil(departNs) + settings.delayNs + words[at + EXTRA_DELAY_NS];
+    const arrivalNs = departNs + settings.delayNs + words[at + EXTRA_DELAY_NS];
     if (!settings.impaired) return arrivalNs;
     return this.#impaired(d, p, settings, sequence, arrivalNs);
   }
 
-  /** Bytes that wait in direction `d` at `nowNs`, the packet being sent included. */
+  /** Bytes that wait in direction `d` at `nowNs`, what is left of the packet being sent included. */
   backlogBytes(d: number, nowNs: number): number {
-    const settings = this.settings[this.words[d * STRIDE + SETTINGS]];
+    const { rateBps } = this.settings[this.words[d * STRIDE + SETTINGS]];
     const waitNs = this.freeAtNs[d] - nowNs;
-    return waitNs <= 0 || settings.nsPerByte === 0 ? 0 : Math.round(waitNs / settings.nsPerByte);
+    if (waitNs < 0 || rateBps === Infinity) return 0;
+    return Math.round((waitNs * rateBps + this.freeAtRest[d]) / 8e9);
   }
 
   /** Drops at the queue of direction `d`. */
@@ -186,35 +201,47 @@ export class Links {
     return this.words[d * STRIDE + QUEUE_DROPS] >>> 0;
   }
 
-  #queueTakes(d: number, settings: LinkSettings, nowNs: number, departNs: number, bytes: number): boolean {
+  /**
+   * When the last bit of a packet that begins at `startNs` leaves, rounded up to whole ns. The exact time is kept, as
+   * whole ns and a rest, so that a busy link neither gains nor loses time.
+   */
+  #departure(d: number, startNs: number, busy: boolean, bytes: number, rate: number): number {
+    const work = bytes * 8e9 + (busy ? this.freeAtRest[d] : 0);
+    let whole = Math.floor(work / rate);
+    // (The quotient may have been rounded up to the next whole number; this remainder is exact.)
+    if (whole * rate > work) whole--;
+    const rest = work - whole * rate;
+    const end = this.freeAtNs[d] = startNs + whole;
+    this.freeAtRest[d] = rest;
+    return rest > 0 ? end + 1 : end;
+  }
+
+  #queueTakes(d: number, settings: LinkSettings, nowNs: number, bytes: number): boolean {
     const record = this.queues.get(d)!;
-    const backlog = Math.round((departNs - nowNs) / settings.nsPerByte) + bytes;
-    // A packet may always be sent into an idle link, however short its queue.
-    let full = backlog > settings.queueBytes && departNs > nowNs;
-    if (settings.queuePackets !== Infinity) {
+    const waiting = this.backlogBytes(d, nowNs);
+    let full = waiting > 0 && waiting + bytes > settings.queueBytes;
+    if (!full && settings.queuePackets !== Infinity) {
       let queue = this.#packetQueues.get(d);
       if (queue === undefined) {
-        queue = { departuresNs: new Float64Array(settings.queuePackets + 1), head: 0, count: 0 };
+        queue = { departuresNs: new Float64Array(16), head: 0, count: 0 };
         this.#packetQueues.set(d, queue);
       }
-      const size = queue.departuresNs.length;
-      while (queue.count > 0 && queue.departuresNs[queue.head] <= nowNs) {
-        queue.head = queue.head + 1 === size ? 0 : queue.head + 1;
-        queue.count--;
-      }
-      if (queue.count >= size) full = true;
+      forgetDeparted(queue, nowNs);
+      // The oldest is being sent.
+      full = queue.count > settings.queuePackets;
       if (!full) {
-        let tail = queue.head + queue.count;
-        if (tail >= size) tail -= size;
-        queue.departuresNs[tail] = departNs + bytes * settings.nsPerByte;
-        queue.count++;
         if (queue.count > record.peakPackets) record.peakPackets = queue.count;
+        const free = this.freeAtNs[d];
+        const work = bytes * 8e9 + (free >= nowNs ? this.freeAtRest[d] : 0);
+        remember(queue, Math.max(nowNs, free) + Math.ceil(work / settings.rateBps));
       }
     }
     if (full) {
       if (record.firstFullNs < 0) record.firstFullNs = nowNs;
-    } else if (backlog > record.peakBytes) record.peakBytes = backlog;
-    return !full;
+      return false;
+    }
+    record.peakBytes = Math.max(record.peakBytes, Math.min(waiting + bytes, settings.queueBytes));
+    return true;
   }
 
   #impaired(d: number, p: number, settings: LinkSettings, sequence: number, arrivalNs: number): number {
@@ -231,6 +258,7 @@ export class Links {
       const twinSequence = this.words[at + SENT];
       this.words[at + SENT] = (twinSequence + 1) | 0;
       this.#packets.rows.words[twin * PACKET_STRIDE + LINK_SEQ] = twinSequence;
+      this.duplicated++;
       this.duplicate.packet = twin;
       this.duplicate.arrivalNs = arrivalNs;
     }
@@ -238,4 +266,26 @@ export class Links {
     if (outcome.corruptBit !== 0) this.#packets.rows.words[row + PACKET.CORRUPT] = outcome.corruptBit;
     return arrivalNs + outcome.extraNs;
   }
+}
+
+/** Takes out the packets that have left by `nowNs`. */
+function forgetDeparted(queue: PacketQueue, nowNs: number): void {
+  const size = queue.departuresNs.length;
+  while (queue.count > 0 && queue.departuresNs[queue.head] <= nowNs) {
+    queue.head = queue.head + 1 === size ? 0 : queue.head + 1;
+    queue.count--;
+  }
+}
+
+/** Adds a packet; the ring doubles when it is full. */
+function remember(queue: PacketQueue, departureNs: number): void {
+  const size = queue.departuresNs.length;
+  if (queue.count === size) {
+    const grown = new Float64Array(size * 2);
+    for (let i = 0; i < size; i++) grown[i] = queue.departuresNs[(queue.head + i) % size];
+    queue.departuresNs = grown;
+    queue.head = 0;
+  }
+  queue.departuresNs[(queue.head + queue.count) % queue.departuresNs.length] = departureNs;
+  queue.count++;
 }

@@ -20,7 +20,14 @@ import { drainTcp } from "./drain.ts";
 import { NetworkError } from "./errors.ts";
 import type { HostOptions, LinkOptions, NatOptions } from "./options.ts";
 import { Partition } from "./partition.ts";
-import { addressOffset, endOf, type Plan, type PlannedLinks, type PlannedPopulation } from "./plan.ts";
+import {
+  addressOffset,
+  directionOptions,
+  endOf,
+  type Plan,
+  type PlannedLinks,
+  type PlannedPopulation,
+} from "./plan.ts";
 import { computeRoutes } from "./topology.ts";
 
 /** How many rows to reserve. */
@@ -32,6 +39,9 @@ export interface Capacity {
 }
 
 const { STRIDE } = NODE;
+
+/** Ethernet's. */
+const DEFAULT_MTU = 1500;
 
 /** Builds the partition. Throws `NetworkError`. */
 export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Partition {
@@ -96,7 +106,7 @@ export function addressIdOf(population: PlannedPopulation, i: number, addresses:
 export function addressSpan(population: PlannedPopulation): number {
   const behind = population.behind;
   if (behind !== undefined) return Math.ceil(population.count / behind.gateways.count);
-  return population.kind === NODE_KIND.NAT ? population.count * population.pool.count : population.count;
+  return addressOffset(population, population.count - 1) + 1;
 }
 
 /** Ranges first, merged where they overlap, so that one address has one id. */
@@ -189,8 +199,7 @@ function buildLinks(plan: Plan, packets: PacketPool, addresses: AddressTable, se
     const forward = links.settings.push(linkSettings(group.options, group.subject)) - 1;
     const reverse = group.options.reverse === undefined
       ? forward
-      : links.settings.push(linkSettings({ ...group.options, ...group.options.reverse }, `${group.subject}.reverse`)) -
-        1;
+      : links.settings.push(linkSettings(directionOptions(group, true), `${group.subject}.reverse`)) - 1;
     addDirections(links, group, forward, false, seed);
     addDirections(links, group, reverse, true, seed);
   }
@@ -198,13 +207,13 @@ function buildLinks(plan: Plan, packets: PacketPool, addresses: AddressTable, se
 }
 
 function addDirections(links: Links, group: PlannedLinks, settings: number, reverse: boolean, seed: number): void {
-  const { a, b, count, options } = group;
+  const { a, b, count } = group;
+  const { delaySpreadSteps: spread = 0, delaySpreadStepNs: stepNs = 0 } = directionOptions(group, reverse);
   const impaired = links.settings[settings].impaired;
   const toInside = reverse ? group.insideOfA : group.insideOfB;
   for (let i = 0; i < count; i++) {
     const nodeA = a.population.firstRow + endOf(a, i, count);
     const nodeB = b.population.firstRow + endOf(b, i, count);
-    const spread = options.delaySpreadSteps ?? 0;
     const key = impaired ? substreamKey(seed, "link", `${group.name}[${i}]${reverse ? "<" : ">"}`) : undefined;
     links.add({
       from: reverse ? nodeB : nodeA,
@@ -212,45 +221,65 @@ function addDirections(links: Links, group: PlannedLinks, settings: number, reve
       settings,
       rank: group.firstRank + 2 * i + (reverse ? 1 : 0),
       flags: toInside ? DIRECTION_FLAG.FROM_INSIDE : 0,
-      extraDelayNs: spread === 0 ? 0 : ((i * 7919) % spread) * (options.delaySpreadStepNs ?? 0),
+      extraDelayNs: spread === 0 ? 0 : ((i * 7919) % spread) * stepNs,
       key: key === undefined ? undefined : Int32Array.of(key.k0, key.k1),
     });
   }
 }
 
+/** Settings that are times: whole numbers of ns, below `EXTRA_DELAY_NS`'s 2^31 where they spread. */
+const TIMES = ["delayNs", "reorderNs", "jitterNs", "delaySpreadStepNs"] as const;
+const SHARES = ["loss", "duplicate", "reorder", "corrupt"] as const;
+
+/** Throws `NetworkError` for what is out of range. `subject` is the link, or its `reverse`. */
 function linkSettings(options: LinkOptions, subject: string): LinkSettings {
-  const impairments = {
-    ...NO_IMPAIRMENTS,
-    loss: options.loss ?? 0,
-    duplicate: options.duplicate ?? 0,
-    reorder: options.reorder ?? 0,
-    reorderNs: options.reorderNs ?? 1e6,
-    corrupt: options.corrupt ?? 0,
-    jitterNs: options.jitterNs ?? 0,
+  const refuse = (name: string, sentence: string) => {
+    throw new NetworkError(`${subject}.${name}`, sentence);
   };
-  for (const [name, share] of Object.entries(impairments)) {
-    if (name.endsWith("Ns") || (share >= 0 && share <= 1)) continue;
-    throw new NetworkError(`${subject}.${name}`, `A share is 0 to 1 (0% to 100%), not ${share}.`);
+  for (const name of SHARES) {
+    const share = options[name] ?? 0;
+    if (!(share >= 0 && share <= 1)) refuse(name, `A share is 0 to 1 (0% to 100%), not ${share}.`);
   }
-  const delayNs = options.delayNs ?? 0;
-  if (!(delayNs >= 0 && Number.isInteger(delayNs))) {
-    throw new NetworkError(`${subject}.delay`, `A delay is a whole number of nanoseconds from 0 on, not ${delayNs}.`);
+  for (const name of TIMES) {
+    const ns = options[name] ?? 0;
+    if (Number.isSafeInteger(ns) && ns >= 0) continue;
+    refuse(name.slice(0, -2), `A delay is a whole number of nanoseconds from 0 on, not ${ns}.`);
+  }
+  const steps = options.delaySpreadSteps ?? 0;
+  if (!(Number.isSafeInteger(steps) && steps >= 0)) {
+    refuse("delaySpread", `A delay spread has a whole number of steps from 0 on, not ${steps}.`);
+  }
+  if (steps * (options.delaySpreadStepNs ?? 0) >= 2 ** 31) {
+    refuse("delaySpread", "A delay spread reaches less than 2^31 ns (2.1 s) in all.");
   }
   const rateBps = options.rateBps ?? Infinity;
-  if (!(rateBps > 0)) throw new NetworkError(`${subject}.rate`, `A rate is more than 0 bit/s, not ${rateBps}.`);
-  const mtuBytes = options.mtu ?? 1500;
-  if (!(mtuBytes >= 68 && mtuBytes <= 65535)) {
+  if (!(rateBps > 0)) refuse("rate", `A rate is more than 0 bit/s, not ${rateBps}.`);
+  const mtuBytes = options.mtu ?? DEFAULT_MTU;
+  if (!(Number.isInteger(mtuBytes) && mtuBytes >= 68 && mtuBytes <= 65535)) {
     // RFC 791 3.1: every internet module must forward datagrams of 68 octets.
-    throw new NetworkError(`${subject}.mtu`, `An MTU is 68 to 65,535 bytes, not ${mtuBytes}.`);
+    refuse("mtu", `An MTU is 68 to 65,535 bytes, not ${mtuBytes}.`);
   }
-  const queueBytes = options.queueBytes ?? Infinity;
-  const queuePackets = options.queuePackets ?? Infinity;
-  if ((queueBytes !== Infinity || queuePackets !== Infinity) && rateBps === Infinity) {
-    throw new NetworkError(`${subject}.queue`, "A queue needs a rate: packets never wait for a link without one.");
+  const { queueBytes = Infinity, queuePackets = Infinity } = options;
+  for (const limit of [queueBytes, queuePackets]) {
+    if (limit !== Infinity && !(Number.isSafeInteger(limit) && limit >= 0)) {
+      refuse("queue", `A queue holds a whole number of bytes or packets from 0 on, not ${limit}.`);
+    }
+    if (limit !== Infinity && rateBps === Infinity) {
+      refuse("queue", "A queue needs a rate: packets never wait for a link without one.");
+    }
   }
+  const impairments = {
+    loss: options.loss ?? NO_IMPAIRMENTS.loss,
+    duplicate: options.duplicate ?? NO_IMPAIRMENTS.duplicate,
+    reorder: options.reorder ?? NO_IMPAIRMENTS.reorder,
+    reorderNs: options.reorderNs ?? 1e6,
+    corrupt: options.corrupt ?? NO_IMPAIRMENTS.corrupt,
+    jitterNs: options.jitterNs ?? NO_IMPAIRMENTS.jitterNs,
+  };
   return {
-    nsPerByte: rateBps === Infinity ? 0 : 8e9 / rateBps,
-    delayNs,
+    rateBps,
+    nsPerByte: Number.isInteger(8e9 / rateBps) ? 8e9 / rateBps : 0,
+    delayNs: options.delayNs ?? 0,
     mtuBytes,
     queueBytes,
     queuePackets,
@@ -259,15 +288,18 @@ function linkSettings(options: LinkOptions, subject: string): LinkSettings {
   };
 }
 
-/** A host's MTU is that of its narrowest link. */
+/** A host's MTU is that of the narrowest link that it sends into. */
 function setMtus(plan: Plan, hosts: HostTable): void {
+  const narrowest = new Uint16Array(plan.nodeCount + 1);
   for (const group of plan.links) {
-    const mtu = group.options.mtu ?? 1500;
     for (const members of [group.a, group.b]) {
       if (members.population.kind !== NODE_KIND.HOST) continue;
+      const mtu = directionOptions(group, members === group.b).mtu ?? DEFAULT_MTU;
       for (let i = 0; i < members.count; i++) {
         const host = members.population.firstRow + members.first + i;
-        if (mtu !== 1500) hosts.setMtu(host, mtu);
+        if (narrowest[host] !== 0 && narrowest[host] <= mtu) continue;
+        narrowest[host] = mtu;
+        hosts.setMtu(host, mtu);
       }
     }
   }

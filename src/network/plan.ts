@@ -7,6 +7,7 @@
 import {
   AddressError,
   addToAddress,
+  compareAddresses,
   formatAddress,
   type IpAddress,
   type IpPrefix,
@@ -48,8 +49,8 @@ export interface PlannedPopulation {
   address: IpAddress;
   /** The prefix that it was declared with. */
   prefix: IpPrefix;
-  /** NAT: first external address of member 0, and how many each member has. */
-  pool: { first: IpAddress; count: number };
+  /** NAT: first external address of member 0, how many each member has, and is the first its own address? */
+  pool: { first: IpAddress; count: number; atAddress: boolean };
   /** NAT: address in the inner realm. */
   innerAddress: IpAddress | undefined;
   /** Further addresses (single hosts). */
@@ -101,6 +102,13 @@ export interface Numbering {
   reversed: boolean;
 }
 
+/** The options of one direction of a link: `reverse` where it says something, else those of the link. */
+export function directionOptions(group: PlannedLinks, reverse: boolean): LinkOptions {
+  return reverse && group.options.reverse !== undefined
+    ? { ...group.options, ...group.options.reverse }
+    : group.options;
+}
+
 /** Which member at each end the i-th link of a group joins. */
 export function endOf(members: Members, i: number, count: number): number {
   return members.first + (members.count === count ? i : Math.floor((i * members.count) / count));
@@ -114,7 +122,9 @@ export function firstBehind(j: number, count: number, gateways: number): number 
 /** How far member `i`'s address is from its population's first. */
 export function addressOffset(population: PlannedPopulation, i: number): number {
   const behind = population.behind;
-  if (behind === undefined) return population.kind === NODE_KIND.NAT ? i * population.pool.count : i;
+  // Routers without an address all answer from the dummy one.
+  if (population.kind === NODE_KIND.ROUTER && population.declaration.options.address === undefined) return 0;
+  if (behind === undefined) return population.pool.atAddress ? i * population.pool.count : i;
   const gateway = Math.floor((i * behind.gateways.count) / population.count);
   return i - firstBehind(gateway, population.count, behind.gateways.count);
 }
@@ -191,7 +201,7 @@ function planPopulation(declaration: Declaration, firstRow: number): PlannedPopu
     firstRank: 0,
     address: prefix.address,
     prefix,
-    pool: { first: prefix.address, count: 1 },
+    pool: { first: prefix.address, count: 1, atAddress: true },
     innerAddress: undefined,
     extra: [],
     behind: undefined,
@@ -209,10 +219,9 @@ function planPopulation(declaration: Declaration, firstRow: number): PlannedPopu
 
 function planNat(planned: PlannedPopulation, options: NatOptions, subject: string): void {
   if (options.pool !== undefined) {
-    planned.pool = {
-      first: addressOf(options.pool.first, `${subject}.pool`).address,
-      count: options.pool.count,
-    };
+    const first = addressOf(options.pool.first, `${subject}.pool`).address;
+    const atAddress = compareAddresses(first, planned.address) === 0;
+    planned.pool = { first, count: options.pool.count, atAddress };
     if (!Number.isInteger(options.pool.count) || options.pool.count < 1) {
       throw new NetworkError(`${subject}.pool`, `A pool has at least one address, not ${options.pool.count}.`);
     }
@@ -243,8 +252,11 @@ function planLinks(link: LinkDeclaration, i: number, byName: Map<string, Planned
   const subject = `links[${i}]`;
   const a = findMembers(link.a, `${subject}.between[0]`, byName);
   const b = findMembers(link.b, `${subject}.between[1]`, byName);
-  if (a.population === b.population && a.first === b.first) {
-    throw new NetworkError(`${subject}.between`, `A link joins two nodes, not ${link.a} to itself.`);
+  const count = Math.max(a.count, b.count);
+  for (let k = 0; a.population === b.population && k < count; k++) {
+    if (endOf(a, k, count) !== endOf(b, k, count)) continue;
+    const name = a.population.plural ? `${a.population.name}[${endOf(a, k, count)}]` : a.population.name;
+    throw new NetworkError(`${subject}.between`, `A link joins two nodes, not ${name} to itself.`);
   }
   const natA = a.population.kind === NODE_KIND.NAT;
   const natB = b.population.kind === NODE_KIND.NAT;
@@ -257,7 +269,7 @@ function planLinks(link: LinkDeclaration, i: number, byName: Map<string, Planned
     subject,
     a,
     b,
-    count: Math.max(a.count, b.count),
+    count,
     options: link.options,
     insideOfA: natA && !natB && inside === true,
     insideOfB: natB && (inside ?? true),

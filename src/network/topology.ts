@@ -10,7 +10,8 @@ import { type AddressTable, addToAddress, type IpAddress } from "../base/address
 import { NODE_KIND } from "../node/nodes.ts";
 import { defaultPrefix, rangePrefixes } from "../node/prefixes.ts";
 import type { RouteEntry, RoutePrefix, RouteTables } from "../node/routes.ts";
-import { addressOffset, endOf, type Members, type Plan, type PlannedLinks, type PlannedPopulation } from "./plan.ts";
+import { addressOffset, directionOptions, endOf, type Members, type Plan, type PlannedLinks } from "./plan.ts";
+import type { PlannedPopulation } from "./plan.ts";
 
 const { HOST, ROUTER, NAT } = NODE_KIND;
 
@@ -26,7 +27,9 @@ interface Attachment {
 interface Edge {
   to: number;
   link: number;
-  delayNs: number;
+  /** The direction that comes back, and its delay. */
+  backLink: number;
+  backDelayNs: number;
   /** Rank of the link: decides between parallel ones. */
   rank: number;
 }
@@ -67,13 +70,14 @@ export function computeRoutes(plan: Plan, addresses: AddressTable, routes: Route
     tables: new Int32Array(plan.nodeCount + 1),
     innerTables: new Int32Array(plan.nodeCount + 1),
   };
-  for (const group of plan.links) graph.addLinks(group);
+  // In an order that the declaration's does not change; of several links to one address the first by name decides.
+  for (const group of plan.links.toSorted((x, y) => y.firstRank - x.firstRank)) graph.addLinks(group);
   for (const members of graph.components()) {
     const defaults = members.filter((vertex) => vertex.inner);
     const nextHops = members.length === 1 ? [] : pathsFrom(graph.vertices, members);
     for (const vertex of members) {
       const table = routes.create();
-      fillTable(graph, routes, addresses, table, vertex, members, defaults, nextHops);
+      fillTable(graph, routes, addresses, table, vertex, defaults, nextHops);
       routes.freeze(table);
       if (vertex.inner) result.innerTables[vertex.node] = table;
       else result.tables[vertex.node] = table;
@@ -83,11 +87,11 @@ export function computeRoutes(plan: Plan, addresses: AddressTable, routes: Route
   return result;
 }
 
-/** Shortest paths towards every vertex that something hangs on. */
+/** Shortest paths towards every vertex that passes packets on to something. */
 function pathsFrom(vertices: Vertex[], members: Vertex[]): Paths[] {
-  return members.filter((vertex) => vertex.attachments.length > 0 || vertex.inner).map((root) => {
+  return members.filter((vertex) => vertex.transit && (vertex.attachments.length > 0 || vertex.inner)).map((root) => {
     const next: Paths["next"] = new Map();
-    const via = new Map<Vertex, Vertex>();
+    const via = new Map<Vertex, { from: Vertex; edge: Edge }>();
     let level = [root];
     for (let hops = 1; level.length > 0; hops++) {
       const found = new Set<Vertex>();
@@ -96,14 +100,17 @@ function pathsFrom(vertices: Vertex[], members: Vertex[]): Paths[] {
         for (const edge of from.edges) {
           const to = vertices[edge.to];
           if (to === root) continue;
-          const delayNs = (next.get(from)?.delayNs ?? 0) + edge.delayNs;
+          const delayNs = (next.get(from)?.delayNs ?? 0) + edge.backDelayNs;
           const known = next.get(to);
           if (known !== undefined) {
             if (known.hops < hops || known.delayNs < delayNs) continue;
-            if (known.delayNs === delayNs && via.get(to)!.rank <= from.rank) continue;
+            // Equal so far: the first by name, of nodes and then of parallel links.
+            const before = via.get(to)!;
+            const order = before.from.rank - from.rank || before.edge.rank - edge.rank;
+            if (known.delayNs === delayNs && order <= 0) continue;
           }
-          next.set(to, { link: linkTo(to, edge, vertices, from), hops, delayNs });
-          via.set(to, from);
+          next.set(to, { link: edge.backLink, hops, delayNs });
+          via.set(to, { from, edge });
           found.add(to);
         }
       }
@@ -113,14 +120,15 @@ function pathsFrom(vertices: Vertex[], members: Vertex[]): Paths[] {
   });
 }
 
-/** The link from `to` back to `from`: of parallel ones as fast as `edge`, the first by name. */
-function linkTo(to: Vertex, edge: Edge, vertices: Vertex[], from: Vertex): number {
-  let best: Edge | undefined;
-  for (const back of to.edges) {
-    if (vertices[back.to] !== from || back.delayNs !== edge.delayNs) continue;
-    if (best === undefined || back.rank < best.rank) best = back;
-  }
-  return best!.link;
+/**
+ * Does the vertex only know its own hosts, everything else lying behind its one neighbour? Of two that face each other
+ * only one does, or they would send what neither knows back and forth.
+ */
+function isStub(vertex: Vertex, vertices: Vertex[]): boolean {
+  if (!vertex.transit || vertex.inner || vertex.edges.length !== 1) return false;
+  const neighbour = vertices[vertex.edges[0].to];
+  if (!neighbour.transit) return false;
+  return neighbour.inner || neighbour.edges.length > 1 || neighbour.rank < vertex.rank;
 }
 
 function fillTable(
@@ -129,13 +137,11 @@ function fillTable(
   addresses: AddressTable,
   table: number,
   vertex: Vertex,
-  members: Vertex[],
   defaults: Vertex[],
   paths: Paths[],
 ): void {
   const add = (prefix: RoutePrefix, entry: RouteEntry) => routes.add(table, prefix, entry);
-  // A stub knows its own hosts; everything else lies behind its only neighbour.
-  if (vertex.transit && !vertex.inner && vertex.edges.length === 1 && members.length > 1) {
+  if (isStub(vertex, graph.vertices)) {
     for (const family of graph.families) add(defaultPrefix(family), { link: vertex.edges[0].link });
   } else {
     // An address that hangs on several vertices (a host with several links) is reached at the nearest.
@@ -234,10 +240,14 @@ class Graph {
       const vertexA = this.#vertexOf(nodeA, group.insideOfA);
       const vertexB = this.#vertexOf(nodeB, group.insideOfB);
       if (vertexA >= 0 && vertexB >= 0) {
-        const delayNs = group.options.delayNs ?? 0;
+        const there = { link: group.aToB + i, delayNs: directionOptions(group, false).delayNs ?? 0 };
+        const back = { link: group.bToA + i, delayNs: directionOptions(group, true).delayNs ?? 0 };
         const rank = group.firstRank + 2 * i;
-        this.vertices[vertexA].edges.push({ to: vertexB, link: group.aToB + i, delayNs, rank });
-        this.vertices[vertexB].edges.push({ to: vertexA, link: group.bToA + i, delayNs, rank });
+        const edge = (to: number, out: typeof there, home: typeof there): Edge => {
+          return { to, link: out.link, backLink: home.link, backDelayNs: home.delayNs, rank };
+        };
+        this.vertices[vertexA].edges.push(edge(vertexB, there, back));
+        this.vertices[vertexB].edges.push(edge(vertexA, back, there));
       }
       if (vertexB >= 0) this.#attach(this.vertices[vertexB], a, nodeA, group.insideOfA, group.bToA + i);
       if (vertexA >= 0) this.#attach(this.vertices[vertexA], b, nodeB, group.insideOfB, group.aToB + i);
@@ -313,12 +323,10 @@ class Graph {
       for (const extra of population.extra) this.#range(vertex, extra, link);
       return;
     }
-    this.#range(vertex, address, link);
-    const { first, count } = population.pool;
-    const pool = addToAddress(first, member * count);
-    if (count > 1 || first !== population.address) {
-      vertex.attachments.push({ first: pool, count, linkBase: link, stride: 0 });
-    }
+    const { first, count, atAddress } = population.pool;
+    if (!atAddress) this.#range(vertex, address, link);
+    if (atAddress && count === 1) return this.#range(vertex, address, link);
+    vertex.attachments.push({ first: addToAddress(first, member * count), count, linkBase: link, stride: 0 });
   }
 
   #range(vertex: Vertex, address: IpAddress, link: number): void {
