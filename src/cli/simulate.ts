@@ -20,6 +20,7 @@ import { availableMemory, buildWithinMemory } from "./memory.ts";
 import { LineWriter, ReaderGone, writeAll } from "./output.ts";
 import { PacketPrinter } from "./packets.ts";
 import { ProgressLine, terminalColumns } from "./progress.ts";
+import { onSend } from "./sends.ts";
 import { runInSlices } from "./slices.ts";
 import { version } from "./version.ts";
 
@@ -60,6 +61,9 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   const printer = asked.packets ? new PacketPrinter(lines, filter) : undefined;
   const captures = asked.pcap === undefined ? undefined : new Captures(pathFromInvocation(asked.pcap), filter);
   const { packets, addresses } = simulation;
+  if (captures !== undefined) {
+    onSend(simulation, (p, timeNs, from, to) => captures.sent({ packets, addresses, p, timeNs, from, to }));
+  }
   if (printer !== undefined || captures !== undefined) {
     simulation.onDelivery((p, timeNs, from, to) => {
       const seen = { packets, addresses, p, timeNs, from, to };

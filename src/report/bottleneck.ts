@@ -74,9 +74,13 @@ export function roomLeft(limit: LimitReport): string {
   return `${limit.limit} of ${limit.node}: ${usedOfCapacity(limit)}${share}`;
 }
 
-/** Tells a limit that bound. `attempted` is how many connections the run tried (for the share refused). */
-export function explainLimit(limit: LimitReport, attempted: number): LimitStory {
+/** Tells a limit that bound. Of `connections`, `attempted` gives the share refused, `peakConcurrent` shows TIME_WAIT at work. */
+export function explainLimit(
+  limit: LimitReport,
+  connections: Pick<RunReport["connections"], "attempted" | "peakConcurrent">,
+): LimitStory {
   const { node, refused } = limit;
+  const { attempted } = connections;
   const when = limit.firstHitSeconds === null ? "" : ` at ${seconds(limit.firstHitSeconds)}`;
   const share = refused > 0 && attempted > refused ? ` (${percent(refused, attempted)} of all attempts)` : "";
   const count = formatCount(refused);
@@ -90,7 +94,8 @@ export function explainLimit(limit: LimitReport, attempted: number): LimitStory 
         numbers: `${had}: ${nextOnes(refused, count, "connect()", "failed with EADDRNOTAVAIL")}${share}.`,
         why:
           "A port is counted per (source address, destination address, destination port): the server's port is not " +
-          `used up, and another client, or this one towards another address or port, still has all of its ${capacity}.`,
+          `used up, and another client, or this one towards another address or port, still has all of its ${capacity}.` +
+          inTimeWait(limit, connections.peakConcurrent),
         remedy: "more source addresses on the client, more destination addresses or ports, a wider " +
           "net.ipv4.ip_local_port_range, or fewer connections kept (reuse them; a TIME_WAIT holds its port too).",
       };
@@ -139,7 +144,7 @@ export function explainLimit(limit: LimitReport, attempted: number): LimitStory 
         numbers: `${had}: ${nextOnes(refused, count, "SYN", "was dropped")}.`,
         why:
           "A half-open connection stands in the SYN queue until the handshake's last ACK: for a round trip, or much " +
-          "longer where the ACK never comes (a flood). A dropped SYN is sent again after 1 s, then 2 s, 4 s, …",
+          "longer where the ACK never comes (a flood). A dropped SYN is sent again after a second, then two, then four.",
         remedy: "a longer backlog (listen(), net.core.somaxconn, net.ipv4.tcp_max_syn_backlog), or SYN cookies.",
       };
     case "accept-queue":
@@ -174,6 +179,18 @@ function arithmetic(limit: LimitReport): string {
     }
   }
   return "";
+}
+
+/** Where fewer connections were ever open than ports were taken: the rate that TIME_WAIT allows. */
+function inTimeWait(limit: LimitReport, peakConcurrent: number): string {
+  if (peakConcurrent * 2 > limit.used) return "";
+  const perSecond = formatCount(Math.round(limit.capacity / 60 * 10) / 10);
+  return ` Only ${counted(peakConcurrent, "connection")} ${
+    peakConcurrent === 1 ? "was" : "were"
+  } open at a time: the ` +
+    "other ports were held by " +
+    `TIME_WAIT, which the side that closes first keeps. At Linux's 60 s that allows ${formatCount(limit.capacity)} / ` +
+    `60 s = ${perSecond} connections a second to one destination.`;
 }
 
 /** "the next connect() failed …", and how many did in all. */

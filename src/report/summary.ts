@@ -22,6 +22,8 @@ export interface SummaryOptions {
 
 /** Labels take so many columns. */
 const LABEL = 15;
+/** From so many connections on, memory for each is worth a word: below, tables and reserves weigh more. */
+const MANY = 1000;
 /** Limits told after the first. */
 const TOLD_AFTER_FIRST = 3;
 
@@ -64,7 +66,7 @@ export function summary(report: RunReport, options: SummaryOptions = {}): string
 /** The lines of the expectations that failed, for those who want nothing else; empty if all held. */
 export function failedExpectations(expect: ExpectReport[]): string {
   return expect.filter((line) => !line.ok)
-    .map((line) => `expectation failed: ${line.text} (expected ${shown(line.expected)}, found ${shown(line.found)})\n`)
+    .map((line) => `expectation failed: ${line.text} (expected ${asked(line)}, found ${shown(line.found)})\n`)
     .join("");
 }
 
@@ -108,7 +110,9 @@ function happened(report: RunReport, width: number): string[] {
     (reasons(", ", packets.dropped, "dropped", {}) || ", none dropped") +
     `; ${formatCount(packets.hops)} links crossed`,
   ]);
-  const each = memory.bytesPerConnection > 0 ? `${formatCount(Math.round(memory.bytesPerConnection))} B` : "";
+  const each = connections.peakConcurrent >= MANY && memory.bytesPerConnection > 0
+    ? `${formatCount(Math.round(memory.bytesPerConnection))} B`
+    : "";
   rows.push([
     "Memory",
     (each === "" ? "" : `${each} a connection (both ends, tables, NAT), `) +
@@ -129,13 +133,13 @@ function bound(report: RunReport, options: SummaryOptions, ink: Paint, width: nu
     for (const limit of shownLimits) lines.push(...wrap(roomLeft(limit), width, "  "));
   } else {
     const [first, ...rest] = hit;
-    const story = explainLimit(first, report.connections.attempted);
+    const story = explainLimit(first, report.connections);
     lines.push(`${ink.bold("What bound:")} ${ink.hot(story.headline)}  ${ink.dim(`[${first.limit}]`)}`);
     lines.push(...wrap(story.numbers, width, "  "));
     lines.push(...wrap(story.why, width, "  "));
     lines.push(...wrap(`What moves it: ${story.remedy}`, width, "  "));
     for (const limit of rest.slice(0, TOLD_AFTER_FIRST)) {
-      const next = explainLimit(limit, report.connections.attempted);
+      const next = explainLimit(limit, report.connections);
       lines.push(`${ink.bold("Then:")} ${next.headline}  ${ink.dim(`[${limit.limit}]`)}`);
       lines.push(...wrap(next.numbers, width, "  "));
     }
@@ -168,7 +172,7 @@ function expectations(expect: ExpectReport[], ink: Paint): string[] {
     ...expect.map((line) =>
       line.ok
         ? `  ${ink.good("ok  ")}  ${line.text}`
-        : `  ${ink.bad("FAIL")}  ${line.text}: expected ${shown(line.expected)}, found ${shown(line.found)}`
+        : `  ${ink.bad("FAIL")}  ${line.text}: expected ${asked(line)}, found ${shown(line.found)}`
     ),
     "",
   ];
@@ -198,6 +202,13 @@ function fullest(limits: LimitReport[]): LimitReport[] {
 function rate(perSecond: number): string {
   if (perSecond >= 1e6) return `${(perSecond / 1e6).toFixed(1)} M`;
   return perSecond >= 1e4 ? `${Math.round(perSecond / 1e3)} k` : formatCount(Math.round(perSecond));
+}
+
+/** `10`, `> 0`, `20.5 ± 2`. */
+function asked(line: ExpectReport): string {
+  const operator = /^[^=!<>~]*(==|!=|<=|>=|~=|<|>)/.exec(line.text)?.[1] ?? "==";
+  const value = typeof line.expected === "string" && operator === "~=" ? line.expected : shown(line.expected);
+  return operator === "==" || operator === "~=" ? value : `${operator} ${value}`;
 }
 
 function shown(value: unknown): string {

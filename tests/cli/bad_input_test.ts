@@ -90,11 +90,16 @@ refuses(
   ["198.51.100.1/24", "198.51.100.1/33"],
   'a.yaml:4:45: nodes.clients.address: "198.51.100.1/33" has the prefix length "33": IPv4 takes 0 to 32.',
 );
-refuses("a population that does not fit into its subnet", ["count: 4,", "count: 400,"], "");
+refuses(
+  "a population that does not fit into its subnet",
+  ["count: 4,", "count: 400,"],
+  "a.yaml:4:47: nodes.clients.address: clients[399] would be 198.51.101.144, outside the subnet of 198.51.100.1/24: " +
+    "400 members do not fit.",
+);
 refuses(
   "an address outside its link's subnet",
   ["[r1, server], delay: 1ms", "[r1, server], delay: 1ms, subnet: 203.0.113.0/24"],
-  "",
+  "a.yaml:8:50: links[1].subnet: server has address 192.0.2.1, outside the link's subnet 203.0.113.0/24.",
 );
 refuses(
   "two nodes with one name",
@@ -134,6 +139,6 @@ Deno.test("a workload larger than the machine's memory is refused up front, with
     assertEquals({ code, stdout }, { code: 2, stdout: "" });
     assertMatch(
       stderr,
-      /^a\.yaml: this needs about \d+ TB of memory, and this machine has [\d.]+ GB available: [^\n]+\n$/,
+      /^a\.yaml: this needs about [\d.]+ [TP]B of memory, and this machine has [\d.]+ GB available: [^\n]+\n$/,
     );
   }));

@@ -17,7 +17,8 @@ function withoutMachine(summary: string): string {
   return summary
     .replace(/simulated in [^;]+;/, "simulated in …;")
     .replace(/, [\d.]+ [kMG]?B for the process/, ", … for the process")
-    .replace(/\n +([\d,]+ B a connection)/, " $1")
+    .replace(/[\d,]+ B a connection/, "… B a connection")
+    .replace(/Digest [0-9a-f]{16}/, "Digest …")
     .trimEnd();
 }
 

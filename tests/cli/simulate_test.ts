@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { RunReport } from "../../src/report/document.ts";
+import { AddressTable } from "../../src/base/address.ts";
+import { PacketPool } from "../../src/wire/packet.ts";
+import { decodePacket } from "../../src/wire/row_codec.ts";
 import { inDirectory, simulate, simulateCommand } from "./spawn.ts";
 
 /** Two hosts, ten connections, twenty milliseconds. */
@@ -80,7 +83,7 @@ withSmall("watching changes nothing: --packets and --pcap leave the digest as it
 });
 
 withSmall("--packets prints tcpdump's lines, filtered", async (directory) => {
-  const filter = "node server syn before 20ms";
+  const filter = "node server syn dst 192.0.2.1 before 20ms";
   const { stdout } = await simulate(["small.yaml", "--packets", "--filter", filter], directory);
   const lines = stdout.slice(0, stdout.indexOf("\n\n")).split("\n");
   assertEquals(lines.length, 10, stdout);
@@ -97,19 +100,28 @@ withSmall("--pcap writes a complete capture file for each node", async (director
   assertEquals(code, 0);
   const names = [...Deno.readDirSync(`${directory}/out/here`)].map((entry) => entry.name).toSorted();
   assertEquals(names, ["client.pcap", "r1.pcap", "server.pcap"]);
+  const pool = new PacketPool();
+  const addresses = new AddressTable();
+  const packets: Record<string, number> = {};
   for (const name of names) {
-    const bytes = Deno.readFileSync(`${directory}/out/here/${name}`);
-    const view = new DataView(bytes.buffer);
+    const file = Deno.readFileSync(`${directory}/out/here/${name}`);
+    const view = new DataView(file.buffer);
     let at = 24;
     let lastSeconds = 0;
-    while (at < bytes.length) {
+    while (at < file.length) {
       const seconds = view.getUint32(at, true) + view.getUint32(at + 4, true) / 1e9;
       assert(seconds >= lastSeconds, `${name}: time goes back at ${at}`);
       lastSeconds = seconds;
-      at += 16 + view.getUint32(at + 8, true);
+      const bytes = view.getUint32(at + 8, true);
+      const packet = decodePacket(pool, addresses, file.subarray(at + 16, at + 16 + bytes));
+      assert(typeof packet === "number", `${name}: ${JSON.stringify(packet)}`);
+      at += 16 + bytes;
+      packets[name] = (packets[name] ?? 0) + 1;
     }
-    assertEquals(at, bytes.length);
+    assertEquals(at, file.length);
   }
+  // Ten connections of ten packets: each end has sent or received all of them, the router both.
+  assertEquals(packets, { "client.pcap": 100, "r1.pcap": 200, "server.pcap": 100 });
 });
 
 withSmall("--help and --version ask for no scenario", async (directory) => {

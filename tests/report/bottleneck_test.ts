@@ -16,9 +16,11 @@ function limit(changes: Partial<LimitReport>): LimitReport {
   };
 }
 
+const many = (attempted: number) => ({ attempted, peakConcurrent: attempted });
+
 Deno.test("every limit has a story: what ran out, the numbers, why, and what moves it", () => {
   for (const name of LIMIT_NAMES) {
-    const story = explainLimit(limit({ limit: name, node: "thing" }), 100);
+    const story = explainLimit(limit({ limit: name, node: "thing" }), many(100));
     assert(story.headline.includes("thing") && story.headline.endsWith("at 280 ms"), story.headline);
     assert(story.numbers.startsWith("thing used 28") && story.numbers.endsWith("."), story.numbers);
     assert(/^[A-Z].*\.$|…$/s.test(story.why), story.why);
@@ -28,19 +30,22 @@ Deno.test("every limit has a story: what ran out, the numbers, why, and what mov
 
 Deno.test("a port limit shows where its capacity comes from", () => {
   assertEquals(
-    explainLimit(limit({}), 28233).numbers,
+    explainLimit(limit({}), many(28233)).numbers,
     "client used 28,232 of 28,232 ephemeral ports (60,999 - 32,768 + 1, Linux's default range): " +
       "the next connect() failed with EADDRNOTAVAIL, the only one (under 0.1% of all attempts).",
   );
   assertEquals(
-    explainLimit(limit({ used: 100, capacity: 100 }), 101).numbers,
+    explainLimit(limit({ used: 100, capacity: 100 }), many(101)).numbers,
     "client used 100 of 100 ephemeral ports: " +
       "the next connect() failed with EADDRNOTAVAIL, the only one (1% of all attempts).",
   );
 });
 
 Deno.test("a NAT pool of whole addresses shows the multiplication", () => {
-  const story = explainLimit(limit({ limit: "nat-pool", node: "cgn", used: 129024, capacity: 129024, refused: 40 }), 0);
+  const story = explainLimit(
+    limit({ limit: "nat-pool", node: "cgn", used: 129024, capacity: 129024, refused: 40 }),
+    many(0),
+  );
   assertEquals(
     story.numbers,
     "cgn used 129,024 of 129,024 external ports of the pool (2 addresses x 64,512 ports): " +
@@ -49,7 +54,7 @@ Deno.test("a NAT pool of whole addresses shows the multiplication", () => {
 });
 
 Deno.test("memory is written in bytes for people", () => {
-  const story = explainLimit(limit({ limit: "memory", node: "server", used: 1e9, capacity: 1e9, refused: 2 }), 4);
+  const story = explainLimit(limit({ limit: "memory", node: "server", used: 1e9, capacity: 1e9, refused: 2 }), many(4));
   assertEquals(
     story.numbers,
     "server used 1 GB of 1 GB socket memory: the next socket was refused with ENOBUFS, 2 in all (50% of all attempts).",
@@ -73,5 +78,16 @@ Deno.test("an unlimited capacity is called so", () => {
   assertEquals(
     roomLeft(limit({ limit: "files", node: "server", used: 5, capacity: Infinity })),
     "files of server: 5 open files (unlimited)",
+  );
+});
+
+Deno.test("ports held by TIME_WAIT are told as such, with the rate that they allow", () => {
+  const story = explainLimit(limit({}), { attempted: 180000, peakConcurrent: 1 });
+  assert(
+    story.why.endsWith(
+      " Only 1 connection was open at a time: the other ports were held by TIME_WAIT, which the side that closes " +
+        "first keeps. At Linux's 60 s that allows 28,232 / 60 s = 470.5 connections a second to one destination.",
+    ),
+    story.why,
   );
 });
