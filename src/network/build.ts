@@ -28,6 +28,7 @@ import {
   type PlannedLinks,
   type PlannedPopulation,
 } from "./plan.ts";
+import { checkUnique } from "./realms.ts";
 import { computeRoutes } from "./topology.ts";
 
 /** How many rows to reserve. */
@@ -78,6 +79,7 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
     if (population.kind === NODE_KIND.HOST) fillHosts(population, hosts, profiles);
     if (population.kind === NODE_KIND.NAT) fillGateways(population, nodes, nat, addresses);
   }
+  checkUnique(plan, nodes, addresses, (population, i) => poolId(population, i, addresses));
   setMtus(plan, hosts);
   const tcp = new TcpStack({
     packets,
@@ -100,6 +102,11 @@ export function hostOptions(population: PlannedPopulation): HostOptions | undefi
 /** The id of member `i`'s address. */
 export function addressIdOf(population: PlannedPopulation, i: number, addresses: AddressTable): number {
   return addresses.intern(addToAddress(population.address, addressOffset(population, i)));
+}
+
+/** The id of the first address of gateway `i`'s pool. */
+function poolId({ pool }: PlannedPopulation, i: number, addresses: AddressTable): number {
+  return addresses.intern(addToAddress(pool.first, i * pool.count));
 }
 
 /** How many consecutive addresses a population spans from its first. */
@@ -163,7 +170,7 @@ function fillGateways(population: PlannedPopulation, nodes: Nodes, nat: NatTable
     const gateway = nat.addGateway({
       name: population.plural ? `${population.name}[${i}]` : population.name,
       rank: population.firstRank + i,
-      externalAddress: addresses.intern(addToAddress(population.pool.first, i * population.pool.count)),
+      externalAddress: poolId(population, i, addresses),
       externalCount: population.pool.count,
       profile,
     });

@@ -1,0 +1,151 @@
+/**
+ * Addresses are unique within a routing realm: what routers join, up to the NAT gateways that end it (DESIGN section 3).
+ *
+ * @module
+ */
+import type { AddressTable } from "../base/address.ts";
+import { NODE, NODE_FLAG, NODE_KIND, type Nodes } from "../node/nodes.ts";
+import { NetworkError } from "./errors.ts";
+import { endOf, type Plan, type PlannedPopulation } from "./plan.ts";
+
+const { ADDRESS, INNER_ADDRESS, FLAGS, STRIDE } = NODE;
+const { HOST, ROUTER, NAT } = NODE_KIND;
+
+/** Consecutive address ids in a realm: of consecutive nodes (`step` 1), or all of one (`step` 0). */
+interface Range {
+  first: number;
+  count: number;
+  node: number;
+  step: number;
+}
+
+/** Tells the first address id of a NAT's pool. */
+export type PoolIds = (population: PlannedPopulation, member: number) => number;
+
+/** Throws `NetworkError` where two nodes have one address in one realm. */
+export function checkUnique(plan: Plan, nodes: Nodes, addresses: AddressTable, poolIds: PoolIds): void {
+  const realms = new Realms(plan, nodes, poolIds);
+  for (const ranges of realms.all()) {
+    ranges.sort((a, b) => a.first - b.first || a.node - b.node);
+    let widest = ranges[0];
+    for (const range of ranges) {
+      const clash = clashOf(widest, range);
+      if (clash !== undefined) refuse(plan, nodes, addresses, clash);
+      if (range.first + range.count > widest.first + widest.count) widest = range;
+    }
+  }
+}
+
+/** An address id that two nodes have; `b` begins no earlier than `a`. */
+function clashOf(a: Range, b: Range): { id: number; nodes: [number, number] } | undefined {
+  const end = Math.min(a.first + a.count, b.first + b.count);
+  const owner = (range: Range, id: number) => range.node + (id - range.first) * range.step;
+  for (const id of [b.first, end - 1]) {
+    if (id < b.first || id >= end || owner(a, id) === owner(b, id)) continue;
+    return { id, nodes: [owner(a, id), owner(b, id)] };
+  }
+  return undefined;
+}
+
+function refuse(plan: Plan, nodes: Nodes, addresses: AddressTable, clash: { id: number; nodes: number[] }): never {
+  const [first, second] = clash.nodes.toSorted((x, y) => nodes.rankOf(x) - nodes.rankOf(y));
+  const population = plan.populations[nodes.words[second * STRIDE + NODE.POPULATION]];
+  throw new NetworkError(
+    `nodes.${population.name}.address`,
+    `${nodes.nameOf(first)} and ${nodes.nameOf(second)} both have the address ${addresses.toText(clash.id)}, ` +
+      "and no NAT stands between them.",
+  );
+}
+
+/** Sides of nodes that pass packets on, joined into realms, with the addresses that are seen in each. */
+class Realms {
+  readonly #plan: Plan;
+  readonly #nodes: Nodes;
+  readonly #poolIds: PoolIds;
+  /** Union-find over sides: a node's row, or (a NAT's inner side) that plus `#half`. */
+  readonly #parent: Int32Array;
+  readonly #half: number;
+  /** What hangs on sides: side and node, in turn. */
+  readonly #hung: number[] = [];
+  /** Ranges of hosts and gateways that face each other without a router. */
+  readonly #pairs: Range[][] = [];
+
+  constructor(plan: Plan, nodes: Nodes, poolIds: PoolIds) {
+    this.#nodes = nodes;
+    this.#poolIds = poolIds;
+    this.#half = plan.nodeCount + 1;
+    this.#parent = new Int32Array(2 * this.#half);
+    for (let i = 0; i < this.#parent.length; i++) this.#parent[i] = i;
+    this.#plan = plan;
+    this.#join(plan);
+  }
+
+  /** The ranges of every realm with more than one. */
+  *all(): Generator<Range[]> {
+    const byRealm = new Map<number, Range[]>();
+    const add = (side: number, range: Range) => {
+      const realm = this.#find(side);
+      const ranges = byRealm.get(realm);
+      if (ranges === undefined) return byRealm.set(realm, [range]);
+      const last = ranges[ranges.length - 1];
+      const follows = last.first + last.count === range.first && last.node + last.count === range.node;
+      if (follows && range.count === 1 && (last.step === 1 || last.count === 1)) {
+        last.count++;
+        last.step = 1;
+      } else ranges.push(range);
+    };
+    const hung = this.#hung;
+    for (let i = 0; i < hung.length; i += 2) {
+      for (const range of this.#outerRanges(hung[i + 1])) add(hung[i], range);
+    }
+    for (const population of this.#plan.populations) {
+      for (let i = 0; i < population.count; i++) {
+        const node = population.firstRow + i;
+        if (population.kind === ROUTER && population.declaration.options.address !== undefined) {
+          add(node, { first: this.#nodes.words[node * STRIDE + ADDRESS], count: 1, node, step: 1 });
+        }
+        const inner = this.#nodes.words[node * STRIDE + INNER_ADDRESS];
+        if (inner !== 0) add(node + this.#half, { first: inner, count: 1, node, step: 1 });
+      }
+    }
+    for (const ranges of byRealm.values()) if (ranges.length > 1) yield ranges;
+    yield* this.#pairs;
+  }
+
+  #join(plan: Plan): void {
+    for (const { a, b, count, insideOfA, insideOfB } of plan.links) {
+      const transitA = a.population.kind === ROUTER || insideOfA;
+      const transitB = b.population.kind === ROUTER || insideOfB;
+      for (let i = 0; i < count; i++) {
+        const nodeA = a.population.firstRow + endOf(a, i, count);
+        const nodeB = b.population.firstRow + endOf(b, i, count);
+        const sideA = insideOfA ? nodeA + this.#half : nodeA;
+        const sideB = insideOfB ? nodeB + this.#half : nodeB;
+        if (transitA && transitB) this.#parent[this.#find(sideA)] = this.#find(sideB);
+        else if (transitA) this.#hung.push(sideA, nodeB);
+        else if (transitB) this.#hung.push(sideB, nodeA);
+        else this.#pairs.push([...this.#outerRanges(nodeA), ...this.#outerRanges(nodeB)]);
+      }
+    }
+  }
+
+  #find(side: number): number {
+    const parent = this.#parent;
+    while (parent[side] !== side) side = parent[side] = parent[parent[side]];
+    return side;
+  }
+
+  /** The addresses of a host, or of a gateway on its outer side. */
+  #outerRanges(node: number): Range[] {
+    const words = this.#nodes.words;
+    const at = node * STRIDE;
+    const own = { first: words[at + ADDRESS], count: 1, node, step: 1 };
+    if (words[at + NODE.KIND] === NAT) {
+      const population = this.#plan.populations[words[at + NODE.POPULATION]];
+      const first = this.#poolIds(population, node - population.firstRow);
+      return [own, { first, count: population.pool.count, node, step: 0 }];
+    }
+    if (words[at + NODE.KIND] !== HOST || (words[at + FLAGS] & NODE_FLAG.MANY_ADDRESSES) === 0) return [own];
+    return this.#nodes.extraAddresses.get(node)!.map((first) => ({ first, count: 1, node, step: 0 }));
+  }
+}
