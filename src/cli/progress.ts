@@ -30,13 +30,13 @@ export interface ProgressGoal {
 const UPDATE_MS = 200;
 
 /**
- * The line's text: `1.2 s simulated | 28,232 connections (28,232 open) | 1.2 M packets/s | about 12 s to go`.
+ * The line's text, below 80 columns up to a million: `t = 1.2 s | 28,232 established, 28,232 open | 1.2 M packets/s | ETA 12 s`.
  * `packetsPerSecond` is of real time; `remainingSeconds` is left out where nothing tells it.
  */
 export function progressText(state: ProgressState, packetsPerSecond: number, remainingSeconds?: number): string {
   const parts = [
-    `${formatDurationNs(state.nowNs, 3)} simulated`,
-    `${formatCount(state.established)} connections (${formatCount(state.open)} open)`,
+    `t = ${formatDurationNs(state.nowNs, 3)}`,
+    `${formatCount(state.established)} established, ${formatCount(state.open)} open`,
     `${short(packetsPerSecond)} packets/s`,
   ];
   if (remainingSeconds !== undefined) parts.push(`ETA ${clock(remainingSeconds)}`);

@@ -6,15 +6,15 @@ const state = { nowNs: 1_250_000_000, established: 28232, open: 28000, packets: 
 Deno.test("the progress line tells simulated time, connections, packets a second and what is left", () => {
   assertEquals(
     progressText(state, 1_234_567, 12.4),
-    "1.25 s simulated | 28,232 connections (28,000 open) | 1.2 M packets/s | ETA 12 s",
+    "t = 1.25 s | 28,232 established, 28,000 open | 1.2 M packets/s | ETA 12 s",
   );
   assertEquals(
     progressText(state, 45_600, 125),
-    "1.25 s simulated | 28,232 connections (28,000 open) | 46 k packets/s | ETA 2 min 05 s",
+    "t = 1.25 s | 28,232 established, 28,000 open | 46 k packets/s | ETA 2 min 05 s",
   );
   assertEquals(
     progressText(state, 456, 7500),
-    "1.25 s simulated | 28,232 connections (28,000 open) | 456 packets/s | ETA 2 h 05 min",
+    "t = 1.25 s | 28,232 established, 28,000 open | 456 packets/s | ETA 2 h 05 min",
   );
 });
 
@@ -22,7 +22,7 @@ Deno.test("without a goal there is no ETA", () => {
   assertEquals(shareDone(state, {}), undefined);
   assertEquals(
     progressText(state, 0),
-    "1.25 s simulated | 28,232 connections (28,000 open) | 0 packets/s",
+    "t = 1.25 s | 28,232 established, 28,000 open | 0 packets/s",
   );
 });
 
