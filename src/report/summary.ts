@@ -127,9 +127,9 @@ function bound(report: RunReport, options: SummaryOptions, ink: Paint, width: nu
   const hit = boundLimits(report);
   const lines: string[] = [];
   if (hit.length === 0) {
-    lines.push(ink.bold("No limit bound."));
     const near = nearLimits(report);
     const shownLimits = near.length > 0 ? near.slice(0, TOLD_AFTER_FIRST) : fullest(report.limits);
+    lines.push(`${ink.bold("No limit bound.")}${shownLimits.length > 0 ? " Nearest to it:" : ""}`);
     for (const limit of shownLimits) lines.push(...wrap(roomLeft(limit), width, "  "));
   } else {
     const [first, ...rest] = hit;
@@ -150,6 +150,7 @@ function bound(report: RunReport, options: SummaryOptions, ink: Paint, width: nu
   const peak = report.connections.peakConcurrent;
   if (only !== undefined && peak > 65535) {
     lines.push(
+      "",
       ink.bold(`One listening port, ${only}, held ${formatCount(peak)} connections at once.`),
       ...wrap(
         "Accepting a connection takes no port: a connection is known by its four addresses and ports together, and " +

@@ -23,6 +23,7 @@ What bound: client ran out of ports at 282 ms  [ports]
   What moves it: more source addresses on the client, more destination addresses or ports, a
   wider net.ipv4.ip_local_port_range, or fewer connections kept (reuse them; a TIME_WAIT holds
   its port too).
+
 One listening port, server:443, held 112,928 connections at once.
   Accepting a connection takes no port: a connection is known by its four addresses and ports
   together, and these differ in the client's. What ends a server is files, memory and time, not
@@ -62,7 +63,7 @@ Deno.test("a run without refusals says so, and names the fullest limit", () => {
   );
   assertStringIncludes(
     text,
-    "No limit bound.\n  ports of client: 7,058 of 28,232 ephemeral ports towards 192.0.2.1:443 (25%)\n",
+    "No limit bound. Nearest to it:\n  ports of client: 7,058 of 28,232 ephemeral ports towards 192.0.2.1:443 (25%)\n",
   );
 });
 
