@@ -202,6 +202,7 @@ function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
   if (workload.kind === "torrent") {
     return withoutUndefined({ ...common, bytes: workload.bytes, spread: workload.spread });
   }
+  if (workload.kind === "hold") return withoutUndefined(common);
   return withoutUndefined({
     ...common,
     requestBytes: workload.request,
