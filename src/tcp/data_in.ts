@@ -200,7 +200,7 @@ export function ackCheck(stack: TcpStack, conn: number): void {
     return;
   }
   if (stack.timers[conn * TIMER.STRIDE + DELACK] !== 0) return;
-  const delay = stack.profileOf(words[c + HOST]).delayedAckMs;
+  const delay = stack.profileOfConnection(conn).delayedAckMs;
   if (delay === 0) sendAck(stack, conn);
   else stack.armTimer(conn, DELACK, delay);
 }

@@ -137,7 +137,7 @@ function mayBeSmall(
 function restartAfterIdle(stack: TcpStack, conn: number, k: number): void {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
-  const profile = stack.profileOf(words[c + TCB.HOST]);
+  const profile = stack.profileOfConnection(conn);
   const restart = profile.initialWindowSegments;
   let cwnd = words[c + CWND];
   if (cwnd <= restart) return;

@@ -27,7 +27,7 @@ export function probeFired(stack: TcpStack, conn: number): void {
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
   const acks = stack.warm[at];
   const retries = (acks >> RETRIES_AT) & 0xff;
-  const profile = stack.profileOf(words[c + TCB.HOST]);
+  const profile = stack.profileOfConnection(conn);
   // RFC 9293 3.8.6.1 MUST-37: a peer that answers is probed for ever (its ACKs set `retries` to 0).
   if (retries >= ((state & FLAG.ORPHAN) !== 0 ? profile.orphanRetries : profile.retries2)) {
     finish(stack, conn, ERRNO.ETIMEDOUT);

@@ -7,7 +7,7 @@
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, COLD, TCB, WARM } from "./state/tcb.ts";
 
-const { HOST, SND_UNA, SND_NXT, STRIDE } = TCB;
+const { SND_UNA, SND_NXT, STRIDE } = TCB;
 const { SRTT, MDEV, RTTVAR, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { MDEV_MAX, RTT_SEQ, STRIDE: COLD_STRIDE } = COLD;
 const { BACKOFF_AT, FRESH_RTT } = ACK_STATE;
@@ -23,7 +23,7 @@ export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): vo
   const c = conn * STRIDE;
   let m = Math.max(1, Math.min(measuredUs, LONGEST_US));
   const srtt = warm[at + SRTT];
-  const leastUs = stack.profileOf(words[c + HOST]).rtoMinMs * 1000;
+  const leastUs = stack.profileOfConnection(conn).rtoMinMs * 1000;
   const row = warm[at + COLD_AT];
   const cold = stack.cold.words;
   const k = row * COLD_STRIDE;
@@ -68,7 +68,7 @@ export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): vo
 export function rtoMs(stack: TcpStack, conn: number): number {
   const warm = stack.warm;
   const at = conn * WARM_STRIDE;
-  const profile = stack.profileOf(stack.tcbs.words[conn * STRIDE + HOST]);
+  const profile = stack.profileOfConnection(conn);
   const srtt = warm[at + SRTT];
   // RFC 6298 2.1: the initial value until a round trip was measured.
   const base = srtt === 0 ? profile.rtoInitialMs : Math.ceil(((srtt >> 3) + warm[at + RTTVAR]) / 1000);

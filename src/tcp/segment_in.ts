@@ -93,7 +93,8 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
   const w = conn * WARM_STRIDE;
   const control = packets[o + P_CONTROL];
   const state = words[c + STATE_AT];
-  // Header prediction: in order, nothing but ACK and PSH, window as before, no gap, timestamp not older.
+  // Header prediction: in order, nothing but ACK and PSH, no gap, timestamp not older, and no unsent data for which a
+  // new window would matter.
   if (
     (state & STATE_MASK) === ESTABLISHED && (control & FLAGS_MASK & ~F_PSH) === F_ACK &&
     packets[o + SEQ] === words[c + RCV_NXT]
@@ -105,7 +106,8 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
     const advance = (ack - una) | 0;
     const row = warm[w + COLD_AT];
     if (
-      window === words[c + SND_WND] && advance >= 0 && ((words[c + SND_NXT] - ack) | 0) >= 0 &&
+      (window === words[c + SND_WND] || words[c + SND_END] === words[c + SND_NXT]) && advance >= 0 &&
+      ((words[c + SND_NXT] - ack) | 0) >= 0 &&
       (row === 0 || stack.cold.words[row * COLD_STRIDE + OOO_HEAD] === 0) &&
       length <= ((words[c + RCV_ADV] - words[c + RCV_NXT]) | 0) && (advance > 0 || length > 0)
     ) {
@@ -127,6 +129,14 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
       }
       if (current) {
         if ((state & KEEP_ALIVE) !== 0) touchKeepAlive(stack, conn);
+        if (window !== words[c + SND_WND]) {
+          const seq = packets[o + SEQ];
+          if (advance > 0 || ((seq - warm[w + SND_WL1]) | 0) > 0 || window > words[c + SND_WND]) {
+            words[c + SND_WND] = window;
+            warm[w + SND_WL1] = seq;
+            if (window > warm[w + MAX_WINDOW]) warm[w + MAX_WINDOW] = window;
+          }
+        }
         if (advance > 0) {
           acknowledge(stack, conn, ack, echo);
           if ((state & FLAG.WANTS_ROOM) !== 0) roomForWriter(stack, conn);

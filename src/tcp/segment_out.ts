@@ -51,7 +51,7 @@ export function emit(stack: TcpStack, conn: number, seq: number, length: number,
   packets[o + P_PORTS] = words[c + PORTS];
   packets[o + SEQ] = seq;
   packets[o + ACK] = words[c + RCV_NXT];
-  packets[o + WINDOW_TTL_TOS] = (window << 16) | (stack.profileOf(host).defaultTtl << 8);
+  packets[o + WINDOW_TTL_TOS] = (window << 16) | (stack.profileOfConnection(conn).defaultTtl << 8);
   packets[o + LENGTH] = length;
   if ((words[c + STATE] & TIMESTAMPS) !== 0) {
     packets[o + P_CONTROL] = flags | TCP_BITS | HAS_TIMESTAMPS;
@@ -87,7 +87,7 @@ export function sendProbe(stack: TcpStack, conn: number): void {
 /** Sends a challenge ACK, if the host's rate limit allows (RFC 5961 3.2, 4.2, 5.2 and 7). */
 export function sendChallengeAck(stack: TcpStack, conn: number): void {
   const host = stack.tcbs.words[conn * STRIDE + HOST];
-  const limit = stack.profileOf(host).challengeAckLimitPerSecond;
+  const limit = stack.profileOfConnection(conn).challengeAckLimitPerSecond;
   if (!stack.hosts.takeChallengeAck(host, Math.floor(stack.nowNs / 1e6), limit)) {
     stack.counters.challengeAcksLimited++;
     return;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { TcpStack } from "./stack.ts";
-import { COLD, SETTINGS, TCB, WARM } from "./state/tcb.ts";
+import { COLD, SETTINGS, WARM } from "./state/tcb.ts";
 
 /** The connection's settings row, made if it has none. */
 export function settingsOf(stack: TcpStack, conn: number): number {
@@ -33,7 +33,7 @@ export function keepAliveSettings(
   stack: TcpStack,
   conn: number,
 ): { idleMs: number; intervalMs: number; probes: number } {
-  const profile = stack.profileOf(stack.tcbs.words[conn * TCB.STRIDE + TCB.HOST]);
+  const profile = stack.profileOfConnection(conn);
   return {
     idleMs: readSetting(stack, conn, SETTINGS.KEEP_IDLE_MS) || profile.keepAliveIdleMs,
     intervalMs: readSetting(stack, conn, SETTINGS.KEEP_INTERVAL_MS) || profile.keepAliveIntervalMs,

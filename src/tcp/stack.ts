@@ -20,6 +20,7 @@ import {
   COLD,
   LISTENER,
   OOO,
+  PROFILE_ELSEWHERE,
   RTX,
   SETTINGS,
   SSTHRESH_INFINITE,
@@ -171,7 +172,14 @@ export class TcpStack {
     return this.profiles.get(this.hosts.profileOf(host));
   }
 
-  /** Differs between any two connections that had the same row. */
+  /** The profile of a connection's host, without touching the host's row. */
+  profileOfConnection(conn: number): Readonly<Profile> {
+    const profile = this.warm[conn * WARM.STRIDE + GENERATION] >>> 20;
+    if (profile === PROFILE_ELSEWHERE) return this.profileOf(this.tcbs.words[conn * STRIDE + HOST]);
+    return this.profiles.get(profile);
+  }
+
+  /** Differs between connections that had the same row (of 2^20 in a stack). */
   generation(conn: number): number {
     return this.warm[conn * WARM.STRIDE + GENERATION];
   }
@@ -186,7 +194,8 @@ export class TcpStack {
     words[at + REMOTE] = remote;
     words[at + PORTS] = ports;
     words[at + HOST] = host;
-    this.warm[conn * WARM.STRIDE + GENERATION] = ++this.created;
+    const profile = Math.min(this.hosts.profileOf(host), PROFILE_ELSEWHERE);
+    this.warm[conn * WARM.STRIDE + GENERATION] = (profile << 20) | (++this.created & 0xfffff);
     return conn;
   }
 
@@ -263,7 +272,7 @@ export class TcpStack {
     ) return;
     // A window that has grown decays with the time that the row remembers (RFC 5681 4.1).
     const c = conn * STRIDE;
-    if (this.tcbs.words[c + CWND] > this.profileOf(this.tcbs.words[c + HOST]).initialWindowSegments) return;
+    if (this.tcbs.words[c + CWND] > this.profileOfConnection(conn).initialWindowSegments) return;
     this.warm[at] = 0;
     this.cold.release(row);
   }

@@ -184,7 +184,7 @@ export function giveUp(stack: TcpStack, conn: number): void {
 function synFired(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  const profile = stack.profileOf(words[conn * TCB.STRIDE + TCB.HOST]);
+  const profile = stack.profileOfConnection(conn);
   const acks = stack.warm[at];
   const retries = ((acks >> RETRIES_AT) & 0xff) + 1;
   const answers = (words[conn * TCB.STRIDE + TCB.STATE] & FLAG.STATE_MASK) === STATE.SYN_RECEIVED;
@@ -211,7 +211,7 @@ function hasTimedOut(stack: TcpStack, conn: number, row: number): boolean {
   const elapsed = (stack.nowMs - stamp) | 0;
   const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
   if (user !== 0) return elapsed >= user;
-  const profile = stack.profileOf(words[c + TCB.HOST]);
+  const profile = stack.profileOfConnection(conn);
   const retries = (words[c + TCB.STATE] & FLAG.ORPHAN) !== 0 ? profile.orphanRetries : profile.retries2;
   return elapsed >= patienceMs(retries, profile.rtoMinMs, profile.rtoMaxMs);
 }

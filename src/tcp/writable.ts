@@ -7,7 +7,7 @@ import type { TcpStack } from "./stack.ts";
 import { TCP_EVENT } from "./state/states.ts";
 import { COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
-const { STATE, HOST, SND_UNA, SND_END, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_END, STRIDE } = TCB;
 const { WANTS_ROOM } = FLAG;
 
 /** Size of the send buffer in bytes. */
@@ -18,7 +18,7 @@ export function sendBufferBytes(stack: TcpStack, conn: number): number {
     const own = settings === 0 ? 0 : stack.settings.words[settings * SETTINGS.STRIDE + SETTINGS.SEND_BUFFER];
     if (own !== 0) return own;
   }
-  return stack.profileOf(stack.tcbs.words[conn * STRIDE + HOST]).sendBufferBytes;
+  return stack.profileOfConnection(conn).sendBufferBytes;
 }
 
 /** Bytes that a send would take now. */

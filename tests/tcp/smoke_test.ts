@@ -5,7 +5,7 @@ import { accept, closeConnection, connect, listen, receive, send, TCP_EVENT } fr
 Deno.test("a request and its reply take seven segments and leave nothing behind", () => {
   const world = new World();
   const { stack } = world;
-  const listener = listen(stack, B, 0, 80, { backlog: 10, app: 7 });
+  listen(stack, B, 0, 80, { backlog: 10, app: 7 });
   let got = 0;
   let server = 0;
   const client = connect(stack, A, world.addressA, 0, world.addressB, 80, 3);

@@ -126,11 +126,17 @@ export const WARM = {
   STREAM: 13,
   /** Delayed-ACK state, back-off and retry counts: see `ACK_STATE`. */
   ACK_STATE: 14,
-  /** Differs between any two connections of a stack that had the same row. */
+  /**
+   * Number of the host's profile when the connection was made (bits 20 to 31; `PROFILE_ELSEWHERE`: ask the host), and
+   * a count that differs between connections that had the same row (bits 0 to 19).
+   */
   GENERATION: 15,
   /** Words in a row. */
   STRIDE: 16,
 } as const;
+
+/** In the profile bits of `WARM.GENERATION`: the number does not fit. */
+export const PROFILE_ELSEWHERE = 0xfff;
 
 /** Bit fields of `WARM.ACK_STATE`. */
 export const ACK_STATE = {
