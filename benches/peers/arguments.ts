@@ -1,0 +1,72 @@
+/**
+ * The command line of `deno task bench:peers`.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli";
+import { InputError } from "../../src/base/errors.ts";
+
+/** What `bench:peers` was asked to do. */
+export interface PeersArguments {
+  /** Show the help and do nothing else. */
+  help: boolean;
+  /** How often every program runs. */
+  rounds: number;
+  /** Connections of a run. */
+  connections: number;
+  /** Run a tenth of the connections, too, and say what a connection costs in both. */
+  growth: boolean;
+  /** A program, or its source in C, that takes part besides. */
+  yardstick?: string;
+}
+
+/** What `--help` prints. */
+export const HELP =
+  `Runs the work of examples/million.yaml in fourtuple and in a native program of the same work, in turns.
+
+Usage: deno task bench:peers [flags]
+
+  --rounds N        how often each program runs; figures are medians (default 3)
+  --connections N   from 10 to 15,000,000 (default 1,000,000)
+  --growth          also with a tenth of the connections: what a connection costs in both
+  --yardstick FILE  a .c file, or a program that may be run, that takes part besides: run as PROGRAM N 1000 0, it
+                    prints native.c's JSON or the prototype's line (phase1 wall ... s hops ... HWM ... MB)
+  --help            show this
+
+Wall time is that of the simulation alone, peak memory that of the whole process. The native program needs gcc.
+`;
+
+const BOOLEAN = ["help", "growth"] as const;
+const STRING = ["rounds", "connections", "yardstick"] as const;
+
+/**
+ * Reads the command line.
+ *
+ * @throws {InputError} one sentence, for what is not a flag or not a value of it.
+ */
+export function readArguments(args: readonly string[]): PeersArguments {
+  const parsed = parseArgs(args, {
+    boolean: BOOLEAN,
+    string: STRING,
+    alias: { help: "h" },
+    unknown: (arg) => {
+      throw new InputError(`There is no argument ${arg}: --help lists the flags.`);
+    },
+  });
+  if (parsed.yardstick === "") throw new InputError("--yardstick needs the path of a .c file or of a program.");
+  return {
+    help: parsed.help,
+    rounds: whole("rounds", parsed.rounds ?? "3", 1, 1000),
+    connections: whole("connections", parsed.connections ?? "1000000", 10, 15_000_000),
+    growth: parsed.growth,
+    yardstick: parsed.yardstick,
+  };
+}
+
+function whole(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text.replaceAll("_", ""));
+  if (!/^\d[\d_]*$/.test(text) || value < least || value > most) {
+    throw new InputError(`--${flag} needs a whole number from ${least} to ${most}, found ${JSON.stringify(text)}.`);
+  }
+  return value;
+}

@@ -1,0 +1,128 @@
+/**
+ * What the programs print, and the tables made of it.
+ *
+ * @module
+ */
+import { formatCount } from "../../src/base/units.ts";
+import { bytes, counted, seconds } from "../../src/report/text.ts";
+
+/** One run of one program. */
+export interface Sample {
+  /** Time of the simulation alone, s. */
+  wallSeconds: number;
+  /** Packets times links. */
+  packetHops: number;
+  /** Most memory of the process, bytes. */
+  peakRssBytes: number;
+  /** Connections whose handshake ended. */
+  established: number;
+  /** Requests answered in full. */
+  replies: number;
+}
+
+/** All runs of one program with one number of connections; the same place is the same round for every program. */
+export interface Series {
+  /** The program. */
+  name: string;
+  /** Its runs. */
+  samples: Sample[];
+}
+
+/** Reads the document of `simulate --json`. */
+export function readFourtuple(text: string): Sample {
+  const { wallSeconds, connections, packets, memory } = JSON.parse(text);
+  return {
+    wallSeconds,
+    packetHops: packets.hops,
+    peakRssBytes: memory.peakRssBytes,
+    established: connections.established,
+    replies: connections.repliesCompleted,
+  };
+}
+
+/**
+ * Reads the line of `native.c`, or that of the prototype whose figures the project's goals are in.
+ *
+ * @throws {SyntaxError} where it is neither.
+ */
+export function readNative(text: string): Sample {
+  const line = /phase1 wall ([\d.]+) s hops (\d+).* est (\d+) done (\d+).* HWM (\d+) MB/.exec(text);
+  if (line === null) {
+    const { wallSeconds, packetHops, peakRssBytes, established, replies } = JSON.parse(text);
+    return { wallSeconds, packetHops, peakRssBytes, established, replies };
+  }
+  const [wallSeconds, packetHops, ends, replies, mebibytes] = line.slice(1).map(Number);
+  // It counts both ends of a connection.
+  return { wallSeconds, packetHops, peakRssBytes: mebibytes * 2 ** 20, established: ends / 2, replies };
+}
+
+/** The middle value; the mean of the two in the middle of an even number. NaN of none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/** `part` over `base`, run by run: what slows a whole round is in both. */
+export function ratios(part: readonly number[], base: readonly number[]): number[] {
+  return part.map((value, i) => value / base[i]);
+}
+
+const walls = (series: Series) => series.samples.map((sample) => sample.wallSeconds);
+const peaks = (series: Series) => series.samples.map((sample) => sample.peakRssBytes);
+
+/** `2.31`, and from where to where: `2.31 (2.20 to 2.52)`. */
+function withSpread(values: readonly number[], print: (value: number) => string): string {
+  const middle = print(median(values));
+  if (values.length < 2) return middle;
+  return `${middle} (${print(Math.min(...values))} to ${print(Math.max(...values))})`;
+}
+
+const times = (value: number) => `${value.toFixed(2)} x`;
+
+/** Rows of cells as text: the first column to the left, the others to the right, two spaces between. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) =>
+    row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ").trimEnd() + "\n"
+  ).join("");
+}
+
+/** The table of one number of connections. Ratios are to the first program, if there are others. */
+export function comparison(connections: number, all: readonly Series[]): string {
+  const [base] = all;
+  const compared = all.length > 1;
+  const head = ["", "wall", "ns/hop", "peak memory", "bytes/connection"];
+  if (compared) head.push(`wall / ${base.name}`, `memory / ${base.name}`);
+  const rows = all.map((series) => {
+    const wall = median(walls(series));
+    const peak = median(peaks(series));
+    const row = [
+      series.name,
+      withSpread(walls(series), seconds),
+      `${Math.round(wall * 1e9 / series.samples[0].packetHops)}`,
+      bytes(peak),
+      `${Math.round(peak / connections)}`,
+    ];
+    if (compared) {
+      const [wallRatio, peakRatio] = [ratios(walls(series), walls(base)), ratios(peaks(series), peaks(base))];
+      row.push(series === base ? "" : withSpread(wallRatio, times), series === base ? "" : times(median(peakRatio)));
+    }
+    return row;
+  });
+  const rounds = base.samples.length;
+  const title = `${counted(connections, "connection")}: ` +
+    (rounds === 1 ? "one run each" : `medians of ${rounds} rounds (lowest to highest)`);
+  return `${title}\n\n${columns([head, ...rows])}`;
+}
+
+/** What one connection costs with few and with many, and by how much it grows. */
+export function growth(few: number, fewRuns: readonly Series[], many: number, manyRuns: readonly Series[]): string {
+  const costs = (series: Series, connections: number) => walls(series).map((wall) => wall / connections);
+  const head = ["cost of a connection", `of ${formatCount(few)}`, `of ${formatCount(many)}`, "growth"];
+  const rows = manyRuns.map((series, i) => {
+    const [before, after] = [costs(fewRuns[i], few), costs(series, many)];
+    return [series.name, seconds(median(before)), seconds(median(after)), withSpread(ratios(after, before), times)];
+  });
+  return columns([head, ...rows]);
+}

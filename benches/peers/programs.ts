@@ -1,0 +1,135 @@
+/**
+ * The programs that are compared: how each is built and run.
+ *
+ * @module
+ */
+import { InputError } from "../../src/base/errors.ts";
+import { pathFromInvocation } from "../../src/cli/files.ts";
+import { readFourtuple, readNative, type Sample } from "./outcome.ts";
+
+/** Something that does the work. */
+export interface Program {
+  /** What tables call it. */
+  name: string;
+  /** Does it once with so many connections. */
+  run(connections: number): Promise<Sample>;
+}
+
+/** What a program's run or a compiler left behind. */
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+const HOSTS = 1000;
+const ROOT = new URL("../../", import.meta.url);
+const BUILT = new URL("out/peers/", ROOT);
+const COMPILER = ["gcc", "-O3", "-march=native"];
+
+/** Mappings of an address of the NAT's pool, and the pool that the scenario has. */
+const PORTS_PER_ADDRESS = 60_000;
+const SCENARIO_POOL = 17;
+
+/** fourtuple, as `deno task simulate examples/million.yaml` runs it. */
+export function fourtuple(): Program {
+  const flags = ["--no-prompt", "--allow-read", "--allow-sys=systemMemoryInfo", "src/cli/simulate.ts"];
+  return {
+    name: "fourtuple",
+    run: async (connections) => {
+      const asked = ["examples/million.yaml", "--json", "--quiet", ...overrides(connections)];
+      const ended = await execute(Deno.execPath(), ["run", ...flags, ...asked]);
+      // 1: the scenario's expectations are about a million connections; what must hold is checked below.
+      if (ended.code > 1 || ended.stdout === "") throw failed("fourtuple", ended);
+      return complete("fourtuple", readFourtuple(ended.stdout), connections);
+    },
+  };
+}
+
+/** `--set`s that make the scenario one of so many connections. */
+export function overrides(connections: number): string[] {
+  const sets = ["--set", `workloads.load.connections=${connections}`];
+  const addresses = Math.ceil(connections / PORTS_PER_ADDRESS);
+  if (addresses > SCENARIO_POOL) sets.push("--set", `nodes.nat.pool=203.0.113.0-203.0.113.${addresses - 1}`);
+  return sets;
+}
+
+/**
+ * The native program of this folder; undefined where there is no gcc.
+ *
+ * @throws {Error} where gcc refuses it.
+ */
+export async function native(): Promise<Program | undefined> {
+  return await compiled("native", "benches/peers/native.c");
+}
+
+/**
+ * A program from elsewhere, or its source in C, which is compiled. Undefined where it is a source and there is no gcc.
+ *
+ * @throws {InputError} where there is no such file, or it is a program that may not be run.
+ */
+export async function yardstick(path: string): Promise<Program | undefined> {
+  const from = pathFromInvocation(path);
+  try {
+    await Deno.stat(from);
+  } catch {
+    throw new InputError(`${path}: there is no such file.`);
+  }
+  if (path.endsWith(".c")) return await compiled("yardstick", from);
+  const { state } = await Deno.permissions.query({ name: "run", command: from });
+  if (state === "granted") return binary("yardstick", from);
+  throw new InputError(
+    `${path}: this task may run what gcc makes of a .c file, but no other program: ` +
+      `write deno run --allow-read --allow-write=out --allow-run benches/peers/main.ts --yardstick ${path}.`,
+  );
+}
+
+async function compiled(name: string, source: string): Promise<Program | undefined> {
+  await Deno.mkdir(BUILT, { recursive: true });
+  const [command, ...flags] = COMPILER;
+  // The prototype prefetches where PF is defined, and needs the library of mathematics.
+  const more = name === "yardstick" ? ["-DPF=1", "-w"] : [];
+  let ended: Ended;
+  try {
+    ended = await execute(command, [...flags, ...more, source, "-o", `out/peers/${name}`, "-lm"]);
+  } catch (error) {
+    // A program that is not there cannot be allowed to run either.
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+  if (ended.code !== 0) throw failed(`gcc ${source}`, ended);
+  return binary(name, `out/peers/${name}`);
+}
+
+function binary(name: string, path: string): Program {
+  return {
+    name,
+    run: async (connections) => {
+      const ended = await execute(path, [`${connections}`, `${HOSTS}`, "0"]);
+      if (ended.code !== 0) throw failed(name, ended);
+      return complete(name, readNative(ended.stdout), connections);
+    },
+  };
+}
+
+async function execute(command: string, args: string[]): Promise<Ended> {
+  const { code, stdout, stderr } = await new Deno.Command(command, { args, cwd: ROOT, stdin: "null" }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** A run that did less than the work is no measurement. */
+function complete(name: string, sample: Sample, connections: number): Sample {
+  if (sample.established !== connections || sample.replies !== connections) {
+    throw new Error(
+      `${name} established ${sample.established} of ${connections} connections and completed ${sample.replies} replies`,
+    );
+  }
+  return sample;
+}
+
+function failed(what: string, ended: Ended): Error {
+  return new Error(
+    `${what} ended with exit code ${ended.code}: ${(ended.stderr || ended.stdout).trim().slice(0, 2000)}`,
+  );
+}
