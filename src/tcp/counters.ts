@@ -20,6 +20,7 @@ export class TcpCounters {
   timeouts = 0;
   /** Retransmissions of SYN and of SYN-ACK by timeout. */
   synRetransmissions = 0;
+  /** Retransmissions of SYN-ACK by timeout. */
   synAckRetransmissions = 0;
   /** Fast retransmits: entries into loss recovery by duplicate ACKs. */
   fastRetransmits = 0;
@@ -29,9 +30,11 @@ export class TcpCounters {
   duplicateAcks = 0;
   /** Challenge ACKs sent, and withheld by the rate limit (RFC 5961). */
   challengeAcks = 0;
+  /** Challenge ACKs that the rate limit withheld. */
   challengeAcksLimited = 0;
   /** Resets sent and accepted. */
   resetsSent = 0;
+  /** Resets that were accepted. */
   resetsReceived = 0;
   /** Segments that arrived beyond a gap. */
   outOfOrder = 0;
@@ -47,21 +50,27 @@ export class TcpCounters {
   delayedAcks = 0;
   /** Zero-window probes and keep-alive probes sent. */
   windowProbes = 0;
+  /** Keep-alive probes sent. */
   keepAliveProbes = 0;
   /** Final ACKs and SYNs dropped because an accept queue was full; SYNs because a SYN queue was full. */
   acceptOverflows = 0;
+  /** SYNs dropped because a SYN queue was full. */
   synOverflows = 0;
   /** SYNs dropped by listeners for any reason. */
   listenDrops = 0;
   /** Connections opened actively and passively (those that reached ESTABLISHED), and failed attempts. */
   activeOpens = 0;
+  /** Connections that a listener made. */
   passiveOpens = 0;
+  /** Attempts, active or passive, that came to nothing. */
   attemptFails = 0;
   /** Connections that ended with an error after they were established. */
   connectionErrors = 0;
   /** TIME_WAIT rows made; ended early by a new SYN; killed by a reset. */
   timeWaits = 0;
+  /** TIME_WAIT rows ended early by a new connection. */
   timeWaitsRecycled = 0;
+  /** TIME_WAIT rows ended by a reset. */
   timeWaitsKilled = 0;
   /** ICMP errors that matched a connection. */
   icmpErrors = 0;

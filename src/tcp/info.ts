@@ -12,33 +12,55 @@ import { unreadBytes } from "./window.ts";
 
 /** A connection, readable. Sequence numbers are unsigned; windows in bytes, the congestion window in segments. */
 export interface ConnectionInfo {
+  /** Name of the state. */
   state: string;
+  /** The host's row number. */
   host: number;
+  /** Number within the host. */
   serial: number;
+  /** Local address, `*` for any. */
   local: string;
+  /** Local port. */
   localPort: number;
+  /** Remote address. */
   remote: string;
+  /** Remote port. */
   remotePort: number;
+  /** SND.UNA. */
   sndUna: number;
+  /** SND.NXT. */
   sndNxt: number;
+  /** SND.WND, bytes. */
   sndWnd: number;
+  /** One past the last byte written. */
   sndEnd: number;
+  /** RCV.NXT. */
   rcvNxt: number;
+  /** RCV.WND as last advertised, bytes. */
   rcvWnd: number;
+  /** Bytes received in order and not read. */
   unread: number;
+  /** Largest payload sent, bytes. */
   mss: number;
+  /** Congestion window, segments. */
   cwnd: number;
   /** Segments; Infinity before the first loss. */
   ssthresh: number;
+  /** Segments thought to be in the network. */
   inFlight: number;
   /** Smoothed round-trip time, µs; 0 before a sample. */
   srttUs: number;
+  /** Retransmission timeout in force, ms. */
   rtoMs: number;
+  /** Are timestamps in use? */
   timestamps: boolean;
+  /** Was SACK permitted by both sides? */
   sack: boolean;
   /** Window shifts: the peer's and ours. */
   sndShift: number;
+  /** Our window shift. */
   rcvShift: number;
+  /** Does the connection hold a cold row now? */
   hasColdRow: boolean;
 }
 
@@ -103,18 +125,29 @@ export function stateCounts(stack: TcpStack): Record<string, number> {
 
 /** A listener, readable. */
 export interface ListenerInfo {
+  /** The host's row number. */
   host: number;
+  /** Local address, `*` for any. */
   local: string;
+  /** Port. */
   port: number;
+  /** Length asked for, capped by `somaxconn`. */
   backlog: number;
+  /** Connections in the accept queue. */
   acceptQueue: number;
+  /** Connections in the SYN queue. */
   synQueue: number;
+  /** Most ever in the accept queue, up to 65,535. */
   peakAcceptQueue: number;
+  /** Most ever in the SYN queue, up to 65,535. */
   peakSynQueue: number;
+  /** Final ACKs and SYNs that found the accept queue full. */
   acceptOverflows: number;
+  /** SYNs that found the SYN queue full. */
   synOverflows: number;
   /** Time of the first overflow, ns; -1 for never. */
   firstAcceptOverflowNs: number;
+  /** Time of the first SYN queue overflow, ns; -1 for never. */
   firstSynOverflowNs: number;
 }
 

@@ -64,9 +64,13 @@ export interface TcpStackOptions {
 
 /** See the module's description. A connection is named by its row, at least 1. */
 export class TcpStack {
+  /** The packets of the partition. */
   readonly packets: PacketPool;
+  /** The addresses of the partition. */
   readonly addresses: AddressTable;
+  /** The hosts of the partition. */
   readonly hosts: HostTable;
+  /** What hosts share. */
   readonly profiles: ProfileTable;
   /** Demultiplexing: connections, TIME_WAIT and SYN_RECEIVED rows. */
   readonly demux: Demux;
@@ -108,24 +112,29 @@ export class TcpStack {
 
   /** Packets to send; `PACKET.LINK` holds the sending host. `outCount` of them; the driver zeroes the count. */
   out: Int32Array = new Int32Array(256);
+  /** Packets in `out`. */
   outCount = 0;
   /** Triples of connection, `TCP_EVENT` and argument; `eventCount` triples. The driver zeroes the count. */
   events: Int32Array = new Int32Array(3 * 256);
+  /** Triples in `events`. */
   eventCount = 0;
   /**
    * Pairs of timer reference and tick (ms, 32 bits, wrapping: later than now by less than 2^31);
    * `timerRequestCount` pairs. The driver zeroes the count.
    */
   timerRequests: Int32Array = new Int32Array(2 * 256);
+  /** Pairs in `timerRequests`. */
   timerRequestCount = 0;
   /** Armed timers that keep a run alive: all but keep-alives. */
   liveTimers = 0;
   /** Connections made so far. */
   created = 0;
+  /** What the stack has counted. */
   readonly counters: TcpCounters = new TcpCounters();
 
   /** Key words that initial sequence numbers are made with. */
   readonly secret0: number;
+  /** The second of them. */
   readonly secret1: number;
 
   /** Reserves the rows. */
