@@ -6,7 +6,7 @@
 import { InputError, type InputPosition } from "../base/errors.ts";
 import { checkScenario } from "./checks.ts";
 import { type Expectation, parseCondition, parseExpect } from "./expect.ts";
-import { mistakesOf } from "./issues.ts";
+import { mistakesOf, valueAt } from "./issues.ts";
 import { errorAt, formatPath, parseText, type Path, type PositionMap } from "./positions.ts";
 import { type Scenario, scenarioSchema, type Until } from "./schema.ts";
 import { applyOverride, type Override, parseOverride, parseSteps, resolveSteps } from "./set.ts";
@@ -51,7 +51,11 @@ export class LoadedScenario {
    * The message begins with where that was written: file, line and column, or the flag that set it.
    */
   error(subject: string, sentence: string): InputError {
-    const steps = resolveSteps(this.#source.value, parseSteps(subject) ?? []);
+    let steps = resolveSteps(this.#source.value, parseSteps(subject) ?? []);
+    // One item may stand without its list: `to: server:443`.
+    if (steps.at(-1) === 0 && !Array.isArray(valueAt(this.#source.value, steps.slice(0, -1)))) {
+      steps = steps.slice(0, -1);
+    }
     const start = /^[A-Z][a-z ]/.test(sentence) ? sentence[0].toLowerCase() + sentence.slice(1) : sentence;
     return this.#source.error({ path: steps, atKey: false, sentence: `${formatPath(steps)}: ${start}` });
   }
