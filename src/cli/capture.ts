@@ -86,6 +86,9 @@ function makeDirectory(directory: string): void {
     if (error instanceof Deno.errors.AlreadyExists) {
       throw new InputError(`--pcap: ${directory} is a file, not a directory.`);
     }
+    if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+      throw new InputError(`--pcap: you may not write to ${directory}.`);
+    }
     throw new InputError(`--pcap: ${directory} cannot be made: ${error instanceof Error ? error.message : error}.`);
   }
 }

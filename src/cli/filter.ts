@@ -42,11 +42,11 @@ const ALONE = ["tcp", "udp", "icmp", "syn", "fin", "rst"];
 const WORDS = [...WITH_VALUE, ...ALONE, "and", "or", "not"];
 
 /**
- * Understands a filter expression.
+ * Understands a filter expression. `nodes` are the names that `node` may mean; without them, any.
  *
  * @throws {InputError} one sentence that begins with `--filter:`.
  */
-export function parseFilter(text: string): PacketFilter {
+export function parseFilter(text: string, nodes?: readonly string[]): PacketFilter {
   const words = text.trim().split(/\s+/).filter((word) => word !== "");
   if (words.length === 0) throw fail("there is nothing in it; try 'host 192.0.2.1 port 443'.");
   const groups: PacketFilter[][] = [[]];
@@ -70,7 +70,7 @@ export function parseFilter(text: string): PacketFilter {
     }
     const value = words[at++];
     if (value === undefined) throw fail(`${word} needs ${VALUES[word]}, found the end.`);
-    return valueTest(word, value);
+    return word === "node" ? nodeTest(value, nodes) : valueTest(word, value);
   };
 
   while (at < words.length) {
@@ -102,12 +102,18 @@ const VALUES: Record<string, string> = {
   before: "a time such as 1.5s",
 };
 
-function valueTest(word: string, value: string): PacketFilter {
-  if (word === "node") {
-    // A population's name means all its members.
-    const matches = (name: string) => name === value || name.startsWith(`${value}[`);
-    return (seen) => matches(seen.from) || matches(seen.to);
+/** A population's name means all its members. */
+function nodeTest(value: string, nodes: readonly string[] | undefined): PacketFilter {
+  const name = value.replace(/\[\d+\]$/, "");
+  if (nodes !== undefined && !nodes.includes(name)) {
+    const near = nearest(name, nodes);
+    throw fail(`there is no node ${JSON.stringify(name)}${near === undefined ? "." : `: did you mean ${near}?`}`);
   }
+  const matches = (one: string) => one === value || one.startsWith(`${value}[`);
+  return (seen) => matches(seen.from) || matches(seen.to);
+}
+
+function valueTest(word: string, value: string): PacketFilter {
   if (word === "port") {
     if (!/^\d+$/.test(value) || Number(value) > 65535) {
       throw fail(`port needs ${VALUES.port}, found ${JSON.stringify(value)}.`);

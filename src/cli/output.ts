@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../base/errors.ts";
 
 /** The reader of a pipe has gone (`simulate --packets | head`): there is nobody left to write for. */
 export class ReaderGone extends Error {
@@ -100,7 +101,7 @@ export class GrowingFiles {
       if (list.length === 0) continue;
       const first = !this.#started.has(path);
       this.#started.add(path);
-      Deno.writeFileSync(path + PARTIAL, joined(list), { append: !first, create: true });
+      written(path, () => Deno.writeFileSync(path + PARTIAL, joined(list), { append: !first, create: true }));
       this.#pending.set(path, []);
     }
     this.#pendingBytes = 0;
@@ -109,7 +110,7 @@ export class GrowingFiles {
   /** Completes every file: each gets its name. */
   commit(): void {
     this.flush();
-    for (const path of this.#started) Deno.renameSync(path + PARTIAL, path);
+    for (const path of this.#started) written(path, () => Deno.renameSync(path + PARTIAL, path));
     this.#started.clear();
     this.#pending.clear();
   }
@@ -125,6 +126,17 @@ export class GrowingFiles {
     }
     this.#started.clear();
     this.#pending.clear();
+  }
+}
+
+/** A file that cannot be written is the caller's to mend, not a fault of ours. */
+function written(path: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    throw new InputError(`${path} cannot be written: ${error instanceof Error ? error.message : error}.`, {
+      file: path,
+    });
   }
 }
 

@@ -53,8 +53,8 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function simulate(asked: SimulateArguments): Promise<number> {
-  const filter = asked.filter === undefined ? undefined : parseFilter(asked.filter);
   const loaded = loadScenario(asked.file, readScenarioText(asked.file), overridesOf(asked));
+  const filter = asked.filter === undefined ? undefined : parseFilter(asked.filter, Object.keys(loaded.scenario.nodes));
   const simulation = buildWithinMemory(loaded, availableMemory());
 
   const lines = new LineWriter(asked.json ? Deno.stderr : Deno.stdout);

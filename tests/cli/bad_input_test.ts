@@ -69,6 +69,23 @@ refusesArguments(
   "--pcap: a.yaml is a file, not a directory.",
 );
 
+for (
+  const [set, sentence] of [
+    ["nonsense", "expected path=value, such as nodes.clients.count=10."],
+    ["nodes.nosuch.count=3", 'nodes has no "nosuch": there are server, clients and r1.'],
+    ["nodes.clients.cuont=3", 'nodes.clients has no field "cuont": did you mean "count"?'],
+    ["links[9].delay=1ms", "links has 2 items, from [0] on."],
+    ["links[0].delay=soon", 'links[0].delay: expected a duration such as "10ms", found "soon".'],
+  ]
+) {
+  refusesArguments(`--set ${set}`, ["a.yaml", "--set", set], `--set ${set}: ${sentence}`);
+}
+refusesArguments(
+  "a filter for a node that is not there",
+  ["a.yaml", "--packets", "--filter", "node client"],
+  '--filter: there is no node "client": did you mean clients?',
+);
+
 refuses(
   "YAML that does not parse",
   ["nodes:", "nodes: ["],

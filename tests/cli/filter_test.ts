@@ -72,6 +72,13 @@ Deno.test("side by side means and; or and not do what they say", () => {
   means("not not syn", syn);
 });
 
+Deno.test("a node that is not there is refused with the nearest", () => {
+  const nodes = ["server", "clients"];
+  parseFilter("node clients[3]", nodes);
+  const error = assertThrows(() => parseFilter("node sever", nodes), InputError);
+  assertEquals(error.message, '--filter: there is no node "sever": did you mean server?');
+});
+
 Deno.test("what is not a filter is refused with one sentence", () => {
   const sentences: Record<string, string> = {
     "": "--filter: there is nothing in it; try 'host 192.0.2.1 port 443'.",

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { InputError } from "../../src/base/errors.ts";
 import { GrowingFiles, LineWriter, ReaderGone, writeAll } from "../../src/cli/output.ts";
 
 /** A stream that takes at most `most` bytes at a time. */
@@ -93,4 +94,11 @@ Deno.test("what is discarded leaves nothing behind", () =>
     files.append(`${directory}/a`, Uint8Array.of(1));
     files.discard();
     assertEquals(names(directory), []);
+  }));
+
+Deno.test("a file that cannot be written is told in one sentence", () =>
+  inDirectory((directory) => {
+    const files = new GrowingFiles();
+    files.append(`${directory}/none/a`, Uint8Array.of(1));
+    assertThrows(() => files.commit(), InputError, `${directory}/none/a cannot be written: `);
   }));
