@@ -37,7 +37,8 @@ export type {
   WorkloadOptions,
 } from "./src/network/options.ts";
 export { type Endpoint, type ReadyState, Socket, type SocketEvents } from "./src/socket/socket.ts";
-export { type ConnectOptions, Listener, type ListenerEvents, type SocketListenOptions } from "./src/socket/layer.ts";
+export type { ConnectOptions } from "./src/socket/layer.ts";
+export { Listener, type ListenerEvents, type SocketListenOptions } from "./src/socket/listener.ts";
 export { Emitter, type EventMap } from "./src/socket/emitter.ts";
 export { ERRNO, type ErrnoName, InputError, type InputPosition, SocketError } from "./src/base/errors.ts";
 export {

@@ -19,7 +19,7 @@ export interface ServicePlan {
   requestBytes: number;
   /** Bytes of a reply. */
   replyBytes: number;
-  /** Bytes to send on accept (`source`). */
+  /** Bytes to send on accept (`source`), or to read before the work is done (`sink`). */
   bytes: number;
   /** Answers after which `closeAfterNs` begins (`respond`). */
   answersBeforeClose: number;
@@ -91,8 +91,9 @@ export class Service implements App {
       const c = runtime.accept(node, listener);
       if (c === 0) return;
       if (c === -ERRNO.EMFILE) {
-        // As a server's accept loop does, try again after a while; meanwhile the queue fills.
-        return this.#acceptLater(node, listener, Math.max(interval, 1e6));
+        // Tries again when a descriptor is let go of; meanwhile the queue fills.
+        this.#waiting.add(listener);
+        return this.#runtime.waitForFile(node, this.#app, TIMER.ACCEPT, listener);
       }
       this.#accepted(c);
       if (interval > 0) return this.#acceptLater(node, listener, interval);
@@ -111,11 +112,13 @@ export class Service implements App {
     warm[o + APP_DATA] = 0;
     warm[o + APP_DATA2] = 0;
     const plan = this.#plan;
-    if (plan.kind === "source") {
+    if (plan.kind === "source" || plan.kind === "sink") {
       warm[o + APP_STATE] = Math.floor(plan.bytes / BLOCK) << COUNT_SHIFT;
       warm[o + APP_DATA2] = plan.bytes % BLOCK;
-      this.#pump(c);
-    } else if (plan.kind === "hold") this.#workDone(c);
+      if (plan.kind === "source") this.#pump(c);
+      else this.#sink(c, 0);
+    } else if (plan.kind !== "respond") this.#workDone(c);
+    if (warm[o + APP_STATE] & CLOSING) return;
     // Data and a FIN may have come before the accept.
     this.#readable(c);
     if (peerHasClosed(this.#runtime.tcp, c)) this.#peerClosed(c);
@@ -132,6 +135,7 @@ export class Service implements App {
       warm[o + APP_DATA2] += bytes;
       return this.#pump(c);
     }
+    if (plan.kind === "sink") return this.#sink(c, bytes);
     if (plan.kind !== "respond") return;
     let received = warm[o + APP_DATA] + bytes;
     let unsent = warm[o + APP_DATA2];
@@ -148,24 +152,43 @@ export class Service implements App {
     if (answers > 0) this.#pump(c);
   }
 
+  /** `bytes` more of those that the work consists of. */
+  #sink(c: number, bytes: number): void {
+    const left = Math.max(0, this.#left(c) - bytes);
+    this.#setLeft(c, left);
+    if (left === 0) this.#workDone(c);
+  }
+
+  /** Bytes that a source has still to send, or a sink to read. */
+  #left(c: number): number {
+    const warm = this.#runtime.tcp.warm;
+    const o = c * STRIDE;
+    return (warm[o + APP_STATE] >>> COUNT_SHIFT) * BLOCK + warm[o + APP_DATA2];
+  }
+
+  #setLeft(c: number, bytes: number): void {
+    const warm = this.#runtime.tcp.warm;
+    const o = c * STRIDE;
+    warm[o + APP_STATE] = (warm[o + APP_STATE] & STATE_MASK) | (Math.floor(bytes / BLOCK) << COUNT_SHIFT);
+    warm[o + APP_DATA2] = bytes % BLOCK;
+  }
+
   /** Sends what is owed, as far as the send buffer takes it. */
   #pump(c: number): void {
     const tcp = this.#runtime.tcp;
     const o = c * STRIDE;
     if (tcp.warm[o + APP_STATE] & CLOSING) return;
-    let unsent = tcp.warm[o + APP_DATA2];
+    if (this.#plan.kind === "sink") return;
     const source = this.#plan.kind === "source";
-    if (source) unsent += (tcp.warm[o + APP_STATE] >>> COUNT_SHIFT) * BLOCK;
+    let unsent = source ? this.#left(c) : tcp.warm[o + APP_DATA2];
     while (unsent > 0) {
       const accepted = send(tcp, c, Math.min(unsent, ALL));
       if (accepted <= 0) break;
       unsent -= accepted;
     }
     const warm = tcp.warm;
-    if (source) {
-      warm[o + APP_STATE] = (warm[o + APP_STATE] & STATE_MASK) | (Math.floor(unsent / BLOCK) << COUNT_SHIFT);
-      warm[o + APP_DATA2] = unsent % BLOCK;
-    } else warm[o + APP_DATA2] = unsent;
+    if (source) this.#setLeft(c, unsent);
+    else warm[o + APP_DATA2] = unsent;
     if (unsent > 0) return;
     if (source || (warm[o + APP_STATE] >>> COUNT_SHIFT) >= this.#plan.answersBeforeClose) this.#workDone(c);
     if (warm[o + APP_STATE] & PEER_DONE) this.#close(c);
@@ -188,8 +211,10 @@ export class Service implements App {
     const o = c * STRIDE;
     if (warm[o + APP_STATE] & CLOSING) return;
     warm[o + APP_STATE] |= PEER_DONE;
-    const owed = warm[o + APP_DATA2] > 0 ||
-      (this.#plan.kind === "source" && warm[o + APP_STATE] >>> COUNT_SHIFT > 0);
+    // What a sink has not read will not come any more.
+    const owed = this.#plan.kind === "source"
+      ? this.#left(c) > 0
+      : this.#plan.kind !== "sink" && warm[o + APP_DATA2] > 0;
     if (!owed) this.#close(c);
   }
 

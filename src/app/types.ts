@@ -12,6 +12,8 @@ export interface App {
   onTcp(kind: number, connection: number, argument: number): void;
   /** An event that it scheduled, with the code and argument that it gave. */
   onTimer(code: number, connection: number, argument: number): void;
+  /** A datagram for one of its UDP sockets, or (`packet` 0) an ICMP error about it. The packet stays the driver's. */
+  onDatagram?(socket: number, packet: number): void;
 }
 
 /** What an application may do. The driver implements it. */
@@ -31,6 +33,8 @@ export interface AppRuntime {
   connect(node: number, local: number, remote: number, remotePort: number, app: number): number;
   /** Takes a connection from a listener's accept queue: its handle, 0 if there is none, or `-ERRNO.EMFILE`. */
   accept(node: number, listener: number): number;
+  /** Calls `apps[app].onTimer(code, 0, argument)` once, when a file descriptor of the node is let go of. */
+  waitForFile(node: number, app: number, code: number, argument: number): void;
   /** Lets go of a connection and its file descriptor. */
   close(connection: number): void;
   /** Stable rank of a node. */

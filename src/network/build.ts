@@ -16,10 +16,10 @@ import { TcpStack } from "../tcp/stack.ts";
 import { HostTable } from "../transport/hosts.ts";
 import { makeProfile, ProfileTable } from "../transport/profile.ts";
 import { PacketPool } from "../wire/packet.ts";
-import { drainTcp } from "./drain.ts";
 import { NetworkError } from "./errors.ts";
 import type { HostOptions, LinkOptions, NatOptions } from "./options.ts";
-import { Partition } from "./partition.ts";
+import { Loopback } from "./loopback.ts";
+import { LOOPBACK_APP, Partition } from "./partition.ts";
 import {
   addressOffset,
   directionOptions,
@@ -89,8 +89,8 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
     seed,
     connectionCapacity: capacity.connections,
   });
-  const partition = new Partition({ packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes });
-  partition.drain = () => drainTcp(partition);
+  const partition = new Partition({ packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes, seed });
+  partition.apps[LOOPBACK_APP] = new Loopback(partition);
   return partition;
 }
 

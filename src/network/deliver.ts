@@ -7,12 +7,13 @@ import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { natTranslateInbound, natTranslateOutbound } from "./nat_node.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { segmentIn, segmentInHashed } from "../tcp/mod.ts";
+import { UDP_SOCKET, type UdpSockets } from "../transport/udp.ts";
 import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
 import { digestDelivery, digestEvent } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
 import { DROP, dropOfLink } from "./drops.ts";
 import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./icmp.ts";
-import type { Partition } from "./partition.ts";
+import { LOOPBACK_APP, type Partition } from "./partition.ts";
 
 const { SRC, DST, PORTS, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
 const { FROM, TO, FLAGS, SETTINGS, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
@@ -69,12 +70,14 @@ export function sendInto(s: Partition, node: number, p: number, d: number): void
   if (twin !== 0) s.queue.push(links.duplicate.arrivalNs, twin << 1);
 }
 
-/** Sends a packet that `node` has made: by its only link, or else by route table `table`. */
+/** Sends a packet that `node` has made: to itself, by its only link, or else by route table `table`. */
 export function emit(s: Partition, node: number, p: number, table: number): void {
   s.sent++;
+  const destination = s.packets.rows.words[p * STRIDE + DST];
+  if (s.isOwn(node, destination)) return s.schedule(node, LOOPBACK_APP, s.nowNs, node, 0, p);
   let d = s.nodes.words[node * NODE_STRIDE + EGRESS];
   if (d < 0) {
-    d = s.routes.lookup(table, s.packets.rows.words[p * STRIDE + DST], flowHash(s, p));
+    d = s.routes.lookup(table, destination, flowHash(s, p));
     if (d < 0) return drop(s, node, p, DROP.NO_ROUTE);
   }
   sendInto(s, node, p, d);
@@ -118,9 +121,14 @@ export function flowHash(s: Partition, p: number): number {
 
 /** A packet has reached a host. */
 function receive(s: Partition, node: number, p: number): void {
+  if (!s.nodes.hasAddress(node, s.packets.rows.words[p * STRIDE + DST])) return drop(s, node, p, DROP.NOT_LOCAL);
+  takeIn(s, node, p);
+}
+
+/** Hands a packet for `node` to what it is for. */
+export function takeIn(s: Partition, node: number, p: number): void {
   const rows = s.packets.rows.words;
   const o = p * STRIDE;
-  if (!s.nodes.hasAddress(node, rows[o + DST])) return drop(s, node, p, DROP.NOT_LOCAL);
   s.delivered++;
   const protocol = rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT;
   if (protocol === TCP) {
@@ -135,15 +143,30 @@ function receive(s: Partition, node: number, p: number): void {
     s.packets.release(p);
     return drainTcp(s);
   }
+  if (protocol === UDP && s.udpSockets !== undefined && datagramInHost(s, s.udpSockets, node, p)) return;
   // RFC 1122 3.2.2.1: no socket, or no such protocol, here.
   sendIcmpError(s, node, p, protocol === UDP ? UNREACHABLE.PORT : UNREACHABLE.PROTOCOL, 0);
   drop(s, node, p, DROP.NO_PROTOCOL);
 }
 
+/** A datagram has reached a host: its socket gets it, if there is one. */
+function datagramInHost(s: Partition, udp: UdpSockets, node: number, p: number): boolean {
+  const rows = s.packets.rows.words;
+  const o = p * STRIDE;
+  const ports = rows[o + PORTS];
+  const socket = udp.lookup(node, rows[o + DST], rows[o + SRC], (ports << 16) | (ports >>> 16));
+  if (socket === 0) return false;
+  s.apps[udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.APP]]?.onDatagram?.(socket, p);
+  s.packets.release(p);
+  drainTcp(s);
+  return true;
+}
+
 /**
  * Does the flipped bit end the packet's way at this node? The IPv4 header's checksum is verified everywhere, the
  * transport's (which covers the rest, and in IPv6 the addresses) at hosts. IPv6 leaves its first eight bytes
- * unprotected: a flip of the traffic class, the flow label or the hop limit passes, others make the packet malformed.
+ * unprotected: a flip of the traffic class, the flow label or the hop limit passes (and changes that field from here
+ * on), others make the packet malformed.
  */
 function corruptionStops(s: Partition, p: number, atHost: boolean): boolean {
   const rows = s.packets.rows.words;
@@ -152,8 +175,12 @@ function corruptionStops(s: Partition, p: number, atHost: boolean): boolean {
   if (s.addresses.isIpv6(rows[o + SRC])) {
     if (bit < 64) {
       const passes = (bit >= 4 && bit < 32) || bit >= 56;
-      if (passes) rows[o + CORRUPT] = 0;
-      return !passes;
+      if (!passes) return true;
+      rows[o + CORRUPT] = 0;
+      // (The flow label is not kept.)
+      if (bit < 12) rows[o + WINDOW_TTL_TOS] ^= 1 << (11 - bit);
+      else if (bit >= 56) rows[o + WINDOW_TTL_TOS] ^= 1 << (71 - bit);
+      return false;
     }
     return atHost;
   }

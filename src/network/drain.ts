@@ -8,6 +8,7 @@ import { NODE } from "../node/nodes.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { releaseAfterEvent } from "../tcp/mod.ts";
 import { WARM } from "../tcp/state/tcb.ts";
+import type { UdpSockets } from "../transport/udp.ts";
 import { PACKET } from "../wire/packet.ts";
 import { emit } from "./deliver.ts";
 import { APP_EVENT, type Partition } from "./partition.ts";
@@ -18,20 +19,10 @@ const { APP, STRIDE: WARM_STRIDE } = WARM;
 const { CLOSED, FAILED } = TCP_EVENT;
 
 /**
- * Empties TCP's outboxes, which what applications do in answer fills again. Called by applications' own calls too:
- * within a drain it does nothing, for the drain goes on.
+ * Empties TCP's outboxes, which what applications do in answer fills again. Only the run loop calls it: an
+ * application's calls leave their wishes there, and handlers never run within one another.
  */
 export function drainTcp(s: Partition): void {
-  if (s.draining) return;
-  s.draining = true;
-  try {
-    drainAll(s);
-  } finally {
-    s.draining = false;
-  }
-}
-
-function drainAll(s: Partition): void {
   const tcp = s.tcp;
   do {
     for (let i = 0; i < tcp.outCount; i++) {
@@ -52,7 +43,17 @@ function drainAll(s: Partition): void {
       if (kind === CLOSED || kind === FAILED) releaseAfterEvent(tcp, connection);
     }
     tcp.eventCount = 0;
+    if (s.udpSockets !== undefined) drainUdp(s, s.udpSockets);
   } while (tcp.outCount > 0 || tcp.timerRequestCount > 0);
+}
+
+function drainUdp(s: Partition, udp: UdpSockets): void {
+  for (let i = 0; i < udp.outCount; i++) {
+    const p = udp.out[i];
+    const host = s.packets.rows.words[p * STRIDE + LINK];
+    emit(s, host, p, s.nodes.words[host * NODE_STRIDE + ROUTES]);
+  }
+  udp.outCount = 0;
 }
 
 /** Queues the timers that NAT asked for. */

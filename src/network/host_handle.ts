@@ -1,19 +1,40 @@
 /**
- * A host in code: where sockets are opened.
+ * A host in code: where sockets are opened and timers are set.
  *
  * @module
  */
-import type { ConnectOptions, Listener, SocketLayer, SocketListenOptions } from "../socket/layer.ts";
+import type { UdpOptions, UdpSocket } from "../socket/datagram.ts";
+import type { ConnectOptions, SocketLayer } from "../socket/layer.ts";
+import type { Listener, SocketListenOptions } from "../socket/listener.ts";
 import type { Socket } from "../socket/socket.ts";
 import type { Partition } from "./partition.ts";
 
-/** A host of a simulation. */
+/**
+ * A host of a simulation: made by `Simulation.host`. Its calls act at the current simulated instant, before `run()`,
+ * between two runs and in handlers alike.
+ *
+ * @example
+ * ```ts
+ * import { Network } from "../../mod.ts";
+ *
+ * const network = new Network();
+ * network.host("alice", { address: "10.0.0.1/24" });
+ * network.host("bob", { address: "10.0.0.2/24" });
+ * network.link("alice", "bob", { rateBps: 1e9, delayNs: 5e6 });
+ * const simulation = network.build();
+ *
+ * simulation.host("bob").listen({ port: 7 }, (socket) => socket.on("data", (bytes) => socket.write(bytes)));
+ * const socket = simulation.host("alice").connect({ address: "10.0.0.2", port: 7 }, () => socket.end("hello"));
+ * socket.on("data", (bytes) => console.log(new TextDecoder().decode(bytes), simulation.nowNs / 1e6, "ms"));
+ * simulation.run(); // hello 20.… ms
+ * ```
+ */
 export class HostHandle {
   readonly #partition: Partition;
   readonly #sockets: SocketLayer;
   readonly #node: number;
 
-  /** For `Simulation.host`. */
+  /** @internal For `Simulation.host`. */
   constructor(partition: Partition, sockets: SocketLayer, node: number) {
     this.#partition = partition;
     this.#sockets = sockets;
@@ -30,22 +51,56 @@ export class HostHandle {
     return this.#partition.addressText(this.#partition.addressOf(this.#node));
   }
 
-  /** Listens on a port. `onConnection` is called for every connection accepted. Throws `SocketError` `EADDRINUSE`. */
+  /** All its addresses, the first one first. */
+  get addresses(): string[] {
+    const { nodes } = this.#partition;
+    const all = nodes.extraAddresses.get(this.#node) ?? [this.#partition.addressOf(this.#node)];
+    return all.map((id) => this.#partition.addressText(id));
+  }
+
+  /**
+   * Listens on a port. `onConnection` is called for every connection accepted; without it (and without a listener for
+   * `connection`) they wait for `accept()`.
+   *
+   * Throws `SocketError`: `EADDRINUSE`, `EADDRNOTAVAIL` (not an address of this host), `EMFILE`, `ENOBUFS`;
+   * `RangeError` for a wrong port or backlog; `AddressError`.
+   */
   listen(options: SocketListenOptions, onConnection?: (socket: Socket) => void): Listener {
     const listener = this.#sockets.listen(this.#node, options);
     if (onConnection !== undefined) listener.on("connection", onConnection);
     return listener;
   }
 
-  /** Connects. What fails, even at once (`EADDRNOTAVAIL`, `EMFILE`), comes as an `error` event of the socket. */
+  /**
+   * Connects. What fails comes as an `error` event of the socket, even at once: `EADDRNOTAVAIL` (no port is left, the
+   * four-tuple is taken, or not an address of this host), `EADDRINUSE` (`localPort` is listened on), `EMFILE`,
+   * `ENOBUFS`, `ENETUNREACH`; later `ECONNREFUSED`, `ETIMEDOUT`, `EHOSTUNREACH`. Throws only for what can never be
+   * right: `RangeError` for a wrong port, `AddressError`.
+   */
   connect(options: ConnectOptions, onConnect?: () => void): Socket {
     const socket = this.#sockets.connect(this.#node, options);
-    if (onConnect !== undefined) socket.on("connect", onConnect);
+    if (onConnect !== undefined) socket.once("connect", onConnect);
     return socket;
   }
 
-  /** Calls `action` after `delayNs` of simulated time. */
-  setTimeout(action: () => void, delayNs: number): void {
-    this.#sockets.call(this.#node, this.#partition.nowNs + delayNs, action);
+  /**
+   * Opens a UDP socket, bound to a port. Throws `SocketError`: `EADDRINUSE` (also when no ephemeral port is left),
+   * `EADDRNOTAVAIL`, `EMFILE`, `ENOBUFS`; `RangeError` for a wrong port; `AddressError`.
+   */
+  udp(options: UdpOptions = {}): UdpSocket {
+    return this.#sockets.openDatagram(this.#node, options);
+  }
+
+  /**
+   * Calls `action` once, `delayNs` nanoseconds of simulated time from now (a whole number from 0 on, or `RangeError`).
+   * Returns a number for `clearTimeout`. Until then the run does not end by itself.
+   */
+  setTimeout(action: () => void, delayNs: number): number {
+    return this.#sockets.call(this.#node, this.#partition.nowNs + delayNs, action);
+  }
+
+  /** Takes a timer back; one that has fired already, or is unknown, is no error. */
+  clearTimeout(timer: number): void {
+    this.#sockets.cancel(timer);
   }
 }

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { isExternalAddress, NAT_VERDICT, translateInbound, translateOutbound } from "../nat/nat.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { icmpErrorIn } from "../tcp/mod.ts";
+import { UDP_SOCKET } from "../transport/udp.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { quotePacket } from "../wire/row_codec.ts";
 import { emit } from "./deliver.ts";
@@ -13,7 +15,7 @@ import { DIRECTION } from "../link/links.ts";
 
 const { SRC, DST, PORTS, SEQ, LINK, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
 const { QUOTES, PROTOCOL_SHIFT } = CONTROL;
-const { ICMP, ICMPV6, TCP } = PROTOCOL;
+const { ICMP, ICMPV6, TCP, UDP } = PROTOCOL;
 const { ADDRESS, INNER_ADDRESS, KIND, STRIDE: NODE_STRIDE } = NODE;
 
 /** Why a packet is answered with an ICMP error: index into `TYPE_CODE`. */
@@ -22,7 +24,8 @@ export const UNREACHABLE = { TTL: 0, NO_ROUTE: 1, TOO_BIG: 2, PORT: 3, PROTOCOL:
 /** ICMP type << 8 | code, of version 4 (RFC 792, 1812) and version 6 (RFC 4443), by `UNREACHABLE`. */
 const TYPE_CODE = [
   [0x0b00, 0x0300],
-  [0x0300, 0x0100],
+  // Routes lead to hosts, not to networks: what has none is a host that cannot be reached.
+  [0x0301, 0x0103],
   [0x0304, 0x0200],
   [0x0303, 0x0104],
   [0x0302, 0x0401],
@@ -45,8 +48,7 @@ export function sendIcmpError(s: Partition, node: number, p: number, why: number
   const ipv6 = s.addresses.isIpv6(rows[o + SRC]);
   // RFC 1122 3.2.2, RFC 4443 2.4(e): never an error about an ICMP error.
   if (rows[o + CONTROL_AT] & QUOTES) return;
-  const address = sourceOf(s, node, p);
-  if (address === 0) return;
+  const address = sourceOf(s, node, p, ipv6);
   const q = pool.allocate();
   rows = pool.rows.words;
   o = p * STRIDE;
@@ -58,7 +60,37 @@ export function sendIcmpError(s: Partition, node: number, p: number, why: number
   rows[at + CONTROL_AT] = (ipv6 ? ICMPV6 : ICMP) << PROTOCOL_SHIFT;
   rows[at + WINDOW_TTL_TOS] = TTL << 8;
   quotePacket(pool, q, p, ipv6);
+  if (s.nodes.words[node * NODE_STRIDE + KIND] === NODE_KIND.NAT && !untranslate(s, node, p, q)) {
+    return pool.release(q);
+  }
   emitBack(s, node, p, q);
+}
+
+/**
+ * Where a gateway has translated packet `p` before it went no further, the error `q` about it is translated back, as
+ * errors from further on would be. Says whether there is anyone to tell.
+ */
+function untranslate(s: Partition, node: number, p: number, q: number): boolean {
+  const rows = s.packets.rows.words;
+  const nodes = s.nodes.words;
+  const at = node * NODE_STRIDE;
+  const gateway = nodes[at + NODE.GATEWAY];
+  const source = rows[p * STRIDE + SRC];
+  const destination = rows[p * STRIDE + DST];
+  if (!cameFromInside(s, p)) {
+    if (isExternalAddress(s.nat, gateway, destination)) return true;
+    const address = rows[q * STRIDE + SRC];
+    if (translateOutbound(s.nat, gateway, q) !== NAT_VERDICT.FORWARD) return false;
+    // It is the gateway that speaks.
+    s.packets.rows.words[q * STRIDE + SRC] = address;
+    return true;
+  }
+  if (!isExternalAddress(s.nat, gateway, source)) return true;
+  // (A hairpin was translated twice.)
+  if (s.routes.lookup(nodes[at + NODE.INNER_ROUTES], destination, 0) >= 0) {
+    return translateOutbound(s.nat, gateway, q) === NAT_VERDICT.HAIRPIN;
+  }
+  return translateInbound(s.nat, gateway, q) === NAT_VERDICT.FORWARD;
 }
 
 /** An ICMP packet has reached a host that it is for. The packet stays the caller's. */
@@ -69,6 +101,11 @@ export function icmpInHost(s: Partition, node: number, p: number): void {
     const extra = rows[o + PACKET.EXTRA] * EXTRA.STRIDE;
     const quoted = s.packets.extras.words[extra + EXTRA.QUOTED_CONTROL] >>> PROTOCOL_SHIFT;
     if (quoted === TCP) icmpErrorIn(s.tcp, node, p);
+    else if (quoted === UDP && s.udpSockets !== undefined) {
+      const socket = s.udpSockets.icmpErrorIn(node, p);
+      const app = s.udpSockets.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.APP];
+      if (socket !== 0) s.apps[app]?.onDatagram?.(socket, 0);
+    }
     return;
   }
   if (isEchoRequest(s, p)) answerEcho(s, node, p);
@@ -103,15 +140,17 @@ function answerEcho(s: Partition, node: number, p: number): void {
   emitBack(s, node, p, q);
 }
 
-/** The address that `node` answers packet `p` from. */
-function sourceOf(s: Partition, node: number, p: number): number {
+/** The address that `node` tells of errors with `p` from: a dummy one where it has none of that family. */
+function sourceOf(s: Partition, node: number, p: number, ipv6: boolean): number {
   const nodes = s.nodes.words;
   const at = node * NODE_STRIDE;
   const kind = nodes[at + KIND];
   const destination = s.packets.rows.words[p * STRIDE + DST];
-  if (kind === NODE_KIND.HOST && s.nodes.hasAddress(node, destination)) return destination;
-  if (kind === NODE_KIND.NAT && cameFromInside(s, p)) return nodes[at + INNER_ADDRESS] || nodes[at + ADDRESS];
-  return nodes[at + ADDRESS];
+  if (kind === NODE_KIND.HOST && s.isOwn(node, destination)) return destination;
+  const inner = kind === NODE_KIND.NAT && cameFromInside(s, p) ? nodes[at + INNER_ADDRESS] : 0;
+  const address = inner || nodes[at + ADDRESS];
+  if (s.addresses.isIpv6(address) === ipv6) return address;
+  return ipv6 ? s.dummyIpv6 : s.dummyIpv4;
 }
 
 function cameFromInside(s: Partition, p: number): boolean {

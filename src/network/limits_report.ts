@@ -175,8 +175,7 @@ function addBudgets(s: Partition, byKey: Map<string, LimitReport>): void {
 }
 
 function addListeners(s: Partition, byKey: Map<string, LimitReport>): void {
-  for (const listener of s.listeners) {
-    const use = listenerUse(s.tcp, listener);
+  for (const use of [...s.closedListeners, ...s.listeners.map((listener) => listenerUse(s.tcp, listener))]) {
     const population = s.nodes.populations[s.nodes.words[use.host * NODE.STRIDE + NODE.POPULATION]];
     merge(byKey, "accept-queue", population.name, {
       used: use.acceptPeak,

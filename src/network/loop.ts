@@ -22,17 +22,17 @@ const NAT_TIMER_ACTED = 101;
 
 /**
  * Runs until `untilNs` (events at that very time included), until quiescence (unless `pastQuiescence`), or for
- * `batch` events.
+ * `batch` events, or until a handler has thrown (`Partition.halted`).
  */
 export function runPartition(s: Partition, untilNs: number, pastQuiescence: boolean, batch: number): Stop {
   const queue = s.queue;
-  for (let left = batch; left > 0; left--) {
+  for (let left = batch; left > 0 && !s.halted; left--) {
     const eventNs = queue.peekTimeNs();
     const tick = Math.min(s.tcpWheel.nextTick(), s.natWheel.nextTick());
     const tickNs = tick * NS_PER_MS;
     if (tickNs <= eventNs) {
       if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0) return "quiescence";
-      if (tickNs > untilNs) return stopAt(s, untilNs);
+      if (tickNs > untilNs || tickNs === Infinity) return stopAt(s, untilNs);
       fireTick(s, tick, tickNs);
       continue;
     }

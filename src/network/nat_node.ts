@@ -8,13 +8,13 @@ import { NAT_VERDICT } from "../nat/verdict.ts";
 import { translateInbound, translateOutbound } from "../nat/translate.ts";
 import { PACKET } from "../wire/packet.ts";
 import { drop, forward } from "./deliver.ts";
-import { dropOfVerdict } from "./drops.ts";
+import { DROP, dropOfVerdict } from "./drops.ts";
 import { answerEchoAndRelease, isEchoRequest, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import type { Partition } from "./partition.ts";
 import { drainNat } from "./drain.ts";
 
 const { DST, STRIDE } = PACKET;
-const { ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { ADDRESS, ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const { FORWARD, HAIRPIN, DROP_POOL_EMPTY, DROP_QUOTA, DROP_NO_MAPPING } = NAT_VERDICT;
 const { REFUSES_WITH_ICMP } = NODE_FLAG;
 
@@ -23,15 +23,21 @@ export function natTranslateOutbound(s: Partition, node: number, p: number): voi
   const nodes = s.nodes.words;
   const at = node * NODE_STRIDE;
   const destination = s.packets.rows.words[p * STRIDE + DST];
-  if (destination === nodes[at + INNER_ADDRESS] && destination !== 0) return answerEchoAndRelease(s, node, p);
+  if (destination === nodes[at + INNER_ADDRESS]) return answerEchoAndRelease(s, node, p);
   // What stays inside is routed, not translated.
   if (s.routes.lookup(nodes[at + INNER_ROUTES], destination, 0) >= 0) {
     return forward(s, node, p, nodes[at + INNER_ROUTES]);
+  }
+  // A NAT44 has no addresses for IPv6, nor a NAT66 for IPv4.
+  if (s.addresses.isIpv6(destination) !== s.addresses.isIpv6(nodes[at + ADDRESS])) {
+    return drop(s, node, p, DROP.NAT_UNSUPPORTED);
   }
   const verdict = translateOutbound(s.nat, nodes[at + GATEWAY], p);
   drainNat(s);
   if (verdict === FORWARD) return forward(s, node, p, nodes[at + ROUTES]);
   if (verdict === HAIRPIN) return forward(s, node, p, nodes[at + INNER_ROUTES]);
+  // The gateway itself is pinged.
+  if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
   if ((verdict === DROP_POOL_EMPTY || verdict === DROP_QUOTA) && (nodes[at + FLAGS] & REFUSES_WITH_ICMP) !== 0) {
     sendIcmpError(s, node, p, UNREACHABLE.PROHIBITED, 0);
   }

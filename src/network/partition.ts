@@ -6,7 +6,7 @@
  */
 import { AddressTable } from "../base/address.ts";
 import { ERRNO } from "../base/errors.ts";
-import type { SocketRuntime } from "../socket/layer.ts";
+import type { UdpRuntime } from "../socket/datagram.ts";
 import type { App } from "../app/types.ts";
 import { ConnectionStats } from "../app/stats.ts";
 import { DIRECTION, type Links } from "../link/links.ts";
@@ -16,11 +16,12 @@ import type { RouteTables } from "../node/routes.ts";
 import { EventQueue } from "../store/event_queue.ts";
 import { RowPool } from "../store/rows.ts";
 import { RefList, TimerWheel } from "../store/timer_wheel.ts";
-import { accept, closeConnection, connect, listen } from "../tcp/mod.ts";
+import { accept, closeConnection, closeListener, connect, listen } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
-import { acceptQueueLength, hostOf } from "../socket/rows.ts";
+import { acceptQueueLength, hostOf, type ListenerUse, listenerUse } from "../socket/rows.ts";
 import type { HostTable } from "../transport/hosts.ts";
 import type { ProfileTable } from "../transport/profile.ts";
+import { UDP_SOCKET, UdpSockets } from "../transport/udp.ts";
 import { PACKET, type PacketPool } from "../wire/packet.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
@@ -44,6 +45,8 @@ export const APP_EVENT = {
 
 /** Index of the socket layer among the applications. */
 export const SOCKET_APP = 1;
+/** Index of the loopback interfaces among the applications. */
+export const LOOPBACK_APP = 2;
 
 /** Sees every delivery: packet row, when, and the nodes at both ends of the link. It must not change anything. */
 export type DeliveryTap = (packet: number, timeNs: number, from: number, to: number) => void;
@@ -59,15 +62,17 @@ export interface PartitionParts {
   tcp: TcpStack;
   nat: NatTables;
   routes: RouteTables;
+  /** Seed of the run. */
+  seed: number;
 }
 
 const { LINK, LINK_SEQ, STRIDE: PACKET_STRIDE } = PACKET;
 const { RANK: DIRECTION_RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { RANK, ADDRESS, SCHEDULED, FILES, POPULATION, STRIDE: NODE_STRIDE } = NODE;
+const { RANK, ADDRESS, EGRESS, ROUTES, SCHEDULED, FILES, POPULATION, STRIDE: NODE_STRIDE } = NODE;
 const EVENT_STRIDE = APP_EVENT.STRIDE;
 
 /** The state of a run. */
-export class Partition implements SocketRuntime {
+export class Partition implements UdpRuntime {
   readonly packets: PacketPool;
   readonly addresses: AddressTable;
   readonly nodes: Nodes;
@@ -77,6 +82,8 @@ export class Partition implements SocketRuntime {
   readonly tcp: TcpStack;
   readonly nat: NatTables;
   readonly routes: RouteTables;
+  /** Seed of the run. */
+  readonly seed: number;
   /** Deliveries (`packet << 1`) and application events (`row << 1 | 1`). */
   readonly queue: EventQueue;
   /** Timers of TCP, and of NAT. */
@@ -86,19 +93,27 @@ export class Partition implements SocketRuntime {
   readonly due: RefList = new RefList();
   /** Scheduled application events. */
   readonly events: RowPool;
-  /** Applications; 0 is none, `SOCKET_APP` the socket layer. */
-  readonly apps: (App | undefined)[] = [undefined, undefined];
+  /** Applications; 0 is none, `SOCKET_APP` the socket layer, `LOOPBACK_APP` what hosts send to themselves. */
+  readonly apps: (App | undefined)[] = [undefined, undefined, undefined];
   readonly stats: ConnectionStats = new ConnectionStats();
   readonly limits: LimitRecords = new LimitRecords();
   /** Dropped packets by reason (`DROP`). */
   readonly dropped: Float64Array = new Float64Array(DROP_REASONS.length);
+  /** Every host's loopback addresses: 127.0.0.1 and ::1. */
+  readonly loopbackIpv4: number;
+  readonly loopbackIpv6: number;
+  /** Sources of ICMP errors of nodes without an address: RFC 7600's, and one of RFC 9780's prefix. */
+  readonly dummyIpv4: number;
+  readonly dummyIpv6: number;
+  /** Applications that wait for a file descriptor, by node. */
+  readonly #starved = new Map<number, { app: number; code: number; argument: number }[]>();
+  /** UDP sockets, once there was one. */
+  udpSockets: UdpSockets | undefined = undefined;
   /** Listening ports, for the report. */
   readonly listeners: number[] = [];
+  /** How those were used that are closed. */
+  readonly closedListeners: ListenerUse[] = [];
   readonly taps: DeliveryTap[] = [];
-  /** Empties TCP's outboxes (`drainTcp`, set by the builder). */
-  drain: (() => void) | undefined = undefined;
-  /** Are TCP's outboxes being emptied? */
-  draining = false;
   /** Simulated time, ns. */
   nowNs = 0;
   /** Links crossed. */
@@ -109,6 +124,10 @@ export class Partition implements SocketRuntime {
   delivered = 0;
   /** Timers that acted and application events. */
   acted = 0;
+  /** A handler of user code threw: the run stops after this event. */
+  halted = false;
+  /** What handlers threw. */
+  readonly thrown: unknown[] = [];
 
   constructor(parts: PartitionParts) {
     this.packets = parts.packets;
@@ -120,6 +139,11 @@ export class Partition implements SocketRuntime {
     this.tcp = parts.tcp;
     this.nat = parts.nat;
     this.routes = parts.routes;
+    this.seed = parts.seed;
+    this.loopbackIpv4 = parts.addresses.intern("127.0.0.1");
+    this.loopbackIpv6 = parts.addresses.intern("::1");
+    this.dummyIpv4 = parts.addresses.intern("192.0.0.8");
+    this.dummyIpv6 = parts.addresses.intern("100:0:0:1::8");
     this.events = new RowPool({ strideWords: EVENT_STRIDE, capacity: 1024 });
     this.queue = new EventQueue({ compareTies: (a, b) => this.compareTies(a, b) });
     this.queue.onBucket = prefetcher(this);
@@ -153,7 +177,7 @@ export class Partition implements SocketRuntime {
     return entity !== 0 ? entity : (words[ea + APP_EVENT.SEQUENCE] >>> 0) - (words[eb + APP_EVENT.SEQUENCE] >>> 0);
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
   schedule(node: number, app: number, atNs: number, code: number, connection: number, argument: number): void {
     const row = this.events.allocate();
     const words = this.events.words;
@@ -171,12 +195,12 @@ export class Partition implements SocketRuntime {
     this.queue.push(atNs, (row << 1) | 1);
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
   connect(node: number, local: number, remote: number, remotePort: number, app: number): number {
     return this.connectFrom(node, local, 0, remote, remotePort, app);
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
   accept(node: number, listener: number): number {
     if (acceptQueueLength(this.tcp, listener) === 0) return 0;
     if (this.#refusesSocket(node) !== 0) return -ERRNO.EMFILE;
@@ -185,13 +209,13 @@ export class Partition implements SocketRuntime {
     return c;
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
   close(connection: number): void {
-    this.nodes.words[hostOf(this.tcp, connection) * NODE_STRIDE + FILES]--;
+    this.#freeFile(hostOf(this.tcp, connection));
     closeConnection(this.tcp, connection);
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
   connectFrom(
     node: number,
     local: number,
@@ -206,7 +230,10 @@ export class Partition implements SocketRuntime {
     const at = node * NODE_STRIDE;
     let c = this.#refusesSocket(node);
     if (c === 0) {
-      c = connect(this.tcp, node, local === 0 ? nodes[at + ADDRESS] : local, localPort, remote, remotePort, app);
+      const source = local === 0 ? this.sourceFor(node, remote) : local;
+      c = source === 0 || !this.#hasRoute(node, remote)
+        ? -ERRNO.ENETUNREACH
+        : connect(this.tcp, node, source, localPort, remote, remotePort, app);
       if (c === -ERRNO.EADDRNOTAVAIL && localPort === 0) this.limits.portsRefused(this, node, remote, remotePort);
     }
     if (c < 0) stats.failed[-c]++;
@@ -214,28 +241,76 @@ export class Partition implements SocketRuntime {
     return c;
   }
 
-  /** See {@linkcode SocketRuntime}. */
-  closeFile(node: number): void {
-    this.nodes.words[node * NODE_STRIDE + FILES]--;
+  /** See {@linkcode UdpRuntime}. */
+  closeListener(node: number, listener: number): void {
+    this.closedListeners.push(listenerUse(this.tcp, listener));
+    this.listeners.splice(this.listeners.indexOf(listener), 1);
+    closeListener(this.tcp, listener);
+    this.#freeFile(node);
   }
 
-  /** See {@linkcode SocketRuntime}. */
-  flush(): void {
-    this.drain?.();
+  /** See {@linkcode UdpRuntime}. */
+  get udp(): UdpSockets {
+    const { packets, addresses, hosts, profiles, seed } = this;
+    return this.udpSockets ??= new UdpSockets({ packets, addresses, hosts, profiles, seed });
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
+  openDatagram(node: number, app: number): number {
+    const refused = this.#refusesSocket(node);
+    if (refused !== 0) return refused;
+    this.nodes.words[node * NODE_STRIDE + FILES]++;
+    return this.udp.open(node, app);
+  }
+
+  /** See {@linkcode UdpRuntime}. */
+  closeDatagram(socket: number): void {
+    this.#freeFile(this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST]);
+    this.udp.close(socket);
+  }
+
+  /** See {@linkcode UdpRuntime}. */
+  sourceFor(node: number, remote: number): number {
+    // As Linux: to itself a host talks from that very address.
+    if (this.isOwn(node, remote)) return remote;
+    const ipv6 = this.addresses.isIpv6(remote);
+    const first = this.addressOf(node);
+    if (this.addresses.isIpv6(first) === ipv6) return first;
+    return this.nodes.extraAddresses.get(node)?.find((address) => this.addresses.isIpv6(address) === ipv6) ?? 0;
+  }
+
+  /** Do packets from `node` to this address stay on it: is it one of its own, or a loopback address? */
+  isOwn(node: number, address: number): boolean {
+    return this.nodes.hasAddress(node, address) || address === this.loopbackIpv4 || address === this.loopbackIpv6;
+  }
+
+  /** See {@linkcode AppRuntime}. */
+  waitForFile(node: number, app: number, code: number, argument: number): void {
+    const waiting = this.#starved.get(node);
+    if (waiting === undefined) this.#starved.set(node, [{ app, code, argument }]);
+    else waiting.push({ app, code, argument });
+  }
+
+  /** See {@linkcode UdpRuntime}. */
+  handlerThrew(error: unknown): void {
+    this.thrown.push(error);
+    this.halted = true;
+  }
+
+  /** See {@linkcode UdpRuntime}. */
   addressId(text: string): number {
     return this.addresses.intern(text);
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
   addressText(id: number): string {
     return this.addresses.toText(id);
   }
 
   /** Opens a listening port: the listener, or a negative `ERRNO`. It takes a file descriptor. */
   openListener(node: number, local: number, port: number, backlog: number, app: number): number {
+    const refused = this.#refusesSocket(node);
+    if (refused !== 0) return refused;
     const listener = listen(this.tcp, node, local, port, { backlog, app });
     if (listener >= 0) {
       this.nodes.words[node * NODE_STRIDE + FILES]++;
@@ -244,19 +319,37 @@ export class Partition implements SocketRuntime {
     return listener;
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
   rankOf(node: number): number {
     return this.nodes.rankOf(node);
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
   addressOf(node: number): number {
     return this.nodes.words[node * NODE_STRIDE + ADDRESS];
   }
 
-  /** See {@linkcode SocketRuntime}. */
+  /** See {@linkcode UdpRuntime}. */
   hasAddress(node: number, address: number): boolean {
     return this.nodes.hasAddress(node, address);
+  }
+
+  /** A file descriptor of the node is free again: those that wait for one may try. */
+  #freeFile(node: number): void {
+    this.nodes.words[node * NODE_STRIDE + FILES]--;
+    if (this.#starved.size === 0) return;
+    const waiting = this.#starved.get(node);
+    if (waiting === undefined) return;
+    this.#starved.delete(node);
+    for (const { app, code, argument } of waiting) this.schedule(node, app, this.nowNs, code, 0, argument);
+  }
+
+  /** Is there a link that leads there, as far as the node itself can tell? */
+  #hasRoute(node: number, remote: number): boolean {
+    const nodes = this.nodes.words;
+    const at = node * NODE_STRIDE;
+    return nodes[at + EGRESS] >= 0 || this.isOwn(node, remote) ||
+      this.routes.lookup(nodes[at + ROUTES], remote, 0) >= 0;
   }
 
   /** 0, or why the node may not open one more socket: `-ERRNO.EMFILE` or `-ERRNO.ENOBUFS`. */

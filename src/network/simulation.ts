@@ -8,6 +8,7 @@ import type { RunReport } from "../report/document.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import { type Capacity } from "./build.ts";
 import { combineDigest } from "./digest.ts";
+import { drainTcp } from "./drain.ts";
 import { runPartition } from "./loop.ts";
 import { estimateBytes } from "./memory.ts";
 import type { RunOptions } from "./options.ts";
@@ -38,6 +39,7 @@ export class Simulation {
   readonly estimateBytes: number;
   readonly #sockets: SocketLayer;
   #ended: RunReport["ended"] = "interrupted";
+  #running = false;
 
   /** For `Network.build`. */
   constructor(options: { partition: Partition; name: string; seed: number; nodes: number; capacity: Capacity }) {
@@ -77,9 +79,26 @@ export class Simulation {
   /**
    * Runs until the first of: quiescence (no packet in flight, no application event, no timer pending but keep-alives
    * and NAT expiry), `untilNs`, `until()`. May be called again to go on; a run in slices is the same run.
+   *
+   * What a handler of a socket or a timer throws comes out of here, after the event that it belongs to is done with;
+   * the run may then go on. Not to be called by handlers (`Error`).
    */
   run(options: RunOptions = {}): { ended: RunReport["ended"] } {
+    if (this.#running) {
+      throw new Error("run() was called by a handler: handlers only open, write, close and set timers.");
+    }
+    this.#running = true;
+    try {
+      return this.#run(options);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #run(options: RunOptions): { ended: RunReport["ended"] } {
     const s = this.partition;
+    // What was asked for between runs.
+    drainTcp(s);
     const untilNs = options.untilNs ?? Infinity;
     const past = options.pastQuiescence ?? false;
     for (;;) {
@@ -92,6 +111,7 @@ export class Simulation {
       const stopNs = Math.min(untilNs, lookNs);
       let stop = runPartition(s, stopNs, past, BATCH);
       while (stop === "batch") {
+        if (s.halted) this.#throw();
         if (options.interrupted?.() === true) return this.#end("interrupted");
         stop = runPartition(s, stopNs, past, BATCH);
       }
@@ -144,6 +164,14 @@ export class Simulation {
   /** The same, each part worked out only when it is read: for conditions that are asked often. */
   liveReport(): RunReport {
     return liveReport(this.partition, this.#facts({}));
+  }
+
+  #throw(): never {
+    const s = this.partition;
+    const errors = s.thrown.splice(0);
+    s.halted = false;
+    this.#ended = "interrupted";
+    throw errors.length === 1 ? errors[0] : new AggregateError(errors, "Several handlers threw at one event.");
   }
 
   #end(ended: RunReport["ended"]): { ended: RunReport["ended"] } {

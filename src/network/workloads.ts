@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { addToAddress, formatAddress, type IpAddress, parseAddress } from "../base/address.ts";
+import { AddressError, addToAddress, formatAddress, type IpAddress, parseAddress } from "../base/address.ts";
+import { ERRNO } from "../base/errors.ts";
 import { Substream, substreamKey } from "../base/rng.ts";
 import { ArrivalTimes } from "../app/arrivals.ts";
 import { type ClientPlan, WorkloadClient } from "../app/client.ts";
@@ -18,6 +19,9 @@ import { addressOffset, findMembers, type Members, type Plan, type PlannedPopula
 
 /** A destination as declared: members of a population, or a bare address. */
 interface Destination {
+  /** As declared. */
+  text: string;
+  subject: string;
   members: Members | undefined;
   first: IpAddress;
   count: number;
@@ -39,29 +43,57 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan): Planned
     const subject = `workloads.${options.name}`;
     if (names.has(options.name)) throw new NetworkError(subject, `Two workloads are called "${options.name}".`);
     names.add(options.name);
-    if (!Number.isInteger(options.connections) || options.connections < 0) {
-      throw new NetworkError(`${subject}.connections`, `A whole number from 0 on, not ${options.connections}.`);
-    }
-    const arrivals = options.arrivals;
-    if (arrivals !== undefined && arrivals.kind !== "at-once" && !(arrivals.perSecond! > 0)) {
-      throw new NetworkError(
-        `${subject}.arrivals`,
-        `Arrivals of kind ${arrivals.kind} need a rate above 0 per second.`,
-      );
-    }
+    checkNumbers(options, subject);
     const from = options.from.map((text, i) => {
       const members = findMembers(text, `${subject}.from[${i}]`, plan.byName);
       if (members.population.kind === NODE_KIND.HOST) return members;
       throw new NetworkError(`${subject}.from[${i}]`, `Connections come from hosts, and ${text} is none.`);
     });
-    const to = options.to.map((text, i) => planDestination(text, `${subject}.to[${i}]`, plan));
+    const to = options.to.flatMap((text, i) => planDestination(text, `${subject}.to[${i}]`, plan));
     if (from.length === 0) throw new NetworkError(`${subject}.from`, "A workload comes from at least one host.");
     if (to.length === 0) throw new NetworkError(`${subject}.to`, "A workload goes to at least one destination.");
     return { options, subject, from, to };
   });
 }
 
-function planDestination(text: string, subject: string, plan: Plan): Destination {
+/** Times of a workload: whole ns. */
+const TIMES = [["thinkNs", "think"], ["holdNs", "hold"], ["keepAliveNs", "keepAlive"]] as const;
+/** Sizes of a workload, and the least and most that they may be. A connection keeps requests and replies in 31 bits. */
+const SIZES = [
+  ["requestBytes", "request", 1, 2 ** 31 - 1],
+  ["replyBytes", "reply", 0, 2 ** 31 - 1],
+  ["requests", "requests", 1, 2 ** 27 - 1],
+  ["bytes", "bytes", 0, 2 ** 53 - 1],
+] as const;
+
+function checkNumbers(options: WorkloadOptions, subject: string): void {
+  if (!Number.isSafeInteger(options.connections) || options.connections < 0) {
+    throw new NetworkError(`${subject}.connections`, `A whole number from 0 on, not ${options.connections}.`);
+  }
+  const torrent = options.kind === "torrent";
+  for (const [key, name, least, most] of SIZES) {
+    const value = options[key];
+    if (value === undefined) continue;
+    const limit = torrent && key === "bytes" ? 2 ** 31 - 1 : most;
+    if (Number.isSafeInteger(value) && value >= least && value <= limit) continue;
+    throw new NetworkError(`${subject}.${name}`, `A whole number from ${least} to ${limit}, not ${value}.`);
+  }
+  for (const [key, name] of TIMES) {
+    const ns = options[key] ?? 0;
+    if (ns >= 0 && (Number.isSafeInteger(ns) || (key === "holdNs" && ns === Infinity))) continue;
+    throw new NetworkError(`${subject}.${name}`, `A time is a whole number of nanoseconds from 0 on, not ${ns}.`);
+  }
+  const { kind, perSecond, startNs = 0 } = options.arrivals ?? { kind: "at-once" };
+  if (kind !== "at-once" && !(perSecond! > 0 && perSecond! < Infinity)) {
+    throw new NetworkError(`${subject}.arrivals`, `Arrivals of kind ${kind} need a rate above 0 per second.`);
+  }
+  if (!(Number.isSafeInteger(startNs) && startNs >= 0)) {
+    throw new NetworkError(`${subject}.arrivals.start`, `A time is a whole number of nanoseconds, not ${startNs}.`);
+  }
+}
+
+/** What `text` leads to: consecutive addresses, or (gateways with several addresses each) the first of each. */
+function planDestination(text: string, subject: string, plan: Plan): Destination[] {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|(.+)):(\d+)$/.exec(text);
   const port = match === null ? 0 : Number(match[3]);
   if (match === null || port < 1 || port > 65535) {
@@ -69,22 +101,36 @@ function planDestination(text: string, subject: string, plan: Plan): Destination
   }
   const host = match[1] ?? match[2];
   if (match[1] !== undefined || /^\d+\.\d+\.\d+\.\d+$/.test(host)) {
-    return { members: undefined, first: parseAddress(host), count: 1, port };
+    return [{ text, subject, members: undefined, first: addressFrom(host, subject), count: 1, port }];
   }
   const members = findMembers(host, subject, plan.byName);
-  const { population } = members;
+  const { population, first, count } = members;
   if (population.kind === NODE_KIND.ROUTER) {
     throw new NetworkError(subject, `${host} is a router: connections go to hosts, or to a NAT's external address.`);
   }
-  if (population.kind === NODE_KIND.HOST && population.behind !== undefined && members.count > 1) {
-    throw new NetworkError(subject, `The addresses of ${host} repeat behind each NAT: they name no single host.`);
+  if (population.kind === NODE_KIND.HOST) {
+    if (population.behind !== undefined && count > 1) {
+      throw new NetworkError(subject, `The addresses of ${host} repeat behind each NAT: they name no single host.`);
+    }
+    const address = addToAddress(population.address, addressOffset(population, first));
+    return [{ text, subject, members, first: address, count, port }];
   }
-  return {
-    members,
-    first: addToAddress(population.address, addressOffset(population, members.first)),
-    count: members.count,
-    port,
-  };
+  const { pool } = population;
+  const address = (member: number) => addToAddress(pool.first, member * pool.count);
+  if (pool.count === 1) return [{ text, subject, members, first: address(first), count, port }];
+  return Array.from({ length: count }, (_, i) => {
+    return { text, subject, members, first: address(first + i), count: 1, port };
+  });
+}
+
+/** Parses an address. Throws `NetworkError`. */
+function addressFrom(text: string, subject: string): IpAddress {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    if (error instanceof AddressError) throw new NetworkError(subject, error.message);
+    throw error;
+  }
 }
 
 /** Opens the listening ports and starts the workloads. */
@@ -170,10 +216,25 @@ function openPort(
   const service = listen.service ?? derivedService(population, listen.port, workloads);
   const app = s.apps.length;
   s.apps.push(new Service({ runtime: s, app, plan: servicePlan(service, listen) }));
-  const local = listen.address === undefined ? 0 : s.addresses.intern(listen.address);
+  const local = listen.address === undefined ? 0 : s.addresses.intern(addressFrom(listen.address, subject));
+  for (let i = 0; local !== 0 && i < population.count; i++) {
+    const node = population.firstRow + i;
+    if (s.isOwn(node, local)) continue;
+    throw new NetworkError(
+      subject,
+      `${listen.address} is no address of ${s.nodes.nameOf(node)}: it cannot listen there.`,
+    );
+  }
+  for (const [name, value] of [["backlog", listen.backlog], ["acceptEvery", listen.acceptIntervalNs]] as const) {
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) continue;
+    throw new NetworkError(subject, `A whole number from 0 on, not ${value}: ${name}.`);
+  }
   for (let i = 0; i < population.count; i++) {
     const errno = s.openListener(population.firstRow + i, local, listen.port, listen.backlog ?? 4096, app);
     if (errno >= 0) continue;
+    if (errno !== -ERRNO.EADDRINUSE) {
+      throw new NetworkError(subject, `${population.name} has no files or memory for port ${listen.port}.`);
+    }
     throw new NetworkError(subject, `Port ${listen.port} of ${population.name} is listened on twice.`);
   }
 }
@@ -231,7 +292,8 @@ function serviceFor(options: WorkloadOptions): ServiceOptions {
     case "hold":
       return { kind: "hold", closeAfterNs };
     case "upload":
-      return { kind: "sink", closeAfterNs };
+      // (Only who closes needs to know when all has come.)
+      return serverCloses ? { kind: "sink", bytes: plan.bytes, closeAfterNs } : { kind: "sink", closeAfterNs };
     case "download":
       return { kind: "source", bytes: plan.bytes, closeAfterNs };
     case "request-response":

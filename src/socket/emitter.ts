@@ -9,49 +9,68 @@ export type EventMap = Record<string, unknown[]>;
 
 type AnyListener = (...args: unknown[]) => void;
 
+interface Entry {
+  /** What is called. */
+  call: AnyListener;
+  /** What `off` is told. */
+  listener: AnyListener;
+}
+
 /** Listeners are called in the order in which they were added. */
 export class Emitter<Events extends EventMap> {
-  #listeners = new Map<keyof Events, AnyListener[]>();
+  /** Never changed in place: who is called is settled when an event begins. */
+  #entries = new Map<keyof Events, readonly Entry[]>();
 
   /** Calls `listener` whenever `event` happens. */
   on<K extends keyof Events>(event: K, listener: (...args: Events[K]) => void): this {
-    const known = this.#listeners.get(event);
-    if (known === undefined) this.#listeners.set(event, [listener as unknown as AnyListener]);
-    else known.push(listener as unknown as AnyListener);
-    this.listening(event);
-    return this;
+    const any = listener as unknown as AnyListener;
+    return this.#add(event, { call: any, listener: any });
   }
 
   /** Calls `listener` the next time that `event` happens. */
   once<K extends keyof Events>(event: K, listener: (...args: Events[K]) => void): this {
-    const wrapper = (...args: Events[K]) => {
-      this.off(event, wrapper);
-      listener(...args);
+    const any = listener as unknown as AnyListener;
+    const entry: Entry = {
+      call: (...args) => {
+        this.#remove(event, entry);
+        any(...args);
+      },
+      listener: any,
     };
-    return this.on(event, wrapper);
+    return this.#add(event, entry);
   }
 
-  /** Takes a listener off. */
+  /** Takes off a listener that was added with `on` or `once`: the one added last, if it was added twice. */
   off<K extends keyof Events>(event: K, listener: (...args: Events[K]) => void): this {
-    const known = this.#listeners.get(event);
-    const at = known?.indexOf(listener as unknown as AnyListener) ?? -1;
-    if (at >= 0) this.#listeners.set(event, known!.toSpliced(at, 1));
+    const any = listener as unknown as AnyListener;
+    const entry = this.#entries.get(event)?.findLast((one) => one.listener === any);
+    if (entry !== undefined) this.#remove(event, entry);
     return this;
   }
 
   /** Has `event` any listener? */
   hasListeners(event: keyof Events): boolean {
-    return (this.#listeners.get(event)?.length ?? 0) > 0;
+    return (this.#entries.get(event)?.length ?? 0) > 0;
   }
 
-  /** Calls the listeners of `event`; says whether there were any. */
+  /** Calls the listeners of `event`; says whether there were any. What one throws, the caller of `emit` gets. */
   protected emit<K extends keyof Events>(event: K, ...args: Events[K]): boolean {
-    const known = this.#listeners.get(event);
-    if (known === undefined || known.length === 0) return false;
-    for (const listener of known) listener(...args);
+    const entries = this.#entries.get(event);
+    if (entries === undefined || entries.length === 0) return false;
+    for (const entry of entries) entry.call(...args);
     return true;
   }
 
   /** For subclasses: a listener for `event` was added. */
   protected listening(_event: keyof Events): void {}
+
+  #add(event: keyof Events, entry: Entry): this {
+    this.#entries.set(event, [...this.#entries.get(event) ?? [], entry]);
+    this.listening(event);
+    return this;
+  }
+
+  #remove(event: keyof Events, entry: Entry): void {
+    this.#entries.set(event, this.#entries.get(event)?.filter((one) => one !== entry) ?? []);
+  }
 }

@@ -1,25 +1,17 @@
 /**
- * The socket layer: the application behind every `Socket` and `Listener` of user code.
+ * The socket layer: the application behind every `Socket`, `Listener` and timer of user code. Calls only leave their
+ * wishes in TCP's outboxes and in the event queue: the run loop takes them from there, and calls the handlers.
  *
  * @module
  */
 import type { App, AppRuntime } from "../app/types.ts";
 import { ERRNO, type ErrnoName, errnoName, SocketError } from "../base/errors.ts";
-import {
-  abort,
-  closeListener,
-  receive,
-  receiveBytes,
-  send,
-  sendBytes,
-  setKeepAlive,
-  setNoDelay,
-  shutdownWrite,
-} from "../tcp/mod.ts";
+import { abort, receive, receiveBytes, send, sendBytes, setKeepAlive, setNoDelay, shutdownWrite } from "../tcp/mod.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { TCB } from "../tcp/state/tcb.ts";
-import { Emitter } from "./emitter.ts";
-import { peerHasClosed, unreadBytes } from "./rows.ts";
+import { type UdpOptions, type UdpRuntime, UdpSocket } from "./datagram.ts";
+import { Listener, type SocketListenOptions } from "./listener.ts";
+import { acceptQueueLength, peerHasClosed, unreadBytes } from "./rows.ts";
 import { type Endpoint, Socket } from "./socket.ts";
 
 /** Options of `HostHandle.connect`. */
@@ -28,184 +20,178 @@ export interface ConnectOptions {
   address: string;
   /** Destination port, 1 to 65,535. */
   port: number;
-  /** Source address: one of the host's. Default its first. */
+  /** Source address: one of the host's. Default its first of the destination's family. */
   localAddress?: string;
-  /** Source port, 1 to 65,535. Default an ephemeral one. */
+  /** Source port, 1 to 65,535. Default an ephemeral one, chosen as the host's profile says (RFC 6056). */
   localPort?: number;
   /** See `Socket.allowHalfOpen`. Default false. */
   allowHalfOpen?: boolean;
 }
 
-/** Options of `HostHandle.listen`. */
-export interface SocketListenOptions {
-  /** 1 to 65,535. */
-  port: number;
-  /** One of the host's addresses. Default any. */
-  address?: string;
-  /** Accept queue, at most the profile's `somaxconn`. Default 511, as Node's. */
-  backlog?: number;
-  /** Of the sockets accepted. Default false. */
-  allowHalfOpen?: boolean;
-}
-
-/** Events of a {@linkcode Listener}. */
-export type ListenerEvents = {
-  /** A connection was accepted. Without a listener for it, connections wait for `accept()`. */
-  connection: [socket: Socket];
-  /** The port is no longer listened on. */
-  close: [];
-};
-
 /** What the layer needs of the driver beyond what every application has. */
 export interface SocketRuntime extends AppRuntime {
   /** Opens a port: the listener, or a negative `ERRNO`. */
   openListener(node: number, local: number, port: number, backlog: number, app: number): number;
+  /** Closes a listening port. */
+  closeListener(node: number, listener: number): void;
   /** Opens a connection from a given port (0: an ephemeral one). */
   connectFrom(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number;
-  /** A listening port was closed: its file descriptor is free. */
-  closeFile(node: number): void;
-  /** Sends what calls from outside the run have put into outboxes. */
-  flush(): void;
+  /** The first address of a node that is of the family of `remote`; 0 if it has none. */
+  sourceFor(node: number, remote: number): number;
   /** The id of an address as text; throws `AddressError`. */
   addressId(text: string): number;
   /** An address id as text. */
   addressText(id: number): string;
+  /** A handler threw: the run ends after this event, and `run()` throws it. */
+  handlerThrew(error: unknown): void;
 }
 
 const { CONNECTED, ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 
 /** Codes of its own events. */
-const TIMER = { REFUSED: 0, CALL: 1 } as const;
+const TIMER = { CALL: 0, FILE_FREE: 1 } as const;
 
-/** A listening port of a host. */
-export class Listener extends Emitter<ListenerEvents> {
-  /** The port. */
-  readonly port: number;
-  /** @internal */
-  readonly row: number;
-  readonly node: number;
-  /** @internal Of the sockets accepted. */
-  readonly allowHalfOpen: boolean;
-  readonly #layer: SocketLayer;
-
-  /** @internal For the socket layer. */
-  constructor(layer: SocketLayer, options: { node: number; row: number; port: number; allowHalfOpen: boolean }) {
-    super();
-    this.#layer = layer;
-    this.node = options.node;
-    this.row = options.row;
-    this.port = options.port;
-    this.allowHalfOpen = options.allowHalfOpen;
-  }
-
-  /** Takes the oldest connection from the accept queue; undefined if there is none. Throws `SocketError` `EMFILE`. */
-  accept(): Socket | undefined {
-    return this.#layer.accept(this);
-  }
-
-  /** Stops listening; connections not yet accepted are reset. */
-  close(): void {
-    this.#layer.closeListener(this);
-    this.emit("close");
-  }
-
-  /** @internal A connection waits to be accepted. */
-  acceptable(): void {
-    if (!this.hasListeners("connection")) return;
-    const socket = this.accept();
-    if (socket === undefined) return;
-    this.emit("connection", socket);
-    // What came before the accept.
-    if (socket.readableLength > 0) socket.arrived();
-    if (socket.connection !== 0 && this.#layer.hasPeerClosed(socket.connection)) socket.peerClosed();
-  }
-}
+/** More than any buffer holds. */
+const ALL = 0x7fffffff;
 
 /** See the module's description. */
 export class SocketLayer implements App {
-  readonly #runtime: SocketRuntime;
+  readonly #runtime: UdpRuntime;
   readonly #app: number;
   readonly #sockets: (Socket | undefined)[] = [];
   readonly #listeners: (Listener | undefined)[] = [];
+  readonly #datagrams: (UdpSocket | undefined)[] = [];
+  /** Rows of those whose connections wait for a file descriptor. */
+  readonly #starved = new Set<number>();
   readonly #calls = new Map<number, () => void>();
   #nextCall = 1;
 
   /** `app` is its index among the applications. */
-  constructor(runtime: SocketRuntime, app: number) {
+  constructor(runtime: UdpRuntime, app: number) {
     this.#runtime = runtime;
     this.#app = app;
   }
 
-  /** Opens a listening port on a node. Throws `SocketError` `EADDRINUSE` or `EADDRNOTAVAIL`. */
+  /** Opens a listening port on a node. Throws `SocketError` `EADDRINUSE`, `EADDRNOTAVAIL`, `EMFILE`, `ENOBUFS`. */
   listen(node: number, options: SocketListenOptions): Listener {
     const runtime = this.#runtime;
-    checkPort(options.port);
-    const local = options.address === undefined ? 0 : runtime.addressId(options.address);
-    if (local !== 0 && !runtime.hasAddress(node, local)) throw this.error("EADDRNOTAVAIL");
-    const row = runtime.openListener(node, local, options.port, options.backlog ?? 511, this.#app);
-    if (row < 0) throw this.error(errnoName(-row));
-    const allowHalfOpen = options.allowHalfOpen ?? false;
-    return this.#listeners[row] = new Listener(this, { node, row, port: options.port, allowHalfOpen });
+    const { address, port, backlog = 511, allowHalfOpen = false } = options;
+    checkPort(port);
+    if (!(Number.isInteger(backlog) && backlog >= 0)) {
+      throw new RangeError(`A backlog is a whole number from 0 on, not ${backlog}.`);
+    }
+    const local = address === undefined ? 0 : runtime.addressId(address);
+    const detail = `listen ${endpointText(address ?? "*", port)}`;
+    if (local !== 0 && !runtime.hasAddress(node, local)) throw this.error("EADDRNOTAVAIL", detail);
+    const row = runtime.openListener(node, local, port, backlog, this.#app);
+    if (row < 0) throw this.error(errnoName(-row), detail);
+    const listener = new Listener(this, { node, row, local: { address: address ?? "", port }, allowHalfOpen });
+    return this.#listeners[row] = listener;
   }
 
   /** Opens a connection from a node. What fails at once is told by an `error` event at this instant. */
   connect(node: number, options: ConnectOptions): Socket {
     const runtime = this.#runtime;
     checkPort(options.port);
+    if (options.localPort !== undefined) checkPort(options.localPort);
     const remote = runtime.addressId(options.address);
     const local = options.localAddress === undefined
-      ? runtime.addressOf(node)
+      ? runtime.sourceFor(node, remote)
       : runtime.addressId(options.localAddress);
-    const wrongSource = !runtime.hasAddress(node, local);
-    const c = wrongSource
-      ? -ERRNO.EADDRNOTAVAIL
-      : runtime.connectFrom(node, local, options.localPort ?? 0, remote, options.port, this.#app);
+    const c = this.#open(node, local, options.localPort ?? 0, remote, options.port);
     const socket = new Socket(this, {
-      local: { address: runtime.addressText(local), port: c > 0 ? this.#ports(c) >>> 16 : 0 },
+      node,
+      local: { address: local === 0 ? "" : runtime.addressText(local), port: c > 0 ? this.#ports(c) >>> 16 : 0 },
       remote: { address: runtime.addressText(remote), port: options.port },
       allowHalfOpen: options.allowHalfOpen ?? false,
       openedAtNs: runtime.nowNs,
     });
     if (c > 0) this.#adopt(c, socket);
-    else this.call(node, runtime.nowNs, () => socket.finished(this.error(errnoName(-c), target(socket))));
-    runtime.flush();
+    else this.later(node, () => socket.finished(this.error(errnoName(-c), target(socket))));
     return socket;
   }
 
-  /** Calls `action` at `atNs`, on a node. */
-  call(node: number, atNs: number, action: () => void): void {
+  /** Opens a UDP socket on a node. Throws `SocketError` `EADDRINUSE`, `EADDRNOTAVAIL`, `EMFILE`, `ENOBUFS`. */
+  openDatagram(node: number, options: UdpOptions): UdpSocket {
+    const runtime = this.#runtime;
+    const { address, port } = options;
+    if (port !== undefined) checkPort(port);
+    const local = address === undefined ? 0 : runtime.addressId(address);
+    const detail = `bind ${endpointText(address ?? "*", port ?? 0)}`;
+    if (local !== 0 && !runtime.hasAddress(node, local)) throw this.error("EADDRNOTAVAIL", detail);
+    const row = runtime.openDatagram(node, this.#app);
+    if (row < 0) throw this.error(errnoName(row), detail);
+    const bound = runtime.udp.bind(row, local, port ?? 0);
+    if (bound < 0) {
+      runtime.closeDatagram(row);
+      throw this.error(errnoName(bound), detail);
+    }
+    return this.#datagrams[row] = new UdpSocket(runtime, this, node, row);
+  }
+
+  /** Calls `action` at `atNs`, on a node. Returns its number. Throws `RangeError` for a time that is past. */
+  call(node: number, atNs: number, action: () => void): number {
+    if (!(Number.isSafeInteger(atNs) && atNs >= this.#runtime.nowNs)) {
+      const now = this.#runtime.nowNs;
+      throw new RangeError(`A time is a whole number of nanoseconds, not before now (${now}), and not ${atNs}.`);
+    }
     const id = this.#nextCall++;
     this.#calls.set(id, action);
     this.#runtime.schedule(node, this.#app, atNs, TIMER.CALL, 0, id);
+    return id;
+  }
+
+  /** Takes a call back. */
+  cancel(id: number): void {
+    this.#calls.delete(id);
+  }
+
+  /** Calls `action` at this instant, after the current event. */
+  later(node: number, action: () => void): void {
+    this.call(node, this.#runtime.nowNs, action);
   }
 
   /** See {@linkcode App}. */
-  onTimer(_code: number, _connection: number, argument: number): void {
+  onTimer(code: number, _connection: number, argument: number): void {
+    if (code === TIMER.FILE_FREE) {
+      this.#starved.delete(argument);
+      this.#listeners[argument]?.wake();
+      return;
+    }
     const action = this.#calls.get(argument);
+    if (action === undefined) return;
     this.#calls.delete(argument);
-    action?.();
+    try {
+      action();
+    } catch (error) {
+      this.#runtime.handlerThrew(error);
+    }
   }
 
   /** See {@linkcode App}. */
   onTcp(kind: number, connection: number, argument: number): void {
-    if (kind === ACCEPTABLE) return this.#listeners[argument]?.acceptable();
-    const socket = this.#sockets[connection];
-    if (socket === undefined) return;
-    switch (kind) {
-      case CONNECTED:
-        this.#runtime.stats.recordEstablished(Math.floor((this.#runtime.nowNs - socket.startedNs) / 1000));
-        return socket.opened();
-      case READABLE:
-        return socket.arrived();
-      case PEER_CLOSED:
-        return socket.peerClosed();
-      case WRITABLE:
-        return socket.writable();
-      case CLOSED:
-        return this.#over(socket, 0);
-      case FAILED:
-        return this.#over(socket, argument);
+    try {
+      if (kind === ACCEPTABLE) this.#listeners[argument]?.acceptable();
+      else this.#tell(kind, connection, argument);
+    } catch (error) {
+      this.#runtime.handlerThrew(error);
     }
+  }
+
+  /** See {@linkcode App}. */
+  onDatagram(row: number, packet: number): void {
+    const socket = this.#datagrams[row];
+    try {
+      if (packet === 0) socket?.failed();
+      else socket?.arrived(packet);
+    } catch (error) {
+      this.#runtime.handlerThrew(error);
+    }
+  }
+
+  /** @internal */
+  closeDatagram(row: number): void {
+    this.#datagrams[row] = undefined;
   }
 
   /** @internal */
@@ -213,51 +199,57 @@ export class SocketLayer implements App {
     const runtime = this.#runtime;
     const c = runtime.accept(listener.node, listener.row);
     if (c === 0) return undefined;
-    if (c < 0) throw this.error(errnoName(-c));
+    if (c < 0) throw this.error(errnoName(-c), `accept ${endpointText(listener.local.address || "*", listener.port)}`);
     const words = runtime.tcp.tcbs.words;
     const at = c * TCB.STRIDE;
     const end = (id: number, port: number): Endpoint => ({ address: runtime.addressText(words[at + id]), port });
     const socket = new Socket(this, {
+      node: listener.node,
       local: end(TCB.LOCAL, this.#ports(c) >>> 16),
       remote: end(TCB.REMOTE, this.#ports(c) & 0xffff),
       allowHalfOpen: listener.allowHalfOpen,
     });
-    socket.state = "open";
     this.#adopt(c, socket);
     return socket;
   }
 
+  /** @internal Connections in the accept queue. */
+  waiting(listener: Listener): number {
+    return acceptQueueLength(this.#runtime.tcp, listener.row);
+  }
+
+  /** @internal Its connections wait until a file descriptor is free. */
+  starve(listener: Listener): void {
+    if (this.#starved.has(listener.row)) return;
+    this.#starved.add(listener.row);
+    this.#runtime.waitForFile(listener.node, this.#app, TIMER.FILE_FREE, listener.row);
+  }
+
   /** @internal */
   closeListener(listener: Listener): void {
-    if (this.#listeners[listener.row] !== listener) return;
     this.#listeners[listener.row] = undefined;
-    closeListener(this.#runtime.tcp, listener.row);
-    this.#runtime.closeFile(listener.node);
-    this.#runtime.flush();
+    this.#runtime.closeListener(listener.node, listener.row);
   }
 
   /** @internal Hands bytes, or a count of them, to TCP: how many it took. */
   send(connection: number, data: Uint8Array | number): number {
     const tcp = this.#runtime.tcp;
-    const taken = typeof data === "number" ? send(tcp, connection, data) : sendBytes(tcp, connection, data);
-    this.#runtime.flush();
-    return Math.max(0, taken);
+    return Math.max(0, typeof data === "number" ? send(tcp, connection, data) : sendBytes(tcp, connection, data));
   }
 
   /** @internal */
-  readBytes(connection: number, most: number): Uint8Array | null {
-    const waiting = this.readable(connection);
-    if (waiting === 0) return null;
-    const bytes = receiveBytes(this.#runtime.tcp, connection, Math.min(most, waiting));
-    this.#runtime.flush();
-    return bytes.length === 0 ? null : bytes;
+  readBytes(socket: Socket, most: number): Uint8Array | null {
+    const bytes = receiveBytes(this.#runtime.tcp, socket.connection, Math.min(most, ALL));
+    if (bytes.length === 0) return null;
+    if (socket.active) this.#runtime.stats.bytesReceived += bytes.length;
+    return bytes;
   }
 
   /** @internal */
-  readCount(connection: number, most: number): number {
-    const count = receive(this.#runtime.tcp, connection, Math.min(most, 0x7fffffff));
-    this.#runtime.flush();
-    return Math.max(0, count);
+  readCount(socket: Socket, most: number): number {
+    const count = receive(this.#runtime.tcp, socket.connection, Math.min(most, ALL));
+    if (socket.active) this.#runtime.stats.bytesReceived += count;
+    return count;
   }
 
   /** @internal Bytes that can be read. */
@@ -265,47 +257,49 @@ export class SocketLayer implements App {
     return unreadBytes(this.#runtime.tcp, connection);
   }
 
-  /** @internal */
-  hasPeerClosed(connection: number): boolean {
-    return peerHasClosed(this.#runtime.tcp, connection);
-  }
-
   /** @internal Has everything been read, up to the peer's FIN? */
   isAtEnd(connection: number): boolean {
-    return this.hasPeerClosed(connection) && this.readable(connection) === 0;
+    return peerHasClosed(this.#runtime.tcp, connection) && this.readable(connection) === 0;
   }
 
   /** @internal Half-close. */
   shutdown(socket: Socket): void {
     shutdownWrite(this.#runtime.tcp, socket.connection);
-    this.#runtime.flush();
   }
 
   /** @internal close(2). Its row lives on until TCP is done. */
   close(socket: Socket): void {
-    this.#letGo(socket);
-    this.#runtime.flush();
-    socket.finished(undefined);
+    this.#aborted(socket);
+    this.release(socket);
   }
 
   /** @internal */
   abort(socket: Socket): void {
-    abort(this.#runtime.tcp, socket.connection);
-    this.#letGo(socket);
-    this.#runtime.flush();
-    socket.finished(undefined);
+    this.#aborted(socket);
+    if (socket.connection !== 0) abort(this.#runtime.tcp, socket.connection);
+    this.release(socket);
+  }
+
+  /** @internal Lets go of the connection: the socket is over. */
+  release(socket: Socket, error?: SocketError): void {
+    this.#uncount(socket);
+    const connection = socket.connection;
+    if (connection !== 0) {
+      this.#sockets[connection] = undefined;
+      socket.connection = 0;
+      this.#runtime.close(connection);
+    }
+    socket.finished(error);
   }
 
   /** @internal */
   setNoDelay(connection: number, noDelay: boolean): void {
     setNoDelay(this.#runtime.tcp, connection, noDelay);
-    this.#runtime.flush();
   }
 
   /** @internal */
   setKeepAlive(connection: number, enable: boolean, idleMs: number): void {
-    setKeepAlive(this.#runtime.tcp, connection, enable, idleMs > 0 ? { idleMs } : {});
-    this.#runtime.flush();
+    setKeepAlive(this.#runtime.tcp, connection, enable, idleMs > 0 ? { idleMs: Math.ceil(idleMs) } : {});
   }
 
   /** @internal A `SocketError` by name. */
@@ -313,29 +307,72 @@ export class SocketLayer implements App {
     return new SocketError(code as ErrnoName, detail);
   }
 
-  /** @internal An `error` event that nobody listened for ends the run, as it ends a Node process. */
-  unheard(_socket: Socket, error: SocketError): void {
-    throw error;
+  /** An event of a connection. */
+  #tell(kind: number, connection: number, argument: number): void {
+    const socket = this.#sockets[connection];
+    if (socket === undefined) return;
+    switch (kind) {
+      case CONNECTED: {
+        const { stats, nowNs } = this.#runtime;
+        stats.recordEstablished(Math.floor((nowNs - socket.startedNs) / 1000));
+        socket.counted = true;
+        return socket.opened();
+      }
+      case READABLE:
+      case PEER_CLOSED:
+        return socket.arrived();
+      case WRITABLE:
+        return socket.writable();
+      case CLOSED:
+        this.#uncount(socket);
+        if (socket.protocolDone()) this.release(socket);
+        return;
+      case FAILED:
+        return this.#failed(socket, argument);
+    }
   }
 
-  #over(socket: Socket, errno: number): void {
-    const stats = this.#runtime.stats;
-    if (socket.active && errno !== 0) (socket.state === "opening" ? stats.failed : stats.broken)[errno]++;
-    this.#letGo(socket);
-    socket.finished(errno === 0 ? undefined : this.error(errnoName(errno), target(socket)));
+  #failed(socket: Socket, errno: number): void {
+    const { stats } = this.#runtime;
+    const opening = socket.readyState === "opening";
+    if (socket.active) (opening ? stats.failed : stats.broken)[errno]++;
+    this.release(socket, this.error(errnoName(errno), opening ? target(socket) : undefined));
+  }
+
+  /** The connection, or a negative `ERRNO`; the attempt is counted. */
+  #open(node: number, local: number, localPort: number, remote: number, remotePort: number): number {
+    const runtime = this.#runtime;
+    const refused = local === 0
+      ? ERRNO.ENETUNREACH
+      : !runtime.hasAddress(node, local)
+      ? ERRNO.EADDRNOTAVAIL
+      : runtime.tcp.addresses.isIpv6(local) !== runtime.tcp.addresses.isIpv6(remote)
+      ? ERRNO.EINVAL
+      : localPort !== 0 && runtime.tcp.demux.findListener(node, local, localPort) !== 0
+      ? ERRNO.EADDRINUSE
+      : 0;
+    if (refused === 0) return runtime.connectFrom(node, local, localPort, remote, remotePort, this.#app);
+    runtime.stats.attempted++;
+    runtime.stats.failed[refused]++;
+    return -refused;
+  }
+
+  /** An attempt that this side gives up counts as failed, so that the outcomes add up. */
+  #aborted(socket: Socket): void {
+    if (socket.active && socket.connection !== 0 && socket.readyState === "opening") {
+      this.#runtime.stats.failed[ERRNO.ECONNABORTED]++;
+    }
+  }
+
+  #uncount(socket: Socket): void {
+    if (!socket.counted) return;
+    socket.counted = false;
+    this.#runtime.stats.open--;
   }
 
   #adopt(connection: number, socket: Socket): void {
     socket.connection = connection;
     this.#sockets[connection] = socket;
-  }
-
-  #letGo(socket: Socket): void {
-    const connection = socket.connection;
-    if (socket.active && socket.state !== "opening") this.#runtime.stats.open--;
-    this.#sockets[connection] = undefined;
-    socket.connection = 0;
-    this.#runtime.close(connection);
   }
 
   #ports(connection: number): number {
@@ -344,11 +381,16 @@ export class SocketLayer implements App {
 }
 
 function target(socket: Socket): string {
-  const { address, port } = socket.remote;
-  return `connect ${address.includes(":") ? `[${address}]` : address}:${port}`;
+  return `connect ${endpointText(socket.remote.address, socket.remote.port)}`;
 }
 
-function checkPort(port: number): void {
+/** `192.0.2.1:80`, `[2001:db8::1]:80`. */
+export function endpointText(address: string, port: number): string {
+  return `${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+/** Throws `RangeError` for what is no port. */
+export function checkPort(port: number): void {
   if (Number.isInteger(port) && port >= 1 && port <= 65535) return;
   throw new RangeError(`A port is a whole number from 1 to 65535, not ${port}.`);
 }

@@ -1,6 +1,6 @@
 /**
  * Sockets for code: what a user of Node's `net` or of Deno's `connect` expects, on simulated time. Nothing here waits:
- * a call acts at the current instant, and what comes of it later is an event.
+ * a call acts at the current instant, and what comes of it later is an event. Handlers are called by `run()` alone.
  *
  * @module
  */
@@ -14,19 +14,22 @@ export type SocketEvents = {
   connect: [];
   /** Bytes arrived. With a listener for it, the socket reads by itself. */
   data: [bytes: Uint8Array];
-  /** Bytes can be read. */
+  /** Bytes can be read, and nobody listens for `data`. */
   readable: [];
   /** The peer has closed its direction and everything has been read. */
   end: [];
-  /** What was written has all been taken by TCP; after a `write` that returned false. */
+  /** All that was written has been taken by TCP; after a `write` that returned false. */
   drain: [];
-  /** Something failed; `error.code` is `ECONNREFUSED`, `ETIMEDOUT`, `EADDRNOTAVAIL` and so on. */
+  /** It failed: `error.code` is `ECONNREFUSED`, `ETIMEDOUT`, `EADDRNOTAVAIL` and so on. Unheard, it is thrown by `run()`. */
   error: [error: SocketError];
-  /** The connection is over: closed by both sides, or failed. The last event. */
-  close: [];
+  /** The connection is over: closed by both sides, let go by this one, or failed. The last event. */
+  close: [hadError: boolean];
 };
 
-/** Where a socket is in its life. */
+/**
+ * Where a socket is in its life, as Node has it: `readOnly` after `end()`, `writeOnly` after the `end` event,
+ * `closed` after both or after `close`.
+ */
 export type ReadyState = "opening" | "open" | "readOnly" | "writeOnly" | "closed";
 
 /** Address and port of one end. */
@@ -39,6 +42,8 @@ export interface Endpoint {
 
 /** @internal How the layer makes a socket. */
 export interface SocketOptions {
+  /** The node that it is on. */
+  node: number;
   local: Endpoint;
   remote: Endpoint;
   allowHalfOpen: boolean;
@@ -46,13 +51,18 @@ export interface SocketOptions {
   openedAtNs?: number;
 }
 
-/** A connection of a host. */
+/**
+ * A connection of a host: made by `HostHandle.connect`, or accepted by a `Listener`.
+ *
+ * Bytes are carried (`Uint8Array`, text) or only counted (a number): a counted byte takes its time, its room in
+ * buffers and its place in sequence numbers, and is made up (printable) where somebody looks at it.
+ */
 export class Socket extends Emitter<SocketEvents> {
-  /** Its own end; port 0 while none could be had. */
+  /** This end; port 0 if none could be had. */
   readonly local: Endpoint;
-  /** The other end. */
+  /** The other end, as this host sees it. */
   readonly remote: Endpoint;
-  /** Closes its own direction when the peer has closed its one and all is read (as Node does by default). */
+  /** False (as in Node by default): it ends its own direction when the peer has ended the other and all is read. */
   readonly allowHalfOpen: boolean;
   /** Bytes handed to the application. */
   bytesRead = 0;
@@ -60,68 +70,56 @@ export class Socket extends Emitter<SocketEvents> {
   bytesWritten = 0;
   /** @internal Row of the connection, 0 when it has none. */
   connection = 0;
-  /** @internal Did this side connect, and when (ns)? */
+  /** @internal The node that it is on. */
+  readonly node: number;
+  /** @internal Did this side connect? */
   readonly active: boolean;
+  /** @internal When it did, ns. */
   readonly startedNs: number;
-  /** @internal */
-  state: ReadyState = "opening";
+  /** @internal Is it among the open connections of the report? */
+  counted = false;
   readonly #layer: SocketLayer;
   /** Written, but not yet taken by TCP: bytes, or counts of virtual bytes. */
-  readonly #pending: (Uint8Array | number)[] = [];
+  #pending: (Uint8Array | number)[] = [];
+  #opening: boolean;
+  /** Nothing more may be written; and the FIN has been asked for. */
   #ending = false;
-  #ended = false;
+  #finQueued = false;
+  /** `end` was emitted. */
+  #saidEnd = false;
+  /** `close` was called and waits for what is pending. */
+  #closing = false;
+  /** TCP is done; what was received may still be read. */
+  #done = false;
+  #over = false;
   #needsDrain = false;
+  #paused = false;
+  #waking = false;
 
   /** @internal For the socket layer. */
   constructor(layer: SocketLayer, options: SocketOptions) {
     super();
     this.#layer = layer;
+    this.node = options.node;
     this.local = options.local;
     this.remote = options.remote;
     this.allowHalfOpen = options.allowHalfOpen;
     this.active = options.openedAtNs !== undefined;
+    this.#opening = this.active;
     this.startedNs = options.openedAtNs ?? 0;
   }
 
-  /** `opening`, `open`, `readOnly` (own direction closed), `writeOnly` (the peer's closed), `closed`. */
+  /** Where it is in its life. */
   get readyState(): ReadyState {
-    return this.state;
+    if (this.#over) return "closed";
+    if (this.#opening) return "opening";
+    if (this.#saidEnd) return this.#ending ? "closed" : "writeOnly";
+    return this.#ending ? "readOnly" : "open";
   }
 
   /** Bytes written that TCP has not taken yet. */
   get writableLength(): number {
-    return this.#pending.reduce<number>((sum, part) => sum + (typeof part === "number" ? part : part.length), 0);
-  }
-
-  /**
-   * Sends bytes (text as UTF-8), or with a number so many bytes that are counted, not carried. Returns false when they
-   * exceed the send buffer: they wait, and `drain` tells when they are gone. Throws `SocketError` `EPIPE` after `end`.
-   */
-  write(data: Uint8Array | string | number): boolean {
-    if (this.#ending || this.state === "closed") throw this.#layer.error("EPIPE");
-    this.#pending.push(typeof data === "string" ? new TextEncoder().encode(data) : data);
-    this.#flush();
-    this.#needsDrain = this.#pending.length > 0;
-    return !this.#needsDrain;
-  }
-
-  /** Reads up to `most` bytes (default all); null if there are none. */
-  read(most = Infinity): Uint8Array | null {
-    if (this.connection === 0) return null;
-    const bytes = this.#layer.readBytes(this.connection, most);
-    if (bytes === null) return null;
-    this.bytesRead += bytes.length;
-    this.#endIfAllRead();
-    return bytes;
-  }
-
-  /** Reads up to `most` bytes without looking at them; says how many. */
-  readCounted(most = Infinity): number {
-    if (this.connection === 0) return 0;
-    const count = this.#layer.readCount(this.connection, most);
-    this.bytesRead += count;
-    if (count > 0) this.#endIfAllRead();
-    return count;
+    return this.#pending.reduce<number>((sum, part) => sum + lengthOf(part), 0);
   }
 
   /** Bytes that can be read now. */
@@ -129,12 +127,63 @@ export class Socket extends Emitter<SocketEvents> {
     return this.connection === 0 ? 0 : this.#layer.readable(this.connection);
   }
 
+  /**
+   * Sends bytes (text as UTF-8), or with a number so many bytes that are counted, not carried. Returns false when not
+   * all could go into the send buffer (or the connection is not established yet): the rest waits, and `drain` tells
+   * when it is gone. Throws `SocketError` `EPIPE` after `end` or `close`, `RangeError` for a number that counts nothing.
+   */
+  write(data: Uint8Array | string | number): boolean {
+    const part = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    if (typeof part === "number" && !(Number.isSafeInteger(part) && part >= 0)) {
+      throw new RangeError(`A count of bytes is a whole number from 0 on, not ${part}.`);
+    }
+    if (this.#ending || this.#over) throw this.#layer.error("EPIPE");
+    this.#pending.push(part);
+    this.#flush();
+    // What waits (the last part, or the rest of it) is kept apart from the caller's buffer.
+    const last = this.#pending.pop();
+    if (last === undefined) return true;
+    this.#pending.push(typeof last === "number" ? last : last.slice());
+    this.#needsDrain = true;
+    return false;
+  }
+
+  /** Reads up to `most` bytes (default all); null if there are none. */
+  read(most = Infinity): Uint8Array | null {
+    const bytes = this.#take(most);
+    if (bytes !== null) this.#wakeAtEnd();
+    return bytes;
+  }
+
+  /** Reads up to `most` bytes (default all) without looking at them; says how many. */
+  readCounted(most = Infinity): number {
+    if (this.connection === 0) return 0;
+    const count = this.#layer.readCount(this, most);
+    this.bytesRead += count;
+    if (count > 0) this.#wakeAtEnd();
+    return count;
+  }
+
+  /** Stops `data` events: bytes stay in the receive buffer, whose window closes when it is full. */
+  pause(): this {
+    this.#paused = true;
+    return this;
+  }
+
+  /** Goes on with `data` events after `pause`. */
+  resume(): this {
+    this.#paused = false;
+    if (this.readableLength > 0) this.#wake();
+    return this;
+  }
+
   /** Half-close: sends `data` if given, then a FIN when all that was written is gone. Reading goes on. */
-  end(data?: Uint8Array | string | number): void {
-    if (this.#ending || this.state === "closed") return;
+  end(data?: Uint8Array | string | number): this {
+    if (this.#ending || this.#over) return this;
     if (data !== undefined) this.write(data);
     this.#ending = true;
     this.#flush();
+    return this;
   }
 
   /** Half-close, by its name in Deno. */
@@ -142,16 +191,30 @@ export class Socket extends Emitter<SocketEvents> {
     this.end();
   }
 
-  /** Closes both directions in good order, as close(2): a FIN, or a RST if received bytes were never read. */
+  /**
+   * Closes both directions in good order, as close(2): what was written still goes out, then a FIN; a RST if bytes
+   * were received and never read, or if more arrive. Gives up an attempt that is not established. Only `close` follows.
+   */
   close(): void {
-    if (this.connection === 0 || this.state === "closed") return;
-    this.#flush();
+    if (this.#over || this.#closing) return;
+    this.#ending = true;
+    this.#closing = true;
+    if (this.#pending.length === 0 || this.#opening) this.#layer.close(this);
+  }
+
+  /** As `close`, but what TCP has not taken yet is thrown away. */
+  destroy(): void {
+    if (this.#over) return;
+    this.#pending = [];
+    this.#closing = this.#ending = true;
     this.#layer.close(this);
   }
 
-  /** Breaks the connection off with a RST. */
-  destroy(): void {
-    if (this.connection !== 0 && this.state !== "closed") this.#layer.abort(this);
+  /** Breaks the connection off with a RST, by its name in Node. Only `close` follows. */
+  resetAndDestroy(): void {
+    if (this.#over) return;
+    this.#closing = this.#ending = true;
+    this.#layer.abort(this);
   }
 
   /** Turns the Nagle algorithm off (or on again). */
@@ -160,83 +223,114 @@ export class Socket extends Emitter<SocketEvents> {
     return this;
   }
 
-  /** Turns keep-alive on or off; the first probe after `idleMs` (default: the profile's). */
+  /** Turns keep-alive on or off; the first probe after `idleMs` milliseconds of silence (default: the profile's). */
   setKeepAlive(enable = true, idleMs = 0): this {
     if (this.connection !== 0) this.#layer.setKeepAlive(this.connection, enable, idleMs);
     return this;
   }
 
+  /** @internal Is it let go of? */
+  get isOver(): boolean {
+    return this.#over;
+  }
+
   /** @internal The connection is established. */
   opened(): void {
-    this.state = "open";
+    this.#opening = false;
     this.#flush();
     this.emit("connect");
   }
 
-  /** @internal Bytes have arrived. */
+  /** @internal Bytes or the peer's FIN have arrived. */
   arrived(): void {
-    if (this.hasListeners("data")) {
-      const bytes = this.read();
-      if (bytes !== null) this.emit("data", bytes);
-    } else this.emit("readable");
-  }
-
-  /** @internal The peer has sent its FIN. */
-  peerClosed(): void {
-    if (this.state === "open") this.state = "writeOnly";
-    if (this.hasListeners("data")) this.arrived();
-    this.#endIfAllRead();
+    if (this.#over || this.#closing) return;
+    if (this.readableLength > 0) {
+      if (!this.hasListeners("data")) this.emit("readable");
+      else if (!this.#paused) {
+        const bytes = this.#take(Infinity);
+        if (bytes !== null) this.emit("data", bytes);
+      }
+    }
+    if (this.#saidEnd || this.connection === 0 || !this.#layer.isAtEnd(this.connection)) return;
+    this.#saidEnd = true;
+    try {
+      this.emit("end");
+    } finally {
+      if (!this.allowHalfOpen) this.end();
+      if (this.#done && !this.#over) this.#layer.release(this);
+    }
   }
 
   /** @internal There is room in the send buffer. */
   writable(): void {
     this.#flush();
-    if (this.#pending.length === 0 && this.#needsDrain) {
-      this.#needsDrain = false;
-      this.emit("drain");
-    }
   }
 
-  /** @internal The connection is over. */
-  finished(error: SocketError | undefined): void {
-    if (this.state === "closed") return;
-    this.state = "closed";
-    if (error !== undefined && !this.emit("error", error)) this.#layer.unheard(this, error);
-    this.emit("close");
+  /** @internal TCP is done in good order. Says whether the socket is done too: nothing is left to be read. */
+  protocolDone(): boolean {
+    this.#done = true;
+    return this.#closing || this.readableLength === 0;
   }
 
+  /** @internal It was let go of, because of `error` or in good order. `close` follows after the current handler. */
+  finished(error?: SocketError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#pending = [];
+    this.#layer.later(this.node, () => this.emit("close", error !== undefined));
+    if (error !== undefined && !this.#closing && !this.emit("error", error)) throw error;
+  }
+
+  /** Those who begin to listen are told of what is there already. */
   protected override listening(event: keyof SocketEvents): void {
-    if (event === "data" && this.readableLength > 0) this.arrived();
-    if (event === "end" && this.state === "writeOnly") this.#endIfAllRead();
+    if ((event === "data" || event === "readable") && this.readableLength > 0) this.#wake();
+  }
+
+  #take(most: number): Uint8Array | null {
+    if (this.connection === 0) return null;
+    const bytes = this.#layer.readBytes(this, most);
+    if (bytes !== null) this.bytesRead += bytes.length;
+    return bytes;
+  }
+
+  #wakeAtEnd(): void {
+    if (!this.#saidEnd && this.#layer.isAtEnd(this.connection)) this.#wake();
+  }
+
+  /** Looks at what has arrived once more, at this instant, after the current handler. */
+  #wake(): void {
+    if (this.#waking || this.#over) return;
+    this.#waking = true;
+    this.#layer.later(this.node, () => {
+      this.#waking = false;
+      this.arrived();
+    });
   }
 
   /** Hands to TCP what waits, as far as it takes it, and then the FIN. */
   #flush(): void {
-    if (this.connection === 0 || this.state === "opening" || this.state === "closed") return;
+    if (this.connection === 0 || this.#opening || this.#over) return;
     while (this.#pending.length > 0) {
       const part = this.#pending[0];
-      const length = typeof part === "number" ? part : part.length;
       const taken = this.#layer.send(this.connection, part);
       this.bytesWritten += taken;
-      if (taken < length) {
+      if (taken < lengthOf(part)) {
         this.#pending[0] = typeof part === "number" ? part - taken : part.subarray(taken);
         return;
       }
       this.#pending.shift();
     }
-    if (this.#ending && !this.#ended) {
-      this.#ended = true;
-      this.state = this.state === "writeOnly" ? "closed" : "readOnly";
+    if (this.#closing) return this.#layer.close(this);
+    if (this.#ending && !this.#finQueued) {
+      this.#finQueued = true;
       this.#layer.shutdown(this);
     }
+    if (!this.#needsDrain) return;
+    this.#needsDrain = false;
+    if (!this.#ending) this.#layer.later(this.node, () => this.#over || this.emit("drain"));
   }
+}
 
-  #saidEnd = false;
-
-  #endIfAllRead(): void {
-    if (this.#saidEnd || this.connection === 0 || !this.#layer.isAtEnd(this.connection)) return;
-    this.#saidEnd = true;
-    this.emit("end");
-    if (!this.allowHalfOpen) this.end();
-  }
+function lengthOf(part: Uint8Array | number): number {
+  return typeof part === "number" ? part : part.length;
 }

@@ -1,0 +1,111 @@
+/**
+ * A listening port of a host, for code.
+ *
+ * @module
+ */
+import { SocketError } from "../base/errors.ts";
+import { Emitter } from "./emitter.ts";
+import type { SocketLayer } from "./layer.ts";
+import type { Endpoint, Socket } from "./socket.ts";
+
+/** Options of `HostHandle.listen`. */
+export interface SocketListenOptions {
+  /** 1 to 65,535. */
+  port: number;
+  /** One of the host's addresses. Default any. */
+  address?: string;
+  /** Connections that may wait to be accepted, at most the profile's `somaxconn`. Default 511, as Node's. */
+  backlog?: number;
+  /** `Socket.allowHalfOpen` of the sockets accepted. Default false. */
+  allowHalfOpen?: boolean;
+}
+
+/** Events of a {@linkcode Listener}. */
+export type ListenerEvents = {
+  /** A connection was accepted. Without a listener for this event, connections wait for `accept()`. */
+  connection: [socket: Socket];
+  /** A connection waits, but the host has no file descriptor (`EMFILE`) or memory (`ENOBUFS`) left for it. It stays in the queue. */
+  error: [error: SocketError];
+  /** The port is no longer listened on. */
+  close: [];
+};
+
+/**
+ * A listening port of a host: made by `HostHandle.listen`. Connections come as `connection` events, or, while nobody
+ * listens for that event, are taken with `accept()`.
+ */
+export class Listener extends Emitter<ListenerEvents> {
+  /** Where it listens; the address is empty if it listens on all of them. */
+  readonly local: Endpoint;
+  /** `Socket.allowHalfOpen` of the sockets accepted. */
+  readonly allowHalfOpen: boolean;
+  /** @internal Its row in TCP's table. */
+  readonly row: number;
+  /** @internal The node that it is on. */
+  readonly node: number;
+  readonly #layer: SocketLayer;
+  #closed = false;
+
+  /** @internal For the socket layer. */
+  constructor(layer: SocketLayer, options: { node: number; row: number; local: Endpoint; allowHalfOpen: boolean }) {
+    super();
+    this.#layer = layer;
+    this.node = options.node;
+    this.row = options.row;
+    this.local = options.local;
+    this.allowHalfOpen = options.allowHalfOpen;
+  }
+
+  /** The port, 1 to 65,535. */
+  get port(): number {
+    return this.local.port;
+  }
+
+  /**
+   * Takes the oldest connection from the accept queue; undefined if none waits, or after `close`.
+   * Throws `SocketError` `EMFILE` or `ENOBUFS`; the connection then stays in the queue.
+   */
+  accept(): Socket | undefined {
+    return this.#closed ? undefined : this.#layer.accept(this);
+  }
+
+  /** Stops listening, at once. Connections not yet accepted are reset; accepted ones live on. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#layer.closeListener(this);
+    this.#layer.later(this.node, () => this.emit("close"));
+  }
+
+  /** @internal A connection waits to be accepted. Says whether it was. */
+  acceptable(): boolean {
+    if (this.#closed || !this.hasListeners("connection")) return false;
+    let socket: Socket | undefined;
+    try {
+      socket = this.#layer.accept(this);
+    } catch (error) {
+      // As a server's accept loop: it goes on when a descriptor is free again.
+      this.#layer.starve(this);
+      if (this.hasListeners("error") && error instanceof SocketError) this.emit("error", error);
+      return false;
+    }
+    if (socket === undefined) return false;
+    this.emit("connection", socket);
+    return true;
+  }
+
+  /** @internal Accepts all that wait, one after the other. */
+  wake(): void {
+    this.#layer.later(this.node, () => {
+      if (this.#closed) return;
+      // The next one first: a handler may throw.
+      if (this.#layer.waiting(this) > 1) this.wake();
+      this.acceptable();
+    });
+  }
+
+  /** Those that came before somebody listened. */
+  protected override listening(event: keyof ListenerEvents): void {
+    if (event === "connection" && !this.#closed && this.#layer.waiting(this) > 0) this.wake();
+  }
+}
