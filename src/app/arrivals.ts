@@ -33,7 +33,12 @@ export class ArrivalTimes {
   next(): number {
     const { kind, perSecond, startNs } = this.#arrivals;
     if (kind === "at-once") return startNs;
-    if (kind === "rate") return startNs + Math.floor((this.#index++ * 1e9) / perSecond);
+    if (kind === "rate") {
+      // Whole seconds apart from the rest, so that products stay exact.
+      const i = this.#index++;
+      const seconds = Math.floor(i / perSecond);
+      return startNs + seconds * 1e9 + Math.floor(((i - seconds * perSecond) * 1e9) / perSecond);
+    }
     this.#timeNs += this.#draws.nextExponential(1e9 / perSecond);
     return Math.floor(this.#timeNs);
   }

@@ -152,8 +152,7 @@ export class WorkloadClient implements App {
     const runtime = this.#runtime;
     const node = this.#sources.at(i);
     const targets = this.#targets;
-    this.#chooseTarget(i);
-    if (targets.count > 1 && runtime.hasAddress(node, targets.address)) this.#chooseTarget(i + this.#sources.count);
+    this.#chooseTarget(i, runtime.addressOf(node));
     const c = runtime.connect(node, 0, targets.address, targets.port, this.#app);
     if (c < 0) return;
     const warm = runtime.tcp.warm;
@@ -166,14 +165,15 @@ export class WorkloadClient implements App {
     }
   }
 
-  #chooseTarget(i: number): void {
+  /** Chooses where connection `i` goes: not to its own host, of address `own`, if there is anywhere else to go. */
+  #chooseTarget(i: number, own: number): void {
     const targets = this.#targets;
     const sources = this.#sources.count;
     if (this.#plan.permute) {
-      targets.permuted(this.#key.k0, this.#key.k1, i % sources, Math.floor(i / sources));
+      targets.permuted(this.#key.k0, this.#key.k1, i % sources, Math.floor(i / sources), own);
     } else if (this.#plan.randomTargets) {
-      targets.choose(Math.floor(drawFraction(this.#key.k0, this.#key.k1, i * 2) * targets.count));
-    } else targets.choose(i);
+      targets.notOwn(Math.floor(drawFraction(this.#key.k0, this.#key.k1, i * 2) * targets.count), own);
+    } else targets.notOwn(i, own);
   }
 
   #phase(c: number): number {

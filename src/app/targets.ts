@@ -87,15 +87,53 @@ export class Targets {
 
   /**
    * Chooses the `k`-th destination of source number `source` in an order of its own in which every destination comes
-   * once before any comes twice: an affine permutation, drawn for the source from the key (`k0`, `k1`).
+   * once before any comes twice: an affine permutation, drawn for the source from the key (`k0`, `k1`). Destinations
+   * with address `own` (0 for none) are left out, unless there are no others.
    */
-  permuted(k0: number, k1: number, source: number, k: number): void {
+  permuted(k0: number, k1: number, source: number, k: number, own: number): void {
     const n = this.count;
     const start = drawWord(k0, k1, PERMUTATION_DRAWS + source * 2) % n;
     let step = 1 + drawWord(k0, k1, PERMUTATION_DRAWS + source * 2 + 1) % n;
     while (greatestCommonDivisor(step, n) !== 1) step = step % n + 1;
-    this.choose((start + (k % n) * step) % n);
+    const skipped = this.#ownIndexes(own);
+    if (skipped.length === 0 || skipped.length === n) return this.choose((start + (k % n) * step) % n);
+    // Where in the order the own addresses come, first to last: each shifts what comes after it.
+    const inverse = modularInverse(step, n);
+    const places = skipped.map((index) => ((index - start + n) % n) * inverse % n).sort((a, b) => a - b);
+    let place = k % (n - places.length);
+    for (const skip of places) if (skip <= place) place++;
+    this.choose((start + place * step) % n);
   }
+
+  /** Chooses destination `k`, or the first after it that has not the address `own`. */
+  notOwn(k: number, own: number): void {
+    for (let tries = 0; tries < this.count; tries++) {
+      this.choose(k + tries);
+      if (this.address !== own) return;
+    }
+  }
+
+  /** Which destinations have this address. */
+  #ownIndexes(own: number): number[] {
+    const found: number[] = [];
+    let begin = 0;
+    for (const { first, count } of this.#ranges) {
+      if (own >= first && own < first + count) found.push(begin + own - first);
+      begin += count;
+    }
+    return found;
+  }
+}
+
+/** The number x with a·x = 1 (mod n); a and n have no common divisor. All products stay below 2^53. */
+function modularInverse(a: number, n: number): number {
+  let [r, next, x, y] = [n, a % n, 0, 1];
+  while (next !== 0) {
+    const quotient = Math.floor(r / next);
+    [r, next] = [next, r - quotient * next];
+    [x, y] = [y, x - quotient * y];
+  }
+  return n === 1 ? 0 : ((x % n) + n) % n;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

@@ -16,7 +16,7 @@ export interface ServiceOptions {
   requestBytes?: number;
   /** Bytes of one reply (`respond`). */
   replyBytes?: number;
-  /** Bytes to send (`source`). */
+  /** Bytes to send (`source`), or to read before `closeAfterNs` begins (`sink`). */
   bytes?: number;
   /** Answers (`respond`) after which `closeAfterNs` begins. Default 1. */
   answersBeforeClose?: number;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { addToAddress } from "../base/address.ts";
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { isExternalAddress } from "../nat/nat.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
@@ -13,30 +14,56 @@ import type { PlannedWorkload } from "./workloads.ts";
 /** No route is longer than this. */
 const MOST_HOPS = 64;
 
-/** Follows the routes from each workload's first and last source to its destinations. Throws `NetworkError`. */
+/**
+ * Follows the routes from each workload's first and last sources to its first and last destinations, and sees whether
+ * every source has a link. Throws `NetworkError`.
+ */
 export function checkReachable(s: Partition, workloads: PlannedWorkload[]): void {
   for (const { options, subject, from, to } of workloads) {
     if (options.connections === 0) continue;
-    for (const { population, first, count } of from) {
-      for (const member of count > 1 ? [first, first + count - 1] : [first]) {
-        const node = population.firstRow + member;
-        to.forEach((destination, i) => {
-          const id = s.addresses.intern(destination.first);
-          const stopped = follow(s, node, id);
-          if (stopped === undefined) return;
-          throw new NetworkError(
-            `${subject}.to[${i}]`,
-            `${options.to[i]} (${s.addresses.toText(id)}) cannot be reached from ${s.nodes.nameOf(node)}: ${stopped}.`,
-          );
-        });
+    for (let i = 0; i < from.length; i++) {
+      const { population, first, count } = from[i];
+      const lonely = findLonely(s, population.firstRow + first, count);
+      if (lonely !== 0 && !to.some((destination) => s.isOwn(lonely, s.addresses.intern(destination.first)))) {
+        throw new NetworkError(`${subject}.from[${i}]`, `${s.nodes.nameOf(lonely)} has no link.`);
+      }
+      for (const member of ends(count)) {
+        const node = population.firstRow + first + member;
+        for (const destination of to) {
+          for (const place of ends(destination.count)) {
+            const id = s.addresses.intern(addToAddress(destination.first, place));
+            const stopped = follow(s, node, id);
+            if (stopped === undefined) continue;
+            throw new NetworkError(
+              destination.subject,
+              `${destination.text} (${s.addresses.toText(id)}) cannot be reached from ${
+                s.nodes.nameOf(node)
+              }: ${stopped}.`,
+            );
+          }
+        }
       }
     }
   }
 }
 
+/** The first and the last of `count`. */
+function ends(count: number): number[] {
+  return count > 1 ? [0, count - 1] : [0];
+}
+
+/** The first of `count` nodes that has no link; 0 if all have. */
+function findLonely(s: Partition, first: number, count: number): number {
+  for (let node = first; node < first + count; node++) {
+    const at = node * NODE.STRIDE;
+    if (s.nodes.words[at + NODE.EGRESS] < 0 && s.nodes.words[at + NODE.ROUTES] === 0) return node;
+  }
+  return 0;
+}
+
 /** Why packets from `node` do not reach `destination`; undefined if they do. */
 function follow(s: Partition, node: number, destination: number): string | undefined {
-  if (s.nodes.hasAddress(node, destination)) return undefined;
+  if (s.isOwn(node, destination)) return undefined;
   const nodes = s.nodes.words;
   const directions = s.links.words;
   let at = node;
@@ -58,6 +85,9 @@ function follow(s: Partition, node: number, destination: number): string | undef
     }
     table = nodes[row + NODE.ROUTES];
     if (nodes[row + NODE.KIND] !== NODE_KIND.NAT) continue;
+    if (s.addresses.isIpv6(nodes[row + NODE.ADDRESS]) !== s.addresses.isIpv6(destination)) {
+      return `${s.nodes.nameOf(at)} is a NAT without an address of that family`;
+    }
     if (isExternalAddress(s.nat, nodes[row + NODE.GATEWAY], destination)) return undefined;
     if ((directions[d * DIRECTION.STRIDE + DIRECTION.FLAGS] & DIRECTION_FLAG.FROM_INSIDE) === 0) {
       return `${s.nodes.nameOf(at)} is a NAT, and what lies behind it is not reachable from outside`;
