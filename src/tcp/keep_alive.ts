@@ -6,7 +6,7 @@
 import { ERRNO } from "../base/errors.ts";
 import { finish } from "./finish.ts";
 import { sendConnectionReset, sendProbe } from "./segment_out.ts";
-import { keepAliveSettings } from "./settings.ts";
+import { keepAliveSettings, keepIdleMs } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
@@ -18,7 +18,7 @@ const ACTIVE_STATES = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 <<
 export function armKeepAlive(stack: TcpStack, conn: number): void {
   const state = stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE];
   if ((state & FLAG.KEEP_ALIVE) === 0 || ((1 << (state & FLAG.STATE_MASK)) & ACTIVE_STATES) === 0) return;
-  setDeadline(stack, conn, keepAliveSettings(stack, conn).idleMs);
+  setDeadline(stack, conn, keepIdleMs(stack, conn));
 }
 
 /** Sets the deadline without counting the timer among those that keep a run alive. */

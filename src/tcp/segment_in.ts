@@ -13,7 +13,7 @@ import { listenerIn, synReceivedIn } from "./listen.ts";
 import { armProbe, output } from "./output.ts";
 import { acknowledge, duplicateAck } from "./recovery.ts";
 import { sampleRtt } from "./rtt.ts";
-import { keepAliveSettings } from "./settings.ts";
+import { keepIdleMs } from "./settings.ts";
 import { sendAck, sendChallengeAck, sendConnectionReset, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
@@ -183,7 +183,7 @@ function isOldTimestamp(stack: TcpStack, conn: number, value: number): boolean {
 function touchKeepAlive(stack: TcpStack, conn: number): void {
   const at = conn * TIMER.STRIDE + TIMER.KEEPALIVE;
   if (stack.timers[at] === 0) return;
-  stack.timers[at] = ((stack.nowTick + keepAliveSettings(stack, conn).idleMs) | 0) || 1;
+  stack.timers[at] = ((stack.nowTick + keepIdleMs(stack, conn)) | 0) || 1;
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row === 0 || stack.cold.words[row * COLD_STRIDE + RTX_HEAD] === 0) {
     stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] &= ~ATTEMPTS;

@@ -28,6 +28,11 @@ export function writeSetting(stack: TcpStack, conn: number, field: number, value
   stack.settings.words[row * SETTINGS.STRIDE + field] = value;
 }
 
+/** Silence before the first keep-alive probe, ms. */
+export function keepIdleMs(stack: TcpStack, conn: number): number {
+  return readSetting(stack, conn, SETTINGS.KEEP_IDLE_MS) || stack.profileOfConnection(conn).keepAliveIdleMs;
+}
+
 /** Keep-alive times in force for a connection. */
 export function keepAliveSettings(
   stack: TcpStack,
@@ -35,7 +40,7 @@ export function keepAliveSettings(
 ): { idleMs: number; intervalMs: number; probes: number } {
   const profile = stack.profileOfConnection(conn);
   return {
-    idleMs: readSetting(stack, conn, SETTINGS.KEEP_IDLE_MS) || profile.keepAliveIdleMs,
+    idleMs: keepIdleMs(stack, conn),
     intervalMs: readSetting(stack, conn, SETTINGS.KEEP_INTERVAL_MS) || profile.keepAliveIntervalMs,
     probes: readSetting(stack, conn, SETTINGS.KEEP_PROBES) || profile.keepAliveProbes,
   };

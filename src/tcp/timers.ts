@@ -218,7 +218,8 @@ function hasTimedOut(stack: TcpStack, conn: number, row: number): boolean {
 
 /** Sum of the timeouts of `retries` retransmissions that start at `least` ms and double up to `most` ms. */
 export function patienceMs(retries: number, least: number, most: number): number {
-  const doublings = Math.floor(Math.log2(most / least));
+  let doublings = 0;
+  while (least * 2 ** (doublings + 1) <= most) doublings++;
   if (retries <= doublings) return (2 ** (retries + 1) - 1) * least;
   return (2 ** (doublings + 1) - 1) * least + (retries - doublings) * most;
 }
