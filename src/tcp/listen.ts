@@ -282,7 +282,7 @@ function releaseSynRow(stack: TcpStack, row: number, leaves: boolean): void {
 
 /**
  * A segment for a row of the SYN queue (RFC 9293 3.10.7.4 in SYN_RECEIVED; Linux `tcp_check_req`). Returns the new
- * connection if this was the final ACK, else 0.
+ * connection if this was the final ACK and has more to say (data, a FIN), else 0.
  */
 export function synReceivedIn(stack: TcpStack, host: number, row: number, p: number): number {
   const packets = stack.packets.rows.words;
@@ -339,7 +339,17 @@ export function synReceivedIn(stack: TcpStack, host: number, row: number, p: num
     } else syns[s + SR.OPTIONS] |= SYN_FLAG.ACKED;
     return 0;
   }
-  return establish(stack, host, row, listener, stamped ? packets[o + PACKET.TS_VAL] : syns[s + SR.TS_RECENT]);
+  const conn = establish(stack, host, row, listener, stamped ? packets[o + PACKET.TS_VAL] : syns[s + SR.TS_RECENT]);
+  if (end !== seq || seq !== next) return conn;
+  // The usual final ACK has nothing more to say than its window.
+  const c = conn * TCB.STRIDE;
+  const offered = (packets[o + PACKET.WINDOW_TTL_TOS] >>> 16) <<
+    ((stack.tcbs.words[c + TCB.STATE] >> FLAG.SND_SHIFT_AT) & 0xf);
+  stack.tcbs.words[c + TCB.SND_WND] = offered;
+  const w = conn * WARM.STRIDE;
+  stack.warm[w + WARM.SND_WL1] = seq;
+  if (offered > stack.warm[w + WARM.MAX_WINDOW]) stack.warm[w + WARM.MAX_WINDOW] = offered;
+  return 0;
 }
 
 function challenge(stack: TcpStack, row: number, host: number): void {
