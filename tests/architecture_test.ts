@@ -50,7 +50,7 @@ const UNREPEATABLE = [
 ];
 
 /** Folders of tests that mirror no folder of src. */
-const OTHER_TESTS = ["conformance", "theory", "golden", "interop", "architecture", "full", "examples"];
+const OTHER_TESTS = ["conformance", "theory", "golden", "interop", "architecture", "full", "examples", "benches"];
 
 const ROOT = new URL("../", import.meta.url);
 
