@@ -246,10 +246,7 @@ export class Socket extends Emitter<SocketEvents> {
     if (this.#over || this.#closing) return;
     if (this.readableLength > 0) {
       if (!this.hasListeners("data")) this.emit("readable");
-      else if (!this.#paused) {
-        const bytes = this.#take(Infinity);
-        if (bytes !== null) this.emit("data", bytes);
-      }
+      else if (!this.#paused) this.#giveData();
     }
     if (this.#saidEnd || this.connection === 0 || !this.#layer.isAtEnd(this.connection)) return;
     this.#saidEnd = true;
@@ -291,6 +288,18 @@ export class Socket extends Emitter<SocketEvents> {
     const bytes = this.#layer.readBytes(this, most);
     if (bytes !== null) this.bytesRead += bytes.length;
     return bytes;
+  }
+
+  #giveData(): void {
+    const bytes = this.#take(Infinity);
+    if (bytes === null) return;
+    try {
+      this.emit("data", bytes);
+    } catch (error) {
+      // The end is told all the same.
+      if (!this.#over) this.#wakeAtEnd();
+      throw error;
+    }
   }
 
   #wakeAtEnd(): void {
