@@ -58,7 +58,11 @@ export function summary(report: RunReport, options: SummaryOptions = {}): string
     "",
     ...bound(report, options, ink, width),
     ...expectations(report.expect, ink),
-    ink.dim(`Digest ${report.digest}: the same scenario and seed give the same digest, packet for packet.`),
+    ink.dim(
+      report.ended === "interrupted"
+        ? `Digest ${report.digest}, of the packets so far.`
+        : `Digest ${report.digest}: the same scenario and seed give the same digest, packet for packet.`,
+    ),
   ];
   return lines.join("\n") + "\n";
 }

@@ -54,6 +54,7 @@ Deno.test("colours change nothing but escapes", () => {
 Deno.test("an interrupted run is marked as cut off", () => {
   const text = summary(sampleReport({ ended: "interrupted" }));
   assertStringIncludes(text, "CUT OFF: interrupted before the end. This is the run so far.\n");
+  assertStringIncludes(text, "Digest 0123456789abcdef, of the packets so far.\n");
 });
 
 Deno.test("a run without refusals says so, and names the fullest limit", () => {
