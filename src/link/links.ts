@@ -219,7 +219,9 @@ export class Links {
   #queueTakes(d: number, settings: LinkSettings, nowNs: number, bytes: number): boolean {
     const record = this.queues.get(d)!;
     const waiting = this.backlogBytes(d, nowNs);
-    let full = waiting > 0 && waiting + bytes > settings.queueBytes;
+    const ahead = this.freeAtNs[d] - nowNs;
+    const busy = ahead > 0 || (ahead === 0 && this.freeAtRest[d] > 0);
+    let full = busy && waiting + bytes > settings.queueBytes;
     if (!full && settings.queuePackets !== Infinity) {
       let queue = this.#packetQueues.get(d);
       if (queue === undefined) {

@@ -144,7 +144,8 @@ export function takeIn(s: Partition, node: number, p: number): void {
     return drainTcp(s);
   }
   if (protocol === UDP && s.udpSockets !== undefined && datagramInHost(s, s.udpSockets, node, p)) return;
-  // RFC 1122 3.2.2.1: no socket, or no such protocol, here.
+  // RFC 1122 3.2.2.1: no socket, or no such protocol, here. It counts as dropped.
+  s.delivered--;
   sendIcmpError(s, node, p, protocol === UDP ? UNREACHABLE.PORT : UNREACHABLE.PROTOCOL, 0);
   drop(s, node, p, DROP.NO_PROTOCOL);
 }
