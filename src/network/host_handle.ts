@@ -99,7 +99,7 @@ export class HostHandle {
     return this.#sockets.call(this.#node, this.#partition.nowNs + delayNs, action);
   }
 
-  /** Takes a timer back; one that has fired already, or is unknown, is no error. */
+  /** Takes a timer back. One that has fired already is no error. (The run still waits for its time.) */
   clearTimeout(timer: number): void {
     this.#sockets.cancel(timer);
   }

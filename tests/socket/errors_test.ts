@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { SocketError } from "../../src/base/errors.ts";
-import { Network } from "../../src/network/network.ts";
 import type { Socket } from "../../src/socket/socket.ts";
 import { CLIENT, left, pair, SERVER, watch } from "./support.ts";
 
