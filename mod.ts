@@ -2,9 +2,9 @@
  * fourtuple: a packet-level TCP emulator. Declare a {@linkcode Network}, `build` it, `run` the
  * {@linkcode Simulation}, read its report; or open sockets on its hosts.
  *
- * @example A million connections are made the same way
+ * @example A workload, and what became of it
  * ```ts
- * import { Network } from "./mod.ts";
+ * import { Network, summary } from "./mod.ts";
  *
  * const network = new Network({ seed: 1 });
  * network.host("server", { address: "192.0.2.1/24", listen: [{ port: 443 }] });
@@ -16,7 +16,26 @@
  * const simulation = network.build();
  * simulation.run();
  * console.log(simulation.report().connections.established); // 1000
+ * console.log(summary(simulation.report()));
  * ```
+ *
+ * @example Sockets, on simulated time
+ * ```ts
+ * import { Network } from "./mod.ts";
+ *
+ * const network = new Network();
+ * network.host("alice", { address: "10.0.0.1/24" });
+ * network.host("bob", { address: "10.0.0.2/24" });
+ * network.link("alice", "bob", { rateBps: 1e9, delayNs: 5e6, loss: 0.01 });
+ * const simulation = network.build();
+ * simulation.host("bob").listen({ port: 7 }, (socket) => socket.on("data", (bytes) => socket.write(bytes)));
+ * const socket = simulation.host("alice").connect({ address: "10.0.0.2", port: 7 }, () => socket.end("hello"));
+ * socket.on("data", (bytes) => console.log(new TextDecoder().decode(bytes)));
+ * socket.on("close", () => console.log("closed at", simulation.nowNs / 1e6, "ms"));
+ * simulation.run();
+ * ```
+ *
+ * Times are whole nanoseconds (`…Ns`), rates bits per second (`…Bps`), sizes bytes, shares 0 to 1, addresses text.
  *
  * @module
  */
@@ -39,6 +58,7 @@ export type {
 export { type Endpoint, type ReadyState, Socket, type SocketEvents } from "./src/socket/socket.ts";
 export type { ConnectOptions } from "./src/socket/layer.ts";
 export { Listener, type ListenerEvents, type SocketListenOptions } from "./src/socket/listener.ts";
+export { type UdpEvents, type UdpOptions, UdpSocket } from "./src/socket/datagram.ts";
 export { Emitter, type EventMap } from "./src/socket/emitter.ts";
 export { ERRNO, type ErrnoName, InputError, type InputPosition, SocketError } from "./src/base/errors.ts";
 export {
@@ -52,9 +72,11 @@ export {
 } from "./src/base/units.ts";
 export { AddressError, type AddressRange, AddressTable, type IpAddress, type IpPrefix } from "./src/base/address.ts";
 export { RowPool, type RowPoolOptions } from "./src/store/rows.ts";
-export { PACKET, PacketPool, PayloadPool } from "./src/wire/packet.ts";
-export { decodePacket, encodePacket } from "./src/wire/row_codec.ts";
-export { formatPacket } from "./src/wire/tcpdump.ts";
+export { CONTROL, EXTRA, PACKET, PacketPool, PayloadPool, PROTOCOL, TCP_FLAG } from "./src/wire/packet.ts";
+export { decodePacket, type DecodePacketOptions, encodePacket } from "./src/wire/row_codec.ts";
+export type { WireError, WireErrorCode, WireLayer } from "./src/wire/error.ts";
+export { formatPacket, type FormatPacketOptions } from "./src/wire/tcpdump.ts";
+export { pcapHeader, type PcapHeaderOptions, pcapRecord, type PcapRecordOptions } from "./src/wire/pcap.ts";
 export { DEFAULT_PROFILE, type PortAllocation, type Profile } from "./src/transport/profile.ts";
 export {
   type ExpectReport,
@@ -63,3 +85,4 @@ export {
   type LimitReport,
   type RunReport,
 } from "./src/report/document.ts";
+export { summary, type SummaryOptions } from "./src/report/summary.ts";

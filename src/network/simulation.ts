@@ -28,12 +28,34 @@ const UNTIL_GRID_NS = 1e6;
 /** A tap: packet row, time in ns, names of the nodes at both ends of the link. */
 export type PacketTap = (packet: number, timeNs: number, from: string, to: string) => void;
 
-/** A run of one network. Made by `Network.build`. */
+/**
+ * A network that runs: made by `Network.build`.
+ *
+ * @example In steps, with a look at every packet
+ * ```ts
+ * import { formatPacket, Network } from "../../mod.ts";
+ *
+ * const network = new Network({ seed: 7 });
+ * network.host("client", { address: "10.0.0.1/24" });
+ * network.host("server", { address: "10.0.0.2/24", listen: [{ port: 80 }] });
+ * network.link("client", "server", { rateBps: 10e6, delayNs: 20e6, loss: 0.01 });
+ * network.workload({ name: "up", kind: "bulk", from: ["client"], to: ["server:80"], connections: 1, bytes: 50_000 });
+ * const simulation = network.build();
+ * const takeOff = simulation.onDelivery((packet, timeNs, _from, to) => {
+ *   if (to === "server") console.log(formatPacket(simulation.packets, simulation.addresses, packet, timeNs));
+ * });
+ * simulation.run({ untilNs: 50e6 });
+ * takeOff();
+ * const { ended } = simulation.run();
+ * console.log(ended, simulation.nowNs / 1e9, "s", simulation.digest);
+ * ```
+ */
 export class Simulation {
-  /** Its tables; for taps, tests and tools. */
+  /** @internal Its tables; for tests and tools. They may change with any version. */
   readonly partition: Partition;
-  /** The scenario's name, and its seed. */
+  /** The network's name. */
   readonly name: string;
+  /** The seed of its random draws. */
   readonly seed: number;
   /** What the process will take at most, bytes: estimated from the declaration, before the run. */
   readonly estimateBytes: number;
@@ -41,7 +63,7 @@ export class Simulation {
   #ended: RunReport["ended"] = "interrupted";
   #running = false;
 
-  /** For `Network.build`. */
+  /** @internal For `Network.build`. */
   constructor(options: { partition: Partition; name: string; seed: number; nodes: number; capacity: Capacity }) {
     this.partition = options.partition;
     this.name = options.name;
@@ -122,32 +144,51 @@ export class Simulation {
     }
   }
 
-  /** A host, to open sockets on: `server`, `clients[3]`. Throws `NetworkError` where there is none of that name. */
+  /**
+   * A host, to open sockets on: `server`, `clients[3]`, `clients` (its first member). Throws `NetworkError` where there
+   * is none of that name.
+   */
   host(name: string): HostHandle {
-    const { nodes } = this.partition;
     const match = /^([^[\]]+)(?:\[(\d+)\])?$/.exec(name);
-    const population = match === null ? undefined : nodes.population(match[1]);
+    const hosts = match === null ? undefined : this.#rowsOf(match[1]);
     const member = Number(match?.[2] ?? 0);
-    const node = population === undefined ? 0 : population.firstRow + member;
-    if (
-      population === undefined || member >= population.count ||
-      nodes.words[node * NODE.STRIDE + NODE.KIND] !== NODE_KIND.HOST
-    ) throw new NetworkError(`nodes.${name}`, `There is no host called "${name}".`);
-    return new HostHandle(this.partition, this.#sockets, node);
+    if (hosts === undefined || member >= hosts.count) {
+      throw new NetworkError(`nodes.${name}`, `There is no host called "${name}".`);
+    }
+    return new HostHandle(this.partition, this.#sockets, hosts.first + member);
   }
 
-  /** Calls `action` at simulated time `timeNs` (not in the past), between network events of that time. */
-  at(timeNs: number, action: () => void): void {
-    this.#sockets.call(0, timeNs, action);
+  /** All members of a population of hosts, in order; of a single host just that. Throws `NetworkError`. */
+  hosts(name: string): HostHandle[] {
+    const hosts = this.#rowsOf(name);
+    if (hosts === undefined) throw new NetworkError(`nodes.${name}`, `There are no hosts called "${name}".`);
+    return Array.from(
+      { length: hosts.count },
+      (_, i) => new HostHandle(this.partition, this.#sockets, hosts.first + i),
+    );
   }
 
-  /** Sees every packet delivery. It must not change anything. Returns a function that takes it off again. */
+  /**
+   * Calls `action` once, at simulated time `timeNs` (whole, not in the past, or `RangeError`): before what hosts do at
+   * that time by themselves. Returns a number for `HostHandle.clearTimeout` of any host.
+   */
+  at(timeNs: number, action: () => void): number {
+    return this.#sockets.call(0, timeNs, action);
+  }
+
+  /**
+   * Sees every packet delivery, at every hop. It must not change anything, nor call sockets, and the row is good for
+   * the time of the call only. Returns a function that takes it off again.
+   */
   onDelivery(tap: PacketTap): () => void {
     const s = this.partition;
     const inner = (p: number, timeNs: number, from: number, to: number) =>
       tap(p, timeNs, s.nodes.nameOf(from), s.nodes.nameOf(to));
     s.taps.push(inner);
-    return () => s.taps.splice(s.taps.indexOf(inner), 1);
+    return () => {
+      const at = s.taps.indexOf(inner);
+      if (at >= 0) s.taps.splice(at, 1);
+    };
   }
 
   /** How far the run has come. `packets`: links crossed. */
@@ -164,6 +205,14 @@ export class Simulation {
   /** The same, each part worked out only when it is read: for conditions that are asked often. */
   liveReport(): RunReport {
     return liveReport(this.partition, this.#facts({}));
+  }
+
+  #rowsOf(name: string): { first: number; count: number } | undefined {
+    const { nodes } = this.partition;
+    const population = nodes.population(name);
+    if (population === undefined) return undefined;
+    const { firstRow: first, count } = population;
+    return nodes.words[first * NODE.STRIDE + NODE.KIND] === NODE_KIND.HOST ? { first, count } : undefined;
   }
 
   #throw(): never {
