@@ -79,9 +79,11 @@ function header(report: RunReport, options: SummaryOptions, ink: Paint, width: n
   const lines = [`${ink.bold(report.scenario)}  ${ink.dim(`(seed ${report.seed})`)}`];
   if (options.description !== undefined) lines.push(...wrap(options.description.trim().replace(/\s+/g, " "), width));
   if (cut) lines.push(ink.bad("CUT OFF: interrupted before the end. This is the run so far."));
-  const pace = report.wallSeconds > 0 ? `, ${rate(report.packets.hops / report.wallSeconds)} packet-hops/s` : "";
+  const pace = `, ${rate(report.packets.hops / report.wallSeconds)} packet-hops/s`;
   lines.push(
-    `${seconds(report.simulatedSeconds)} simulated in ${seconds(report.wallSeconds)}${pace}` +
+    `${seconds(report.simulatedSeconds)} simulated` +
+      // Who runs it in code may not have looked at a clock.
+      (report.wallSeconds > 0 ? ` in ${seconds(report.wallSeconds)}${pace}` : "") +
       (cut ? "" : `; the run ended because ${ENDED[report.ended]}`),
   );
   return lines;
@@ -117,11 +119,11 @@ function happened(report: RunReport, width: number): string[] {
   const each = connections.peakConcurrent >= MANY && memory.bytesPerConnection > 0
     ? `${formatCount(Math.round(memory.bytesPerConnection))} B`
     : "";
-  rows.push([
-    "Memory",
-    (each === "" ? "" : `${each} a connection (both ends, tables, NAT), `) +
-    `${bytes(memory.peakRssBytes)} for the process`,
-  ]);
+  const memoryParts = [
+    ...(each === "" ? [] : [`${each} a connection (both ends, tables, NAT)`]),
+    ...(memory.peakRssBytes > 0 ? [`${bytes(memory.peakRssBytes)} for the process`] : []),
+  ];
+  if (memoryParts.length > 0) rows.push(["Memory", memoryParts.join(", ")]);
   return rows.flatMap(([label, text]) =>
     wrap(text, width - LABEL - 2).map((line, i) => `  ${(i === 0 ? label : "").padEnd(LABEL)}${line}`)
   );
