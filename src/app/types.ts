@@ -41,6 +41,6 @@ export interface AppRuntime {
   rankOf(node: number): number;
   /** First address id of a node. */
   addressOf(node: number): number;
-  /** Has the node this address? */
+  /** Has the node this address (or is it a loopback address, which every node has)? */
   hasAddress(node: number, address: number): boolean;
 }

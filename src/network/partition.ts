@@ -331,7 +331,7 @@ export class Partition implements UdpRuntime {
 
   /** See {@linkcode UdpRuntime}. */
   hasAddress(node: number, address: number): boolean {
-    return this.nodes.hasAddress(node, address);
+    return this.isOwn(node, address);
   }
 
   /** A file descriptor of the node is free again: those that wait for one may try. */

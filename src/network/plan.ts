@@ -148,7 +148,10 @@ export function planNetwork(declarations: Declaration[], links: LinkDeclaration[
   const planned = links.map((link, i) => planLinks(link, i, byName));
   numberLinks(planned, numbering);
   for (const group of planned) placeBehind(group);
-  for (const population of populations) checkFits(population);
+  for (const population of populations) {
+    checkSpace(population);
+    checkFits(population);
+  }
   for (const group of planned) checkSubnet(group);
   return {
     populations,
@@ -309,6 +312,21 @@ function placeBehind(group: PlannedLinks): void {
   if (inner.count !== inner.population.count || outer.count !== outer.population.count) return;
   if (inner.count < outer.count) return;
   inner.population.behind = { gateways: outer.population, first: 0 };
+}
+
+/** There must be as many addresses after the first. */
+function checkSpace(population: PlannedPopulation): void {
+  const { name, address, pool, count } = population;
+  const within = (subject: string, first: IpAddress, last: number) => {
+    try {
+      addToAddress(first, last);
+    } catch (error) {
+      if (!(error instanceof AddressError)) throw error;
+      throw new NetworkError(`nodes.${name}.${subject}`, error.message);
+    }
+  };
+  within("address", address, addressOffset(population, lastMember(population)));
+  if (population.kind === NODE_KIND.NAT) within("pool", pool.first, count * pool.count - 1);
 }
 
 /** Every member's address must lie in the prefix that the population was declared with. */
