@@ -113,8 +113,11 @@ function fireNatTimers(s: Partition): void {
     );
   }
   for (let i = 0; i < acting; i++) {
+    const ref = items[i];
     s.acted++;
-    natTimerFired(nat, items[i]);
+    const gateway = s.nodes.rowOfRank(natTimerGateway(nat, ref));
+    digestEvent(s.nodes.words, gateway, NAT_TIMER_ACTED, natTimerSerial(nat, ref), s.nowNs);
+    natTimerFired(nat, ref);
   }
   drainNat(s);
 }

@@ -111,6 +111,14 @@ export class Nodes {
     return this.words[node * STRIDE + RANK];
   }
 
+  /** The row of the node with a rank. */
+  rowOfRank(rank: number): number {
+    for (const { firstRow, firstRank, count } of this.populations) {
+      if (rank >= firstRank && rank < firstRank + count) return firstRow + rank - firstRank;
+    }
+    return 0;
+  }
+
   /** Has the node this address? */
   hasAddress(node: number, address: number): boolean {
     const at = node * STRIDE;

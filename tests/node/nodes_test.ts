@@ -36,3 +36,8 @@ Deno.test("a node has its first address, and further ones where they are listed"
 Deno.test("what belongs to no node comes before every node", () => {
   assertEquals(twoPopulations().rankOf(0), -1);
 });
+
+Deno.test("a rank leads back to its row", () => {
+  const nodes = twoPopulations();
+  assertEquals([0, 2, 3, 4].map((rank) => nodes.rowOfRank(rank)), [2, 4, 1, 0]);
+});
