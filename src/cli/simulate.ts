@@ -20,7 +20,6 @@ import { availableMemory, buildWithinMemory } from "./memory.ts";
 import { LineWriter, ReaderGone, writeAll } from "./output.ts";
 import { PacketPrinter } from "./packets.ts";
 import { ProgressLine, terminalColumns } from "./progress.ts";
-import { onSend } from "./sends.ts";
 import { runInSlices } from "./slices.ts";
 import { version } from "./version.ts";
 
@@ -62,7 +61,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   const captures = asked.pcap === undefined ? undefined : new Captures(pathFromInvocation(asked.pcap), filter);
   const { packets, addresses } = simulation;
   if (captures !== undefined) {
-    onSend(simulation, (p, timeNs, from, to) => captures.sent({ packets, addresses, p, timeNs, from, to }));
+    simulation.onSend((p, timeNs, from, to) => captures.sent({ packets, addresses, p, timeNs, from, to }));
   }
   if (printer !== undefined || captures !== undefined) {
     simulation.onDelivery((p, timeNs, from, to) => {

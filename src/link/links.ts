@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { CLOCK, newClock } from "../store/clock.ts";
 import { alignedWords } from "../store/rows.ts";
 import { PACKET, packetBytes, type PacketPool } from "../wire/packet.ts";
 import type { AddressTable } from "../base/address.ts";
@@ -68,6 +69,8 @@ export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3 } as const;
 const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, QUEUE_DROPS, EXTRA_DELAY_NS, STRIDE } = DIRECTION;
 const { LINK, LINK_SEQ, HASH, SRC, STRIDE: PACKET_STRIDE } = PACKET;
 const { DOWN } = DIRECTION_FLAG;
+const { NONE, QUEUE_FULL, LOST, DOWN: LINK_DOWN } = LINK_DROP;
+const { NOW, TIME } = CLOCK;
 
 /** Departure times of the packets that wait, for queues limited in packets. */
 interface PacketQueue {
@@ -88,6 +91,8 @@ export interface QueueRecord {
 
 /** The link directions of one partition. */
 export class Links {
+  /** The time, shared with the driver (`CLOCK`). */
+  readonly clock: Float64Array;
   /** Rows: `words[d * DIRECTION.STRIDE + field]`. */
   readonly words: Int32Array;
   /** When each direction will have sent all that waits, ns, rounded down … */
@@ -111,8 +116,9 @@ export class Links {
   duplicated = 0;
   readonly #outcome = { drop: false, extraNs: 0, duplicate: false, corruptBit: 0 };
 
-  /** Reserves `capacity` directions. */
-  constructor(options: { packets: PacketPool; addresses: AddressTable; capacity: number }) {
+  /** Reserves `capacity` directions. `clock`: the driver's. */
+  constructor(options: { packets: PacketPool; addresses: AddressTable; capacity: number; clock?: Float64Array }) {
+    this.clock = options.clock ?? newClock();
     this.#packets = options.packets;
     this.#addresses = options.addresses;
     this.words = alignedWords((options.capacity + 1) * STRIDE);
@@ -153,13 +159,22 @@ export class Links {
    * packet is still the caller's. Sets `duplicate.packet` (else 0) where the link makes a second one.
    */
   send(d: number, p: number, nowNs: number): number {
+    this.clock[CLOCK.NOW] = nowNs;
+    const refusal = this.sendNow(d, p);
+    return refusal === LINK_DROP.NONE ? this.clock[CLOCK.TIME] : -refusal;
+  }
+
+  /** As `send`, at `clock[CLOCK.NOW]`: returns a `LINK_DROP`; for `NONE` the arrival time is in `clock[CLOCK.TIME]`. */
+  sendNow(d: number, p: number): number {
+    const clock = this.clock;
+    const nowNs = clock[NOW];
     const words = this.words;
     const at = d * STRIDE;
     const settings = this.settings[words[at + SETTINGS]];
     const rows = this.#packets.rows.words;
     const row = p * PACKET_STRIDE;
     this.duplicate.packet = 0;
-    if (words[at + FLAGS] & DOWN) return -LINK_DROP.DOWN;
+    if (words[at + FLAGS] & DOWN) return LINK_DOWN;
     let departNs = nowNs;
     const rate = settings.rateBps;
     if (rate !== Infinity) {
@@ -172,20 +187,23 @@ export class Links {
         !this.#queueTakes(d, settings, nowNs, bytes)
       ) {
         words[at + QUEUE_DROPS]++;
-        return -LINK_DROP.QUEUE_FULL;
+        return QUEUE_FULL;
       }
       const ns = settings.nsPerByte;
       if (ns !== 0) this.freeAtNs[d] = departNs += bytes * ns;
-      else departNs = this.#departure(d, departNs, busy, bytes, rate);
+      else {
+        clock[TIME] = departNs;
+        this.#departure(d, busy, bytes, settings);
+        departNs = clock[TIME];
+      }
     }
     const sequence = words[at + SENT];
     words[at + SENT] = (sequence + 1) | 0;
     rows[row + LINK] = d;
     rows[row + LINK_SEQ] = sequence;
     rows[row + HASH] = 0;
-    const arrivalNs = departNs + settings.delayNs + words[at + EXTRA_DELAY_NS];
-    if (!settings.impaired) return arrivalNs;
-    return this.#impaired(d, p, settings, sequence, arrivalNs);
+    clock[TIME] = departNs + settings.delayNs + words[at + EXTRA_DELAY_NS];
+    return settings.impaired ? this.#impaired(d, p, settings, sequence) : NONE;
   }
 
   /** Bytes that wait in direction `d` at `nowNs`, what is left of the packet being sent included. */
@@ -202,18 +220,19 @@ export class Links {
   }
 
   /**
-   * When the last bit of a packet that begins at `startNs` leaves, rounded up to whole ns. The exact time is kept, as
-   * whole ns and a rest, so that a busy link neither gains nor loses time.
+   * When the last bit of a packet that begins at `clock[TIME]` leaves, rounded up to whole ns and put there instead.
+   * The exact time is kept, as whole ns and a rest, so that a busy link neither gains nor loses time.
    */
-  #departure(d: number, startNs: number, busy: boolean, bytes: number, rate: number): number {
+  #departure(d: number, busy: boolean, bytes: number, settings: LinkSettings): void {
+    const rate = settings.rateBps;
     const work = bytes * 8e9 + (busy ? this.freeAtRest[d] : 0);
     let whole = Math.floor(work / rate);
     // (The quotient may have been rounded up to the next whole number; this remainder is exact.)
     if (whole * rate > work) whole--;
     const rest = work - whole * rate;
-    const end = this.freeAtNs[d] = startNs + whole;
+    const end = this.freeAtNs[d] = this.clock[TIME] + whole;
     this.freeAtRest[d] = rest;
-    return rest > 0 ? end + 1 : end;
+    this.clock[TIME] = rest > 0 ? end + 1 : end;
   }
 
   #queueTakes(d: number, settings: LinkSettings, nowNs: number, bytes: number): boolean {
@@ -246,14 +265,15 @@ export class Links {
     return true;
   }
 
-  #impaired(d: number, p: number, settings: LinkSettings, sequence: number, arrivalNs: number): number {
+  #impaired(d: number, p: number, settings: LinkSettings, sequence: number): number {
+    const arrivalNs = this.clock[TIME];
     const outcome = this.#outcome;
     const key = this.keys.get(d)!;
     let row = p * PACKET_STRIDE;
     const rows = this.#packets.rows.words;
     const bits = 8 * packetBytes(this.#packets, p, this.#addresses.isIpv6(rows[row + SRC]));
     impair(settings.impairments, key[0], key[1], sequence >>> 0, bits, outcome);
-    if (outcome.drop) return -LINK_DROP.LOST;
+    if (outcome.drop) return LOST;
     if (outcome.duplicate) {
       const twin = this.#packets.clone(p);
       const at = d * STRIDE;
@@ -266,7 +286,8 @@ export class Links {
     }
     row = p * PACKET_STRIDE;
     if (outcome.corruptBit !== 0) this.#packets.rows.words[row + PACKET.CORRUPT] = outcome.corruptBit;
-    return arrivalNs + outcome.extraNs;
+    this.clock[TIME] = arrivalNs + outcome.extraNs;
+    return NONE;
   }
 }
 

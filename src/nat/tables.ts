@@ -7,6 +7,7 @@
 import type { AddressTable } from "../base/address.ts";
 import { InputError } from "../base/errors.ts";
 import { substreamKey } from "../base/rng.ts";
+import { CLOCK, newClock } from "../store/clock.ts";
 import { alignedWords, RowPool } from "../store/rows.ts";
 import { TupleTable } from "../store/tuple_table.ts";
 import type { PacketPool } from "../wire/packet.ts";
@@ -27,6 +28,8 @@ export interface NatTablesOptions {
   sessionCapacity?: number;
   /** Gateways to reserve room for. Default 16. */
   gatewayCapacity?: number;
+  /** The driver's clock. Default one of its own, to be set with `setNow`. */
+  clock?: Float64Array;
 }
 
 /** One gateway. Behaviour comes from a shared `profile`, or else from the {@linkcode NatProfileOptions} given here. */
@@ -69,8 +72,9 @@ export class NatTables {
   readonly addresses: AddressTable;
   /** The run's seed. */
   readonly seed: number;
-  /** Now, ns. */
-  nowNs = 0;
+  /** The time (`CLOCK.NOW`): shared with the driver, or set with `setNow`. */
+  readonly clock: Float64Array;
+  #syncedNs = 0;
   /** The tick that has begun: whole ms since the start. */
   tick = 0;
   /** The first tick that is not in the past: `tick`, or the next one if `nowNs` lies within a ms. Timeouts count from it. */
@@ -127,6 +131,7 @@ export class NatTables {
 
   /** Empty tables. */
   constructor(options: NatTablesOptions) {
+    this.clock = options.clock ?? newClock();
     this.packets = options.packets;
     this.addresses = options.addresses;
     this.seed = options.seed;
@@ -144,8 +149,20 @@ export class NatTables {
 
   /** Sets the time, integer ns; never backwards. */
   setNow(ns: number): void {
-    if (ns === this.nowNs) return;
-    this.nowNs = ns;
+    this.clock[CLOCK.NOW] = ns;
+    this.syncNow();
+  }
+
+  /** Now, ns. */
+  get nowNs(): number {
+    return this.clock[CLOCK.NOW];
+  }
+
+  /** Takes over the time that the driver has set in the clock. */
+  syncNow(): void {
+    const ns = this.clock[CLOCK.NOW];
+    if (ns === this.#syncedNs) return;
+    this.#syncedNs = ns;
     const ms = ns / 1e6;
     const tick = Math.floor(ms);
     this.tick = tick;

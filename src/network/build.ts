@@ -12,6 +12,7 @@ import { DIRECTION_FLAG, Links, type LinkSettings } from "../link/links.ts";
 import { addForward, NatTables } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, NODE_KIND, Nodes } from "../node/nodes.ts";
 import { RouteTables } from "../node/routes.ts";
+import { newClock } from "../store/clock.ts";
 import { TcpStack } from "../tcp/stack.ts";
 import { HostTable } from "../transport/hosts.ts";
 import { makeProfile, ProfileTable } from "../transport/profile.ts";
@@ -48,6 +49,7 @@ const DEFAULT_MTU = 1500;
 export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Partition {
   const addresses = new AddressTable();
   reserveAddresses(plan, addresses);
+  const clock = newClock();
   const packets = new PacketPool();
   const profiles = new ProfileTable();
   const hosts = new HostTable({ seed, capacity: plan.nodeCount + 1 });
@@ -63,8 +65,8 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
       memoryBytes: hostOptions(population)?.memoryBytes ?? Infinity,
     })),
   });
-  const nat = new NatTables({ packets, addresses, seed, sessionCapacity: capacity.sessions });
-  const links = buildLinks(plan, packets, addresses, seed);
+  const nat = new NatTables({ packets, addresses, seed, sessionCapacity: capacity.sessions, clock });
+  const links = buildLinks(plan, packets, addresses, seed, clock);
   const routes = new RouteTables(addresses);
   const nodeRoutes = computeRoutes(plan, addresses, routes);
   for (let index = 0; index < plan.populations.length; index++) {
@@ -88,8 +90,9 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
     profiles,
     seed,
     connectionCapacity: capacity.connections,
+    clock,
   });
-  const partition = new Partition({ packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes, seed });
+  const partition = new Partition({ clock, packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes, seed });
   partition.apps[LOOPBACK_APP] = new Loopback(partition);
   return partition;
 }
@@ -199,8 +202,14 @@ function located<T>(subject: string, f: () => T): T {
   }
 }
 
-function buildLinks(plan: Plan, packets: PacketPool, addresses: AddressTable, seed: number): Links {
-  const links = new Links({ packets, addresses, capacity: plan.directionCount });
+function buildLinks(
+  plan: Plan,
+  packets: PacketPool,
+  addresses: AddressTable,
+  seed: number,
+  clock: Float64Array,
+): Links {
+  const links = new Links({ packets, addresses, capacity: plan.directionCount, clock });
   const groups = plan.links.toSorted((x, y) => x.aToB - y.aToB);
   for (const group of groups) {
     const forward = links.settings.push(linkSettings(group.options, group.subject)) - 1;

@@ -37,7 +37,7 @@ export function deliver(s: Partition, p: number): void {
   const node = directions[d * DIRECTION_STRIDE + TO];
   const nodes = s.nodes.words;
   s.hops++;
-  digestDelivery(nodes, node, s.packets, s.addresses, p, directions[d * DIRECTION_STRIDE + RANK], s.nowNs);
+  digestDelivery(nodes, node, s.packets, s.addresses, p, directions[d * DIRECTION_STRIDE + RANK], s.clock);
   if (s.taps.length !== 0) {
     for (const tap of s.taps) tap(p, s.nowNs, directions[d * DIRECTION_STRIDE + FROM], node);
   }
@@ -56,16 +56,19 @@ export function deliver(s: Partition, p: number): void {
 /** Drops packet `p` at `node`, counted. */
 export function drop(s: Partition, node: number, p: number, reason: number): void {
   s.dropped[reason]++;
-  digestEvent(s.nodes.words, node, reason, s.packets.rows.words[p * STRIDE + PORTS], s.nowNs);
+  digestEvent(s.nodes.words, node, reason, s.packets.rows.words[p * STRIDE + PORTS], s.clock);
   s.packets.release(p);
 }
 
 /** Puts packet `p` of `node` into link direction `d`. */
 export function sendInto(s: Partition, node: number, p: number, d: number): void {
   const links = s.links;
-  const arrivalNs = links.send(d, p, s.nowNs);
-  if (arrivalNs < 0) return drop(s, node, p, dropOfLink(-arrivalNs));
-  s.queue.push(arrivalNs, p << 1);
+  if (s.sendTaps.length !== 0) {
+    for (const tap of s.sendTaps) tap(p, s.nowNs, node, links.words[d * DIRECTION_STRIDE + TO]);
+  }
+  const refusal = links.sendNow(d, p);
+  if (refusal !== 0) return drop(s, node, p, dropOfLink(refusal));
+  s.queue.pushTimed(p << 1);
   const twin = links.duplicate.packet;
   if (twin !== 0) s.queue.push(links.duplicate.arrivalNs, twin << 1);
 }
@@ -132,6 +135,7 @@ export function takeIn(s: Partition, node: number, p: number): void {
   s.delivered++;
   const protocol = rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT;
   if (protocol === TCP) {
+    s.tcp.syncNow();
     // The prefetch has worked the hash out, unless the packet came too late for it.
     if (rows[o + HASH] !== 0) segmentInHashed(s.tcp, node, p);
     else segmentIn(s.tcp, node, p);
@@ -139,6 +143,7 @@ export function takeIn(s: Partition, node: number, p: number): void {
     return drainTcp(s);
   }
   if (protocol === ICMP || protocol === ICMPV6) {
+    s.tcp.syncNow();
     icmpInHost(s, node, p);
     s.packets.release(p);
     return drainTcp(s);

@@ -8,19 +8,21 @@ import { CONTROL as CONTROL_BIT, EXTRA, PACKET, type PacketPool } from "../wire/
 import { NODE, type Nodes } from "../node/nodes.ts";
 import type { AddressTable } from "../base/address.ts";
 import { finalise32 } from "../base/hash.ts";
+import { CLOCK } from "../store/clock.ts";
 
 const { SRC, DST, PORTS, SEQ, ACK, CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, TS_ECR, SYN_OPTIONS, EXTRA: EXTRA_AT } =
   PACKET;
 const { CORRUPT, STRIDE } = PACKET;
 const { DIGEST_LO, DIGEST_HI, EVENT_LO, EVENT_HI, RANK, STRIDE: NODE_STRIDE } = NODE;
 const EXTRA_STRIDE = EXTRA.STRIDE;
+const { NOW } = CLOCK;
 const QUOTES = CONTROL_BIT.QUOTES;
 
 /** Odd multipliers of the two polynomial lanes. */
 const P = 0x9e3779b1 | 0;
 const Q = 0x85ebca77 | 0;
 
-/** Mixes a delivery of packet `p` to `node` over the direction with rank `directionRank` at `nowNs` into the node's hash. */
+/** Mixes a delivery of packet `p` to `node` over the direction with rank `directionRank` now (`clock`) into the node's hash. */
 export function digestDelivery(
   nodes: Int32Array,
   node: number,
@@ -28,8 +30,9 @@ export function digestDelivery(
   addresses: AddressTable,
   p: number,
   directionRank: number,
-  nowNs: number,
+  clock: Float64Array,
 ): void {
+  const nowNs = clock[NOW];
   const rows = packets.rows.words;
   const o = p * STRIDE;
   const at = node * NODE_STRIDE;
@@ -91,7 +94,8 @@ export function digestDelivery(
 }
 
 /** Mixes an event (a drop, a NAT decision, a timer that acted) at `node` into the event digest. */
-export function digestEvent(nodes: Int32Array, node: number, code: number, argument: number, nowNs: number): void {
+export function digestEvent(nodes: Int32Array, node: number, code: number, argument: number, clock: Float64Array): void {
+  const nowNs = clock[NOW];
   const at = node * NODE_STRIDE;
   let a = nodes[at + EVENT_LO];
   let b = nodes[at + EVENT_HI];

@@ -76,6 +76,7 @@ export function fireAppEvent(s: Partition, row: number): void {
   s.events.release(row);
   if (connection !== 0 && s.tcp.generation(connection) !== generation) return;
   s.acted++;
+  s.tcp.syncNow();
   app!.onTimer(code, connection, argument);
   drainTcp(s);
 }

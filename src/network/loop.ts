@@ -8,6 +8,7 @@ import { NS_PER_MS } from "../base/units.ts";
 import type { NatTables } from "../nat/tables.ts";
 import { natTimerActs, natTimerFired, natTimerGateway, natTimerSerial } from "../nat/timers.ts";
 import { timerActs, timerFired, timerHost, timerSerial } from "../tcp/mod.ts";
+import { CLOCK } from "../store/clock.ts";
 import { deliver } from "./deliver.ts";
 import { digestEvent } from "./digest.ts";
 import { drainNat, drainTcp, fireAppEvent } from "./drain.ts";
@@ -15,6 +16,11 @@ import type { Partition } from "./partition.ts";
 
 /** Why `runPartition` returned. */
 export type Stop = "quiescence" | "time" | "batch";
+
+const { LIMIT } = CLOCK;
+
+/** `TimerWheel.next` of an empty wheel. */
+const NO_TICK = 0x7fffffff;
 
 /** Event digest codes of timers that acted. */
 const TCP_TIMER_ACTED = 100;
@@ -25,22 +31,26 @@ const NAT_TIMER_ACTED = 101;
  * `batch` events, or until a handler has thrown (`Partition.halted`).
  */
 export function runPartition(s: Partition, untilNs: number, pastQuiescence: boolean, batch: number): Stop {
-  const queue = s.queue;
+  const { queue, tcpWheel, natWheel, clock } = s;
+  let limitTick = -1;
   for (let left = batch; left > 0 && !s.halted; left--) {
-    const eventNs = queue.peekTimeNs();
-    const tick = Math.min(s.tcpWheel.nextTick(), s.natWheel.nextTick());
-    const tickNs = tick * NS_PER_MS;
-    if (tickNs <= eventNs) {
-      if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0) return "quiescence";
-      if (tickNs > untilNs || tickNs === Infinity) return stopAt(s, untilNs);
-      fireTick(s, tick, tickNs);
+    const tick = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
+    if (tick !== limitTick) {
+      // Timers go first in their millisecond: events up to the nanosecond before it may pop.
+      limitTick = tick;
+      clock[LIMIT] = tick === NO_TICK ? untilNs : Math.min(untilNs, tick * NS_PER_MS - 1);
+    }
+    const ref = queue.popWithin();
+    if (ref >= 0) {
+      if ((ref & 1) === 0) deliver(s, ref >>> 1);
+      else fireAppEvent(s, ref >>> 1);
       continue;
     }
-    if (eventNs > untilNs) return stopAt(s, untilNs);
-    const ref = queue.pop();
-    s.setNow(eventNs);
-    if ((ref & 1) === 0) deliver(s, ref >>> 1);
-    else fireAppEvent(s, ref >>> 1);
+    const eventNs = queue.peekTimeNs();
+    const tickNs = tick === NO_TICK ? Infinity : tick * NS_PER_MS;
+    if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0) return "quiescence";
+    if (Math.min(eventNs, tickNs) > untilNs || tickNs === Infinity) return stopAt(s, untilNs);
+    fireTick(s, tick, tickNs);
   }
   return "batch";
 }
@@ -49,14 +59,14 @@ export function runPartition(s: Partition, untilNs: number, pastQuiescence: bool
 function stopAt(s: Partition, untilNs: number): Stop {
   if (untilNs === Infinity) return "quiescence";
   s.queue.advanceTo(untilNs);
-  s.setNow(untilNs);
+  s.syncNow();
   return "time";
 }
 
 function fireTick(s: Partition, tick: number, tickNs: number): void {
   const due = s.due;
-  s.setNow(tickNs);
   s.queue.advanceTo(tickNs);
+  s.syncNow();
   if (s.tcpWheel.nextTick() === tick) {
     due.count = 0;
     s.tcpWheel.advance(tick, due);
@@ -91,7 +101,7 @@ function fireTcpTimers(s: Partition): void {
     // An earlier one of this tick may have ended it.
     if (!timerActs(tcp, ref)) continue;
     s.acted++;
-    digestEvent(s.nodes.words, timerHost(tcp, ref), TCP_TIMER_ACTED, timerSerial(tcp, ref), s.nowNs);
+    digestEvent(s.nodes.words, timerHost(tcp, ref), TCP_TIMER_ACTED, timerSerial(tcp, ref), s.clock);
     timerFired(tcp, ref);
     drainTcp(s);
   }

@@ -26,7 +26,7 @@ export class Loopback implements App {
   /** See {@linkcode App}. */
   onTimer(node: number, _connection: number, packet: number): void {
     const s = this.#partition;
-    digestDelivery(s.nodes.words, node, s.packets, s.addresses, packet, LOOPBACK_RANK, s.nowNs);
+    digestDelivery(s.nodes.words, node, s.packets, s.addresses, packet, LOOPBACK_RANK, s.clock);
     for (const tap of s.taps) tap(packet, s.nowNs, node, node);
     takeIn(s, node, packet);
   }

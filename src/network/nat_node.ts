@@ -32,6 +32,7 @@ export function natTranslateOutbound(s: Partition, node: number, p: number): voi
   if (s.addresses.isIpv6(destination) !== s.addresses.isIpv6(nodes[at + ADDRESS])) {
     return drop(s, node, p, DROP.NAT_UNSUPPORTED);
   }
+  s.nat.syncNow();
   const verdict = translateOutbound(s.nat, nodes[at + GATEWAY], p);
   drainNat(s);
   if (verdict === FORWARD) return forward(s, node, p, nodes[at + ROUTES]);
@@ -48,6 +49,7 @@ export function natTranslateOutbound(s: Partition, node: number, p: number): voi
 export function natTranslateInbound(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
   const at = node * NODE_STRIDE;
+  s.nat.syncNow();
   const verdict = translateInbound(s.nat, nodes[at + GATEWAY], p);
   drainNat(s);
   if (verdict === FORWARD) return forward(s, node, p, nodes[at + INNER_ROUTES]);

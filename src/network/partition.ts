@@ -13,6 +13,7 @@ import { DIRECTION, type Links } from "../link/links.ts";
 import type { NatTables } from "../nat/tables.ts";
 import { NODE, type Nodes } from "../node/nodes.ts";
 import type { RouteTables } from "../node/routes.ts";
+import { CLOCK } from "../store/clock.ts";
 import { EventQueue } from "../store/event_queue.ts";
 import { RowPool } from "../store/rows.ts";
 import { RefList, TimerWheel } from "../store/timer_wheel.ts";
@@ -53,6 +54,7 @@ export type DeliveryTap = (packet: number, timeNs: number, from: number, to: num
 
 /** Parts that the builder makes. */
 export interface PartitionParts {
+  clock: Float64Array;
   packets: PacketPool;
   addresses: AddressTable;
   nodes: Nodes;
@@ -114,8 +116,9 @@ export class Partition implements UdpRuntime {
   /** How those were used that are closed. */
   readonly closedListeners: ListenerUse[] = [];
   readonly taps: DeliveryTap[] = [];
-  /** Simulated time, ns. */
-  nowNs = 0;
+  readonly sendTaps: DeliveryTap[] = [];
+  /** The clock that the queue, links and cores share (`CLOCK`). */
+  readonly clock: Float64Array;
   /** Links crossed. */
   hops = 0;
   /** Packets put on a first link. */
@@ -145,16 +148,20 @@ export class Partition implements UdpRuntime {
     this.dummyIpv4 = parts.addresses.intern("192.0.0.8");
     this.dummyIpv6 = parts.addresses.intern("100:0:0:1::8");
     this.events = new RowPool({ strideWords: EVENT_STRIDE, capacity: 1024 });
-    this.queue = new EventQueue({ compareTies: (a, b) => this.compareTies(a, b) });
+    this.clock = parts.clock;
+    this.queue = new EventQueue({ compareTies: (a, b) => this.compareTies(a, b), clock: parts.clock });
     this.queue.onBucket = prefetcher(this);
   }
 
-  /** Moves the clock. */
-  setNow(ns: number): void {
-    if (ns === this.nowNs) return;
-    this.nowNs = ns;
-    this.tcp.setNow(ns);
-    this.nat.setNow(ns);
+  /** Simulated time, ns. */
+  get nowNs(): number {
+    return this.clock[CLOCK.NOW];
+  }
+
+  /** Makes the cores take over the time. (Deliveries wake only the core that they reach.) */
+  syncNow(): void {
+    this.tcp.syncNow();
+    this.nat.syncNow();
   }
 
   /** The order of two events of one time and round: kind, entity, the entity's own number (DESIGN section 4). */

@@ -191,6 +191,18 @@ export class Simulation {
     };
   }
 
+  /**
+   * Sees every packet as a node hands it to a link, also those that the link will drop or lose; `onDelivery` sees
+   * them arrive. It must not change anything. Returns a function that takes it off again.
+   */
+  onSend(tap: PacketTap): () => void {
+    const s = this.partition;
+    const inner = (p: number, timeNs: number, from: number, to: number) =>
+      tap(p, timeNs, s.nodes.nameOf(from), s.nodes.nameOf(to));
+    s.sendTaps.push(inner);
+    return () => s.sendTaps.splice(s.sendTaps.indexOf(inner), 1);
+  }
+
   /** How far the run has come. `packets`: links crossed. */
   progress(): { nowNs: number; attempted: number; established: number; open: number; packets: number } {
     const { nowNs, stats, hops } = this.partition;

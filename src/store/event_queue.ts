@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { CLOCK, newClock } from "./clock.ts";
 import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { RadixSorter } from "./radix_sort.ts";
 import { EventHeap } from "./event_heap.ts";
@@ -23,10 +24,7 @@ const HOOKED_ROUND = 16;
 /** Late events beyond this may be sorted into the wheels. */
 const HEAP_LIMIT = 256;
 
-/** Places in the clock array. */
-const NOW = 0;
-const BASE = 1;
-const EPOCH = 2;
+const { NOW, BASE, EPOCH, TIME, LIMIT } = CLOCK;
 
 /** Options of {@linkcode EventQueue}. */
 export interface EventQueueOptions {
@@ -36,6 +34,8 @@ export interface EventQueueOptions {
   bucketNs?: number;
   /** Events to reserve room for. Default 8,192. The pool doubles when they run out. */
   capacity?: number;
+  /** The clock to use. Default a new one. */
+  clock?: Float64Array;
 }
 
 /**
@@ -53,6 +53,8 @@ export interface EventQueueOptions {
  * ```
  */
 export class EventQueue {
+  /** Times that the queue shares with those who push and pop (`CLOCK`). */
+  readonly clock: Float64Array;
   /** Events pending. */
   size = 0;
   /** The current bucket's references in order of time; those of `currentCursor` to `currentEnd - 1` are pending. */
@@ -75,7 +77,6 @@ export class EventQueue {
   readonly #bucketNs: number;
   readonly #perNs: number;
   readonly #spanNs: number;
-  readonly #clock = new Float64Array(3);
   /** Offsets in ns from the current bucket's start, beside `currentRefs`. */
   #currentOffsets: Int32Array = new Int32Array(1024);
   /** Events from here on in the current bucket have not been shown to the hook. */
@@ -106,7 +107,8 @@ export class EventQueue {
     this.#bucketNs = bucketNs;
     this.#perNs = 1 / bucketNs;
     this.#spanNs = bucketNs * SPAN_BUCKETS;
-    this.#slots = new EventSlots(options.capacity ?? 8192);
+    this.clock = options.clock ?? newClock();
+    this.#slots = new EventSlots(options.capacity ?? 8192, this.clock);
   }
 
   /** Bytes that its lists have reserved. */
@@ -116,7 +118,7 @@ export class EventQueue {
 
   /** The time in ns: of the event popped last, or as `advanceTo` set it. */
   get nowNs(): number {
-    return this.#clock[NOW];
+    return this.clock[NOW];
   }
 
   /**
@@ -124,28 +126,50 @@ export class EventQueue {
    * in the past or not an integer.
    */
   push(timeNs: number, ref: number): void {
-    const clock = this.#clock;
-    if (!(timeNs > clock[NOW]) || Math.floor(timeNs) !== timeNs) return this.#pushNow(timeNs, ref);
+    this.clock[TIME] = timeNs;
+    this.pushTimed(ref);
+  }
+
+  /** As `push`, the time being in `clock[CLOCK.TIME]`. */
+  pushTimed(ref: number): void {
+    const clock = this.clock;
+    const timeNs = clock[TIME];
+    if (!(timeNs > clock[NOW]) || Math.floor(timeNs) !== timeNs) return this.#pushNow(ref);
     this.size++;
     const scaled = (timeNs - clock[EPOCH]) * this.#perNs;
-    if (scaled >= SPAN_BUCKETS) return this.#pushFar(timeNs, ref);
-    if (scaled < 0) return this.#pushLate(timeNs, ref);
+    if (scaled >= SPAN_BUCKETS) return this.#pushFar(ref);
+    if (scaled < 0) return this.#pushLate(ref);
     const bucket = scaled | 0;
     const current = this.#bucket;
-    if (bucket <= current) return this.#pushLate(timeNs, ref);
-    this.#slots.append(slotOf(bucket, current), timeNs, ref);
+    if (bucket <= current) return this.#pushLate(ref);
+    this.#slots.append(slotOf(bucket, current), ref);
   }
 
   /** The time in ns of the event that `pop` would return; `Infinity` if there is none. */
   peekTimeNs(): number {
     if (this.#irregular === 0) {
       if (this.currentCursor === this.currentEnd && !this.#refill()) return Infinity;
-      return this.#clock[BASE] + this.#currentOffsets[this.currentCursor];
+      return this.clock[BASE] + this.#currentOffsets[this.currentCursor];
     }
-    if (this.#nextCount > 0 || this.#roundCursor < this.#roundEnd) return this.#clock[NOW];
+    if (this.#nextCount > 0 || this.#roundCursor < this.#roundEnd) return this.clock[NOW];
     const heapTime = this.#heap.headTime();
     if (this.currentCursor === this.currentEnd) return heapTime;
-    return Math.min(heapTime, this.#clock[BASE] + this.#currentOffsets[this.currentCursor]);
+    return Math.min(heapTime, this.clock[BASE] + this.#currentOffsets[this.currentCursor]);
+  }
+
+  /** As `pop`, but -1 if the next event is later than `clock[CLOCK.LIMIT]`. */
+  popWithin(): number {
+    const at = this.currentCursor;
+    const clock = this.clock;
+    if (this.#irregular === 0 && at < this.#windowEnd) {
+      const timeNs = clock[BASE] + this.#currentOffsets[at];
+      if (timeNs > clock[LIMIT]) return -1;
+      this.currentCursor = at + 1;
+      this.size--;
+      clock[NOW] = timeNs;
+      return this.currentRefs[at];
+    }
+    return this.peekTimeNs() > clock[LIMIT] ? -1 : this.#popSlow();
   }
 
   /** Removes the next event, sets `nowNs` to its time and returns its reference; -1 if the queue is empty. */
@@ -154,7 +178,7 @@ export class EventQueue {
     if (this.#irregular === 0 && at < this.#windowEnd) {
       this.currentCursor = at + 1;
       this.size--;
-      this.#clock[NOW] = this.#clock[BASE] + this.#currentOffsets[at];
+      this.clock[NOW] = this.clock[BASE] + this.#currentOffsets[at];
       return this.currentRefs[at];
     }
     return this.#popSlow();
@@ -165,17 +189,18 @@ export class EventQueue {
    * `timeNs` is before `nowNs` or after the next event.
    */
   advanceTo(timeNs: number): void {
-    if (!(timeNs >= this.#clock[NOW] && timeNs <= this.peekTimeNs()) || Math.floor(timeNs) !== timeNs) {
+    if (!(timeNs >= this.clock[NOW] && timeNs <= this.peekTimeNs()) || Math.floor(timeNs) !== timeNs) {
       throw new RangeError(
-        `Cannot advance to ${timeNs} ns from ${this.#clock[NOW]} ns with the next event at ${this.peekTimeNs()} ns.`,
+        `Cannot advance to ${timeNs} ns from ${this.clock[NOW]} ns with the next event at ${this.peekTimeNs()} ns.`,
       );
     }
-    this.#clock[NOW] = timeNs;
+    this.clock[NOW] = timeNs;
   }
 
-  #pushNow(timeNs: number, ref: number): void {
-    if (timeNs !== this.#clock[NOW]) {
-      throw new RangeError(`An event's time must be an integer from ${this.#clock[NOW]} ns (now) on, not ${timeNs}.`);
+  #pushNow(ref: number): void {
+    const timeNs = this.clock[TIME];
+    if (timeNs !== this.clock[NOW]) {
+      throw new RangeError(`An event's time must be an integer from ${this.clock[NOW]} ns (now) on, not ${timeNs}.`);
     }
     if (this.#nextCount === this.#next.length) {
       const grown = new Int32Array(this.#nextCount * 2);
@@ -187,20 +212,21 @@ export class EventQueue {
     this.#irregular++;
   }
 
-  #pushFar(timeNs: number, ref: number): void {
+  #pushFar(ref: number): void {
+    const timeNs = this.clock[TIME];
     if (timeNs > Number.MAX_SAFE_INTEGER) {
       this.size--;
       throw new RangeError(`An event's time must be below 2^53 ns, not ${timeNs}.`);
     }
-    this.#slots.append(FAR_SLOT, timeNs, ref);
+    this.#slots.append(FAR_SLOT, ref);
   }
 
-  #pushLate(timeNs: number, ref: number): void {
+  #pushLate(ref: number): void {
     const heap = this.#heap;
-    heap.push(timeNs, ref);
+    heap.push(this.clock[TIME], ref);
     this.#irregular++;
     if (heap.count <= HEAP_LIMIT) return;
-    if (heap.headTime() < this.#clock[BASE]) {
+    if (heap.headTime() < this.clock[BASE]) {
       if (heap.count * 4 > this.size) this.#rebuild();
     } else if (heap.count * 4 > this.currentEnd - this.currentCursor) this.#mergeHeap();
   }
@@ -210,13 +236,13 @@ export class EventQueue {
     if (this.#irregular === 0 && this.currentCursor === this.currentEnd && !this.#refill()) return -1;
     const heapTime = this.#heap.headTime();
     const at = this.currentCursor;
-    const bucketTime = at < this.currentEnd ? this.#clock[BASE] + this.#currentOffsets[at] : Infinity;
+    const bucketTime = at < this.currentEnd ? this.clock[BASE] + this.#currentOffsets[at] : Infinity;
     const first = Math.min(heapTime, bucketTime);
-    if (this.#nextCount > 0 && first !== this.#clock[NOW]) {
+    if (this.#nextCount > 0 && first !== this.clock[NOW]) {
       this.#beginRound();
       return this.#popRound();
     }
-    this.#clock[NOW] = first;
+    this.clock[NOW] = first;
     this.size--;
     if (
       heapTime < bucketTime ||
@@ -295,7 +321,7 @@ export class EventQueue {
         this.#cascade(slot);
         continue;
       }
-      this.#bucket = ((slots.times[only] - this.#clock[EPOCH]) * this.#perNs) | 0;
+      this.#bucket = ((slots.times[only] - this.clock[EPOCH]) * this.#perNs) | 0;
       this.#open(slot);
       return true;
     }
@@ -309,17 +335,20 @@ export class EventQueue {
       const times = this.#slots.times;
       const refs = this.#slots.refs;
       const end = chunkEnd(chunk, tail);
-      for (let at = chunkBegin(chunk); at < end; at++) this.#place(times[at], refs[at]);
+      for (let at = chunkBegin(chunk); at < end; at++) {
+        this.clock[TIME] = times[at];
+        this.#place(refs[at]);
+      }
       chunk = this.#slots.release(chunk);
     }
   }
 
   /** Adds an event whose bucket may be `#bucket` itself, which is not open. */
-  #place(timeNs: number, ref: number): void {
-    const scaled = (timeNs - this.#clock[EPOCH]) * this.#perNs;
-    if (scaled >= SPAN_BUCKETS) return this.#slots.append(FAR_SLOT, timeNs, ref);
+  #place(ref: number): void {
+    const scaled = (this.clock[TIME] - this.clock[EPOCH]) * this.#perNs;
+    if (scaled >= SPAN_BUCKETS) return this.#slots.append(FAR_SLOT, ref);
     const bucket = scaled | 0;
-    this.#slots.append(slotOf(bucket, this.#bucket), timeNs, ref);
+    this.#slots.append(slotOf(bucket, this.#bucket), ref);
   }
 
   /** Sorts the events of a slot, all of `#bucket`, into the current arrays. */
@@ -327,8 +356,8 @@ export class EventQueue {
     const slots = this.#slots;
     const times = slots.times;
     const refs = slots.refs;
-    const base = this.#clock[EPOCH] + this.#bucket * this.#bucketNs;
-    this.#clock[BASE] = base;
+    const base = this.clock[EPOCH] + this.#bucket * this.#bucketNs;
+    this.clock[BASE] = base;
     const only = slots.single(slot);
     const tail = slots.tails[slot];
     let chunk = slots.take(slot);
@@ -390,7 +419,7 @@ export class EventQueue {
   /** Sorts late events of the current bucket in among the others. */
   #mergeHeap(): void {
     const heap = this.#heap;
-    const base = this.#clock[BASE];
+    const base = this.clock[BASE];
     this.#currentOffsets.copyWithin(0, this.currentCursor, this.currentEnd);
     this.currentRefs.copyWithin(0, this.currentCursor, this.currentEnd);
     const kept = this.currentEnd - this.currentCursor;
@@ -413,7 +442,7 @@ export class EventQueue {
     const refs = new Int32Array(count);
     let at = 0;
     for (let i = this.currentCursor; i < this.currentEnd; i++) {
-      times[at] = this.#clock[BASE] + this.#currentOffsets[i];
+      times[at] = this.clock[BASE] + this.#currentOffsets[i];
       refs[at++] = this.currentRefs[i];
     }
     for (let i = 0; i < heap.count; i++) {
@@ -435,14 +464,17 @@ export class EventQueue {
         }
       }
     }
-    for (let i = 0; i < count; i++) this.#place(times[i], refs[i]);
+    for (let i = 0; i < count; i++) {
+      this.clock[TIME] = times[i];
+      this.#place(refs[i]);
+    }
     this.#refill();
   }
 
   /** Puts the wheels where `timeNs`, the earliest event, is in the current bucket, which is not open. */
   #setEpoch(timeNs: number): void {
     const epoch = Math.floor(timeNs / this.#spanNs) * this.#spanNs;
-    this.#clock[EPOCH] = epoch;
+    this.clock[EPOCH] = epoch;
     this.#bucket = ((timeNs - epoch) * this.#perNs) | 0;
   }
 

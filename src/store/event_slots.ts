@@ -4,6 +4,10 @@
  * @module
  */
 
+import { CLOCK } from "./clock.ts";
+
+const { TIME } = CLOCK;
+
 /** Events in a chunk, as a power of two. */
 const CHUNK_BITS = 5;
 /** The place of an event within its chunk. */
@@ -33,6 +37,7 @@ export class EventSlots {
   readonly tails: Int32Array = new Int32Array(FAR_SLOT + 1);
   /** Each chunk's next in its list, 0 for none. */
   #links: Int32Array;
+  readonly #clock: Float64Array;
   #freeChunk = 0;
   #freshChunk = 1;
   #chunks: number;
@@ -40,8 +45,9 @@ export class EventSlots {
   readonly #occupied = new Int32Array(FAR_SLOT >> 5);
   readonly #summary = new Int32Array(WHEELS);
 
-  /** Empty slots; the pool has room for about `capacity` events. */
-  constructor(capacity: number) {
+  /** Empty slots; the pool has room for about `capacity` events. `clock` passes their times. */
+  constructor(capacity: number, clock: Float64Array) {
+    this.#clock = clock;
     this.#chunks = Math.max(64, Math.ceil(capacity / (CHUNK_MASK + 1)) + 1);
     this.times = new Float64Array(this.#chunks << CHUNK_BITS);
     this.refs = new Int32Array(this.#chunks << CHUNK_BITS);
@@ -53,11 +59,11 @@ export class EventSlots {
     return this.times.byteLength + this.refs.byteLength + this.#links.byteLength;
   }
 
-  /** Adds an event to a slot's list. */
-  append(slot: number, timeNs: number, ref: number): void {
+  /** Adds an event of time `clock[CLOCK.TIME]` to a slot's list. */
+  append(slot: number, ref: number): void {
     let at = this.tails[slot];
     if ((at & CHUNK_MASK) === 0) at = this.#extend(slot, at);
-    this.times[at] = timeNs;
+    this.times[at] = this.#clock[TIME];
     this.refs[at] = ref;
     this.tails[slot] = at + 1;
   }

@@ -9,7 +9,7 @@ const CHUNK_BITS = 5;
 const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
 /** Ticks are 31 bits: wheels of 1,024, 1,024 and 2,048 slots cover them all. */
 const SLOTS = 4096;
-/** A `#next` that stands for an empty wheel. */
+/** A `next` that stands for an empty wheel. */
 const NONE = 0x7fffffff;
 
 /** A growable list of references that is filled and emptied without allocating. */
@@ -53,8 +53,8 @@ export class TimerWheel {
   currentTick = 0;
   /** Entries pending. */
   size = 0;
-  /** A lower bound of the earliest entry's tick, or `NONE`. */
-  #next = NONE;
+  /** As `nextTick()`, but 2^31 - 1 if there are no entries: an integer that a hot loop can compare. */
+  next = NONE;
   /** Pairs of tick and reference. */
   #entries: Int32Array;
   #links: Int32Array;
@@ -85,7 +85,7 @@ export class TimerWheel {
       throw new RangeError(`A timer's tick must be from ${current + 1} to ${NONE - 1}, not ${tick}.`);
     }
     this.size++;
-    if (tick < this.#next) this.#next = tick;
+    if (tick < this.next) this.next = tick;
     this.#place(tick, ref, tick ^ current);
   }
 
@@ -94,7 +94,7 @@ export class TimerWheel {
    * may find nothing due, and the next bound is then later.
    */
   nextTick(): number {
-    return this.#next === NONE ? Infinity : this.#next;
+    return this.next === NONE ? Infinity : this.next;
   }
 
   /**
@@ -103,13 +103,13 @@ export class TimerWheel {
    */
   advance(tick: number, into: RefList): void {
     const before = this.currentTick;
-    if (!(tick > before && tick <= this.#next && tick < NONE)) {
-      throw new RangeError(`Cannot advance from tick ${before} to ${tick}: the next entry may be at ${this.#next}.`);
+    if (!(tick > before && tick <= this.next && tick < NONE)) {
+      throw new RangeError(`Cannot advance from tick ${before} to ${tick}: the next entry may be at ${this.next}.`);
     }
     this.currentTick = tick;
     if (tick >> 20 !== before >> 20) this.#cascade(2048 | (tick >> 20));
     if (tick >> 10 !== before >> 10) this.#cascade(1024 | ((tick >> 10) & 1023));
-    if (tick !== this.#next) return;
+    if (tick !== this.next) return;
     const slot = tick & 1023;
     const tail = this.#tail[slot];
     if (tail !== 0) {
@@ -120,7 +120,7 @@ export class TimerWheel {
         this.size -= end - begin;
       }
     }
-    this.#next = this.#search();
+    this.next = this.#search();
   }
 
   /** The first tick that an entry may have. */

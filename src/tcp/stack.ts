@@ -6,6 +6,7 @@
  */
 import type { AddressTable } from "../base/address.ts";
 import type { ByteRing } from "../store/ring.ts";
+import { CLOCK, newClock } from "../store/clock.ts";
 import { alignedWords, RowPool } from "../store/rows.ts";
 import { Demux } from "../transport/demux.ts";
 import { PortAllocator } from "../transport/ports.ts";
@@ -46,6 +47,8 @@ export interface Stream {
   receive: ByteRing | null;
 }
 
+const { NOW } = CLOCK;
+
 /** Options of {@linkcode TcpStack}. */
 export interface TcpStackOptions {
   /** The packets of the partition. */
@@ -60,6 +63,8 @@ export interface TcpStackOptions {
   seed: number;
   /** Connections to reserve rows for. Default 1,024. */
   connectionCapacity?: number;
+  /** The driver's clock. Default one of its own, to be set with `setNow`. */
+  clock?: Float64Array;
 }
 
 /** See the module's description. A connection is named by its row, at least 1. */
@@ -101,8 +106,9 @@ export class TcpStack {
   readonly streams: (Stream | null)[] = [null];
   readonly #freeStreams: number[] = [];
 
-  /** Simulated time in ns. Set with `setNow`. */
-  nowNs = 0;
+  /** The time (`CLOCK.NOW`): shared with the driver, or set with `setNow`. */
+  readonly clock: Float64Array;
+  #syncedNs = 0;
   /** Whole milliseconds, 32 bits, wrapping. */
   nowMs = 0;
   /** Whole microseconds, 32 bits, wrapping. */
@@ -139,6 +145,7 @@ export class TcpStack {
 
   /** Reserves the rows. */
   constructor(options: TcpStackOptions) {
+    this.clock = options.clock ?? newClock();
     this.packets = options.packets;
     this.addresses = options.addresses;
     this.hosts = options.hosts;
@@ -167,8 +174,20 @@ export class TcpStack {
 
   /** Sets the time, in integer ns, not before the last. */
   setNow(ns: number): void {
-    if (ns === this.nowNs) return;
-    this.nowNs = ns;
+    this.clock[NOW] = ns;
+    this.syncNow();
+  }
+
+  /** Simulated time in ns. */
+  get nowNs(): number {
+    return this.clock[NOW];
+  }
+
+  /** Takes over the time that the driver has set in the clock. */
+  syncNow(): void {
+    const ns = this.clock[NOW];
+    if (ns === this.#syncedNs) return;
+    this.#syncedNs = ns;
     const ms = Math.floor(ns / 1e6);
     this.nowMs = ms | 0;
     this.nowTick = ms * 1e6 === ns ? ms | 0 : (ms + 1) | 0;
