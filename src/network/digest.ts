@@ -94,7 +94,13 @@ export function digestDelivery(
 }
 
 /** Mixes an event (a drop, a NAT decision, a timer that acted) at `node` into the event digest. */
-export function digestEvent(nodes: Int32Array, node: number, code: number, argument: number, clock: Float64Array): void {
+export function digestEvent(
+  nodes: Int32Array,
+  node: number,
+  code: number,
+  argument: number,
+  clock: Float64Array,
+): void {
   const nowNs = clock[NOW];
   const at = node * NODE_STRIDE;
   let a = nodes[at + EVENT_LO];

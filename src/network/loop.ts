@@ -126,7 +126,7 @@ function fireNatTimers(s: Partition): void {
     const ref = items[i];
     s.acted++;
     const gateway = s.nodes.rowOfRank(natTimerGateway(nat, ref));
-    digestEvent(s.nodes.words, gateway, NAT_TIMER_ACTED, natTimerSerial(nat, ref), s.nowNs);
+    digestEvent(s.nodes.words, gateway, NAT_TIMER_ACTED, natTimerSerial(nat, ref), s.clock);
     natTimerFired(nat, ref);
   }
   drainNat(s);
