@@ -43,17 +43,18 @@ export { Network, NetworkError, type NetworkOptions, type NodeRef } from "./src/
 export { type PacketTap, Simulation } from "./src/network/simulation.ts";
 export { HostHandle } from "./src/network/host_handle.ts";
 export type { Numbering } from "./src/network/plan.ts";
-export type {
-  ArrivalOptions,
-  HostOptions,
-  LinkOptions,
-  ListenOptions,
-  NatBehaviour,
-  NatOptions,
-  RouterOptions,
-  RunOptions,
-  ServiceOptions,
-  WorkloadOptions,
+export {
+  type ArrivalOptions,
+  type HostOptions,
+  type LinkOptions,
+  type ListenOptions,
+  LONGEST_RUN_NS,
+  type NatBehaviour,
+  type NatOptions,
+  type RouterOptions,
+  type RunOptions,
+  type ServiceOptions,
+  type WorkloadOptions,
 } from "./src/network/options.ts";
 export { type Endpoint, type ReadyState, Socket, type SocketEvents } from "./src/socket/socket.ts";
 export type { ConnectOptions } from "./src/socket/layer.ts";

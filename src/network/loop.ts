@@ -12,6 +12,7 @@ import { CLOCK } from "../store/clock.ts";
 import { deliver } from "./deliver.ts";
 import { digestEvent } from "./digest.ts";
 import { drainNat, drainTcp, fireAppEvent } from "./drain.ts";
+import { LONGEST_RUN_NS } from "./options.ts";
 import type { Partition } from "./partition.ts";
 
 /** Why `runPartition` returned. */
@@ -27,18 +28,19 @@ const TCP_TIMER_ACTED = 100;
 const NAT_TIMER_ACTED = 101;
 
 /**
- * Runs until `untilNs` (events at that very time included), until quiescence (unless `pastQuiescence`), or for
- * `batch` events, or until a handler has thrown (`Partition.halted`).
+ * Runs until `untilNs` (events at that very time included) or the longest time there is, until quiescence (unless
+ * `pastQuiescence`), or for `batch` events, or until a handler has thrown (`Partition.halted`).
  */
 export function runPartition(s: Partition, untilNs: number, pastQuiescence: boolean, batch: number): Stop {
   const { queue, tcpWheel, natWheel, clock } = s;
+  const endNs = Math.min(untilNs, LONGEST_RUN_NS);
   let limitTick = -1;
   for (let left = batch; left > 0 && !s.halted; left--) {
     const tick = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
     if (tick !== limitTick) {
       // Timers go first in their millisecond: events up to the nanosecond before it may pop.
       limitTick = tick;
-      clock[LIMIT] = tick === NO_TICK ? untilNs : Math.min(untilNs, tick * NS_PER_MS - 1);
+      clock[LIMIT] = tick === NO_TICK ? endNs : Math.min(endNs, tick * NS_PER_MS - 1);
     }
     const ref = queue.popWithin();
     if (ref >= 0) {
@@ -49,16 +51,17 @@ export function runPartition(s: Partition, untilNs: number, pastQuiescence: bool
     const eventNs = queue.peekTimeNs();
     const tickNs = tick === NO_TICK ? Infinity : tick * NS_PER_MS;
     if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0) return "quiescence";
-    if (Math.min(eventNs, tickNs) > untilNs || tickNs === Infinity) return stopAt(s, untilNs);
+    const nextNs = Math.min(eventNs, tickNs);
+    if (nextNs === Infinity && untilNs === Infinity) return "quiescence";
+    if (nextNs > endNs) return stopAt(s, endNs);
     fireTick(s, tick, tickNs);
   }
   return "batch";
 }
 
-/** Nothing more happens up to `untilNs`. */
-function stopAt(s: Partition, untilNs: number): Stop {
-  if (untilNs === Infinity) return "quiescence";
-  s.queue.advanceTo(untilNs);
+/** Nothing more happens up to `endNs`. */
+function stopAt(s: Partition, endNs: number): Stop {
+  s.queue.advanceTo(endNs);
   s.syncNow();
   return "time";
 }

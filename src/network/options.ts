@@ -203,9 +203,18 @@ export interface WorkloadOptions {
   keepAliveNs?: number;
 }
 
+/**
+ * The longest simulated time, ns: 12 days, which is what 31-bit timers of a millisecond's grain hold with room for any
+ * timeout. A run that gets there (zero-window probes go on for ever) ends as `time`.
+ */
+export const LONGEST_RUN_NS: number = 12 * 86_400e9;
+
 /** When a run ends, whichever comes first. */
 export interface RunOptions {
-  /** Simulated time, ns. Default: until quiescence. Events at this very time still happen. */
+  /**
+   * Simulated time, ns, at most `LONGEST_RUN_NS` (`RangeError`). Default: until quiescence. Events at this very time
+   * still happen.
+   */
   untilNs?: number;
   /** Go on past quiescence until `untilNs`: keep-alives and NAT expiry still happen. Default false. */
   pastQuiescence?: boolean;

@@ -11,7 +11,7 @@ import { combineDigest } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
 import { runPartition } from "./loop.ts";
 import { estimateBytes } from "./memory.ts";
-import type { RunOptions } from "./options.ts";
+import { LONGEST_RUN_NS, type RunOptions } from "./options.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { SocketLayer } from "../socket/layer.ts";
 import { NetworkError } from "./errors.ts";
@@ -100,7 +100,7 @@ export class Simulation {
 
   /**
    * Runs until the first of: quiescence (no packet in flight, no application event, no timer pending but keep-alives
-   * and NAT expiry), `untilNs`, `until()`. May be called again to go on; a run in slices is the same run.
+   * and NAT expiry), `untilNs`, `until()`, `LONGEST_RUN_NS` (12 days). May be called again to go on; a run in slices is the same run.
    *
    * What a handler of a socket or a timer throws comes out of here, after the event that it belongs to is done with;
    * the run may then go on. Not to be called by handlers (`Error`).
@@ -122,6 +122,9 @@ export class Simulation {
     // What was asked for between runs.
     drainTcp(s);
     const untilNs = options.untilNs ?? Infinity;
+    if (untilNs > LONGEST_RUN_NS && untilNs !== Infinity) {
+      throw new RangeError(`A run lasts 12 days of simulated time at most, and untilNs is ${untilNs}.`);
+    }
     const past = options.pastQuiescence ?? false;
     for (;;) {
       let lookNs = Infinity;
@@ -140,7 +143,7 @@ export class Simulation {
       // Not where a slice ends in between: the condition is asked at the same moments however the run is sliced.
       if ((stop === "quiescence" || stopNs === lookNs) && options.until?.() === true) return this.#end("until");
       if (stop === "quiescence") return this.#end("quiescence");
-      if (stopNs === untilNs) return this.#end("time");
+      if (stopNs === untilNs || s.nowNs >= LONGEST_RUN_NS) return this.#end("time");
     }
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { z } from "zod";
+import { LONGEST_RUN_NS } from "../network/options.ts";
 import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
 
@@ -278,7 +279,9 @@ function readUntil(value: unknown): Until {
   if (typeof value !== "string") throw new f.Expected("");
   if (/[=<>!~]/.test(value)) return { kind: "condition", text: value };
   if (!/^[\s\d.+-]/.test(value)) throw new f.Expected("");
-  return { kind: "time", ns: f.readDuration(value) };
+  const ns = f.readDuration(value);
+  if (ns > LONGEST_RUN_NS) throw new f.Expected("at most 12d of simulated time");
+  return { kind: "time", ns };
 }
 
 /** Checks a scenario and turns it into base units. */

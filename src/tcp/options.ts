@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { LONGEST_TIMER_MS } from "../transport/profile.ts";
 import { disarmKeepAlive } from "./finish.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { output } from "./output.ts";
@@ -37,8 +38,12 @@ export function setKeepAlive(
   on: boolean,
   times: { idleMs?: number; intervalMs?: number; probes?: number } = {},
 ): void {
-  if (times.idleMs !== undefined) writeSetting(stack, conn, SETTINGS.KEEP_IDLE_MS, times.idleMs);
-  if (times.intervalMs !== undefined) writeSetting(stack, conn, SETTINGS.KEEP_INTERVAL_MS, times.intervalMs);
+  if (times.idleMs !== undefined) {
+    writeSetting(stack, conn, SETTINGS.KEEP_IDLE_MS, Math.min(times.idleMs, LONGEST_TIMER_MS));
+  }
+  if (times.intervalMs !== undefined) {
+    writeSetting(stack, conn, SETTINGS.KEEP_INTERVAL_MS, Math.min(times.intervalMs, LONGEST_TIMER_MS));
+  }
   if (times.probes !== undefined) writeSetting(stack, conn, SETTINGS.KEEP_PROBES, times.probes);
   setFlag(stack, conn, FLAG.KEEP_ALIVE, on);
   if (on) armKeepAlive(stack, conn);

@@ -145,25 +145,28 @@ export const DEFAULT_PROFILE: Readonly<Profile> = Object.freeze({
   defaultTtl: 64,
 });
 
+/** The longest that any timer of TCP may be set to, ms: with the longest run, ticks stay within 31 bits. */
+export const LONGEST_TIMER_MS: number = 2 ** 30;
+
 /** Least and greatest value of every number in a profile, and whether `Infinity` stands for "no limit". */
 const BOUNDS: Partial<Record<keyof Profile, readonly [low: number, high: number, unlimited?: boolean]>> = {
   ephemeralPortLow: [1, 65535],
   ephemeralPortHigh: [1, 65535],
   portTableBits: [1, 16],
   portMaxIncrement: [1, 65535],
-  timeWaitNs: [0, 2 ** 53 - 1],
+  timeWaitNs: [0, LONGEST_TIMER_MS * 1e6],
   synRetries: [0, 255],
   synAckRetries: [0, 255],
   retries2: [0, 255],
   orphanRetries: [0, 255],
-  rtoInitialMs: [1, 2 ** 31 - 1],
-  rtoMinMs: [1, 2 ** 31 - 1],
-  rtoMaxMs: [1, 2 ** 31 - 1],
+  rtoInitialMs: [1, LONGEST_TIMER_MS],
+  rtoMinMs: [1, LONGEST_TIMER_MS],
+  rtoMaxMs: [1, LONGEST_TIMER_MS],
   delayedAckMs: [0, 499],
-  keepAliveIdleMs: [1, 2 ** 31 - 1],
-  keepAliveIntervalMs: [1, 2 ** 31 - 1],
+  keepAliveIdleMs: [1, LONGEST_TIMER_MS],
+  keepAliveIntervalMs: [1, LONGEST_TIMER_MS],
   keepAliveProbes: [1, 127],
-  finTimeoutMs: [0, 2 ** 31 - 1],
+  finTimeoutMs: [0, LONGEST_TIMER_MS],
   receiveBufferBytes: [1, 2 ** 30],
   sendBufferBytes: [1, 2 ** 30],
   initialWindowSegments: [1, 65535],

@@ -113,6 +113,13 @@ Deno.test("an unknown key is answered with the nearest, at its line and column",
   assertStringIncludes(spoilt("backlog: 16", "baklog: 16"), 'nodes.server.listen[1] has no field "baklog"');
 });
 
+Deno.test("a run of more simulated time than there is, is refused", () => {
+  assertEquals(
+    spoilt("[2h4m,", "[30d,"),
+    'a.yaml:18:16: run.until[0] is "30d": expected at most 12d of simulated time.',
+  );
+});
+
 Deno.test("an unknown kind is answered with those that exist", () => {
   assertEquals(
     spoilt("{ kind: router }", "{ kind: ruter }"),
