@@ -4,10 +4,9 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
-import { estimateBytes } from "../network/memory.ts";
 import type { Simulation } from "../network/simulation.ts";
 import { bytes } from "../report/text.ts";
-import { buildSimulation } from "../scenario/build.ts";
+import { buildNetwork, inScenarioTerms } from "../scenario/build.ts";
 import type { LoadedScenario } from "../scenario/load.ts";
 
 /**
@@ -16,35 +15,18 @@ import type { LoadedScenario } from "../scenario/load.ts";
  * @throws {InputError} one sentence with the estimate where they do not, before anything large is made.
  */
 export function buildWithinMemory(loaded: LoadedScenario, availableBytes: number): Simulation {
-  const roughBytes = roughEstimate(loaded);
-  if (roughBytes > availableBytes) throw tooLarge(loaded, roughBytes, availableBytes);
+  const network = buildNetwork(loaded);
+  const neededBytes = network.estimateBytes();
+  if (neededBytes > availableBytes) throw tooLarge(loaded, neededBytes, availableBytes);
   try {
-    const simulation = buildSimulation(loaded);
-    if (simulation.estimateBytes > availableBytes) throw tooLarge(loaded, simulation.estimateBytes, availableBytes);
-    return simulation;
+    return inScenarioTerms(loaded, () => network.build());
   } catch (error) {
     // What V8 says when it gets no memory for an array.
     if (error instanceof RangeError && /allocation|array length/i.test(error.message)) {
-      throw tooLarge(loaded, roughBytes, availableBytes);
+      throw tooLarge(loaded, neededBytes, availableBytes);
     }
     throw error;
   }
-}
-
-/** What a scenario takes, bytes, from its counts alone: connections that end are there for their work and holding time. */
-export function roughEstimate(loaded: LoadedScenario): number {
-  const { nodes, workloads } = loaded.scenario;
-  let members = 0;
-  for (const node of Object.values(nodes)) members += node.count ?? 1;
-  let open = 0;
-  for (const { kind, connections, hold, close, arrivals } of workloads ?? []) {
-    const holdNs = hold ?? (kind === "hold" || kind === "torrent" ? Infinity : 0);
-    const perSecond = (typeof arrivals === "object" ? arrivals.rate : undefined) ?? Infinity;
-    const lasting = close === "none" || holdNs === Infinity;
-    open += lasting ? connections : Math.min(connections, Math.ceil(perSecond * (holdNs / 1e9 + 5)));
-  }
-  const nats = Object.values(nodes).some((node) => node.kind === "nat");
-  return estimateBytes(members, { connections: 2 * open, sessions: nats ? open : 0 });
 }
 
 function tooLarge(loaded: LoadedScenario, neededBytes: number, availableBytes: number): InputError {
@@ -63,4 +45,15 @@ export function availableMemory(): number {
   } catch {
     return Infinity;
   }
+}
+
+/** Most resident memory that this process has had so far, bytes: exact on Linux, elsewhere what it has now. */
+export function peakRss(): number {
+  try {
+    const match = /^VmHWM:\s*(\d+) kB$/m.exec(Deno.readTextFileSync("/proc/self/status"));
+    if (match !== null) return Number(match[1]) * 1024;
+  } catch {
+    // Not Linux, or not allowed.
+  }
+  return Deno.memoryUsage().rss;
 }

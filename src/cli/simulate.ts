@@ -16,7 +16,7 @@ import { HELP, readArguments, type SimulateArguments } from "./arguments.ts";
 import { Captures } from "./capture.ts";
 import { parseFilter } from "./filter.ts";
 import { pathFromInvocation, readScenarioText } from "./files.ts";
-import { availableMemory, buildWithinMemory } from "./memory.ts";
+import { availableMemory, buildWithinMemory, peakRss } from "./memory.ts";
 import { LineWriter, ReaderGone, writeAll } from "./output.ts";
 import { PacketPrinter } from "./packets.ts";
 import { ProgressLine, terminalColumns } from "./progress.ts";
@@ -78,7 +78,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   });
   let report: RunReport;
   try {
-    const { ended, wallSeconds, peakRssBytes } = await runInSlices(
+    const { ended, wallSeconds, peakRssBytes: seenRssBytes } = await runInSlices(
       simulation,
       runOptions(loaded, () => simulation.liveReport()),
       () => {
@@ -86,8 +86,9 @@ async function simulate(asked: SimulateArguments): Promise<number> {
         lines.flush();
       },
     );
-    report = simulation.report({ fourtuple: version(), wallSeconds, peakRssBytes });
+    report = simulation.report({ fourtuple: version(), wallSeconds });
     report.ended = ended;
+    report.memory.peakRssBytes = Math.max(seenRssBytes, peakRss());
     report.expect = loaded.expectations.map((line) => evaluateExpect(line, report));
     captures?.commit();
   } catch (error) {

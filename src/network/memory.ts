@@ -7,6 +7,7 @@ import type { NatTables } from "../nat/nat.ts";
 import type { RowPool } from "../store/rows.ts";
 import { TIMER, WARM } from "../tcp/state/tcb.ts";
 import type { Capacity } from "./build.ts";
+import { holdNsOf, type WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
 
 /** Resident memory of the Deno process with fourtuple loaded, before any network. */
@@ -20,6 +21,19 @@ const END_BYTES = 64 + 64 + 16 + 16 + 16;
 
 /** Bytes of a NAT session: row, cold part, two places in tables, a place in the wheel. */
 const SESSION_BYTES = 64 + 16 + 32 + 8;
+
+/** Rows to reserve: what the workloads can hold open at once, as far as their rates and holding times tell. */
+export function capacityFor(workloads: readonly WorkloadOptions[], nats: boolean): Capacity {
+  let open = 0;
+  for (const options of workloads) {
+    const holdNs = holdNsOf(options);
+    const lasting = options.close === "none" || holdNs === Infinity;
+    const perSecond = options.arrivals?.perSecond ?? Infinity;
+    // A connection that ends is there for its holding time and a while for its work.
+    open += lasting ? options.connections : Math.min(options.connections, Math.ceil(perSecond * (holdNs / 1e9 + 5)));
+  }
+  return { connections: Math.max(1024, 2 * open), sessions: nats ? Math.max(1024, open) : 0 };
+}
 
 /** What the process will take at most, bytes. */
 export function estimateBytes(nodes: number, capacity: Capacity): number {

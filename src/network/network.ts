@@ -5,11 +5,12 @@
  */
 import { buildPartition, type Capacity } from "./build.ts";
 import { NetworkError } from "./errors.ts";
+import { capacityFor, estimateBytes } from "./memory.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions, WorkloadOptions } from "./options.ts";
 import { type Declaration, type LinkDeclaration, type Numbering, planNetwork } from "./plan.ts";
 import { checkReachable } from "./reachability.ts";
 import { Simulation } from "./simulation.ts";
-import { installWorkloads, type PlannedWorkload, planWorkloads } from "./workloads.ts";
+import { installWorkloads, planWorkloads } from "./workloads.ts";
 
 export { NetworkError } from "./errors.ts";
 
@@ -100,12 +101,24 @@ export class Network {
   build(): Simulation {
     const plan = planNetwork(this.#declarations, this.#links, this.#numbering);
     const workloads = planWorkloads(this.#workloads, plan);
-    const capacity = capacityFor(workloads, this.#declarations);
-    const partition = buildPartition(plan, this.#seed, capacity);
+    const partition = buildPartition(plan, this.#seed, this.#capacity());
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, workloads, this.#seed);
     partition.stats.reserve(workloads.reduce((sum, workload) => sum + workload.options.connections, 0));
-    return new Simulation({ partition, name: this.#name, seed: this.#seed, nodes: plan.nodeCount, capacity });
+    return new Simulation({ partition, name: this.#name, seed: this.#seed, estimateBytes: this.estimateBytes() });
+  }
+
+  /**
+   * What the process will take at most, bytes, if this were built and run: from counts, rates and holding times alone,
+   * before anything large is made.
+   */
+  estimateBytes(): number {
+    const nodes = this.#declarations.reduce((sum, { options }) => sum + (options.count ?? 1), 0);
+    return estimateBytes(nodes, this.#capacity());
+  }
+
+  #capacity(): Capacity {
+    return capacityFor(this.#workloads, this.#declarations.some(({ kind }) => kind === "nat"));
   }
 
   #declare(declaration: Declaration): NodeRef {
@@ -121,18 +134,4 @@ export class Network {
     this.#declarations.push(declaration);
     return { name, count: options.count ?? 1 };
   }
-}
-
-/** Rows to reserve: what the workloads can hold open at once, as far as their rates and holding times tell. */
-function capacityFor(workloads: PlannedWorkload[], declarations: Declaration[]): Capacity {
-  let open = 0;
-  for (const { options } of workloads) {
-    const holdNs = options.holdNs ?? (options.kind === "hold" || options.kind === "torrent" ? Infinity : 0);
-    const lasting = options.close === "none" || holdNs === Infinity;
-    const perSecond = options.arrivals?.perSecond ?? Infinity;
-    // A connection that ends is there for its holding time and a while for its work.
-    open += lasting ? options.connections : Math.min(options.connections, Math.ceil(perSecond * (holdNs / 1e9 + 5)));
-  }
-  const nats = declarations.some((declaration) => declaration.kind === "nat");
-  return { connections: Math.max(1024, 2 * open), sessions: nats ? Math.max(1024, open) : 0 };
 }

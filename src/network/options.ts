@@ -203,6 +203,11 @@ export interface WorkloadOptions {
   keepAliveNs?: number;
 }
 
+/** How long a workload's connections stay open after their work, ns: as asked for, or what its kind does. */
+export function holdNsOf(options: WorkloadOptions): number {
+  return options.holdNs ?? (options.kind === "hold" || options.kind === "torrent" ? Infinity : 0);
+}
+
 /**
  * The longest simulated time, ns: 12 days, which is what 31-bit timers of a millisecond's grain hold with room for any
  * timeout. A run that gets there (zero-window probes go on for ever) ends as `time`.

@@ -6,11 +6,9 @@
 import type { AddressTable } from "../base/address.ts";
 import type { RunReport } from "../report/document.ts";
 import type { PacketPool } from "../wire/packet.ts";
-import { type Capacity } from "./build.ts";
 import { combineDigest } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
 import { runPartition } from "./loop.ts";
-import { estimateBytes } from "./memory.ts";
 import { LONGEST_RUN_NS, type RunOptions } from "./options.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { SocketLayer } from "../socket/layer.ts";
@@ -64,13 +62,13 @@ export class Simulation {
   #running = false;
 
   /** @internal For `Network.build`. */
-  constructor(options: { partition: Partition; name: string; seed: number; nodes: number; capacity: Capacity }) {
+  constructor(options: { partition: Partition; name: string; seed: number; estimateBytes: number }) {
     this.partition = options.partition;
     this.name = options.name;
     this.seed = options.seed;
     this.#sockets = new SocketLayer(options.partition, SOCKET_APP);
     options.partition.apps[SOCKET_APP] = this.#sockets;
-    this.estimateBytes = estimateBytes(options.nodes, options.capacity);
+    this.estimateBytes = options.estimateBytes;
   }
 
   /** Simulated time, ns. */

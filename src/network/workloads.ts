@@ -13,7 +13,7 @@ import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targe
 import { NODE_KIND } from "../node/nodes.ts";
 import { addressSpan, hostOptions } from "./build.ts";
 import { NetworkError } from "./errors.ts";
-import type { ListenOptions, ServiceOptions, WorkloadOptions } from "./options.ts";
+import { holdNsOf, type ListenOptions, type ServiceOptions, type WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
 import { addressOffset, findMembers, type Members, type Plan, type PlannedPopulation } from "./plan.ts";
 
@@ -196,10 +196,6 @@ function clientPlan(options: WorkloadOptions): ClientPlan {
     randomTargets: torrent && options.spread === "random",
     keepAliveMs: options.keepAliveNs === undefined ? 0 : Math.max(1, Math.ceil(options.keepAliveNs / 1e6)),
   };
-}
-
-function holdNsOf(options: WorkloadOptions): number {
-  return options.holdNs ?? (options.kind === "hold" || options.kind === "torrent" ? Infinity : 0);
 }
 
 /** Opens a port on every member of a population. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { InputError } from "../../src/base/errors.ts";
-import { availableMemory, buildWithinMemory, roughEstimate } from "../../src/cli/memory.ts";
+import { availableMemory, buildWithinMemory, peakRss } from "../../src/cli/memory.ts";
+import { buildNetwork } from "../../src/scenario/build.ts";
 import { loadScenario } from "../../src/scenario/load.ts";
 
 const TEXT = `
@@ -33,13 +34,22 @@ Deno.test("a population larger than the machine's memory is refused", () => {
 });
 
 Deno.test("the estimate counts connections that last, and those of a rate only as long as they are there", () => {
-  const thousand = roughEstimate(load());
-  assert(roughEstimate(load("workloads.load.connections=2000")) > thousand);
+  const estimate = (...set: string[]) => buildNetwork(load(...set)).estimateBytes();
+  assert(estimate("workloads.load.connections=2000") > estimate());
   const passing = ["workloads.load.hold=0s", "workloads.load.arrivals={ kind: rate, rate: 10/s }"];
   assertEquals(
-    roughEstimate(load(...passing, "workloads.load.connections=1000000")),
-    roughEstimate(load(...passing)),
+    estimate(...passing, "workloads.load.connections=1000000"),
+    estimate(...passing),
   );
+});
+
+Deno.test("the estimate before a network is built is that of the simulation", () => {
+  const network = buildNetwork(load());
+  assertEquals(network.estimateBytes(), network.build().estimateBytes);
+});
+
+Deno.test("the most memory that the process has had is at least what it has", () => {
+  assert(peakRss() >= Deno.memoryUsage().rss * 0.99);
 });
 
 Deno.test("the machine tells how much memory it has", () => {
