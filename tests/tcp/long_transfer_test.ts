@@ -9,7 +9,7 @@ Deno.test("a loss after more than 2 GiB without one is still repaired by fast re
   world.hosts.setMtu(A, 65535);
   world.hosts.setMtu(B, 65535);
   listen(stack, B, 0, 80, { backlog: 5, app: 0 });
-  const total = 2.4 * 2 ** 30;
+  const total = 2_500_000_000;
   let left = total;
   let got = 0;
   let drops = 0;
@@ -20,7 +20,7 @@ Deno.test("a loss after more than 2 GiB without one is still repaired by fast re
       left -= send(stack, conn, Math.min(left, 1e9));
     }
   };
-  world.pipe.drop = ({ length }) => length > 0 && got > 2.2 * 2 ** 30 && drops++ === 0;
+  world.pipe.drop = ({ length }) => length > 0 && got > 2_300_000_000 && drops++ === 0;
   connect(stack, A, world.addressA, 0, world.addressB, 80, 0);
   world.runToQuiet();
   assertEquals([got, drops > 0], [total, true]);
