@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { InputError } from "../base/errors.ts";
 import type { Simulation } from "../network/simulation.ts";
 import { bytes } from "../report/text.ts";
@@ -47,13 +48,16 @@ export function availableMemory(): number {
   }
 }
 
+/** The system's own record, bytes; at first it may be of the process that started this one. 0 where it is not told. */
+function recordedPeak(): number {
+  return Deno.build.os === "linux" ? process.resourceUsage().maxRSS * 1024 : 0;
+}
+
+const AT_START = recordedPeak();
+
 /** Most resident memory that this process has had so far, bytes: exact on Linux, elsewhere what it has now. */
 export function peakRss(): number {
-  try {
-    const match = /^VmHWM:\s*(\d+) kB$/m.exec(Deno.readTextFileSync("/proc/self/status"));
-    if (match !== null) return Number(match[1]) * 1024;
-  } catch {
-    // Not Linux, or not allowed.
-  }
-  return Deno.memoryUsage().rss;
+  const recorded = recordedPeak();
+  const now = Deno.memoryUsage().rss;
+  return recorded > AT_START ? Math.max(recorded, now) : now;
 }
