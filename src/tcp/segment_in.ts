@@ -9,6 +9,7 @@ import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { synSentIn } from "./connect.ts";
 import { ackCheck, dataIn, takeInOrder } from "./data_in.ts";
 import { enterTimeWait, finish, setState } from "./finish.ts";
+import { armKeepAlive } from "./keep_alive.ts";
 import { listenerIn, synReceivedIn } from "./listen.ts";
 import { armProbe, output } from "./output.ts";
 import { acknowledge, duplicateAck } from "./recovery.ts";
@@ -40,7 +41,7 @@ const { SRC, DST, PORTS, SEQ, ACK, CONTROL: P_CONTROL, WINDOW_TTL_TOS, LENGTH, T
   PACKET;
 const { HAS_TIMESTAMPS, FLAGS_MASK } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, PSH: F_PSH, ACK: F_ACK } = TCP_FLAG;
-const { OOO_HEAD, RTX_HEAD, STRIDE: COLD_STRIDE } = COLD;
+const { OOO_HEAD, RTX_HEAD, RETRANS_STAMP, STRIDE: COLD_STRIDE } = COLD;
 const { TS_AGE_AT, RETRIES_AT, BACKOFF_AT, KIND_AT } = ACK_STATE;
 const { ESTABLISHED, SYN_SENT, SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, CLOSE_WAIT } = STATE;
 const ATTEMPTS = (0xf << BACKOFF_AT) | (0xff << RETRIES_AT);
@@ -349,6 +350,10 @@ function acceptAck(
   } else if (flying && occupied === 0 && !changed && window !== 0) {
     // RFC 5681 2: a duplicate ACK.
     duplicateAck(stack, conn);
+  } else if (flying && window === 0 && stack.cold.words[row * COLD_STRIDE + RETRANS_STAMP] !== 0) {
+    // RFC 9293 3.8.6 MUST-34, 3.8.6.1 MUST-37: a peer that has shrunk its window to nothing, and answers, lives: our
+    // patience with it begins anew.
+    stack.cold.words[row * COLD_STRIDE + RETRANS_STAMP] = stack.nowMs || 1;
   }
   if (!flying && probing) probeAnswered(stack, conn);
   else if (!flying && (warm[w + ACK_STATE_AT] & ATTEMPTS) !== 0) warm[w + ACK_STATE_AT] &= ~ATTEMPTS;
@@ -423,6 +428,7 @@ function simultaneousDone(stack: TcpStack, conn: number, p: number, ack: number)
   warm[w + MAX_WINDOW] = Math.max(window, warm[w + MAX_WINDOW]);
   setState(stack, conn, ESTABLISHED);
   stack.counters.activeOpens++;
+  armKeepAlive(stack, conn);
   stack.pushEvent(conn, TCP_EVENT.CONNECTED, 0);
   if ((words[c + STATE_AT] & FIN_QUEUED) !== 0) setState(stack, conn, FIN_WAIT_1);
   return true;

@@ -50,6 +50,27 @@ Deno.test("a shut window and a silent peer end in ETIMEDOUT", () => {
   assertEquals(peer.world.events.at(-1)!.arg, ERRNO.ETIMEDOUT);
 });
 
+Deno.test("a window shrunk to nothing with data in flight does not end the connection while the peer answers", () => {
+  const peer = active({ mss: 1000 });
+  send(peer.world.stack, peer.conn, 3000);
+  peer.world.drain();
+  assertEquals(peer.take().length, 3);
+  let repeats = 0;
+  for (let i = 0; i < 3000; i++) {
+    peer.world.run(SECOND);
+    for (const { length } of peer.take()) {
+      repeats++;
+      assert(length === 1000 || length === 1, `${length}`);
+      peer.send(".", { window: 0 });
+    }
+  }
+  assert(repeats > 25 && repeats < 45, `${repeats}`);
+  assertEquals(peer.state, "ESTABLISHED");
+  // Silence still ends it.
+  peer.world.run(1000 * SECOND);
+  assertEquals(peer.world.events.at(-1)!.arg, ERRNO.ETIMEDOUT);
+});
+
 Deno.test("a FIN waits for a shut window, and goes out when it opens", () => {
   const peer = active();
   peer.window = 0;
