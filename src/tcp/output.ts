@@ -79,7 +79,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
     const segmentEnd = (next + length + (fin ? 1 : 0)) | 0;
     // RFC 9293 3.9.1.2 MUST-60: PSH on the last segment of what is buffered; MUST-61: FIN and PSH cost no data.
     const flags = F_ACK | (last && length > 0 ? F_PSH : 0) | (fin ? F_FIN : 0);
-    recordSegment(stack, conn, next, segmentEnd, (fin ? RTX_FLAG.FIN : 0) | (last ? RTX_FLAG.PUSH : 0));
+    recordSegment(stack, conn, next, segmentEnd, (fin ? RTX_FLAG.FIN : 0) | (last && length > 0 ? RTX_FLAG.PUSH : 0));
     words[c + SND_NXT] = segmentEnd;
     if (fin) words[c + STATE_AT] |= FIN_SENT;
     const p = emit(stack, conn, next, length, flags);

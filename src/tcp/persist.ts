@@ -62,10 +62,10 @@ function sendPart(
   const fin = wantsFin && length === unsent && room > length;
   const end = (seq + length + (fin ? 1 : 0)) | 0;
   stack.coldOf(conn);
-  recordSegment(stack, conn, seq, end, (fin ? RTX_FLAG.FIN : 0) | RTX_FLAG.PUSH);
+  recordSegment(stack, conn, seq, end, (fin ? RTX_FLAG.FIN : 0) | (length > 0 ? RTX_FLAG.PUSH : 0));
   words[c + SND_NXT] = end;
   if (fin) words[c + STATE] |= FLAG.FIN_SENT;
-  const flags = TCP_FLAG.ACK | TCP_FLAG.PSH | (fin ? TCP_FLAG.FIN : 0);
+  const flags = TCP_FLAG.ACK | (length > 0 ? TCP_FLAG.PSH : 0) | (fin ? TCP_FLAG.FIN : 0);
   const p = emit(stack, conn, seq, length, flags);
   attachPayload(stack, conn, p, seq, length);
   armRetransmit(stack, conn);

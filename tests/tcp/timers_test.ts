@@ -260,6 +260,24 @@ Deno.test("keep-alive probes an idle peer after 2 h, then every 75 s, and gives 
   assertEquals(peer.world.events.at(-1)!.arg, ERRNO.ETIMEDOUT);
 });
 
+Deno.test("keep-alives begin after a simultaneous open too", () => {
+  const peer = opening({}, {}, { keepAlive: true });
+  const start = peer.world.nowNs;
+  peer.send("S", peer.synOptions);
+  peer.seq++;
+  peer.send("S.", { ...peer.synOptions, seq: peer.seq - 1 });
+  peer.take();
+  peer.world.run(7300 * SECOND);
+  assertEquals(times(peer.take(), start), [7_200_000, 7_275_000]);
+});
+
+Deno.test("a repeated FIN is the FIN that was sent: without PSH where it carries no data", () => {
+  const peer = active();
+  closeConnection(peer.world.stack, peer.conn);
+  peer.world.run(SECOND);
+  assertEquals(peer.take().map((s) => s.flags), ["F.", "F.", "F."]);
+});
+
 Deno.test("a keep-alive probe that is answered starts the idle time anew, and so does data", () => {
   const peer = active();
   setKeepAlive(peer.world.stack, peer.conn, true, { idleMs: 1000, intervalMs: 100, probes: 3 });
