@@ -1,24 +1,15 @@
 /**
  * What the NAT costs: translating packets of known sessions, opening sessions, and finding a port in a pool that is 50%,
- * 99% and 99.99% full. Prints nanoseconds per operation.
- *
- * `deno run --allow-read benches/nat_bench.ts [part of a name]`
+ * 99% and 99.99% full.
  *
  * @module
  */
-import { Bench } from "tinybench";
 import { AddressTable } from "../src/base/address.ts";
-import {
-  gatewayStats,
-  NAT_VERDICT,
-  type NatProfileOptions,
-  NatTables,
-  translateInbound,
-  translateOutbound,
-} from "../src/nat/nat.ts";
+import { NAT_VERDICT, type NatProfileOptions, NatTables, translateInbound, translateOutbound } from "../src/nat/nat.ts";
 import { SESSION } from "../src/nat/layout.ts";
 import { removeSession } from "../src/nat/session.ts";
 import { CONTROL, PACKET, PacketPool, PROTOCOL, TCP_FLAG } from "../src/wire/packet.ts";
+import type { Task } from "./bench.ts";
 
 const POOL_ADDRESSES = 16;
 const CAPACITY = POOL_ADDRESSES * 64_512;
@@ -82,17 +73,10 @@ class Rig {
   }
 }
 
-/** A task: `operations` of them are one call of `run`. */
-interface Task {
-  name: string;
-  operations: number;
-  prepare(): () => void;
-}
-
 function lookups(name: string, behaviour: NatProfileOptions): Task {
   const operations = 200_000;
   return {
-    name: `${name}: packet of a known session, out and in, at a million sessions`,
+    name: `NAT, ${name}: packet of a known session, out and in, at a million sessions`,
     operations,
     prepare() {
       const rig = new Rig(behaviour);
@@ -116,7 +100,7 @@ function lookups(name: string, behaviour: NatProfileOptions): Task {
 function openings(name: string, behaviour: NatProfileOptions): Task {
   const operations = 1_000_000;
   return {
-    name: `${name}: new session, a million from an empty table`,
+    name: `NAT, ${name}: new session, a million from an empty table`,
     operations,
     prepare() {
       return () => new Rig(behaviour).fill(operations);
@@ -127,7 +111,7 @@ function openings(name: string, behaviour: NatProfileOptions): Task {
 function replacements(name: string, behaviour: NatProfileOptions, share: number): Task {
   const operations = 50_000;
   return {
-    name: `${name}: a session ends and another begins, pool ${share * 100}% full`,
+    name: `NAT, ${name}: a session ends and another begins, pool ${share * 100}% full`,
     operations,
     prepare() {
       const rig = new Rig(behaviour);
@@ -147,32 +131,22 @@ const EXCLUSIVE: NatProfileOptions = { portAssignment: "random" };
 const MAPPED: NatProfileOptions = { portAssignment: "random", mapping: "endpoint-independent" };
 const OVERLOADED: NatProfileOptions = { portAssignment: "random", overloading: true };
 
-const tasks: Task[] = [
-  lookups("exclusive", EXCLUSIVE),
-  lookups("mapped", MAPPED),
-  lookups("overloaded", OVERLOADED),
-  openings("exclusive", EXCLUSIVE),
-  openings("exclusive, preserving", {}),
-  openings("exclusive, paired", { ...EXCLUSIVE, pooling: "paired" }),
-  openings("mapped", MAPPED),
-  openings("overloaded", OVERLOADED),
-];
-for (const share of [0.5, 0.99, 0.9999]) {
-  tasks.push(replacements("exclusive", EXCLUSIVE, share));
-  tasks.push(replacements("mapped", MAPPED, share));
-  tasks.push(replacements("overloaded, one destination", OVERLOADED, share));
+/** The tasks. */
+export function natBenches(): Task[] {
+  const tasks = [
+    lookups("exclusive", EXCLUSIVE),
+    lookups("mapped", MAPPED),
+    lookups("overloaded", OVERLOADED),
+    openings("exclusive", EXCLUSIVE),
+    openings("exclusive, preserving", {}),
+    openings("exclusive, paired", { ...EXCLUSIVE, pooling: "paired" }),
+    openings("mapped", MAPPED),
+    openings("overloaded", OVERLOADED),
+  ];
+  for (const share of [0.5, 0.99, 0.9999]) {
+    tasks.push(replacements("exclusive", EXCLUSIVE, share));
+    tasks.push(replacements("mapped", MAPPED, share));
+    tasks.push(replacements("overloaded, one destination", OVERLOADED, share));
+  }
+  return tasks;
 }
-
-const wanted = Deno.args[0] ?? "";
-for (const task of tasks) {
-  if (!task.name.includes(wanted)) continue;
-  const run = task.prepare();
-  const bench = new Bench({ iterations: 5, time: 0, warmupIterations: 1, warmupTime: 0 });
-  bench.add(task.name, run);
-  await bench.run();
-  const result = bench.tasks[0].result;
-  const ms = (result as unknown as { latency: { p50: number } }).latency.p50;
-  console.log(`${((ms * 1e6) / task.operations).toFixed(0).padStart(8)} ns  ${task.name}`);
-}
-const idle = new Rig({});
-console.log(`${JSON.stringify(gatewayStats(idle.nat, idle.gateway).poolCapacity)} external ports per protocol`);

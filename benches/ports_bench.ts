@@ -1,17 +1,15 @@
 /**
  * What an ephemeral port costs: one connection released and one made, at 50, 99 and 99.99% of Linux's default range
- * in use towards one destination, and the refusal when it is full. Prints nanoseconds per connection.
- *
- * `deno run --allow-read benches/ports_bench.ts [part of a name]`
+ * in use towards one destination, and the refusal when it is full.
  *
  * @module
  */
-import { Bench } from "tinybench";
 import { RowPool } from "../src/store/rows.ts";
 import { Demux } from "../src/transport/demux.ts";
 import { HostTable } from "../src/transport/hosts.ts";
 import { PortAllocator } from "../src/transport/ports.ts";
 import { makeProfile, PORT_ALLOCATIONS, type PortAllocation } from "../src/transport/profile.ts";
+import type { Task } from "./bench.ts";
 
 const [HOST, LOCAL, REMOTE, REMOTE_PORT] = [0, 256, 512, 443];
 const OPERATIONS = 100;
@@ -52,21 +50,19 @@ function churn(portAllocation: PortAllocation, share: number, bitmaps: boolean):
   };
 }
 
-/** Runs the tasks whose name contains `only` and prints their medians. */
-export async function benchPorts(only = ""): Promise<void> {
+/** The tasks. */
+export function portBenches(): Task[] {
+  const tasks: Task[] = [];
   for (const portAllocation of PORT_ALLOCATIONS) {
     for (const share of [0.5, 0.99, 0.9999, 1]) {
       for (const bitmaps of [true, false]) {
-        const name = `${portAllocation}, ${share * 100}% full${bitmaps ? "" : ", plain scan"}`;
-        if (!name.includes(only)) continue;
-        const bench = new Bench({ time: 200, warmupTime: 50, iterations: 5, warmupIterations: 2 });
-        bench.add(name, churn(portAllocation, share, bitmaps));
-        await bench.run();
-        const { latency } = bench.tasks[0].result as unknown as { latency: { p50: number } };
-        console.log(`${(latency.p50 * 1e6 / OPERATIONS).toFixed(0).padStart(9)} ns  ${name}`);
+        tasks.push({
+          name: `port, ${portAllocation}, ${share * 100}% full${bitmaps ? "" : ", plain scan"}`,
+          operations: OPERATIONS,
+          prepare: () => churn(portAllocation, share, bitmaps),
+        });
       }
     }
   }
+  return tasks;
 }
-
-if (import.meta.main) await benchPorts(Deno.args[0]);

@@ -1,23 +1,14 @@
 /**
- * What the stores cost: event queue, timer wheel, tuple table, routes. Prints nanoseconds per operation.
- *
- * `deno run --allow-read benches/store_bench.ts [part of a name]`
+ * What the stores cost: event queue, timer wheel, tuple table, routes.
  *
  * @module
  */
-import { Bench } from "tinybench";
 import { AddressTable, parsePrefix } from "../src/base/address.ts";
 import { RouteTables } from "../src/node/routes.ts";
 import { EventQueue } from "../src/store/event_queue.ts";
 import { RefList, TimerWheel } from "../src/store/timer_wheel.ts";
 import { hashTuple, probeStart, TupleTable } from "../src/store/tuple_table.ts";
-
-/** A task: `operations` of them are one call of `run`. */
-interface Task {
-  name: string;
-  operations: number;
-  prepare(): () => void;
-}
+import type { Task } from "./bench.ts";
 
 let seed = 1;
 
@@ -217,9 +208,9 @@ function routes(prefixes: number, family: 4 | 6): Task {
   };
 }
 
-/** Runs the tasks whose names contain `part`, one after the other, and prints their figures. */
-export async function benchStore(part = ""): Promise<void> {
-  const tasks = [
+/** The tasks. */
+export function storeBenches(): Task[] {
+  return [
     hold(1000, 10e6),
     hold(1_000_000, 100e6),
     hold(1_000_000, 1e9),
@@ -232,14 +223,4 @@ export async function benchStore(part = ""): Promise<void> {
     routes(1000, 4),
     routes(1000, 6),
   ];
-  for (const task of tasks.filter((task) => task.name.includes(part))) {
-    const bench = new Bench({ time: 1000, iterations: 5, warmupTime: 300, warmupIterations: 2 });
-    bench.add(task.name, task.prepare());
-    await bench.run();
-    const { latency } = bench.tasks[0].result as unknown as { latency: { p50: number; min: number } };
-    const ns = (ms: number): string => (ms * 1e6 / task.operations).toFixed(1).padStart(8);
-    console.log(`${ns(latency.p50)} ns (best ${ns(latency.min)})  ${task.name}`);
-  }
 }
-
-if (import.meta.main) await benchStore(Deno.args[0]);

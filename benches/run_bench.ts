@@ -1,0 +1,77 @@
+/**
+ * What whole runs cost: connections opened and answered through a NAT, and one fast transfer. Building the network is
+ * not part of the time.
+ *
+ * @module
+ */
+import { Network, type Simulation, type WorkloadOptions } from "../mod.ts";
+import type { Task } from "./bench.ts";
+
+const CONNECTIONS = 20_000;
+const BYTES = 20_000_000;
+
+/** host -- router -- NAT -- router -- router -- server, as in `examples/million.yaml`. */
+function path(): Network {
+  const network = new Network({ seed: 1 });
+  network.host("clients", { count: 100, address: "10.0.0.1/16" });
+  network.router("access");
+  network.nat("nat", { address: "203.0.113.1/24" });
+  network.router("r1");
+  network.router("r2");
+  network.host("server", { address: "192.0.2.1/24", listen: [{ port: 443 }] });
+  network.link("clients", "access", { rateBps: 1e9, delayNs: 1e6 });
+  network.link("access", "nat", { rateBps: 10e9, delayNs: 1e6 });
+  network.link("nat", "r1", { rateBps: 10e9, delayNs: 1e6 });
+  network.link("r1", "r2", { rateBps: 10e9, delayNs: 1e6 });
+  network.link("r2", "server", { rateBps: 10e9, delayNs: 1e6 });
+  return network;
+}
+
+/** A task whose every call runs a newly built network to its end. What it counts is read off the first run. */
+function whole(name: string, rateOf: string, build: () => Simulation, count: (simulation: Simulation) => number): Task {
+  let simulation: Simulation;
+  const task: Task = {
+    name,
+    rateOf,
+    operations: 0,
+    beforeEach() {
+      simulation = build();
+    },
+    prepare() {
+      const first = build();
+      first.run();
+      task.operations = count(first);
+      return () => {
+        simulation.run();
+        if (count(simulation) !== task.operations) throw new Error(`${name}: two runs differ.`);
+      };
+    },
+  };
+  return task;
+}
+
+/** The network with a workload of the clients. */
+function loaded(workload: Pick<WorkloadOptions, "kind"> & Partial<WorkloadOptions>): Simulation {
+  const network = path();
+  const arrivals = { kind: "rate", perSecond: 100_000 } as const;
+  const ends = { from: ["clients"], to: ["server:443"], connections: CONNECTIONS };
+  network.workload({ name: "load", ...ends, arrivals, close: "none", ...workload });
+  return network.build();
+}
+
+/** The tasks. */
+export function runBenches(): Task[] {
+  const hops = (simulation: Simulation) => simulation.progress().packets;
+  const established = (simulation: Simulation) => simulation.progress().established;
+  const bulk = { kind: "bulk", bytes: BYTES, connections: 1 } as const;
+  return [
+    whole("run: connect through a NAT, 5 links", "handshakes", () => loaded({ kind: "hold" }), established),
+    whole(
+      "run: connect, request and reply through a NAT, 5 links",
+      "packet-hops",
+      () => loaded({ kind: "request-response" }),
+      hops,
+    ),
+    whole("run: one bulk transfer through a NAT, 5 links", "packet-hops", () => loaded(bulk), hops),
+  ];
+}
