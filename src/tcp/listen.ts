@@ -315,9 +315,15 @@ export function synReceivedIn(stack: TcpStack, host: number, row: number, p: num
     } else if (!outside && !old) challenge(stack, row, host);
     return 0;
   }
-  if (old || outside || (flags & F_SYN) !== 0) {
+  if (old || outside) {
     if (old) stack.counters.pawsRejects++;
     challenge(stack, row, host);
+    return 0;
+  }
+  // Fourth, SYN: after a passive open, back to LISTEN without a word. The peer has begun anew, and will ask again.
+  if ((flags & F_SYN) !== 0) {
+    stack.counters.attemptFails++;
+    releaseSynRow(stack, row, true);
     return 0;
   }
   if ((flags & F_ACK) === 0) return 0;

@@ -59,6 +59,17 @@ Deno.test("SYN_RECEIVED back to LISTEN: a reset of the half-open connection remo
   assertEquals(world.toRaw.length, 1);
 });
 
+Deno.test("SYN_RECEIVED back to LISTEN: another SYN in the window ends the half-open connection, and the next SYN opens one", () => {
+  const world = new World();
+  listen(world.stack, B, 0, 80, { backlog: 10, app: 0 });
+  const tuple = { srcPort: 5, dstPort: 80 };
+  world.inject(B, { ...tuple, flags: "S", seq: 90 });
+  world.inject(B, { ...tuple, flags: "S", seq: 100 });
+  assertEquals([world.toRaw.length, world.stack.synRows.inUse, world.stack.demux.size], [1, 0, 0]);
+  world.inject(B, { ...tuple, flags: "S", seq: 100 });
+  assertEquals(world.toRaw.map((s) => `${s.flags} ${s.ack}`), ["S. 91", "S. 101"]);
+});
+
 Deno.test("SYN_RECEIVED: an ACK that acknowledges something else is answered with a reset", () => {
   const world = new World();
   listen(world.stack, B, 0, 80, { backlog: 1, app: 0 });
