@@ -24,7 +24,7 @@ export async function runTasks(tasks: readonly Task[], only = "", timeMs = 500):
   for (const task of tasks) {
     if (!task.name.includes(only)) continue;
     const bench = new Bench({ time: timeMs, iterations: 5, warmupTime: timeMs / 5, warmupIterations: 1 });
-    bench.add(task.name, task.prepare(), { beforeEach: () => task.beforeEach?.() });
+    bench.add(task.name, task.prepare(), { async: false, beforeEach: () => task.beforeEach?.() });
     await bench.run();
     const { latency } = bench.tasks[0].result as unknown as { latency: { p50: number; min: number } };
     console.log(line(task, latency.p50, latency.min));
