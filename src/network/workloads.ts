@@ -209,6 +209,7 @@ function openPort(
   if (!(Number.isInteger(listen.port) && listen.port >= 1 && listen.port <= 65535)) {
     throw new NetworkError(subject, `A port is 1 to 65535, not ${listen.port}.`);
   }
+  if (listen.service !== undefined) checkService(listen.service, subject);
   const service = listen.service ?? derivedService(population, listen.port, workloads);
   const app = s.apps.length;
   s.apps.push(new Service({ runtime: s, app, plan: servicePlan(service, listen) }));
@@ -232,6 +233,26 @@ function openPort(
       throw new NetworkError(subject, `${population.name} has no files or memory for port ${listen.port}.`);
     }
     throw new NetworkError(subject, `Port ${listen.port} of ${population.name} is listened on twice.`);
+  }
+}
+
+/** Numbers of a service, as in `SIZES`. */
+const SERVICE_SIZES = [
+  ["requestBytes", "service.request", 1, 2 ** 31 - 1],
+  ["replyBytes", "service.reply", 0, 2 ** 31 - 1],
+  ["bytes", "service.bytes", 0, 2 ** 53 - 1],
+  ["answersBeforeClose", "service.answers", 1, 2 ** 27 - 1],
+] as const;
+
+function checkService(service: ServiceOptions, subject: string): void {
+  for (const [key, name, least, most] of SERVICE_SIZES) {
+    const value = service[key];
+    if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) continue;
+    throw new NetworkError(subject, `A whole number from ${least} to ${most}, not ${value}: ${name}.`);
+  }
+  const { closeAfterNs = 0 } = service;
+  if (!(closeAfterNs === Infinity || (Number.isSafeInteger(closeAfterNs) && closeAfterNs >= 0))) {
+    throw new NetworkError(subject, `A time is whole nanoseconds from 0 on, not ${closeAfterNs}: service.closeAfter.`);
   }
 }
 

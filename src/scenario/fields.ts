@@ -176,13 +176,17 @@ export const bitRate: z.ZodType<number, unknown> = field(
   },
 );
 
+/** The most bytes of a message whose rest is kept in 31 bits. */
+export const MESSAGE_BYTES: number = 2 ** 31 - 1;
+
 /** Bytes: a number, or text with a unit. */
-export function bytes(low = 0): z.ZodType<number, unknown> {
-  const expected = `bytes such as 1500 or 64KiB${low > 0 ? `, at least ${low}` : ""}`;
+export function bytes(low = 0, high: number = Number.MAX_SAFE_INTEGER): z.ZodType<number, unknown> {
+  const most = high === Number.MAX_SAFE_INTEGER ? "" : `, at most ${high}`;
+  const expected = `bytes such as 1500 or 64KiB${low > 0 ? `, at least ${low}` : ""}${most}`;
   return field(expected, { type: ["integer", "string"], examples: [1500, "64KiB", "1MB"] }, (value) => {
     if (typeof value !== "number" && typeof value !== "string") throw new Expected(expected);
     const count = typeof value === "string" ? parseBytes(value) : value;
-    if (!Number.isSafeInteger(count) || count < low) throw new Expected(expected);
+    if (!Number.isSafeInteger(count) || count < low || count > high) throw new Expected(expected);
     return count;
   });
 }

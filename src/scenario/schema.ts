@@ -81,15 +81,22 @@ const profileSchema = f.fields({
   ttl: f.whole(1, 255).optional().describe("TTL or hop limit of packets sent. Default 64."),
 }, "a map of settings").meta({ id: "profile", description: "Settings that hosts share, like sysctls." });
 
+/** Requests of a connection are counted in 27 bits. */
+const MOST_REQUESTS = 2 ** 27 - 1;
+
 const serviceSchema = f.fields({
   kind: f.choice(["respond", "source", "sink", "echo", "hold"]).describe(
     "respond: answer every request; source: send on accept; sink: read all; echo: send it back; hold: say nothing.",
   ),
-  request: f.bytes(1).optional().describe("respond: bytes of one request."),
-  reply: f.bytes().optional().describe("respond: bytes of one reply."),
-  bytes: f.bytes().optional().describe("source: bytes to send."),
-  answers: f.whole(1).optional().describe("respond: answers after which closeAfter begins. Default 1."),
-  closeAfter: f.duration.optional().describe("The server closes so long after its last answer. Default never."),
+  request: f.bytes(1, f.MESSAGE_BYTES).optional().describe("respond: bytes of one request. Default 100."),
+  reply: f.bytes(0, f.MESSAGE_BYTES).optional().describe("respond: bytes of one reply. Default 1000."),
+  bytes: f.bytes().optional().describe(
+    "source: bytes to send. sink: bytes to read before closeAfter begins. Default 0.",
+  ),
+  answers: f.whole(1, MOST_REQUESTS).optional().describe("respond: answers after which closeAfter begins. Default 1."),
+  closeAfter: f.duration.optional().describe(
+    "The server closes so long after its work: the last answer, or the last byte sent or read; hold and echo: after accepting. Default never.",
+  ),
 }, "a service such as { kind: respond, request: 100, reply: 1000 }");
 
 const listenSchema = z.union([
@@ -231,9 +238,9 @@ const workload = {
 };
 
 const exchange = {
-  request: f.bytes().optional().describe("Bytes of a request."),
-  reply: f.bytes().optional().describe("Bytes of a reply."),
-  requests: f.whole(0).optional().describe("Requests on each connection."),
+  request: f.bytes(1, f.MESSAGE_BYTES).optional().describe("Bytes of a request. Default 100."),
+  reply: f.bytes(0, f.MESSAGE_BYTES).optional().describe("Bytes of a reply. Default 1000."),
+  requests: f.whole(1, MOST_REQUESTS).optional().describe("Requests on each connection. Default 1."),
   think: f.duration.optional().describe("Pause between a reply and the next request. Default 0."),
 };
 
@@ -253,7 +260,7 @@ const workloadSchema = z.discriminatedUnion("kind", [
   f.fields({
     kind: z.literal("torrent").describe("Every source opens connections to many destinations."),
     ...workload,
-    bytes: f.bytes().optional().describe("Bytes each way."),
+    bytes: f.bytes(0, f.MESSAGE_BYTES).optional().describe("Bytes each way. Default 0: open and hold."),
     spread: f.choice(["permutation", "random"]).optional().describe(
       "permutation: each source meets every destination before any twice. Default permutation.",
     ),

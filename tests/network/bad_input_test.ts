@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { NetworkOptions } from "../../src/network/network.ts";
 import { NetworkError } from "../../src/network/errors.ts";
+import type { ListenOptions } from "../../src/network/options.ts";
 import { built, star, type Step } from "./support/networks.ts";
 import { behindNat, workload } from "./support/homes.ts";
 
@@ -234,8 +235,7 @@ refused(
   "different things",
 );
 
-const listening = (listen: { port: number; address?: string; backlog?: number }): Step => (n) =>
-  n.host("c", { address: "10.0.0.3", listen: [listen] });
+const listening = (listen: ListenOptions): Step => (n) => n.host("c", { address: "10.0.0.3", listen: [listen] });
 refused("a port that is none", [listening({ port: 0 })], "nodes.c.listen", "1 to 65535");
 refused(
   "a port twice",
@@ -245,6 +245,17 @@ refused(
 );
 refused("a listener on another's address", [listening({ port: 8, address: "10.0.0.9" })], "nodes.c.listen", "10.0.0.9");
 refused("a listener on no address", [listening({ port: 8, address: "ten" })], "nodes.c.listen", "ten");
+for (
+  const [service, field] of [
+    [{ requestBytes: 0 }, "service.request"],
+    [{ replyBytes: 2 ** 31 }, "service.reply"],
+    [{ answersBeforeClose: 0 }, "service.answers"],
+    [{ closeAfterNs: -1 }, "service.closeAfter"],
+  ] as const
+) {
+  const step = listening({ port: 8, service: { kind: "respond", ...service } });
+  refused(`a service with ${JSON.stringify(service)}`, [step], "nodes.c.listen", field);
+}
 refused("a backlog below none", [listening({ port: 8, backlog: -1 })], "nodes.c.listen", "backlog");
 refused(
   "a port range upside down",

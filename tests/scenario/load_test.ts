@@ -120,6 +120,24 @@ Deno.test("a run of more simulated time than there is, is refused", () => {
   );
 });
 
+Deno.test("what the network would refuse, the schema refuses with its line and column", () => {
+  const load = "kind: hold, from: clients, to: server:443, connections: 1_000, hold: forever";
+  const exchange = load.replace("hold,", "request-response,");
+  for (
+    const [field, expected] of [
+      ["requests: 0", "requests is 0: expected a whole number from 1 to 134217727."],
+      ["request: 0", "request is 0: expected bytes such as 1500 or 64KiB, at least 1, at most 2147483647."],
+      ["reply: 4GiB", 'reply is "4GiB": expected bytes such as 1500 or 64KiB, at most 2147483647.'],
+    ]
+  ) {
+    assertStringIncludes(spoilt(load, `${exchange}, ${field}`), `workloads[0].${expected}`);
+  }
+  assertStringIncludes(
+    spoilt("port: 80, ", "port: 80, service: { kind: respond, request: 0 }, "),
+    "a.yaml:6:109: nodes.server.listen[1].service.request is 0: expected",
+  );
+});
+
 Deno.test("an unknown kind is answered with those that exist", () => {
   assertEquals(
     spoilt("{ kind: router }", "{ kind: ruter }"),
