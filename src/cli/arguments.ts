@@ -44,7 +44,7 @@ export const HELP = `Runs a scenario packet by packet and says which limit bound
 
 Usage: deno task simulate FILE [flags]
 
-FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). The README has the format on one screen.
+FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). Its format: docs/scenario.md.
 
   --seed N           random numbers follow from N instead of the scenario's seed
   --set PATH=VALUE   change one field of the scenario, as often as you like:

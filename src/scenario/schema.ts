@@ -230,7 +230,7 @@ const workload = {
   connections: f.whole(1).describe("Connections in all."),
   arrivals: arrivalsSchema.optional().describe("When they begin. Default at once, at time 0."),
   hold: f.durationOr("forever", Infinity).optional().describe(
-    "How long a connection stays open after its work. Default forever for kind hold, else 0s.",
+    "How long a connection stays open after its work. Default forever for the kinds hold and torrent, else 0s.",
   ),
   holdDistribution: f.choice(["fixed", "exponential"]).optional().describe("Of the holding times. Default fixed."),
   close: f.choice(["client", "server", "both", "none"]).optional().describe("Who closes first. Default client."),
