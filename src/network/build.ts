@@ -63,6 +63,7 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
       firstRank: population.firstRank,
       maxFiles: hostOptions(population)?.maxFiles ?? Infinity,
       memoryBytes: hostOptions(population)?.memoryBytes ?? Infinity,
+      peakFiles: 0,
     })),
   });
   const nat = new NatTables({ packets, addresses, seed, sessionCapacity: capacity.sessions, clock });

@@ -155,21 +155,14 @@ function addGateways(s: Partition, byKey: Map<string, LimitReport>): void {
 
 /** Files and memory, where they are limited. */
 function addBudgets(s: Partition, byKey: Map<string, LimitReport>): void {
-  for (const population of s.nodes.populations) {
-    if (population.maxFiles === Infinity && population.memoryBytes === Infinity) continue;
-    for (let i = 0; i < population.count; i++) {
-      const node = population.firstRow + i;
-      const files = s.nodes.words[node * NODE.STRIDE + NODE.FILES];
-      const quiet = { firstNs: -1, refused: 0 };
-      if (population.maxFiles !== Infinity) {
-        const detail = "open sockets";
-        merge(byKey, "files", population.name, { used: files, capacity: population.maxFiles, detail, ...quiet });
-      }
-      if (population.memoryBytes !== Infinity) {
-        const used = files * s.profiles.get(s.hosts.profileOf(node)).bytesPerSocket;
-        const detail = "bytes of sockets";
-        merge(byKey, "memory", population.name, { used, capacity: population.memoryBytes, detail, ...quiet });
-      }
+  for (const { name, firstRow, maxFiles, memoryBytes, peakFiles } of s.nodes.populations) {
+    const quiet = { firstNs: -1, refused: 0 };
+    if (maxFiles !== Infinity) {
+      merge(byKey, "files", name, { used: peakFiles, capacity: maxFiles, detail: "open sockets", ...quiet });
+    }
+    if (memoryBytes !== Infinity) {
+      const used = peakFiles * s.profiles.get(s.hosts.profileOf(firstRow)).bytesPerSocket;
+      merge(byKey, "memory", name, { used, capacity: memoryBytes, detail: "bytes of sockets", ...quiet });
     }
   }
 }
@@ -179,14 +172,15 @@ function addListeners(s: Partition, byKey: Map<string, LimitReport>): void {
     const population = s.nodes.populations[s.nodes.words[use.host * NODE.STRIDE + NODE.POPULATION]];
     merge(byKey, "accept-queue", population.name, {
       used: use.acceptPeak,
-      capacity: use.backlog,
+      // As Linux: a queue is full when it is longer than the backlog.
+      capacity: use.backlog + 1,
       firstNs: use.acceptFirstNs,
       refused: use.acceptOverflows,
       detail: `connections waiting for accept on port ${use.port}`,
     });
     merge(byKey, "syn-queue", population.name, {
       used: use.synPeak,
-      capacity: use.backlog,
+      capacity: Math.max(1, use.backlog),
       firstNs: use.synFirstNs,
       refused: use.synOverflows,
       detail: `half-open connections on port ${use.port}`,

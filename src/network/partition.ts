@@ -212,7 +212,7 @@ export class Partition implements UdpRuntime {
     if (acceptQueueLength(this.tcp, listener) === 0) return 0;
     if (this.#refusesSocket(node) !== 0) return -ERRNO.EMFILE;
     const c = accept(this.tcp, listener);
-    if (c > 0) this.nodes.words[node * NODE_STRIDE + FILES]++;
+    if (c > 0) this.#takeFile(node);
     return c;
   }
 
@@ -233,8 +233,6 @@ export class Partition implements UdpRuntime {
   ): number {
     const stats = this.stats;
     stats.attempted++;
-    const nodes = this.nodes.words;
-    const at = node * NODE_STRIDE;
     let c = this.#refusesSocket(node);
     if (c === 0) {
       const source = local === 0 ? this.sourceFor(node, remote) : local;
@@ -244,7 +242,7 @@ export class Partition implements UdpRuntime {
       if (c === -ERRNO.EADDRNOTAVAIL && localPort === 0) this.limits.portsRefused(this, node, remote, remotePort);
     }
     if (c < 0) stats.failed[-c]++;
-    else nodes[at + FILES]++;
+    else this.#takeFile(node);
     return c;
   }
 
@@ -266,7 +264,7 @@ export class Partition implements UdpRuntime {
   openDatagram(node: number, app: number): number {
     const refused = this.#refusesSocket(node);
     if (refused !== 0) return refused;
-    this.nodes.words[node * NODE_STRIDE + FILES]++;
+    this.#takeFile(node);
     return this.udp.open(node, app);
   }
 
@@ -320,7 +318,7 @@ export class Partition implements UdpRuntime {
     if (refused !== 0) return refused;
     const listener = listen(this.tcp, node, local, port, { backlog, app });
     if (listener >= 0) {
-      this.nodes.words[node * NODE_STRIDE + FILES]++;
+      this.#takeFile(node);
       this.listeners.push(listener);
     }
     return listener;
@@ -339,6 +337,14 @@ export class Partition implements UdpRuntime {
   /** See {@linkcode UdpRuntime}. */
   hasAddress(node: number, address: number): boolean {
     return this.isOwn(node, address);
+  }
+
+  /** The node has one more socket open. */
+  #takeFile(node: number): void {
+    const at = node * NODE_STRIDE;
+    const files = ++this.nodes.words[at + FILES];
+    const population = this.nodes.populations[this.nodes.words[at + POPULATION]];
+    if (files > population.peakFiles) population.peakFiles = files;
   }
 
   /** A file descriptor of the node is free again: those that wait for one may try. */

@@ -68,6 +68,8 @@ export interface Population {
   maxFiles: number;
   /** Memory for sockets at most for each member, bytes. */
   memoryBytes: number;
+  /** Most sockets that a member has had open at once. */
+  peakFiles: number;
 }
 
 const { RANK, POPULATION, ADDRESS, FLAGS, STRIDE } = NODE;

@@ -13,9 +13,12 @@ export interface LimitReport {
   limit: LimitName;
   /** The node or population. */
   node: string;
-  /** Most ever used at once (of the fullest member, and of the fullest destination for `ports`). */
+  /**
+   * Most ever used at once, of the fullest member. For `ports`, those towards the fullest destination: all of them if
+   * one was refused, else those in use at the end (TIME_WAIT included).
+   */
   used: number;
-  /** What there is. */
+  /** What there is. An accept queue holds one more than the backlog, as Linux's. */
   capacity: number;
   /** When it first refused something, s of simulated time; null if never. */
   firstHitSeconds: number | null;

@@ -157,3 +157,25 @@ Deno.test("a link's queue of bytes is never reported fuller than full", () => {
   const link = limit(simulation, "link", "clients");
   assert(link.used > 13_500 && link.used <= 15_000 && link.refused > 0);
 });
+
+Deno.test("files and memory are reported as they were used at most, not as they are at the end", () => {
+  const simulation = run({
+    clients: { count: 1, maxFiles: 50, memoryBytes: 1e6, profile: { bytesPerSocket: 1000 } },
+    workload: { connections: 30, kind: "request-response", close: "client" },
+  });
+  assertEquals([limit(simulation, "files", "clients").used, limit(simulation, "memory", "clients").used], [30, 30_000]);
+});
+
+Deno.test("no queue was ever longer than its capacity: an accept queue holds its backlog and one more", () => {
+  for (const backlog of [0, 1, 4]) {
+    const simulation = run({
+      server: { listen: [{ port: 80, backlog, acceptIntervalNs: 1e9 }] },
+      workload: { connections: 30, arrivals: { kind: "rate", perSecond: 20 } },
+      untilNs: 60e9,
+    });
+    const queues = [limit(simulation, "accept-queue", "server"), limit(simulation, "syn-queue", "server")];
+    assertEquals(queues.map((queue) => queue.capacity), [backlog + 1, Math.max(1, backlog)]);
+    assert(queues.every((queue) => queue.used <= queue.capacity));
+    assertEquals(queues[0].used, queues[0].capacity);
+  }
+});
