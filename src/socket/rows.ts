@@ -4,6 +4,7 @@
  * @module
  */
 import { FLAG, LISTENER, TCB } from "../tcp/state/tcb.ts";
+import { listenerInfo } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
 
 /** The node that a connection belongs to. */
@@ -49,19 +50,16 @@ export interface ListenerUse {
 
 /** Reads a listener's counters. */
 export function listenerUse(tcp: TcpStack, listener: number): ListenerUse {
-  const words = tcp.listeners.words;
-  const at = listener * LISTENER.STRIDE;
-  const time = (count: number, high: number, low: number) =>
-    words[at + count] === 0 ? -1 : words[at + high] * 2 ** 30 + words[at + low];
+  const info = listenerInfo(tcp, listener);
   return {
-    host: words[at + LISTENER.HOST],
-    port: words[at + LISTENER.PORT],
-    backlog: words[at + LISTENER.BACKLOG],
-    acceptPeak: words[at + LISTENER.PEAKS] >>> 16,
-    acceptOverflows: words[at + LISTENER.ACCEPT_OVERFLOWS] >>> 0,
-    acceptFirstNs: time(LISTENER.ACCEPT_OVERFLOWS, LISTENER.ACCEPT_FIRST_HIGH, LISTENER.ACCEPT_FIRST_LOW),
-    synPeak: words[at + LISTENER.PEAKS] & 0xffff,
-    synOverflows: words[at + LISTENER.SYN_OVERFLOWS] >>> 0,
-    synFirstNs: time(LISTENER.SYN_OVERFLOWS, LISTENER.SYN_FIRST_HIGH, LISTENER.SYN_FIRST_LOW),
+    host: info.host,
+    port: info.port,
+    backlog: info.backlog,
+    acceptPeak: info.peakAcceptQueue,
+    acceptOverflows: info.acceptOverflows >>> 0,
+    acceptFirstNs: info.firstAcceptOverflowNs,
+    synPeak: info.peakSynQueue,
+    synOverflows: info.synOverflows >>> 0,
+    synFirstNs: info.firstSynOverflowNs,
   };
 }

@@ -4,15 +4,7 @@ import { captureName, Captures } from "../../src/cli/capture.ts";
 import { parseFilter } from "../../src/cli/filter.ts";
 import { PCAP_NANOSECOND_MAGIC } from "../../src/wire/pcap.ts";
 import { seenPacket } from "./sample_packet.ts";
-
-function inDirectory(action: (directory: string) => void): void {
-  const directory = Deno.makeTempDirSync();
-  try {
-    action(directory);
-  } finally {
-    Deno.removeSync(directory, { recursive: true });
-  }
-}
+import { inDirectory } from "./spawn.ts";
 
 const names = (directory: string) => [...Deno.readDirSync(directory)].map((entry) => entry.name).toSorted();
 

@@ -1,15 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { InputError } from "../../src/base/errors.ts";
 import { pathFromInvocation, readScenarioText } from "../../src/cli/files.ts";
-
-function inDirectory(action: (directory: string) => void): void {
-  const directory = Deno.makeTempDirSync();
-  try {
-    action(directory);
-  } finally {
-    Deno.removeSync(directory, { recursive: true });
-  }
-}
+import { inDirectory } from "./spawn.ts";
 
 function refuses(file: string, reason: string): void {
   const error = assertThrows(() => readScenarioText(file), InputError);

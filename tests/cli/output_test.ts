@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { InputError } from "../../src/base/errors.ts";
 import { GrowingFiles, LineWriter, ReaderGone, writeAll } from "../../src/cli/output.ts";
+import { inDirectory } from "./spawn.ts";
 
 /** A stream that takes at most `most` bytes at a time. */
 function sink(most: number) {
@@ -52,15 +53,6 @@ Deno.test("lines are gathered until they are flushed", () => {
   lines.flush();
   assertEquals(stream.text(), "one\ntwo\n");
 });
-
-function inDirectory(action: (directory: string) => void): void {
-  const directory = Deno.makeTempDirSync();
-  try {
-    action(directory);
-  } finally {
-    Deno.removeSync(directory, { recursive: true });
-  }
-}
 
 const names = (directory: string) => [...Deno.readDirSync(directory)].map((entry) => entry.name).toSorted();
 

@@ -34,7 +34,7 @@ export async function simulate(args: readonly string[], cwd?: string): Promise<O
 }
 
 /** A temporary directory for `action`, removed afterwards. */
-export async function inDirectory(action: (directory: string) => Promise<void>): Promise<void> {
+export async function inDirectory(action: (directory: string) => void | Promise<void>): Promise<void> {
   const directory = Deno.makeTempDirSync();
   try {
     await action(directory);

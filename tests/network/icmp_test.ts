@@ -16,20 +16,23 @@ function narrow(mtu: number, family: 4 | 6, reverse?: { mtu: number }): Step[] {
   ];
 }
 
+/** So many bytes each way on each of some connections. */
+const exchange = (connections: number, bytes: number): Step => (n) =>
+  n.workload({
+    name: "w",
+    kind: "request-response",
+    from: ["a"],
+    to: ["b:80"],
+    connections,
+    requestBytes: bytes,
+    replyBytes: bytes,
+  });
+
 for (const [mtu, family] of [[576, 4], [1000, 4], [1280, 4], [1280, 6], [1400, 6]] as const) {
   Deno.test(`data flows both ways through a middle link of ${mtu} bytes, over IPv${family}`, () => {
     const simulation = built([
       ...narrow(mtu, family),
-      (n) =>
-        n.workload({
-          name: "w",
-          kind: "request-response",
-          from: ["a"],
-          to: ["b:80"],
-          connections: 3,
-          requestBytes: 50_000,
-          replyBytes: 50_000,
-        }),
+      exchange(3, 50_000),
     ]);
     const seen = watch(simulation);
     simulation.run({ untilNs: 10e9 });
@@ -48,16 +51,7 @@ for (const [mtu, family] of [[576, 4], [1000, 4], [1280, 4], [1280, 6], [1400, 6
 Deno.test("an MTU of one direction limits that direction alone", () => {
   const simulation = built([
     ...narrow(1500, 4, { mtu: 800 }),
-    (n) =>
-      n.workload({
-        name: "w",
-        kind: "request-response",
-        from: ["a"],
-        to: ["b:80"],
-        connections: 1,
-        requestBytes: 20_000,
-        replyBytes: 20_000,
-      }),
+    exchange(1, 20_000),
   ]);
   const seen = watch(simulation);
   simulation.run({ untilNs: 10e9 });

@@ -2,28 +2,18 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { ERRNO } from "../../src/base/errors.ts";
 import { RowPool } from "../../src/store/rows.ts";
-import { Demux, TUPLE, TUPLE_KIND } from "../../src/transport/demux.ts";
+import { Demux, TUPLE_KIND } from "../../src/transport/demux.ts";
+import { makeTupleRow } from "./port_world.ts";
 
 function pools(): RowPool[] {
   return [new RowPool({ strideWords: 16 }), new RowPool({ strideWords: 8 }), new RowPool({ strideWords: 4 })];
-}
-
-function makeRow(demux: Demux, kind: number, host: number, local: number, remote: number, ports: number): number {
-  const pool = demux.poolOf(kind);
-  const row = pool.allocate();
-  const at = row * pool.strideWords;
-  pool.words[at + TUPLE.LOCAL] = local;
-  pool.words[at + TUPLE.REMOTE] = remote;
-  pool.words[at + TUPLE.PORTS] = ports;
-  pool.words[at + TUPLE.HOST] = host;
-  return row << 2 | kind;
 }
 
 Deno.test("a tuple is found by all of its parts and by the host, whatever the kind of its row", () => {
   const demux = new Demux({ pools: pools() });
   for (const kind of Object.values(TUPLE_KIND)) {
     const ports = (40000 + kind) << 16 | 80;
-    const value = makeRow(demux, kind, 1, 256, 512, ports);
+    const value = makeTupleRow(demux, kind, 1, 256, 512, ports);
     assertEquals(demux.find(1, 256, 512, ports), 0);
     demux.insert(1, 256, 512, ports, value);
     assertEquals(demux.find(1, 256, 512, ports), value);
@@ -38,9 +28,9 @@ Deno.test("a tuple is found by all of its parts and by the host, whatever the ki
 Deno.test("a TIME-WAIT row takes a connection's place without moving the tuple", () => {
   const demux = new Demux({ pools: pools() });
   const ports = 0xffff << 16 | 443;
-  const connection = makeRow(demux, TUPLE_KIND.CONNECTION, 9, 1, 2, ports);
+  const connection = makeTupleRow(demux, TUPLE_KIND.CONNECTION, 9, 1, 2, ports);
   demux.insert(9, 1, 2, ports, connection);
-  const waiting = makeRow(demux, TUPLE_KIND.TIME_WAIT, 9, 1, 2, ports);
+  const waiting = makeTupleRow(demux, TUPLE_KIND.TIME_WAIT, 9, 1, 2, ports);
   demux.replace(9, 1, 2, ports, connection, waiting);
   assertEquals(demux.find(9, 1, 2, ports), waiting);
   demux.remove(9, 1, 2, ports, waiting);
@@ -59,7 +49,7 @@ Deno.test("the table agrees with a map of strings under any sequence of insertio
       const known = model.get(key);
       assertEquals(demux.find(host, local, remote, ports), known ?? 0);
       if (known === undefined) {
-        const value = makeRow(demux, kind, host, local, remote, ports);
+        const value = makeTupleRow(demux, kind, host, local, remote, ports);
         demux.insert(host, local, remote, ports, value);
         model.set(key, value);
       } else {

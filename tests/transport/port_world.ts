@@ -42,7 +42,7 @@ export class PortWorld {
   }
 
   insert(host: number, local: number, remote: number, ports: number, kind: number = TUPLE_KIND.CONNECTION): Connection {
-    const value = this.#row(host, local, remote, ports, kind);
+    const value = makeTupleRow(this.demux, kind, host, local, remote, ports);
     this.demux.insert(host, local, remote, ports, value);
     return { host, local, remote, ports, value };
   }
@@ -51,7 +51,7 @@ export class PortWorld {
   wait(connection: Connection): void {
     const { host, local, remote, ports, value } = connection;
     if ((value & 3) === TUPLE_KIND.TIME_WAIT) return;
-    const waiting = this.#row(host, local, remote, ports, TUPLE_KIND.TIME_WAIT);
+    const waiting = makeTupleRow(this.demux, TUPLE_KIND.TIME_WAIT, host, local, remote, ports);
     this.demux.replace(host, local, remote, ports, value, waiting);
     this.demux.poolOf(0).release(value >>> 2);
     connection.value = waiting;
@@ -69,20 +69,28 @@ export class PortWorld {
     row[HOST.CROWDED] = 0;
     return row;
   }
-
-  #row(host: number, local: number, remote: number, ports: number, kind: number): number {
-    const pool = this.demux.poolOf(kind);
-    const row = pool.allocate();
-    const at = row * pool.strideWords;
-    pool.words[at + TUPLE.LOCAL] = local;
-    pool.words[at + TUPLE.REMOTE] = remote;
-    pool.words[at + TUPLE.PORTS] = ports;
-    pool.words[at + TUPLE.HOST] = host;
-    return row << 2 | kind;
-  }
 }
 
 /** A profile with a range of `size` ports from `low`. */
 export function rangeProfile(portAllocation: PortAllocation, low: number, size: number, changes = {}): Profile {
   return makeProfile({ ephemeralPortLow: low, ephemeralPortHigh: low + size - 1, portAllocation, ...changes });
+}
+
+/** A row of a kind with its tuple; returns its reference, not yet in the table. */
+export function makeTupleRow(
+  demux: Demux,
+  kind: number,
+  host: number,
+  local: number,
+  remote: number,
+  ports: number,
+): number {
+  const pool = demux.poolOf(kind);
+  const row = pool.allocate();
+  const at = row * pool.strideWords;
+  pool.words[at + TUPLE.LOCAL] = local;
+  pool.words[at + TUPLE.REMOTE] = remote;
+  pool.words[at + TUPLE.PORTS] = ports;
+  pool.words[at + TUPLE.HOST] = host;
+  return row << 2 | kind;
 }

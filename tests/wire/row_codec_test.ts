@@ -20,7 +20,7 @@ import {
   buildRow,
   fromHex,
   rowContent,
-  type RowSpec,
+  SYN_ROW,
   type World,
   world,
 } from "./support/rows.ts";
@@ -36,25 +36,6 @@ function decoded(w: World, bytes: Uint8Array): number {
   if (isWireError(p)) throw new Error(p.message);
   return p;
 }
-
-const SPEC: RowSpec = {
-  source: parseAddress("10.0.0.2"),
-  destination: parseAddress("192.0.2.1"),
-  ports: (32768 << 16 | 443) >>> 0,
-  sequence: 123,
-  acknowledgement: 0,
-  control: PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT | TCP_FLAG.SYN | CONTROL.DONT_FRAGMENT,
-  window: 64240,
-  ttl: 64,
-  trafficClass: 0,
-  length: 0,
-  timestampValue: 1,
-  timestampEcho: 0,
-  mss: 1460,
-  windowScale: 7,
-  urgent: 0,
-  sack: [],
-};
 
 Deno.test("a row survives encoding and decoding, and packetBytes is what was encoded", () => {
   fc.assert(
@@ -108,25 +89,25 @@ Deno.test("the row encoder and the header codecs agree on every field", () => {
 Deno.test("a SYN's options stand in Linux's order: MSS, SACK-permitted, timestamps, NOP, window scale", () => {
   const w = world();
   const all = CONTROL.HAS_MSS | CONTROL.HAS_SACK_PERMITTED | CONTROL.HAS_TIMESTAMPS | CONTROL.HAS_WINDOW_SCALE;
-  const p = buildRow(w, { ...SPEC, control: SPEC.control | all });
+  const p = buildRow(w, { ...SYN_ROW, control: SYN_ROW.control | all });
   assertEquals(encoded(w, p).slice(40), fromHex("020405b4 0402080a 00000001 00000000 01030307"));
-  const noSack = buildRow(w, { ...SPEC, control: SPEC.control | all & ~CONTROL.HAS_SACK_PERMITTED });
+  const noSack = buildRow(w, { ...SYN_ROW, control: SYN_ROW.control | all & ~CONTROL.HAS_SACK_PERMITTED });
   assertEquals(encoded(w, noSack).slice(40), fromHex("020405b4 0101080a 00000001 00000000 01030307"));
-  const noTimestamps = buildRow(w, { ...SPEC, control: SPEC.control | all & ~CONTROL.HAS_TIMESTAMPS });
+  const noTimestamps = buildRow(w, { ...SYN_ROW, control: SYN_ROW.control | all & ~CONTROL.HAS_TIMESTAMPS });
   assertEquals(encoded(w, noTimestamps).slice(40), fromHex("020405b4 01010402 01030307"));
 });
 
 Deno.test("other segments carry NOP NOP TS and NOP NOP SACK, and no more blocks than 40 bytes hold", () => {
   const w = world();
   const control = PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT | TCP_FLAG.ACK | CONTROL.HAS_TIMESTAMPS | CONTROL.HAS_SACK;
-  const p = buildRow(w, { ...SPEC, control, sack: [1, 2, 3, 4, 5, 6, 7, 8] });
+  const p = buildRow(w, { ...SYN_ROW, control, sack: [1, 2, 3, 4, 5, 6, 7, 8] });
   const bytes = encoded(w, p);
   assertEquals(
     bytes.slice(40),
     fromHex("0101080a 00000001 00000000 0101051a 00000001 00000002 00000003 00000004 00000005 00000006"),
   );
   assertEquals(packetBytes(w.pool, p, false), bytes.length);
-  const none = buildRow(w, { ...SPEC, control, sack: [] });
+  const none = buildRow(w, { ...SYN_ROW, control, sack: [] });
   w.pool.extraOf(none);
   assertEquals(encoded(w, none).length, 20 + 20 + 12);
   assertEquals(packetBytes(w.pool, none, false), 20 + 20 + 12);
@@ -135,13 +116,13 @@ Deno.test("other segments carry NOP NOP TS and NOP NOP SACK, and no more blocks 
 Deno.test("virtual payload begins at the sequence number, and one later behind a SYN", () => {
   const w = world();
   const plain = buildRow(w, {
-    ...SPEC,
+    ...SYN_ROW,
     control: PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT,
     sequence: 0xfffffffe,
     length: 4,
   });
   assertEquals([...encoded(w, plain).slice(40)], [0xfffffffe, 0xffffffff, 0, 1].map(virtualByte));
-  const syn = buildRow(w, { ...SPEC, sequence: 10, length: 2 });
+  const syn = buildRow(w, { ...SYN_ROW, sequence: 10, length: 2 });
   assertEquals([...encoded(w, syn).slice(40)], [11, 12].map(virtualByte));
 });
 
@@ -149,7 +130,7 @@ Deno.test("real payload equal to the virtual pattern comes back virtual", () => 
   const w = world();
   const payload = Uint8Array.from({ length: 100 }, (_, i) => virtualByte(i));
   const control = PROTOCOL.UDP << CONTROL.PROTOCOL_SHIFT;
-  const p = buildRow(w, { ...SPEC, control: control | CONTROL.REAL_PAYLOAD, length: 100, payload });
+  const p = buildRow(w, { ...SYN_ROW, control: control | CONTROL.REAL_PAYLOAD, length: 100, payload });
   const q = decoded(w, encoded(w, p));
   assertEquals(w.pool.rows.words[q * PACKET.STRIDE + PACKET.CONTROL], control);
   assertEquals(w.pool.rows.words[q * PACKET.STRIDE + PACKET.EXTRA], 0);
@@ -158,16 +139,16 @@ Deno.test("real payload equal to the virtual pattern comes back virtual", () => 
 Deno.test("a computed UDP checksum of 0 is sent as 0xffff, and IPv6 refuses 0", () => {
   const w = world();
   const control = PROTOCOL.UDP << CONTROL.PROTOCOL_SHIFT;
-  const clean = encoded(w, buildRow(w, { ...SPEC, control, ports: 0 }));
+  const clean = encoded(w, buildRow(w, { ...SYN_ROW, control, ports: 0 }));
   // With the checksum itself as source port, the sum becomes 0xffff and its complement 0.
   const ports = ((clean[26] << 8 | clean[27]) << 16) >>> 0;
-  const bytes = encoded(w, buildRow(w, { ...SPEC, control, ports }));
+  const bytes = encoded(w, buildRow(w, { ...SYN_ROW, control, ports }));
   assertEquals([...bytes.slice(26, 28)], [0xff, 0xff]);
   decoded(w, bytes);
   bytes[26] = bytes[27] = 0;
   decoded(w, bytes);
   const six = { source: parseAddress("2001:db8::1"), destination: parseAddress("2001:db8::2") };
-  const bytes6 = encoded(w, buildRow(w, { ...SPEC, ...six, control }));
+  const bytes6 = encoded(w, buildRow(w, { ...SYN_ROW, ...six, control }));
   bytes6[46] = bytes6[47] = 0;
   const refused = decodePacket(w.pool, w.addresses, bytes6);
   assert(isWireError(refused));
@@ -223,7 +204,7 @@ Deno.test("a flipped bit anywhere in TCP or in the IPv4 header fails a checksum"
 
 Deno.test("without verification a corrupted payload is decoded as it came", () => {
   const w = world();
-  const p = buildRow(w, { ...SPEC, length: 10 });
+  const p = buildRow(w, { ...SYN_ROW, length: 10 });
   w.pool.rows.words[p * PACKET.STRIDE + PACKET.CORRUPT] = 1 + 49 * 8;
   const q = decodePacket(w.pool, w.addresses, encoded(w, p), { verifyChecksums: false });
   assert(!isWireError(q));
@@ -264,11 +245,11 @@ Deno.test("random, truncated and mutated bytes never throw, and what is refused 
 
 Deno.test("an ICMP error quotes the packet at fault: its header and 8 bytes, with its TTL and total length", () => {
   const w = world();
-  const offending = buildRow(w, { ...SPEC, length: 1000, ttl: 0 });
+  const offending = buildRow(w, { ...SYN_ROW, length: 1000, ttl: 0 });
   const error = buildRow(w, {
-    ...SPEC,
+    ...SYN_ROW,
     source: parseAddress("198.51.100.1"),
-    destination: SPEC.source,
+    destination: SYN_ROW.source,
     ports: (3 << 24 | 4 << 16) >>> 0,
     sequence: 1400,
     control: PROTOCOL.ICMP << CONTROL.PROTOCOL_SHIFT,
@@ -284,7 +265,7 @@ Deno.test("an ICMP error quotes the packet at fault: its header and 8 bytes, wit
   const quoted = w.pool.extras.words.subarray(extra, extra + EXTRA.STRIDE);
   assertEquals(w.addresses.toText(quoted[EXTRA.QUOTED_SRC]), "10.0.0.2");
   assertEquals(w.addresses.toText(quoted[EXTRA.QUOTED_DST]), "192.0.2.1");
-  assertEquals(quoted[EXTRA.QUOTED_PORTS] >>> 0, SPEC.ports);
+  assertEquals(quoted[EXTRA.QUOTED_PORTS] >>> 0, SYN_ROW.ports);
   assertEquals(quoted[EXTRA.QUOTED_SEQ], 123);
   assertEquals(quoted[EXTRA.QUOTED_LENGTH], 1000);
 });
@@ -293,9 +274,9 @@ Deno.test("a quoted packet's options count in its total length", () => {
   const w = world();
   const flags = CONTROL.HAS_TIMESTAMPS | CONTROL.HAS_MSS | CONTROL.HAS_SACK_PERMITTED | CONTROL.HAS_WINDOW_SCALE;
   const six = { source: parseAddress("2001:db8::1"), destination: parseAddress("2001:db8::2") };
-  const offending = buildRow(w, { ...SPEC, ...six, control: SPEC.control | flags, length: 7 });
+  const offending = buildRow(w, { ...SYN_ROW, ...six, control: SYN_ROW.control | flags, length: 7 });
   const error = buildRow(w, {
-    ...SPEC,
+    ...SYN_ROW,
     ...six,
     ports: 1 << 24,
     sequence: 0,
@@ -312,7 +293,7 @@ Deno.test("an ICMP error whose quote is too short is refused", () => {
   fc.assert(fc.property(fc.integer({ min: 0, max: 27 }), (length) => {
     const w = world();
     const control = PROTOCOL.ICMP << CONTROL.PROTOCOL_SHIFT;
-    const bytes = encoded(w, buildRow(w, { ...SPEC, control, ports: 11 << 24, length, window: 0 }));
+    const bytes = encoded(w, buildRow(w, { ...SYN_ROW, control, ports: 11 << 24, length, window: 0 }));
     assert(isWireError(decodePacket(w.pool, w.addresses, bytes)));
   }));
 });
@@ -335,7 +316,7 @@ Deno.test("fragments, extension headers and foreign protocols are refused by nam
     const result = decodePacket(w.pool, w.addresses, bytes, { verifyChecksums: false });
     return isWireError(result) ? `${result.layer} ${result.code}` : "accepted";
   };
-  const four = encoded(w, buildRow(w, SPEC));
+  const four = encoded(w, buildRow(w, SYN_ROW));
   assertEquals(code(four), "accepted");
   assertEquals(code(four.with(6, 0x20)), "ipv4 fragment");
   assertEquals(code(four.with(9, 47)), "ipv4 unsupported");
@@ -344,20 +325,20 @@ Deno.test("fragments, extension headers and foreign protocols are refused by nam
   assertEquals(code(four.slice(0, 39)), "ipv4 truncated");
   assertEquals(code(new Uint8Array()), "ip truncated");
   const six = { source: parseAddress("2001:db8::1"), destination: parseAddress("2001:db8::2") };
-  assertEquals(code(encoded(w, buildRow(w, { ...SPEC, ...six })).with(6, 0)), "ipv6 unsupported");
-  const udp = encoded(w, buildRow(w, { ...SPEC, control: PROTOCOL.UDP << CONTROL.PROTOCOL_SHIFT, length: 9 }));
+  assertEquals(code(encoded(w, buildRow(w, { ...SYN_ROW, ...six })).with(6, 0)), "ipv6 unsupported");
+  const udp = encoded(w, buildRow(w, { ...SYN_ROW, control: PROTOCOL.UDP << CONTROL.PROTOCOL_SHIFT, length: 9 }));
   assertEquals(code(udp.with(25, 16)), "udp length");
 });
 
 Deno.test("a row that cannot stand on a wire is a RangeError, and so is a buffer too short", () => {
   const w = world();
-  const mixed = buildRow(w, { ...SPEC, destination: parseAddress("2001:db8::2") });
+  const mixed = buildRow(w, { ...SYN_ROW, destination: parseAddress("2001:db8::2") });
   assertThrows(() => encoded(w, mixed), RangeError, "different address families");
-  const foreign = buildRow(w, { ...SPEC, control: PROTOCOL.ICMPV6 << CONTROL.PROTOCOL_SHIFT });
+  const foreign = buildRow(w, { ...SYN_ROW, control: PROTOCOL.ICMPV6 << CONTROL.PROTOCOL_SHIFT });
   assertThrows(() => encoded(w, foreign), RangeError, "protocol 58");
-  const long = buildRow(w, { ...SPEC, length: 65_496 });
+  const long = buildRow(w, { ...SYN_ROW, length: 65_496 });
   assertThrows(() => encoded(w, long), RangeError, "longer");
-  const good = buildRow(w, SPEC);
+  const good = buildRow(w, SYN_ROW);
   assertThrows(() => encodePacket(w.pool, w.addresses, good, new Uint8Array(39)), RangeError, "40 bytes");
 });
 
@@ -372,17 +353,17 @@ Deno.test("encoding UDP rows of any length keeps the datagram's length in step",
 
 Deno.test("a flipped bit past the packet's end, as after a shorter rewriting, wraps", () => {
   const w = world();
-  const p = buildRow(w, SPEC);
+  const p = buildRow(w, SYN_ROW);
   w.pool.rows.words[p * PACKET.STRIDE + PACKET.CORRUPT] = 1 + 40 * 8 + 8;
   assertEquals(encoded(w, p)[1], 0x80);
 });
 
 /** An ICMP error about a SYN with data and options, that quotes `transport` bytes of it. */
 function quoting(w: World, transport: number): Uint8Array {
-  const control = SPEC.control | CONTROL.HAS_MSS | CONTROL.HAS_TIMESTAMPS;
-  const offending = buildRow(w, { ...SPEC, control, sequence: 1000, length: 50 });
+  const control = SYN_ROW.control | CONTROL.HAS_MSS | CONTROL.HAS_TIMESTAMPS;
+  const offending = buildRow(w, { ...SYN_ROW, control, sequence: 1000, length: 50 });
   const header = { control: PROTOCOL.ICMP << CONTROL.PROTOCOL_SHIFT, ports: 11 << 24, sequence: 0, window: 0 };
-  const error = buildRow(w, { ...SPEC, ...header });
+  const error = buildRow(w, { ...SYN_ROW, ...header });
   quotePacket(w.pool, error, offending, false);
   w.pool.rows.words[error * PACKET.STRIDE + PACKET.LENGTH] = 20 + transport;
   return encoded(w, error);
@@ -396,8 +377,8 @@ Deno.test("a long quote tells flags, window and data length apart from options, 
   const extra = w.pool.rows.words[decoded(w, bytes) * PACKET.STRIDE + PACKET.EXTRA] * EXTRA.STRIDE;
   const quoted = w.pool.extras.words.subarray(extra, extra + EXTRA.STRIDE);
   assertEquals(quoted[EXTRA.QUOTED_LENGTH], 50);
-  assertEquals(quoted[EXTRA.QUOTED_CONTROL], SPEC.control);
-  assertEquals(quoted[EXTRA.QUOTED_WINDOW_TTL_TOS] >>> 16, SPEC.window);
+  assertEquals(quoted[EXTRA.QUOTED_CONTROL], SYN_ROW.control);
+  assertEquals(quoted[EXTRA.QUOTED_WINDOW_TTL_TOS] >>> 16, SYN_ROW.window);
 });
 
 Deno.test("a quoted fragment without its transport header is refused", () => {

@@ -3,29 +3,12 @@ import fc from "fast-check";
 import { parseAddress } from "../../src/base/address.ts";
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../../src/wire/packet.ts";
 import { formatPacket } from "../../src/wire/tcpdump.ts";
-import { anyRow, buildRow, type RowSpec, world } from "./support/rows.ts";
+import { anyRow, buildRow, type RowSpec, SYN_ROW, world } from "./support/rows.ts";
 
 const TCP = PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT;
 const { HAS_MSS, HAS_SACK, HAS_SACK_PERMITTED, HAS_TIMESTAMPS, HAS_WINDOW_SCALE } = CONTROL;
 
-const BASE: RowSpec = {
-  source: parseAddress("10.0.0.2"),
-  destination: parseAddress("192.0.2.1"),
-  ports: (32768 << 16 | 443) >>> 0,
-  sequence: 123,
-  acknowledgement: 0,
-  control: TCP,
-  window: 64240,
-  ttl: 64,
-  trafficClass: 0,
-  length: 0,
-  timestampValue: 1,
-  timestampEcho: 0,
-  mss: 1460,
-  windowScale: 7,
-  urgent: 0,
-  sack: [],
-};
+const BASE: RowSpec = { ...SYN_ROW, control: TCP };
 const SIX = { source: parseAddress("2001:db8::2"), destination: parseAddress("2001:db8:1::80") };
 
 /** The line of a packet, without its time. */

@@ -1,7 +1,8 @@
 /** Packet rows for property tests: described as plain values, built into a pool, read back for comparison. */
 import fc from "fast-check";
-import { AddressTable, type IpAddress } from "../../../src/base/address.ts";
-import { CONTROL, EXTRA, PACKET, PacketPool, PROTOCOL } from "../../../src/wire/packet.ts";
+import { AddressTable, type IpAddress, parseAddress } from "../../../src/base/address.ts";
+import { CONTROL, EXTRA, PACKET, PacketPool, PROTOCOL, TCP_FLAG } from "../../../src/wire/packet.ts";
+import type { Quote } from "../../../src/wire/row_quote.ts";
 
 /** A packet as a plain value. Numbers unsigned. */
 export interface RowSpec {
@@ -22,16 +23,28 @@ export interface RowSpec {
   urgent: number;
   sack: number[];
   payload?: Uint8Array;
-  quoted?: {
-    source: IpAddress;
-    destination: IpAddress;
-    ports: number;
-    sequence: number;
-    control: number;
-    length: number;
-    windowTtlTos: number;
-  };
+  quoted?: Quote;
 }
+
+/** A SYN over IPv4, as Linux sends it but for its options. */
+export const SYN_ROW: RowSpec = {
+  source: parseAddress("10.0.0.2"),
+  destination: parseAddress("192.0.2.1"),
+  ports: (32768 << 16 | 443) >>> 0,
+  sequence: 123,
+  acknowledgement: 0,
+  control: PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT | TCP_FLAG.SYN | CONTROL.DONT_FRAGMENT,
+  window: 64240,
+  ttl: 64,
+  trafficClass: 0,
+  length: 0,
+  timestampValue: 1,
+  timestampEcho: 0,
+  mss: 1460,
+  windowScale: 7,
+  urgent: 0,
+  sack: [],
+};
 
 /** A pool and an address table of a test's own. */
 export interface World {
