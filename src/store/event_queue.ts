@@ -7,8 +7,8 @@
  * @module
  */
 import { CLOCK, newClock } from "./clock.ts";
-import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { RadixSorter } from "./radix_sort.ts";
+import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { EventHeap } from "./event_heap.ts";
 import { chunkBegin, chunkEnd, EventSlots, FAR_SLOT } from "./event_slots.ts";
 
@@ -16,7 +16,6 @@ import { chunkBegin, chunkEnd, EventSlots, FAR_SLOT } from "./event_slots.ts";
 const WHEEL_MASK = 1023;
 /** Buckets that the three wheels span. */
 const SPAN_BUCKETS = 2 ** 30;
-
 /** The hook is called for at most this many events at once: what it touches must still be in the cache when they pop. */
 const WINDOW = 1024;
 /** Rounds of fewer events do not call the hook. */
