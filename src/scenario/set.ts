@@ -64,7 +64,7 @@ export function resolveSteps(root: unknown, steps: Path): Path {
 /**
  * Changes `root` in place and returns the path of what is new: the field, or the outermost map made for it.
  *
- * Maps on the way are made where they are missing, except nodes, profiles and list items: their names are checked.
+ * Maps (lists, before `[0]`) on the way are made where they are missing, except nodes, profiles and list items: their names are checked.
  *
  * @throws {InputError} naming the flag, where the path leads nowhere.
  */
@@ -79,7 +79,10 @@ export function applyOverride(root: unknown, override: Override): Path {
     const last = depth === steps.length - 1;
     if (Array.isArray(at)) {
       if (typeof step !== "number") throw fail(unknownItem(here, step, at));
-      if (step >= at.length) throw fail(`${here} has ${at.length} ${at.length === 1 ? "item" : "items"}, from [0] on.`);
+      // The place after the last takes a new item.
+      if (step > at.length || (step === at.length && !last)) {
+        throw fail(`${here} has ${at.length} ${at.length === 1 ? "item" : "items"}, from [0] on.`);
+      }
     } else if (typeof at !== "object" || at === null) {
       throw fail(`${here} is ${show(at)}, which has no fields.`);
     } else if (typeof step === "number") {
@@ -97,7 +100,7 @@ export function applyOverride(root: unknown, override: Override): Path {
       });
     } else {
       if (!Object.hasOwn(holder, step) || holder[step] === null) {
-        holder[step] = {};
+        holder[step] = steps[depth + 1] === 0 ? [] : {};
         if (changed === steps) changed = steps.slice(0, depth + 1);
       }
       at = holder[step];
@@ -108,7 +111,9 @@ export function applyOverride(root: unknown, override: Override): Path {
 
 function unknownItem(list: string, step: string, items: readonly unknown[]): string {
   const names = items.map(nameOf).filter((name) => name !== undefined);
-  if (!NAMED_LISTS.includes(list)) return `${list} is a list, which has ${list}[0] and not ${JSON.stringify(step)}.`;
+  if (!NAMED_LISTS.includes(list) || names.length === 0) {
+    return `${list} is a list, which has ${list}[0] and not ${JSON.stringify(step)}.`;
+  }
   return `${list} has no ${JSON.stringify(step)}: ${suggest(step, names)}`;
 }
 

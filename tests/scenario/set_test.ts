@@ -37,6 +37,17 @@ Deno.test("--set changes any field: by index, by name, and where nothing was", (
   assertEquals(scenario.profiles?.fast.timeWait, 1e9);
 });
 
+Deno.test("--set appends to a list, and begins one where there was none", () => {
+  const { expectations, scenario } = loadScenario("a.yaml", TEXT, [
+    "expect[0]=connections.open == 1",
+    "expect[1]=connections.open > 0",
+    "nodes.server.listen[1]=80",
+  ]);
+  assertEquals(expectations.map(({ text }) => text), ["connections.open == 1", "connections.open > 0"]);
+  const host = scenario.nodes.server;
+  assertEquals(host.kind === "host" && host.listen, [443, 80]);
+});
+
 Deno.test("a wrong value names the flag and not the file", () => {
   assertEquals(
     complaint("nodes.clients.count=some"),
