@@ -108,6 +108,10 @@ export function parseText(file: string, text: string): ParsedText {
 function parseYaml(file: string, text: string, positions: PositionMap): ParsedText {
   const document = parseYamlDocument(text);
   const [error] = document.errors;
+  if (error?.code === "MULTIPLE_DOCS") {
+    throw errorAt(file, positions, error.pos[0], [], "A second document begins here: a scenario is one document.");
+  }
+  if (/Maximum call stack/.test(error?.message ?? "")) throw new RangeError(error.message);
   if (error !== undefined) {
     const hint = /flow-seq-start at node end/.test(error.message) ? ": text with brackets needs quotes here" : "";
     const why = sentence(error.message.replace(/[.:\s]*$/, hint));

@@ -14,7 +14,7 @@ export function parseYamlDocument(text: string): Document.Parsed {
   const environment = process.env;
   process.env = {};
   try {
-    return parseDocument(text, { merge: true, prettyErrors: false, uniqueKeys: false, logLevel: "silent" });
+    return parseDocument(text, { merge: true, prettyErrors: false, uniqueKeys: false, logLevel: "error" });
   } finally {
     process.env = environment;
   }

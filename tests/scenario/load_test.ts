@@ -273,8 +273,17 @@ Deno.test("anchors and merge keys are read", () => {
   assertEquals(nodes.b, { kind: "host", address: "192.0.2.2/24" });
 });
 
+Deno.test("a second YAML document is refused, where it begins, and not left out without a word", () => {
+  const text = "nodes: { a: { kind: host, address: 192.0.2.1/24 } }\n---\nseed: 3\n";
+  assertEquals(complaint(text), "a.yaml:2:1: A second document begins here: a scenario is one document.");
+});
+
 Deno.test("a file nested beyond reason, and aliases that multiply, are refused with a sentence", () => {
   assertStringIncludes(complaint("[".repeat(200000), [], "a.json"), "a.json:1:");
+  assertStringIncludes(
+    complaint("nodes: " + "[".repeat(20000)),
+    "a.yaml:1:1: The file cannot be read: it is nested too",
+  );
   const bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" +
     Array.from({ length: 8 }, (_, i) => {
       const [from, to] = [String.fromCharCode(97 + i), String.fromCharCode(98 + i)];
