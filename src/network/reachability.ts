@@ -64,6 +64,9 @@ function findLonely(s: Partition, first: number, count: number): number {
 /** Why packets from `node` do not reach `destination`; undefined if they do. */
 function follow(s: Partition, node: number, destination: number): string | undefined {
   if (s.isOwn(node, destination)) return undefined;
+  if (s.sourceFor(node, destination) === 0) {
+    return `${s.nodes.nameOf(node)} has no ${s.addresses.isIpv6(destination) ? "IPv6" : "IPv4"} address`;
+  }
   const nodes = s.nodes.words;
   const directions = s.links.words;
   let at = node;

@@ -166,6 +166,12 @@ refused("a destination that is no IPv6 address", [...two, to("[1:2]:80")], "work
 refused("a destination that nobody has", [...two, to("bb:80")], "workloads.load.to[0]", 'Did you mean "b"?');
 refused("a router as a destination", [...two, to("r:80")], "workloads.load.to[0]", "router");
 refused("an address that no route leads to", [...two, to("192.0.2.7:80")], "workloads.load.to[0]", "cannot be reached");
+refused(
+  "a destination of a family that the source has no address of",
+  [a, (n) => n.host("six", { address: "2001:db8::1/64" }), r, ar, (n) => n.link("six", "r"), to("six:80")],
+  "workloads.load.to[0]",
+  "six:80 (2001:db8::1) cannot be reached from a: a has no IPv6 address",
+);
 refused("a destination without a link", [a, b, r, ar, to("b:80")], "workloads.load.to[0]", "cannot be reached");
 refused("a source without a link", [a, b, r, br, to("b:80")], "workloads.load.from[0]", "no link");
 refused(
