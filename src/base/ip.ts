@@ -167,6 +167,20 @@ function maskOf(bits: number): number {
   return bits <= 0 ? 0 : bits >= 32 ? -1 : -1 << (32 - bits);
 }
 
+/** What an address is that no host can have: multicast, broadcast, loopback or none at all. Undefined for a host's. */
+export function notAHostsAddress(address: IpAddress): string | undefined {
+  const [first, ...rest] = address.words;
+  if (address.family === 4) {
+    if (first === 0) return "the unspecified address";
+    if (first >>> 24 === 127) return "a loopback address";
+    if (first === 0xffffffff) return "the broadcast address";
+    return first >>> 28 === 0xe ? "a multicast address" : undefined;
+  }
+  if (first >>> 24 === 0xff) return "a multicast address";
+  if (first !== 0 || rest[0] !== 0 || rest[1] !== 0 || rest[2] > 1) return undefined;
+  return rest[2] === 0 ? "the unspecified address" : "a loopback address";
+}
+
 /** The address `n` further (or back, if negative); `n` is a safe integer. Throws {@linkcode AddressError} past either end. */
 export function addToAddress(address: IpAddress, n: number): IpAddress {
   if (!Number.isSafeInteger(n)) throw new RangeError(`${n} is not a whole number to add to an address.`);

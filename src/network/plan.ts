@@ -11,6 +11,7 @@ import {
   formatAddress,
   type IpAddress,
   type IpPrefix,
+  notAHostsAddress,
   parseAddress,
   parsePrefix,
   prefixContains,
@@ -193,7 +194,7 @@ function planPopulation(declaration: Declaration, firstRow: number): PlannedPopu
   if (!Number.isInteger(count) || count < 1 || count > 16_000_000) {
     throw new NetworkError(`${subject}.count`, `A count is 1 to 16,000,000, not ${count}.`);
   }
-  const prefix = addressOf(options.address ?? DUMMY_ADDRESS, `${subject}.address`);
+  const prefix = hostsAddressOf(options.address ?? DUMMY_ADDRESS, `${subject}.address`);
   const planned: PlannedPopulation = {
     name,
     kind: kind === "host" ? NODE_KIND.HOST : kind === "router" ? NODE_KIND.ROUTER : NODE_KIND.NAT,
@@ -215,14 +216,14 @@ function planPopulation(declaration: Declaration, firstRow: number): PlannedPopu
     if (extra.length > 0 && count > 1) {
       throw new NetworkError(`${subject}.extraAddresses`, "Only a single host can have further addresses.");
     }
-    planned.extra = extra.map((text, i) => addressOf(text, `${subject}.extraAddresses[${i}]`).address);
+    planned.extra = extra.map((text, i) => hostsAddressOf(text, `${subject}.extraAddresses[${i}]`).address);
   }
   return planned;
 }
 
 function planNat(planned: PlannedPopulation, options: NatOptions, subject: string): void {
   if (options.pool !== undefined) {
-    const first = addressOf(options.pool.first, `${subject}.pool`).address;
+    const first = hostsAddressOf(options.pool.first, `${subject}.pool`).address;
     const atAddress = compareAddresses(first, planned.address) === 0;
     planned.pool = { first, count: options.pool.count, atAddress };
     if (!Number.isInteger(options.pool.count) || options.pool.count < 1) {
@@ -230,7 +231,7 @@ function planNat(planned: PlannedPopulation, options: NatOptions, subject: strin
     }
   }
   if (options.insideAddress !== undefined) {
-    planned.innerAddress = addressOf(options.insideAddress, `${subject}.insideAddress`).address;
+    planned.innerAddress = hostsAddressOf(options.insideAddress, `${subject}.insideAddress`).address;
   }
   const low = options.portLow ?? 1024;
   const high = options.portHigh ?? 65535;
@@ -249,6 +250,16 @@ function addressOf(text: string, subject: string): IpPrefix {
     if (error instanceof AddressError) throw new NetworkError(subject, error.message);
     throw error;
   }
+}
+
+/** As `addressOf`, for an address that a node is to have. */
+function hostsAddressOf(text: string, subject: string): IpPrefix {
+  const prefix = addressOf(text, subject);
+  const kind = notAHostsAddress(prefix.address);
+  if (kind !== undefined) {
+    throw new NetworkError(subject, `${formatAddress(prefix.address)} is ${kind}: no node has it.`);
+  }
+  return prefix;
 }
 
 function planLinks(link: LinkDeclaration, i: number, byName: Map<string, PlannedPopulation>): PlannedLinks {
@@ -319,7 +330,8 @@ function checkSpace(population: PlannedPopulation): void {
   const { name, address, pool, count } = population;
   const within = (subject: string, first: IpAddress, last: number) => {
     try {
-      addToAddress(first, last);
+      const kind = notAHostsAddress(addToAddress(first, last));
+      if (kind !== undefined) throw new AddressError(`the last address would be ${kind}: no node has it.`);
     } catch (error) {
       if (!(error instanceof AddressError)) throw error;
       throw new NetworkError(`nodes.${name}.${subject}`, error.message);

@@ -11,6 +11,7 @@ import {
   formatPrefix,
   type IpAddress,
   networkOf,
+  notAHostsAddress,
   parseAddress,
   parsePrefix,
   prefixContains,
@@ -161,4 +162,16 @@ Deno.test("addresses are ordered by number, IPv4 before IPv6", () => {
     const order = a.family - b.family || Number(wide(a) - wide(b));
     assertEquals(Math.sign(compareAddresses(a, b)), Math.sign(order));
   }));
+});
+
+Deno.test("addresses that no host can have are told apart", () => {
+  const kinds = (...texts: string[]) => texts.map((text) => notAHostsAddress(parseAddress(text)));
+  assertEquals(kinds("0.0.0.0", "::"), ["the unspecified address", "the unspecified address"]);
+  assertEquals(kinds("127.0.0.1", "127.9.9.9", "::1"), Array(3).fill("a loopback address"));
+  assertEquals(kinds("224.0.0.1", "239.1.2.3", "ff02::1"), Array(3).fill("a multicast address"));
+  assertEquals(kinds("255.255.255.255"), ["the broadcast address"]);
+  assertEquals(
+    kinds("10.0.0.0", "10.0.0.255", "223.255.255.255", "240.0.0.1", "::2", "::ffff:10.0.0.1", "fe80::1", "2001:db8::1"),
+    Array(8).fill(undefined),
+  );
 });

@@ -167,6 +167,18 @@ refused("a destination that nobody has", [...two, to("bb:80")], "workloads.load.
 refused("a router as a destination", [...two, to("r:80")], "workloads.load.to[0]", "router");
 refused("an address that no route leads to", [...two, to("192.0.2.7:80")], "workloads.load.to[0]", "cannot be reached");
 refused(
+  "a multicast address",
+  [(n) => n.host("a", { address: "224.0.0.1/24" })],
+  "nodes.a.address",
+  "224.0.0.1 is a multicast address",
+);
+refused(
+  "a further address that is loopback's",
+  [(n) => n.host("a", { address: "10.0.0.1/24", extraAddresses: ["127.0.0.1"] })],
+  "nodes.a.extraAddresses[0]",
+  "127.0.0.1 is a loopback address",
+);
+refused(
   "a destination of a family that the source has no address of",
   [a, (n) => n.host("six", { address: "2001:db8::1/64" }), r, ar, (n) => n.link("six", "r"), to("six:80")],
   "workloads.load.to[0]",
