@@ -18,6 +18,7 @@ import {
 } from "../base/address.ts";
 import type { IpAddress } from "../base/address.ts";
 import { InputError, nearest } from "../base/errors.ts";
+import { LONGEST_TIMER_MS } from "../transport/profile.ts";
 import { parseBytes, parseDurationNs, parseFraction, parseRateBps } from "../base/units.ts";
 
 /** A whole message is `PATH is FOUND: expected WHAT.`; this is its last part, without the full stop. */
@@ -140,13 +141,27 @@ export function readDuration(value: string): number {
   return ns;
 }
 
+/** A duration that a timer of TCP may have, ns. */
+export const timer: z.ZodType<number, unknown> = quantity(
+  DURATION,
+  "^\\s*(\\d[\\d_.]*\\s*(ns|us|µs|μs|ms|s|min|m|h|d)\\s*)+$",
+  ["30s", "2m"],
+  readTimer,
+);
+
+function readTimer(value: string): number {
+  const ns = readDuration(value);
+  if (ns > LONGEST_TIMER_MS * 1e6) throw new Expected("a duration of at most 12d");
+  return ns;
+}
+
 /** A duration that TCP keeps in milliseconds, ms. */
 export const milliseconds: z.ZodType<number, unknown> = quantity(
   DURATION,
   "^\\s*(\\d[\\d_.]*\\s*(ms|s|min|m|h|d)\\s*)+$",
   ["40ms", "1s"],
   (value) => {
-    const ms = readDuration(value) / 1e6;
+    const ms = readTimer(value) / 1e6;
     if (!Number.isInteger(ms)) throw new Expected("a duration in whole milliseconds");
     return ms;
   },

@@ -52,6 +52,8 @@ function unionMistakes(issue: z.core.$ZodIssueInvalidUnion, path: Path, value: u
   const meant = issue.errors.filter((branch) =>
     !branch.some((one) => one.path.length === 0 && one.code !== "unrecognized_keys")
   );
+  // A whole sentence says that the value was understood, but for what the sentence is about.
+  meant.push(...issue.errors.filter(([one]) => one.code === "custom" && !one.message.startsWith("expected ")));
   if (meant.length >= 1) return meant[0].flatMap((one) => mistakesOfIssue(one, path, value));
   const found = valueAt(value, path);
   const options = (issue as { options?: readonly unknown[] }).options;

@@ -5,6 +5,7 @@
  * @module
  */
 import { z } from "zod";
+import { InputError } from "../base/errors.ts";
 import { LONGEST_RUN_NS } from "../network/options.ts";
 import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
@@ -43,7 +44,7 @@ const profileSchema = f.fields({
   ),
   portTableBits: f.whole(1, 16).optional().describe("RFC 6056 algorithm 4: bits of its table's index. Default 10."),
   portMaxIncrement: f.whole(1, 65535).optional().describe("RFC 6056 algorithm 5: largest increment N. Default 500."),
-  timeWait: f.duration.optional().describe("How long a closed connection stays in TIME-WAIT. Default 60s."),
+  timeWait: f.timer.optional().describe("How long a closed connection stays in TIME-WAIT. Default 60s."),
   timeWaitReuse: f.flag.optional().describe(
     "A new connection may take over the host's own TIME-WAIT tuple (net.ipv4.tcp_tw_reuse, RFC 6191). Default false.",
   ),
@@ -287,7 +288,7 @@ function readUntil(value: unknown): Until {
   if (/[=<>!~]/.test(value)) return { kind: "condition", text: value };
   if (!/^[\s\d.+-]/.test(value)) throw new f.Expected("");
   const ns = f.readDuration(value);
-  if (ns > LONGEST_RUN_NS) throw new f.Expected("at most 12d of simulated time");
+  if (ns > LONGEST_RUN_NS) throw new InputError(`A run lasts 12d of simulated time at most, not ${value.trim()}.`);
   return { kind: "time", ns };
 }
 

@@ -116,7 +116,19 @@ Deno.test("an unknown key is answered with the nearest, at its line and column",
 Deno.test("a run of more simulated time than there is, is refused", () => {
   assertEquals(
     spoilt("[2h4m,", "[30d,"),
-    'a.yaml:18:16: run.until[0] is "30d": expected at most 12d of simulated time.',
+    "a.yaml:18:16: run.until[0]: a run lasts 12d of simulated time at most, not 30d.",
+  );
+  assertEquals(
+    complaint(GOOD, ["run.until=13d"]),
+    "--set run.until=13d: run.until: a run lasts 12d of simulated time at most, not 13d.",
+  );
+  assertStringIncludes(
+    spoilt("timeWait: 30s", "timeWait: 30d"),
+    'profiles.wide.timeWait is "30d": expected a duration of at most 12d.',
+  );
+  assertStringIncludes(
+    spoilt("timeWait: 30s", "keepAliveIdle: 30d"),
+    'profiles.wide.keepAliveIdle is "30d": expected a duration of at most 12d.',
   );
 });
 
