@@ -194,6 +194,9 @@ function planPopulation(declaration: Declaration, firstRow: number): PlannedPopu
   if (!Number.isInteger(count) || count < 1 || count > 16_000_000) {
     throw new NetworkError(`${subject}.count`, `A count is 1 to 16,000,000, not ${count}.`);
   }
+  if (kind !== "router" && options.address === undefined) {
+    throw new NetworkError(`${subject}.address`, `A ${kind === "host" ? "host" : "NAT gateway"} needs an address.`);
+  }
   const prefix = hostsAddressOf(options.address ?? DUMMY_ADDRESS, `${subject}.address`);
   const planned: PlannedPopulation = {
     name,

@@ -120,6 +120,9 @@ export class Simulation {
     // What was asked for between runs.
     drainTcp(s);
     const untilNs = options.untilNs ?? Infinity;
+    if (untilNs !== Infinity && !(Number.isSafeInteger(untilNs) && untilNs >= 0)) {
+      throw new RangeError(`A run goes until a whole number of nanoseconds from 0 on, or Infinity, not ${untilNs}.`);
+    }
     if (untilNs > LONGEST_RUN_NS && untilNs !== Infinity) {
       throw new RangeError(`A run lasts 12 days of simulated time at most, and untilNs is ${untilNs}.`);
     }

@@ -40,7 +40,11 @@ export interface PlannedWorkload {
 export function planWorkloads(workloads: WorkloadOptions[], plan: Plan): PlannedWorkload[] {
   const names = new Set<string>();
   return workloads.map((options) => {
+    if (typeof options.name !== "string" || options.name === "") {
+      throw new NetworkError("workloads", "A workload needs a name: its random numbers go by it.");
+    }
     const subject = `workloads.${options.name}`;
+    checkChoices(options, subject);
     if (names.has(options.name)) throw new NetworkError(subject, `Two workloads are called "${options.name}".`);
     names.add(options.name);
     checkNumbers(options, subject);
@@ -54,6 +58,27 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan): Planned
     if (to.length === 0) throw new NetworkError(`${subject}.to`, "A workload goes to at least one destination.");
     return { options, subject, from, to };
   });
+}
+
+/** What a workload may choose from. */
+const CHOICES = [
+  ["kind", ["hold", "request-response", "bulk", "torrent"]],
+  ["close", ["client", "server", "both", "none"]],
+  ["holdDistribution", ["fixed", "exponential"]],
+  ["spread", ["permutation", "random"]],
+] as const;
+
+/** Types do not hold back who writes JavaScript, or computes what to write. */
+function checkChoices(options: WorkloadOptions, subject: string): void {
+  for (const [key, choices] of CHOICES) {
+    const value = options[key];
+    if (value === undefined && key !== "kind") continue;
+    if ((choices as readonly unknown[]).includes(value)) continue;
+    throw new NetworkError(`${subject}.${key}`, `One of ${choices.join(", ")}, not ${value}.`);
+  }
+  for (const key of ["from", "to"] as const) {
+    if (!Array.isArray(options[key])) throw new NetworkError(`${subject}.${key}`, "A list of names, even of one.");
+  }
 }
 
 /** Times of a workload: whole ns. */

@@ -137,6 +137,9 @@ export class Socket extends Emitter<SocketEvents> {
     if (typeof part === "number" && !(Number.isSafeInteger(part) && part >= 0)) {
       throw new RangeError(`A count of bytes is a whole number from 0 on, not ${part}.`);
     }
+    if (typeof part !== "number" && !(part instanceof Uint8Array)) {
+      throw new TypeError("A socket writes a Uint8Array, a string, or a number of bytes.");
+    }
     if (this.#ending || this.#over) throw this.#layer.error("EPIPE");
     this.#pending.push(part);
     this.#flush();

@@ -178,6 +178,24 @@ refused(
   "nodes.a.extraAddresses[0]",
   "127.0.0.1 is a loopback address",
 );
+// What TypeScript would not let through, JavaScript does.
+refused(
+  "a host without an address",
+  [(n) => n.host("a", {} as { address: string })],
+  "nodes.a.address",
+  "A host needs an address",
+);
+for (
+  const [what, options, subject, text] of [
+    ["a kind that there is not", { kind: "x" }, "workloads.load.kind", "hold, request-response, bulk, torrent"],
+    ["nobody to close", { close: "x" }, "workloads.load.close", "client, server, both, none"],
+    ["a source outside of a list", { from: "a" }, "workloads.load.from", "A list of names"],
+    ["no name", { name: undefined }, "workloads", "needs a name"],
+  ] as const
+) {
+  refused(`a workload with ${what}`, [...two, workload(options as never)], subject, text);
+}
+
 refused(
   "a destination of a family that the source has no address of",
   [a, (n) => n.host("six", { address: "2001:db8::1/64" }), r, ar, (n) => n.link("six", "r"), to("six:80")],

@@ -88,3 +88,10 @@ Deno.test("past quiescence a run ends when nothing at all is left", () => {
   assertEquals(simulation.run({ pastQuiescence: true }).ended, "quiescence");
   assertEquals(simulation.nowNs < 10e9, true);
 });
+
+Deno.test("a run does not end at a time that is none", () => {
+  const simulation = built(star());
+  for (const untilNs of [-1, NaN, 1.5]) {
+    assertThrows(() => simulation.run({ untilNs }), RangeError, "whole number of nanoseconds");
+  }
+});

@@ -256,3 +256,10 @@ Deno.test("a wrong count of bytes, a wrong port and a wrong address are refused"
   assertThrows(() => client.listen({ port: 1, backlog: -1 }), RangeError, "backlog");
   assertThrows(() => client.connect({ address: "server", port: 80 }), Error, "server");
 });
+
+Deno.test("what is neither bytes nor text nor a count is not written", () => {
+  const socket = pair().client.connect({ address: SERVER, port: 80 });
+  for (const wrong of [null, [1, 2], {}, new ArrayBuffer(2)]) {
+    assertThrows(() => socket.write(wrong as never), TypeError, "A socket writes");
+  }
+});
