@@ -26,8 +26,8 @@ export const DIRECTION = {
   FLAGS: 5,
   /** Packets dropped at its queue. */
   QUEUE_DROPS: 6,
-  /** Extra propagation delay of this member, ns (below 2^31). */
-  EXTRA_DELAY_NS: 7,
+  /** Largest IP packet, bytes. */
+  MTU: 7,
   /** Words in a row. */
   STRIDE: 8,
 } as const;
@@ -38,14 +38,14 @@ export const DIRECTION_FLAG = {
   FROM_INSIDE: 1,
   /** It is out of service. */
   DOWN: 2,
+  /** It has impairments or a limited queue: a packet takes more than its pace. */
+  ELABORATE: 4,
 } as const;
 
 /** Settings that many directions share. Rates in bits/s, times in ns. */
 export interface LinkSettings {
   /** Bits per second; Infinity for no limit. Times are exact where it is a whole number. */
   rateBps: number;
-  /** Time to send a byte, where that is a whole number of ns; else 0. */
-  nsPerByte: number;
   /** Propagation delay, ns. */
   delayNs: number;
   /** Largest IP packet, bytes. */
@@ -66,9 +66,26 @@ export interface LinkSettings {
 /** Why a link took no packet, or lost it. */
 export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3 } as const;
 
-const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, QUEUE_DROPS, EXTRA_DELAY_NS, STRIDE } = DIRECTION;
+const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, QUEUE_DROPS, MTU, STRIDE } = DIRECTION;
 const { LINK, LINK_SEQ, HASH, SRC, STRIDE: PACKET_STRIDE } = PACKET;
-const { DOWN } = DIRECTION_FLAG;
+const { DOWN, ELABORATE } = DIRECTION_FLAG;
+
+/** Places of a direction's times, in `Links.pace`. */
+export const PACE = {
+  /** When it will have sent all that waits, ns, rounded down … */
+  FREE_AT_NS: 0,
+  /** … and the rest, in units of 1 / rate ns. */
+  FREE_AT_REST: 1,
+  /** Bits per second; Infinity for no limit. */
+  RATE_BPS: 2,
+  /** Propagation delay, ns. */
+  DELAY_NS: 3,
+  /** Places of a direction: half a cache line. */
+  STRIDE: 4,
+} as const;
+
+const { FREE_AT_NS, FREE_AT_REST, RATE_BPS, DELAY_NS, STRIDE: PACE_STRIDE } = PACE;
+
 const { NONE, QUEUE_FULL, LOST, DOWN: LINK_DOWN } = LINK_DROP;
 const { NOW, TIME } = CLOCK;
 
@@ -95,10 +112,8 @@ export class Links {
   readonly clock: Float64Array;
   /** Rows: `words[d * DIRECTION.STRIDE + field]`. */
   readonly words: Int32Array;
-  /** When each direction will have sent all that waits, ns, rounded down … */
-  readonly freeAtNs: Float64Array;
-  /** … and the rest, in units of 1 / rate ns. Stays untouched (and so takes no memory) where a byte takes whole ns. */
-  readonly freeAtRest: Float64Array;
+  /** Times: `pace[d * PACE.STRIDE + place]`. */
+  readonly pace: Float64Array;
   /** Settings by index. */
   readonly settings: LinkSettings[] = [];
   /** Rows in use. */
@@ -122,8 +137,7 @@ export class Links {
     this.#packets = options.packets;
     this.#addresses = options.addresses;
     this.words = alignedWords((options.capacity + 1) * STRIDE);
-    this.freeAtNs = new Float64Array(options.capacity + 1);
-    this.freeAtRest = new Float64Array(options.capacity + 1);
+    this.pace = new Float64Array((options.capacity + 1) * PACE_STRIDE);
   }
 
   /** Adds a direction and returns its row. `key` seeds its random draws; needed if it has impairments. */
@@ -144,11 +158,15 @@ export class Links {
     this.words[at + TO] = options.to;
     this.words[at + SETTINGS] = options.settings;
     this.words[at + RANK] = options.rank;
-    this.words[at + FLAGS] = options.flags;
-    this.words[at + EXTRA_DELAY_NS] = options.extraDelayNs;
     const settings = this.settings[options.settings];
+    const limited = settings.queueBytes !== Infinity || settings.queuePackets !== Infinity;
+    this.words[at + FLAGS] = options.flags | (limited || settings.impaired ? ELABORATE : 0);
+    this.words[at + MTU] = settings.mtuBytes;
+    this.pace[row * PACE_STRIDE + FREE_AT_NS] = -1;
+    this.pace[row * PACE_STRIDE + RATE_BPS] = settings.rateBps;
+    this.pace[row * PACE_STRIDE + DELAY_NS] = settings.delayNs + options.extraDelayNs;
     if (options.key !== undefined) this.keys.set(row, options.key);
-    if (settings.queueBytes !== Infinity || settings.queuePackets !== Infinity) {
+    if (limited) {
       this.queues.set(row, { peakBytes: 0, peakPackets: 0, firstFullNs: -1 });
     }
     return row;
@@ -166,52 +184,36 @@ export class Links {
 
   /** As `send`, at `clock[CLOCK.NOW]`: returns a `LINK_DROP`; for `NONE` the arrival time is in `clock[CLOCK.TIME]`. */
   sendNow(d: number, p: number): number {
-    const clock = this.clock;
-    const nowNs = clock[NOW];
     const words = this.words;
     const at = d * STRIDE;
-    const settings = this.settings[words[at + SETTINGS]];
+    const flags = words[at + FLAGS];
     const rows = this.#packets.rows.words;
     const row = p * PACKET_STRIDE;
-    this.duplicate.packet = 0;
-    if (words[at + FLAGS] & DOWN) return LINK_DOWN;
-    let departNs = nowNs;
-    const rate = settings.rateBps;
-    if (rate !== Infinity) {
-      const bytes = packetBytes(this.#packets, p, this.#addresses.isIpv6(rows[row + SRC]));
-      const free = this.freeAtNs[d];
-      const busy = free >= nowNs;
-      if (busy) departNs = free;
-      if (
-        (settings.queueBytes !== Infinity || settings.queuePackets !== Infinity) &&
-        !this.#queueTakes(d, settings, nowNs, bytes)
-      ) {
+    const bytes = packetBytes(this.#packets, p, this.#addresses.isIpv6(rows[row + SRC]));
+    if (flags & ELABORATE) {
+      this.duplicate.packet = 0;
+      if (flags & DOWN) return LINK_DOWN;
+      if (!this.#queueTakes(d, bytes)) {
         words[at + QUEUE_DROPS]++;
         return QUEUE_FULL;
       }
-      const ns = settings.nsPerByte;
-      if (ns !== 0) this.freeAtNs[d] = departNs += bytes * ns;
-      else {
-        clock[TIME] = departNs;
-        this.#departure(d, busy, bytes, settings);
-        departNs = clock[TIME];
-      }
-    }
+    } else if (flags & DOWN) return LINK_DOWN;
+    this.#departure(d, bytes);
     const sequence = words[at + SENT];
     words[at + SENT] = (sequence + 1) | 0;
     rows[row + LINK] = d;
     rows[row + LINK_SEQ] = sequence;
     rows[row + HASH] = 0;
-    clock[TIME] = departNs + settings.delayNs + words[at + EXTRA_DELAY_NS];
-    return settings.impaired ? this.#impaired(d, p, settings, sequence) : NONE;
+    return flags & ELABORATE ? this.#impaired(d, p, sequence, bytes) : NONE;
   }
 
   /** Bytes that wait in direction `d` at `nowNs`, what is left of the packet being sent included. */
   backlogBytes(d: number, nowNs: number): number {
-    const { rateBps } = this.settings[this.words[d * STRIDE + SETTINGS]];
-    const waitNs = this.freeAtNs[d] - nowNs;
+    const at = d * PACE_STRIDE;
+    const rateBps = this.pace[at + RATE_BPS];
+    const waitNs = this.pace[at + FREE_AT_NS] - nowNs;
     if (waitNs < 0 || rateBps === Infinity) return 0;
-    return Math.round((waitNs * rateBps + this.freeAtRest[d]) / 8e9);
+    return Math.round((waitNs * rateBps + this.pace[at + FREE_AT_REST]) / 8e9);
   }
 
   /** Drops at the queue of direction `d`. */
@@ -220,26 +222,45 @@ export class Links {
   }
 
   /**
-   * When the last bit of a packet that begins at `clock[TIME]` leaves, rounded up to whole ns and put there instead.
-   * The exact time is kept, as whole ns and a rest, so that a busy link neither gains nor loses time.
+   * Works out when a packet of `bytes` that is sent now arrives: the last bit leaves when those before it have, and
+   * that is rounded up to whole ns. The exact time is kept, as whole ns and a rest, so that a busy link neither gains
+   * nor loses time.
    */
-  #departure(d: number, busy: boolean, bytes: number, settings: LinkSettings): void {
-    const rate = settings.rateBps;
-    const work = bytes * 8e9 + (busy ? this.freeAtRest[d] : 0);
-    let whole = Math.floor(work / rate);
-    // (The quotient may have been rounded up to the next whole number; this remainder is exact.)
-    if (whole * rate > work) whole--;
-    const rest = work - whole * rate;
-    const end = this.freeAtNs[d] = this.clock[TIME] + whole;
-    this.freeAtRest[d] = rest;
-    this.clock[TIME] = rest > 0 ? end + 1 : end;
+  #departure(d: number, bytes: number): void {
+    const clock = this.clock;
+    const pace = this.pace;
+    const at = d * PACE_STRIDE;
+    const rate = pace[at + RATE_BPS];
+    let departNs = clock[NOW];
+    if (rate !== Infinity) {
+      let work = bytes * 8e9;
+      const free = pace[at + FREE_AT_NS];
+      if (free >= departNs) {
+        departNs = free;
+        work += pace[at + FREE_AT_REST];
+      }
+      let whole = Math.floor(work / rate);
+      // (The quotient may have been rounded up to the next whole number; this remainder is exact.)
+      if (whole * rate > work) whole--;
+      const rest = work - whole * rate;
+      departNs += whole;
+      pace[at + FREE_AT_NS] = departNs;
+      pace[at + FREE_AT_REST] = rest;
+      if (rest > 0) departNs++;
+    }
+    clock[TIME] = departNs + pace[at + DELAY_NS];
   }
 
-  #queueTakes(d: number, settings: LinkSettings, nowNs: number, bytes: number): boolean {
-    const record = this.queues.get(d)!;
+  /** Has the queue room for a packet of `bytes`? Always, without a limit. */
+  #queueTakes(d: number, bytes: number): boolean {
+    const record = this.queues.get(d);
+    if (record === undefined) return true;
+    const settings = this.settings[this.words[d * STRIDE + SETTINGS]];
+    const nowNs = this.clock[NOW];
     const waiting = this.backlogBytes(d, nowNs);
-    const ahead = this.freeAtNs[d] - nowNs;
-    const busy = ahead > 0 || (ahead === 0 && this.freeAtRest[d] > 0);
+    const at = d * PACE_STRIDE;
+    const ahead = this.pace[at + FREE_AT_NS] - nowNs;
+    const busy = ahead > 0 || (ahead === 0 && this.pace[at + FREE_AT_REST] > 0);
     let full = busy && waiting + bytes > settings.queueBytes;
     if (!full && settings.queuePackets !== Infinity) {
       let queue = this.#packetQueues.get(d);
@@ -252,8 +273,8 @@ export class Links {
       full = queue.count > settings.queuePackets;
       if (!full) {
         if (queue.count > record.peakPackets) record.peakPackets = queue.count;
-        const free = this.freeAtNs[d];
-        const work = bytes * 8e9 + (free >= nowNs ? this.freeAtRest[d] : 0);
+        const free = this.pace[at + FREE_AT_NS];
+        const work = bytes * 8e9 + (free >= nowNs ? this.pace[at + FREE_AT_REST] : 0);
         remember(queue, Math.max(nowNs, free) + Math.ceil(work / settings.rateBps));
       }
     }
@@ -265,14 +286,14 @@ export class Links {
     return true;
   }
 
-  #impaired(d: number, p: number, settings: LinkSettings, sequence: number): number {
+  /** What the link does to a packet on the way; its arrival is moved in `clock[CLOCK.TIME]`. */
+  #impaired(d: number, p: number, sequence: number, bytes: number): number {
+    const settings = this.settings[this.words[d * STRIDE + SETTINGS]];
+    if (!settings.impaired) return NONE;
     const arrivalNs = this.clock[TIME];
     const outcome = this.#outcome;
     const key = this.keys.get(d)!;
-    let row = p * PACKET_STRIDE;
-    const rows = this.#packets.rows.words;
-    const bits = 8 * packetBytes(this.#packets, p, this.#addresses.isIpv6(rows[row + SRC]));
-    impair(settings.impairments, key[0], key[1], sequence >>> 0, bits, outcome);
+    impair(settings.impairments, key[0], key[1], sequence >>> 0, 8 * bytes, outcome);
     if (outcome.drop) return LOST;
     if (outcome.duplicate) {
       const twin = this.#packets.clone(p);
@@ -284,8 +305,9 @@ export class Links {
       this.duplicate.packet = twin;
       this.duplicate.arrivalNs = arrivalNs;
     }
-    row = p * PACKET_STRIDE;
-    if (outcome.corruptBit !== 0) this.#packets.rows.words[row + PACKET.CORRUPT] = outcome.corruptBit;
+    if (outcome.corruptBit !== 0) {
+      this.#packets.rows.words[p * PACKET_STRIDE + PACKET.CORRUPT] = outcome.corruptBit;
+    }
     this.clock[TIME] = arrivalNs + outcome.extraNs;
     return NONE;
   }

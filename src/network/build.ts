@@ -295,7 +295,6 @@ function linkSettings(options: LinkOptions, subject: string): LinkSettings {
   };
   return {
     rateBps,
-    nsPerByte: Number.isInteger(8e9 / rateBps) ? 8e9 / rateBps : 0,
     delayNs: options.delayNs ?? 0,
     mtuBytes,
     queueBytes,

@@ -16,7 +16,7 @@ import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./
 import { LOOPBACK_APP, type Partition } from "./partition.ts";
 
 const { SRC, DST, PORTS, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
-const { FROM, TO, FLAGS, SETTINGS, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
+const { FROM, TO, FLAGS, MTU, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { KIND, ADDRESS, EGRESS, ROUTES, STRIDE: NODE_STRIDE } = NODE;
 const { HOST, ROUTER } = NODE_KIND;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
@@ -70,7 +70,10 @@ export function sendInto(s: Partition, node: number, p: number, d: number): void
   if (refusal !== 0) return drop(s, node, p, dropOfLink(refusal));
   s.queue.pushTimed(p << 1);
   const twin = links.duplicate.packet;
-  if (twin !== 0) s.queue.push(links.duplicate.arrivalNs, twin << 1);
+  if (twin !== 0) {
+    links.duplicate.packet = 0;
+    s.queue.push(links.duplicate.arrivalNs, twin << 1);
+  }
 }
 
 /** Sends a packet that `node` has made: to itself, by its only link, or else by route table `table`. */
@@ -101,7 +104,7 @@ export function forward(s: Partition, node: number, p: number, table: number): v
     sendIcmpError(s, node, p, UNREACHABLE.NO_ROUTE, 0);
     return drop(s, node, p, DROP.NO_ROUTE);
   }
-  const mtu = s.links.settings[s.links.words[d * DIRECTION_STRIDE + SETTINGS]].mtuBytes;
+  const mtu = s.links.words[d * DIRECTION_STRIDE + MTU];
   if (rows[o + LENGTH] + MOST_HEADER_BYTES > mtu) {
     if (packetBytes(s.packets, p, s.addresses.isIpv6(rows[o + SRC])) > mtu) {
       // RFC 1191 4, RFC 8201 4: the next-hop MTU goes back to the sender. Nothing is fragmented here.

@@ -14,7 +14,7 @@ import type { Partition } from "./partition.ts";
 const PROCESS_BYTES = 110e6;
 
 /** Bytes of a node with its link: node, host, two directions, routes. */
-const NODE_BYTES = 64 + 64 + 2 * (32 + 8) + 16;
+const NODE_BYTES = 64 + 64 + 2 * (32 + 32) + 16;
 
 /** Bytes of a connection's end: hot, warm, timers, its place in the tuple table and in the timer wheel. */
 const END_BYTES = 64 + 64 + 16 + 16 + 16;
@@ -58,7 +58,7 @@ export function connectionBytes(s: Partition): number {
 /** Bytes of columns in use, all together. */
 export function columnBytes(s: Partition): number {
   return connectionBytes(s) + s.nodes.words.byteLength + s.hosts.words.byteLength + s.links.words.byteLength +
-    s.links.freeAtNs.byteLength + s.routes.bytes + peakBytes(s.packets.rows) + peakBytes(s.packets.extras) +
+    s.links.pace.byteLength + s.routes.bytes + peakBytes(s.packets.rows) + peakBytes(s.packets.extras) +
     peakBytes(s.events) + s.queue.bytes;
 }
 

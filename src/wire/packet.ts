@@ -107,6 +107,9 @@ const { PAYLOAD, SACK_COUNT, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { HAS_TIMESTAMPS, HAS_MSS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED, HAS_SACK, PROTOCOL_SHIFT } = CONTROL;
 const { TCP } = PROTOCOL;
 
+/** Where the four option bits begin. */
+const OPTIONS_SHIFT = 12;
+
 /**
  * The byte at a stream position of a virtual payload: what taps, captures and readers see where an application
  * counted bytes instead of writing them. Depends on the TCP sequence number (or the UDP payload offset) alone,
@@ -213,19 +216,24 @@ export function sackBlocksSent(pool: PacketPool, packet: number, used: number): 
   return count < room ? count : room;
 }
 
-/** Bytes of TCP options that a row encodes to, padding included: a multiple of 4, at most 40. */
-export function tcpOptionBytes(pool: PacketPool, packet: number): number {
-  const control = pool.rows.words[packet * STRIDE + CONTROL_AT];
+/** Bytes of TCP options by the four option bits of CONTROL (timestamps, MSS, window scale, SACK-permitted). */
+const OPTION_BYTES = Uint8Array.from({ length: 16 }, (_, bits) => {
+  const control = bits << OPTIONS_SHIFT;
   let bytes = 0;
   if (control & HAS_MSS) bytes += 4;
   if (control & HAS_TIMESTAMPS) bytes += control & HAS_SACK_PERMITTED ? 10 : 12;
   if (control & HAS_SACK_PERMITTED) bytes += control & HAS_TIMESTAMPS ? 2 : 4;
   if (control & HAS_WINDOW_SCALE) bytes += 4;
-  if (control & HAS_SACK) {
-    const blocks = sackBlocksSent(pool, packet, bytes);
-    if (blocks > 0) bytes += 4 + 8 * blocks;
-  }
   return bytes;
+});
+
+/** Bytes of TCP options that a row encodes to, padding included: a multiple of 4, at most 40. */
+export function tcpOptionBytes(pool: PacketPool, packet: number): number {
+  const control = pool.rows.words[packet * STRIDE + CONTROL_AT];
+  const bytes = OPTION_BYTES[(control >>> OPTIONS_SHIFT) & 15];
+  if ((control & HAS_SACK) === 0) return bytes;
+  const blocks = sackBlocksSent(pool, packet, bytes);
+  return blocks > 0 ? bytes + 4 + 8 * blocks : bytes;
 }
 
 /** Bytes from the IP header (40 for IPv6 if `ipv6`) to the end of the payload, as the link carries them. */

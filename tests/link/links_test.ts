@@ -13,7 +13,6 @@ function direction(options: Partial<LinkSettings> & { extraDelayNs?: number } = 
   const rateBps = options.rateBps ?? Infinity;
   const settings: LinkSettings = {
     rateBps,
-    nsPerByte: Number.isInteger(8e9 / rateBps) ? 8e9 / rateBps : 0,
     delayNs: 0,
     mtuBytes: 65535,
     queueBytes: Infinity,
