@@ -40,6 +40,9 @@ export const DIRECTION_FLAG = {
   DOWN: 2,
   /** It has impairments or a limited queue: a packet takes more than its pace. */
   ELABORATE: 4,
+  /** It delivers to a host; to a NAT gateway. */
+  TO_HOST: 8,
+  TO_NAT: 16,
 } as const;
 
 /** Settings that many directions share. Rates in bits/s, times in ns. */

@@ -227,6 +227,12 @@ function addDirections(links: Links, group: PlannedLinks, settings: number, reve
   const { a, b, count } = group;
   const { delaySpreadSteps: spread = 0, delaySpreadStepNs: stepNs = 0 } = directionOptions(group, reverse);
   const impaired = links.settings[settings].impaired;
+  const { kind } = (reverse ? a : b).population;
+  const kindFlag = kind === NODE_KIND.HOST
+    ? DIRECTION_FLAG.TO_HOST
+    : kind === NODE_KIND.NAT
+    ? DIRECTION_FLAG.TO_NAT
+    : 0;
   const toInside = reverse ? group.insideOfA : group.insideOfB;
   for (let i = 0; i < count; i++) {
     const nodeA = a.population.firstRow + endOf(a, i, count);
@@ -237,7 +243,7 @@ function addDirections(links: Links, group: PlannedLinks, settings: number, reve
       to: reverse ? nodeA : nodeB,
       settings,
       rank: group.firstRank + 2 * i + (reverse ? 1 : 0),
-      flags: toInside ? DIRECTION_FLAG.FROM_INSIDE : 0,
+      flags: kindFlag | (toInside ? DIRECTION_FLAG.FROM_INSIDE : 0),
       extraDelayNs: spread === 0 ? 0 : ((i * 7919) % spread) * stepNs,
       key: key === undefined ? undefined : Int32Array.of(key.k0, key.k1),
     });

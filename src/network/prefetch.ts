@@ -9,17 +9,18 @@
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { SESSION } from "../nat/layout.ts";
 import { inboundHash, outboundHash } from "../nat/nat.ts";
-import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { NODE } from "../node/nodes.ts";
 import { hashTuple, probeStart } from "../store/tuple_table.ts";
 import { TCB, TIMER, WARM } from "../tcp/state/tcb.ts";
+import { HOST } from "../transport/hosts.ts";
 import { PACKET, PROTOCOL } from "../wire/packet.ts";
 import type { Partition } from "./partition.ts";
 
 const { SRC, DST, PORTS, CONTROL, LINK, HASH, STRIDE } = PACKET;
 const { TO, FLAGS, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { KIND, GATEWAY, STRIDE: NODE_STRIDE } = NODE;
-const { HOST, NAT } = NODE_KIND;
-const { FROM_INSIDE } = DIRECTION_FLAG;
+const { GATEWAY, STRIDE: NODE_STRIDE } = NODE;
+const HOST_STRIDE = HOST.STRIDE;
+const { FROM_INSIDE, TO_HOST, TO_NAT } = DIRECTION_FLAG;
 const { TCP } = PROTOCOL;
 const TCB_STRIDE = TCB.STRIDE;
 const WARM_STRIDE = WARM.STRIDE;
@@ -30,6 +31,9 @@ const SESSION_STRIDE = SESSION.STRIDE;
 const DEMUX = 1;
 const INSIDE = 2;
 const OUTSIDE = 3;
+
+/** A value that no combination of small row words has. */
+const NEVER = 0x7fffffff;
 
 /** Buckets are handed over in parts of this many events at most (`EventQueue.onBucket`). */
 const MOST = 1024;
@@ -72,34 +76,42 @@ export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end:
   };
 }
 
-/** Notes where each packet's next look-up begins, and keeps hosts' hashes in the packets. Returns how many. */
+/**
+ * Notes where each packet's next look-up begins, keeps hosts' hashes in the packets, and touches the rows of the nodes.
+ * Returns how many look-ups there are.
+ */
 function findSlots(s: Partition, refs: Int32Array, begin: number, end: number, slots: Int32Array): number {
   const rows = s.packets.rows.words;
   const directions = s.links.words;
   const nodes = s.nodes.words;
+  const hosts = s.hosts.words;
   const demuxMask = s.tcp.demux.table.mask;
+  let touched = 0;
   let n = 0;
   for (let i = begin; i < end; i++) {
     const ref = refs[i];
     if ((ref & 1) !== 0) continue;
     const o = (ref >>> 1) * STRIDE;
-    if (rows[o + CONTROL] >>> 24 !== TCP) continue;
     const d = rows[o + LINK] * DIRECTION_STRIDE;
     const node = directions[d + TO];
-    const kind = nodes[node * NODE_STRIDE + KIND];
-    if (kind === HOST) {
+    const flags = directions[d + FLAGS];
+    touched ^= nodes[node * NODE_STRIDE];
+    if ((flags & (TO_HOST | TO_NAT)) === 0 || rows[o + CONTROL] >>> 24 !== TCP) continue;
+    if (flags & TO_HOST) {
+      touched ^= hosts[node * HOST_STRIDE];
       const wire = rows[o + PORTS];
       const hash = hashTuple(node, rows[o + DST], rows[o + SRC], (wire << 16) | (wire >>> 16));
       rows[o + HASH] = hash;
       slots[n++] = (probeStart(hash, demuxMask) << 2) | DEMUX;
-    } else if (kind === NAT) {
+    } else {
       const gateway = nodes[node * NODE_STRIDE + GATEWAY];
-      if (directions[d + FLAGS] & FROM_INSIDE) {
+      if (flags & FROM_INSIDE) {
         slots[n++] = (probeStart(outboundHash(s.nat, gateway, ref >>> 1), s.nat.inside.mask) << 2) | INSIDE;
       } else {
         slots[n++] = (probeStart(inboundHash(s.nat, gateway, ref >>> 1), s.nat.outside.mask) << 2) | OUTSIDE;
       }
     }
   }
-  return n;
+  // (Never -1: the number of look-ups with a use for `touched` that cannot be optimised away.)
+  return touched === NEVER ? -1 : n;
 }
