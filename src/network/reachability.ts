@@ -4,6 +4,7 @@
  * @module
  */
 import { addToAddress } from "../base/address.ts";
+import { formatCount } from "../base/units.ts";
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { isExternalAddress } from "../nat/nat.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
@@ -13,6 +14,8 @@ import type { PlannedWorkload } from "./workloads.ts";
 
 /** No route is longer than this. */
 const MOST_HOPS = 64;
+/** RFC 8200 5. */
+const LEAST_IPV6_MTU = 1280;
 
 /**
  * Follows the routes from each workload's first and last sources to its first and last destinations, and sees whether
@@ -79,7 +82,13 @@ function follow(s: Partition, node: number, destination: number): string | undef
         ? `${s.nodes.nameOf(at)} has no link`
         : `${s.nodes.nameOf(at)} has no route to it`;
     }
+    const from = at;
     at = directions[d * DIRECTION.STRIDE + DIRECTION.TO];
+    const mtu = directions[d * DIRECTION.STRIDE + DIRECTION.MTU];
+    if (mtu < LEAST_IPV6_MTU && s.addresses.isIpv6(destination)) {
+      return `the link from ${s.nodes.nameOf(from)} to ${s.nodes.nameOf(at)} has an MTU of ${mtu}, and IPv6 needs ` +
+        formatCount(LEAST_IPV6_MTU);
+    }
     const row = at * NODE.STRIDE;
     if (nodes[row + NODE.KIND] === NODE_KIND.HOST) {
       return s.nodes.hasAddress(at, destination)

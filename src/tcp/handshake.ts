@@ -15,6 +15,8 @@ const TIMESTAMP_BYTES = 12;
 const FIRST_RECEIVE_MSS = 536;
 /** Smallest MSS that is believed (Linux `tcp_min_snd_mss` is 48 with options). */
 const LEAST_MSS = 48;
+/** Least payload of a full segment: an MTU of 68 less IPv4 and TCP headers and timestamps. */
+const LEAST_PAYLOAD = 16;
 
 /** The MSS to announce: what fits the egress interface (RFC 9293 3.7.1 MUST-14, MUST-67, SHLD-5). */
 export function announcedMss(stack: TcpStack, host: number, local: number): number {
@@ -28,8 +30,8 @@ export function announcedMss(stack: TcpStack, host: number, local: number): numb
 export function sendingMss(stack: TcpStack, host: number, local: number, peerMss: number, timestamps: boolean): number {
   const ipv6 = stack.addresses.isIpv6(local);
   const given = peerMss === 0 ? (ipv6 ? 1220 : 536) : peerMss;
-  const mss = Math.max(LEAST_MSS, Math.min(given, announcedMss(stack, host, local)));
-  return timestamps ? mss - TIMESTAMP_BYTES : mss;
+  const mss = Math.min(Math.max(LEAST_MSS, given), announcedMss(stack, host, local));
+  return Math.max(LEAST_PAYLOAD, timestamps ? mss - TIMESTAMP_BYTES : mss);
 }
 
 /** The peer's MSS as a SYN gives it, 0 if it does not. */

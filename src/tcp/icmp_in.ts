@@ -11,11 +11,14 @@ import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
 
-/** Least path MTU that is believed (Linux `min_pmtu`; RFC 8200's for IPv6). */
-const LEAST_MTU = 552;
+/**
+ * Least path MTU that is believed: RFC 791's, RFC 8200's for IPv6. (Linux's `min_pmtu` is 552: below, it fragments,
+ * which nothing does here, so that a path of less would swallow everything.)
+ */
+const LEAST_MTU = 68;
 const LEAST_MTU6 = 1280;
 /** RFC 1191 7.1: plateaus, for routers that do not tell the MTU. */
-const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, 552];
+const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
 
 /** What an ICMP error says, once type and code have been read. */
 export const ICMP_MEANING = { NOTHING: 0, SOFT: 1, HARD: 2, TOO_BIG: 3, QUENCH: 4 } as const;

@@ -197,6 +197,17 @@ for (
 }
 
 refused(
+  "an IPv6 destination behind a link that no IPv6 packet need fit",
+  [
+    (n) => n.host("a", { address: "2001:db8:1::1/64" }),
+    (n) => n.host("six", { address: "2001:db8:2::1/64" }),
+    (n) => n.link("a", "six", { mtu: 1279 }),
+    to("six:80"),
+  ],
+  "workloads.load.to[0]",
+  "the link from a to six has an MTU of 1279, and IPv6 needs 1,280",
+);
+refused(
   "a destination of a family that the source has no address of",
   [a, (n) => n.host("six", { address: "2001:db8::1/64" }), r, ar, (n) => n.link("six", "r"), to("six:80")],
   "workloads.load.to[0]",
