@@ -128,7 +128,10 @@ export function dataIn(stack: TcpStack, conn: number, p: number, seq: number, le
     if (gap && !fin) sendAck(stack, conn);
   }
   if (gap) stack.releaseColdAtRest(conn);
-  if (fin) finIn(stack, conn);
+  if (!fin) return;
+  finIn(stack, conn);
+  // The FIN was behind a gap: this ACK does not wait for our own FIN either.
+  if (gap && (words[c + STATE_AT] & STATE_MASK) === STATE.CLOSE_WAIT) sendAck(stack, conn);
 }
 
 /** The peer's FIN has been reached (RFC 9293 3.10.7.4, eighth). */

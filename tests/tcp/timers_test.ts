@@ -223,6 +223,14 @@ Deno.test("a segment beyond a gap, and one that fills it, are acknowledged at on
   assertEquals(peer.take().map((s) => (s.ack - peer.seq) | 0), [1000]);
 });
 
+Deno.test("a segment that fills the gap before a FIN is acknowledged at once, FIN and all (RFC 5681 4.2)", () => {
+  const peer = passive();
+  peer.send("F.", { seq: peer.seq + 100 });
+  assertEquals(peer.texts(), [". 1:1 ack 1"]);
+  peer.send("P.", { length: 100 });
+  assertEquals([peer.texts(), peer.state], [[". 1:1 ack 102"], "CLOSE_WAIT"]);
+});
+
 Deno.test("an inbound segment may be far larger than the MSS", () => {
   const peer = passive();
   peer.data(30_000);
