@@ -23,6 +23,7 @@ export const DROP_REASONS = [
   "nat-no-mapping",
   "nat-unsupported",
   "no-protocol",
+  "nat-hairpinning-off",
 ] as const;
 
 /** Codes of drops. */
@@ -41,6 +42,7 @@ export const DROP = {
   NAT_NO_MAPPING: 12,
   NAT_UNSUPPORTED: 13,
   NO_PROTOCOL: 14,
+  NAT_HAIRPINNING_OFF: 15,
 } as const;
 
 /** The drop code of a link's refusal. */
@@ -60,6 +62,8 @@ export function dropOfVerdict(verdict: number): number {
       return DROP.NAT_FILTERED;
     case NAT_VERDICT.DROP_NO_MAPPING:
       return DROP.NAT_NO_MAPPING;
+    case NAT_VERDICT.DROP_HAIRPIN_OFF:
+      return DROP.NAT_HAIRPINNING_OFF;
     default:
       return DROP.NAT_UNSUPPORTED;
   }

@@ -178,7 +178,9 @@ Deno.test("inner hosts reach a forwarded port by its external address, where hai
     ]);
     const seen = watch(simulation);
     simulation.run();
-    assertEquals(simulation.report().connections.established, hairpinning ? 1 : 0);
+    const { connections, packets } = simulation.report();
+    assertEquals(connections.established, hairpinning ? 1 : 0);
+    assertEquals(packets.dropped, hairpinning ? {} : { "nat-hairpinning-off": 7 });
     // Both see the other by the external address (RFC 4787 REQ-9).
     const syns = seen.filter(({ to, flags }) => to === "lan[1]" && flags === 2);
     assertEquals(syns.every(({ src }) => src === "203.0.113.1"), true);
