@@ -24,8 +24,8 @@ export const DIRECTION = {
   SENT: 4,
   /** `DIRECTION_FLAG` bits. */
   FLAGS: 5,
-  /** Packets dropped at its queue. */
-  QUEUE_DROPS: 6,
+  /** Where its details are, if it is `ELABORATE`. */
+  DETAILS: 6,
   /** Largest IP packet, bytes. */
   MTU: 7,
   /** Words in a row. */
@@ -69,7 +69,7 @@ export interface LinkSettings {
 /** Why a link took no packet, or lost it. */
 export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3 } as const;
 
-const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, QUEUE_DROPS, MTU, STRIDE } = DIRECTION;
+const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, DETAILS, MTU, STRIDE } = DIRECTION;
 const { LINK, LINK_SEQ, HASH, SRC, STRIDE: PACKET_STRIDE } = PACKET;
 const { DOWN, ELABORATE } = DIRECTION_FLAG;
 
@@ -92,6 +92,9 @@ const { FREE_AT_NS, FREE_AT_REST, RATE_BPS, DELAY_NS, STRIDE: PACE_STRIDE } = PA
 const { NONE, QUEUE_FULL, LOST, DOWN: LINK_DOWN } = LINK_DROP;
 const { NOW, TIME } = CLOCK;
 
+/** Of a direction that draws nothing. */
+const NO_KEY = new Int32Array(2);
+
 /** Departure times of the packets that wait, for queues limited in packets. */
 interface PacketQueue {
   departuresNs: Float64Array;
@@ -109,6 +112,18 @@ export interface QueueRecord {
   firstFullNs: number;
 }
 
+/** What an elaborate direction has besides its row: packets find it by an index, never by a look-up. */
+interface Details {
+  /** Its queue's record; undefined without a limit. */
+  record: QueueRecord | undefined;
+  /** Those that wait, where the limit is in packets. */
+  packets: PacketQueue;
+  /** Packets dropped at the queue. */
+  drops: number;
+  /** Key of its random substream. */
+  key: Int32Array;
+}
+
 /** The link directions of one partition. */
 export class Links {
   /** The time, shared with the driver (`CLOCK`). */
@@ -123,13 +138,11 @@ export class Links {
   count = 0;
   /** Records of directions with a limited queue. */
   readonly queues: Map<number, QueueRecord> = new Map();
-  /** Keys of the random substreams of impaired directions: two words each. */
-  readonly keys: Map<number, Int32Array> = new Map();
   /** The second packet of a duplication, and when it arrives; the caller queues it. */
   readonly duplicate: ImpairedPacket = { packet: 0, arrivalNs: 0 };
   readonly #packets: PacketPool;
   readonly #addresses: AddressTable;
-  readonly #packetQueues = new Map<number, PacketQueue>();
+  readonly #details: Details[] = [];
   /** Packets that links have made by duplication. */
   duplicated = 0;
   readonly #outcome = { drop: false, extraNs: 0, duplicate: false, corruptBit: 0 };
@@ -168,9 +181,12 @@ export class Links {
     this.pace[row * PACE_STRIDE + FREE_AT_NS] = -1;
     this.pace[row * PACE_STRIDE + RATE_BPS] = settings.rateBps;
     this.pace[row * PACE_STRIDE + DELAY_NS] = settings.delayNs + options.extraDelayNs;
-    if (options.key !== undefined) this.keys.set(row, options.key);
-    if (limited) {
-      this.queues.set(row, { peakBytes: 0, peakPackets: 0, firstFullNs: -1 });
+    const record = limited ? { peakBytes: 0, peakPackets: 0, firstFullNs: -1 } : undefined;
+    if (record !== undefined) this.queues.set(row, record);
+    if (limited || settings.impaired) {
+      const departuresNs = new Float64Array(settings.queuePackets === Infinity ? 0 : 16);
+      const details = { record, packets: { departuresNs, head: 0, count: 0 }, drops: 0, key: options.key ?? NO_KEY };
+      this.words[at + DETAILS] = this.#details.push(details) - 1;
     }
     return row;
   }
@@ -197,7 +213,7 @@ export class Links {
       this.duplicate.packet = 0;
       if (flags & DOWN) return LINK_DOWN;
       if (!this.#queueTakes(d, bytes)) {
-        words[at + QUEUE_DROPS]++;
+        this.#details[words[at + DETAILS]].drops++;
         return QUEUE_FULL;
       }
     } else if (flags & DOWN) return LINK_DOWN;
@@ -221,7 +237,8 @@ export class Links {
 
   /** Drops at the queue of direction `d`. */
   queueDrops(d: number): number {
-    return this.words[d * STRIDE + QUEUE_DROPS] >>> 0;
+    const at = d * STRIDE;
+    return this.words[at + FLAGS] & ELABORATE ? this.#details[this.words[at + DETAILS]].drops : 0;
   }
 
   /**
@@ -256,7 +273,8 @@ export class Links {
 
   /** Has the queue room for a packet of `bytes`? Always, without a limit. */
   #queueTakes(d: number, bytes: number): boolean {
-    const record = this.queues.get(d);
+    const details = this.#details[this.words[d * STRIDE + DETAILS]];
+    const record = details.record;
     if (record === undefined) return true;
     const settings = this.settings[this.words[d * STRIDE + SETTINGS]];
     const nowNs = this.clock[NOW];
@@ -266,11 +284,7 @@ export class Links {
     const busy = ahead > 0 || (ahead === 0 && this.pace[at + FREE_AT_REST] > 0);
     let full = busy && waiting + bytes > settings.queueBytes;
     if (!full && settings.queuePackets !== Infinity) {
-      let queue = this.#packetQueues.get(d);
-      if (queue === undefined) {
-        queue = { departuresNs: new Float64Array(16), head: 0, count: 0 };
-        this.#packetQueues.set(d, queue);
-      }
+      const queue = details.packets;
       forgetDeparted(queue, nowNs);
       // The oldest is being sent.
       full = queue.count > settings.queuePackets;
@@ -295,7 +309,7 @@ export class Links {
     if (!settings.impaired) return NONE;
     const arrivalNs = this.clock[TIME];
     const outcome = this.#outcome;
-    const key = this.keys.get(d)!;
+    const key = this.#details[this.words[d * STRIDE + DETAILS]].key;
     impair(settings.impairments, key[0], key[1], sequence >>> 0, 8 * bytes, outcome);
     if (outcome.drop) return LOST;
     if (outcome.duplicate) {

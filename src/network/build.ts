@@ -103,11 +103,6 @@ export function hostOptions(population: PlannedPopulation): HostOptions | undefi
   return population.declaration.kind === "host" ? population.declaration.options : undefined;
 }
 
-/** The id of member `i`'s address. */
-export function addressIdOf(population: PlannedPopulation, i: number, addresses: AddressTable): number {
-  return addresses.intern(addToAddress(population.address, addressOffset(population, i)));
-}
-
 /** The id of the first address of gateway `i`'s pool. */
 function poolId({ pool }: PlannedPopulation, i: number, addresses: AddressTable): number {
   return addresses.intern(addToAddress(pool.first, i * pool.count));

@@ -20,9 +20,6 @@ const LEAST_MTU6 = 1280;
 /** RFC 1191 7.1: plateaus, for routers that do not tell the MTU. */
 const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
 
-/** What an ICMP error says, once type and code have been read. */
-export const ICMP_MEANING = { NOTHING: 0, SOFT: 1, HARD: 2, TOO_BIG: 3, QUENCH: 4 } as const;
-
 /** The errno that an ICMP (or, if `v6`, ICMPv6) error stands for, 0 if it is none for TCP. Negative: a hard error. */
 export function icmpErrno(type: number, code: number, v6: boolean): number {
   if (v6) {

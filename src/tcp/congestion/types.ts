@@ -31,11 +31,6 @@ export function registerCongestionControl(id: number, algorithm: CongestionContr
   ALGORITHMS[id] = algorithm;
 }
 
-/** The number of an algorithm by its name, -1 if there is none. */
-export function congestionControlByName(name: string): number {
-  return ALGORITHMS.findIndex((algorithm) => algorithm?.name === name);
-}
-
 /** The algorithm of a connection that has a cold row. */
 export function congestionOf(stack: TcpStack, conn: number): CongestionControl {
   const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
