@@ -80,8 +80,13 @@ function freeCold(stack: TcpStack, conn: number): void {
   while (stack.cold.words[k + COLD.RTX_HEAD] !== 0) dropHead(stack, k);
   dropRanges(stack, conn);
   congestionOf(stack, conn).release?.(stack, conn);
-  const settings = stack.cold.words[k + COLD.SETTINGS];
-  if (settings !== 0) stack.settings.release(settings);
+  const cold = stack.cold.words;
+  if (cold[k + COLD.SETTINGS] !== 0) stack.settings.release(cold[k + COLD.SETTINGS]);
+  if (cold[k + COLD.RECOVERY] !== 0) stack.recoveries.release(cold[k + COLD.RECOVERY]);
+  if (cold[k + COLD.RECEIVER] !== 0) stack.receivers.release(cold[k + COLD.RECEIVER]);
+  if (cold[k + COLD.SENDER] !== 0) stack.senders.release(cold[k + COLD.SENDER]);
+  if (cold[k + COLD.ACCOUNT] !== 0) stack.accounts.release(cold[k + COLD.ACCOUNT]);
+  if (cold[k + COLD.FAST_OPEN] !== 0) stack.fastOpens.release(cold[k + COLD.FAST_OPEN]);
   stack.cold.words[k + COLD.SSTHRESH] = SSTHRESH_INFINITE;
   stack.cold.words[k + COLD.CA_STATE] = CA.OPEN;
   stack.warm[conn * WARM_STRIDE + COLD_AT] = 0;

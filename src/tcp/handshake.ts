@@ -6,7 +6,7 @@
 import type { Profile } from "../transport/profile.ts";
 import { CONTROL, PACKET, PROTOCOL } from "../wire/packet.ts";
 import type { TcpStack } from "./stack.ts";
-import { FLAG, TCB, WARM } from "./state/tcb.ts";
+import { FLAG, TCB } from "./state/tcb.ts";
 
 const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMENT;
 /** Bytes of the timestamps option, padded. */
@@ -44,13 +44,12 @@ export function peerShift(packets: Int32Array, o: number): number {
   return Math.min(14, (packets[o + PACKET.SYN_OPTIONS] >>> 16) & 0xff);
 }
 
-/** Sets both segment sizes, the first congestion window and the receive buffer of a new connection. */
+/** Sets both segment sizes and the first congestion window of a new connection. */
 export function openWindows(stack: TcpStack, conn: number, profile: Readonly<Profile>, mss: number): void {
   const words = stack.tcbs.words;
   const c = conn * TCB.STRIDE;
   words[c + TCB.MSS] = mss | (Math.min(FIRST_RECEIVE_MSS, mss) << 16);
   words[c + TCB.CWND] = profile.initialWindowSegments;
-  stack.warm[conn * WARM.STRIDE + WARM.RCV_BUFFER] = profile.receiveBufferBytes;
   // RFC 9293 3.7.4 MUST-17: an application can switch Nagle off; the profile may start with it off.
   if (!profile.nagle) words[c + TCB.STATE] |= FLAG.NO_DELAY;
 }

@@ -30,11 +30,7 @@ const {
   SSTHRESH,
   CWND_COUNT,
   HIGH_SEQ,
-  PRIOR_CWND,
-  PRIOR_SSTHRESH,
-  UNDO_MARKER,
   RETRANS_STAMP,
-  REORDERING,
   STRIDE: COLD_STRIDE,
 } = COLD;
 const { SEQ, END, SENT_US, FLAGS, STRIDE: RTX_STRIDE } = RTX;
@@ -107,9 +103,8 @@ function advanceRecovery(stack: TcpStack, conn: number, k: number, ack: number, 
     // RFC 6582 3.2 step 3, full acknowledgement: CWND deflates to SSTHRESH.
     if (state === CA.RECOVERY) words[c + CWND] = Math.min(words[c + CWND], cold[k + SSTHRESH]);
     cold[k + SACKED_OUT] = 0;
-    cold[k + UNDO_MARKER] = 0;
     setState(cold, k, CA.OPEN);
-    congestionOf(stack, conn).onEpochEnd?.(stack, conn);
+
     if (state === CA.LOSS) growWindow(stack, conn, acked);
     return;
   }
@@ -143,7 +138,7 @@ export function duplicateAck(stack: TcpStack, conn: number): void {
   if (state === CA.OPEN) setState(cold, k, CA.DISORDER);
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
-  if (cold[k + SACKED_OUT] < (cold[k + REORDERING] || DUPLICATE_THRESHOLD)) {
+  if (cold[k + SACKED_OUT] < DUPLICATE_THRESHOLD) {
     // A short flight cannot bring three: with one less than are out, and nothing new to send, it is enough
     // (RFC 5827 early retransmit is not done: as Linux since 4.x leaves it to RACK and TLP).
     return;
@@ -151,9 +146,6 @@ export function duplicateAck(stack: TcpStack, conn: number): void {
   // RFC 6582 3.2 step 2: only for an ACK past `recover`; 6582 4's heuristics are left to timestamps and SACK.
   if (((words[c + SND_UNA] - cold[k + HIGH_SEQ]) | 0) <= 0) return;
   stack.counters.fastRetransmits++;
-  cold[k + PRIOR_CWND] = words[c + CWND];
-  cold[k + PRIOR_SSTHRESH] = cold[k + SSTHRESH];
-  cold[k + UNDO_MARKER] = words[c + SND_UNA];
   cold[k + HIGH_SEQ] = words[c + SND_NXT];
   cold[k + SSTHRESH] = congestionOf(stack, conn).ssthreshAfterLoss(stack, conn);
   cold[k + CWND_COUNT] = 0;
@@ -178,12 +170,8 @@ export function enterLoss(stack: TcpStack, conn: number): void {
   const state = cold[k + CA_STATE] & 0xff;
   const again = state === CA.LOSS && ((words[c + SND_UNA] - cold[k + HIGH_SEQ]) | 0) < 0;
   if (!again) {
-    cold[k + PRIOR_CWND] = words[c + CWND];
-    cold[k + PRIOR_SSTHRESH] = cold[k + SSTHRESH];
-    cold[k + UNDO_MARKER] = words[c + SND_UNA];
     // In recovery the threshold was halved already for this window.
     if (state !== CA.RECOVERY) cold[k + SSTHRESH] = congestionOf(stack, conn).ssthreshAfterLoss(stack, conn);
-    congestionOf(stack, conn).onEpochEnd?.(stack, conn);
   }
   cold[k + SACKED_OUT] = 0;
   cold[k + CWND_COUNT] = 0;

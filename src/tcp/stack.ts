@@ -14,6 +14,13 @@ import type { HostTable } from "../transport/hosts.ts";
 import type { Profile, ProfileTable } from "../transport/profile.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import { TcpCounters } from "./counters.ts";
+import { congestionById, congestionId } from "./congestion/types.ts";
+import { ACCOUNT } from "./state/account_row.ts";
+import { ACK_SAMPLE } from "./state/ack_sample.ts";
+import { FAST_OPEN } from "./state/fast_open_row.ts";
+import { RECEIVER } from "./state/receiver_row.ts";
+import { RECOVERY } from "./state/recovery_row.ts";
+import { SENDER } from "./state/sender_row.ts";
 import { ROW_KIND } from "./state/states.ts";
 import {
   ACK_STATE,
@@ -36,7 +43,14 @@ const { LOCAL, REMOTE, PORTS, HOST, SND_UNA, SND_NXT, CWND, STRIDE } = TCB;
 const { COLD: COLD_AT, RTTVAR, GENERATION, ACK_STATE: ACK_STATE_AT } = WARM;
 const { FRESH_RTT } = ACK_STATE;
 const { SSTHRESH, HIGH_SEQ, MDEV_MAX, RTT_SEQ, CWND_USAGE_SEQ, SND_SMALL, LAST_SENT_MS, CA_STATE } = COLD;
-const { STRIDE: COLD_STRIDE, RTX_HEAD, OOO_HEAD, SETTINGS: SETTINGS_AT, CC, RACK, SOFT_ERROR, PINNED } = COLD;
+const { STRIDE: COLD_STRIDE, RTX_HEAD, OOO_HEAD, SETTINGS: SETTINGS_AT, CC, SOFT_ERROR } = COLD;
+const {
+  RECOVERY: RECOVERY_AT,
+  RECEIVER: RECEIVER_AT,
+  SENDER: SENDER_AT,
+  ACCOUNT: ACCOUNT_AT,
+  FAST_OPEN: FAST_OPEN_AT,
+} = COLD;
 const { STRIDE: TIMER_STRIDE, QUEUED_AT } = TIMER;
 
 /** Real bytes of a connection, both ways; a ring is there once it was needed. */
@@ -96,6 +110,18 @@ export class TcpStack {
   readonly ranges: RowPool;
   /** Socket options that differ from the profile (`SETTINGS`). */
   readonly settings: RowPool;
+  /** Rows of loss recovery (`RECOVERY`). */
+  readonly recoveries: RowPool;
+  /** Rows of busy receivers (`RECEIVER`). */
+  readonly receivers: RowPool;
+  /** Rows of senders with more than a queue of bytes (`SENDER`). */
+  readonly senders: RowPool;
+  /** Rows of accounts (`ACCOUNT`). */
+  readonly accounts: RowPool;
+  /** Rows of Fast Open (`FAST_OPEN`). */
+  readonly fastOpens: RowPool;
+  /** What the last ACK did (`ACK_SAMPLE`). */
+  readonly ackSample: Int32Array = new Int32Array(ACK_SAMPLE.WORDS);
   /** SYN queue rows (`SYN_ROW`). */
   readonly synRows: RowPool;
   /** TIME_WAIT rows (`TIME_WAIT_ROW`). */
@@ -105,6 +131,11 @@ export class TcpStack {
   /** Real bytes by `WARM.STREAM`. */
   readonly streams: (Stream | null)[] = [null];
   readonly #freeStreams: number[] = [];
+  /** Congestion control numbers by profile number. */
+  readonly #algorithms: number[] = [];
+  readonly #shutEgress = new Set<number>();
+  /** Hosts whose interface takes nothing (`setEgress`). */
+  egressShut = 0;
 
   /** The time (`CLOCK.NOW`): shared with the driver, or set with `setNow`. */
   readonly clock: Float64Array;
@@ -158,6 +189,11 @@ export class TcpStack {
     this.segments = new RowPool({ strideWords: RTX.STRIDE });
     this.ranges = new RowPool({ strideWords: OOO.STRIDE, capacity: 64 });
     this.settings = new RowPool({ strideWords: SETTINGS.STRIDE, capacity: 16 });
+    this.recoveries = new RowPool({ strideWords: RECOVERY.STRIDE, capacity: 64 });
+    this.receivers = new RowPool({ strideWords: RECEIVER.STRIDE, capacity: 16 });
+    this.senders = new RowPool({ strideWords: SENDER.STRIDE, capacity: 16 });
+    this.accounts = new RowPool({ strideWords: ACCOUNT.STRIDE, capacity: 16 });
+    this.fastOpens = new RowPool({ strideWords: FAST_OPEN.STRIDE, capacity: 16 });
     this.synRows = new RowPool({ strideWords: SYN_ROW.STRIDE });
     this.timeWaits = new RowPool({ strideWords: TIME_WAIT_ROW.STRIDE });
     this.listeners = new RowPool({ strideWords: LISTENER.STRIDE, capacity: 16 });
@@ -281,7 +317,52 @@ export class TcpStack {
       cold[coldAt + MDEV_MAX] = this.warm[at - COLD_AT + RTTVAR];
     }
     cold[coldAt + LAST_SENT_MS] = this.nowMs;
+    const algorithm = this.#algorithmOf(conn);
+    cold[coldAt + CA_STATE] = algorithm << 8;
+    congestionById(algorithm).start?.(this, conn);
     return row;
+  }
+
+  /** Number of the congestion control of the connection's profile. */
+  #algorithmOf(conn: number): number {
+    const profile = this.warm[conn * WARM.STRIDE + GENERATION] >>> 20;
+    const known = this.#algorithms[profile];
+    if (known !== undefined && profile !== PROFILE_ELSEWHERE) return known;
+    const name = this.profileOfConnection(conn).congestionControl;
+    const id = congestionId(name);
+    if (id < 0) throw new RangeError(`There is no congestion control named ${JSON.stringify(name)}.`);
+    this.#algorithms[profile] = id;
+    return id;
+  }
+
+  /** The connection's `RECOVERY` row, made if it has none. */
+  recoveryOf(conn: number): number {
+    const at = this.coldOf(conn) * COLD_STRIDE + RECOVERY_AT;
+    return this.cold.words[at] ||= this.recoveries.allocate();
+  }
+
+  /** The connection's `RECEIVER` row, made if it has none. */
+  receiverOf(conn: number): number {
+    const at = this.coldOf(conn) * COLD_STRIDE + RECEIVER_AT;
+    return this.cold.words[at] ||= this.receivers.allocate();
+  }
+
+  /** The connection's `SENDER` row, made if it has none. */
+  senderOf(conn: number): number {
+    const at = this.coldOf(conn) * COLD_STRIDE + SENDER_AT;
+    return this.cold.words[at] ||= this.senders.allocate();
+  }
+
+  /** Lets a host's interface take nothing any more, or again: what TCP sends meanwhile is lost, and TCP knows. */
+  setEgress(host: number, open: boolean): void {
+    if (open) this.#shutEgress.delete(host);
+    else this.#shutEgress.add(host);
+    this.egressShut = this.#shutEgress.size;
+  }
+
+  /** Does the host's interface take nothing? Ask only while `egressShut` is not 0. */
+  isEgressShut(host: number): boolean {
+    return this.#shutEgress.has(host);
   }
 
   /** Gives the cold row back if nothing in it is worth keeping: nothing in flight, no gap, no loss remembered. */
@@ -293,14 +374,17 @@ export class TcpStack {
     const coldAt = row * COLD_STRIDE;
     if (
       cold[coldAt + RTX_HEAD] !== 0 || cold[coldAt + SSTHRESH] !== SSTHRESH_INFINITE ||
-      (cold[coldAt + OOO_HEAD] | cold[coldAt + SETTINGS_AT] | cold[coldAt + CC] | cold[coldAt + RACK] |
-          cold[coldAt + SOFT_ERROR] | cold[coldAt + PINNED]) !== 0 ||
+      (cold[coldAt + OOO_HEAD] | cold[coldAt + SETTINGS_AT] | cold[coldAt + CC] | cold[coldAt + RECEIVER_AT] |
+          cold[coldAt + SENDER_AT] | cold[coldAt + ACCOUNT_AT] | cold[coldAt + FAST_OPEN_AT] |
+          cold[coldAt + SOFT_ERROR]) !== 0 ||
       (cold[coldAt + CA_STATE] & 0xff) !== CA.OPEN || this.tcbs.words[conn * STRIDE + SND_NXT] !==
         this.tcbs.words[conn * STRIDE + SND_UNA]
     ) return;
     // A window that has grown decays with the time that the row remembers (RFC 5681 4.1).
     const c = conn * STRIDE;
     if (this.tcbs.words[c + CWND] > this.profileOfConnection(conn).initialWindowSegments) return;
+    const recovery = cold[coldAt + RECOVERY_AT];
+    if (recovery !== 0) this.recoveries.release(recovery);
     this.warm[at] = 0;
     this.cold.release(row);
   }

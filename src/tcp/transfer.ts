@@ -11,11 +11,11 @@ import { sendAck } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
-import { unreadBytes, windowEdge } from "./window.ts";
+import { receiveBuffer, unreadBytes, windowEdge } from "./window.ts";
 import { sendRoom } from "./writable.ts";
 
 const { STATE: STATE_AT, SND_END, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, STRIDE } = TCB;
-const { STREAM, ACK_STATE: ACK_STATE_AT, RCV_BUFFER, STRIDE: WARM_STRIDE } = WARM;
+const { STREAM, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, DONE, FAILED, WANTS_ROOM, ORPHAN } = FLAG;
 /** States in which the application may write: before the handshake is done, data waits. */
 const WRITABLE_STATES = (1 << STATE.SYN_SENT) | (1 << STATE.SYN_RECEIVED) | (1 << STATE.ESTABLISHED) |
@@ -119,7 +119,7 @@ function consume(stack: TcpStack, conn: number, count: number): void {
     return;
   }
   const open = (words[c + RCV_ADV] - next) | 0;
-  if (2 * open > stack.warm[conn * WARM_STRIDE + RCV_BUFFER]) return;
+  if (2 * open > receiveBuffer(stack, conn)) return;
   // RFC 9293 3.8.6.2.2 MUST-39: worth a window update once the window doubles.
   const edge = (windowEdge(stack, conn) - next) | 0;
   if (edge > 0 && edge >= 2 * open) sendAck(stack, conn);

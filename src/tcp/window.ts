@@ -4,10 +4,11 @@
  * @module
  */
 import type { TcpStack } from "./stack.ts";
-import { FLAG, TCB, WARM } from "./state/tcb.ts";
+import { RECEIVER } from "./state/receiver_row.ts";
+import { COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 
 const { STATE, RCV_NXT, RCV_ADV, RCV_READ, MSS, STRIDE } = TCB;
-const { RCV_BUFFER, STRIDE: WARM_STRIDE } = WARM;
+const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const { RCV_SHIFT_AT, FIN_RECEIVED } = FLAG;
 
 /** Bytes received in order that the application has not read; a FIN does not count. */
@@ -17,12 +18,25 @@ export function unreadBytes(stack: TcpStack, conn: number): number {
   return (words[c + RCV_NXT] - words[c + RCV_READ] - ((words[c + STATE] & FIN_RECEIVED) !== 0 ? 1 : 0)) | 0;
 }
 
+/** The connection's receive buffer, bytes. */
+export function receiveBuffer(stack: TcpStack, conn: number): number {
+  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
+  if (row !== 0) {
+    const receiver = stack.cold.words[row * COLD.STRIDE + COLD.RECEIVER];
+    if (receiver !== 0) {
+      const own = stack.receivers.words[receiver * RECEIVER.STRIDE + RECEIVER.BUFFER];
+      if (own !== 0) return own;
+    }
+  }
+  return stack.profileOfConnection(conn).receiveBufferBytes;
+}
+
 /** The right edge that the free buffer allows, not left of the one advertised (RFC 9293 3.8.6 SHLD-14). */
 export function windowEdge(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const next = words[c + RCV_NXT];
-  const buffer = stack.warm[conn * WARM_STRIDE + RCV_BUFFER];
+  const buffer = receiveBuffer(stack, conn);
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
   const unread = (next - words[c + RCV_READ]) | 0;
   const free = Math.min(Math.max(0, buffer - unread), 65535 << shift);

@@ -26,6 +26,9 @@ export const PORT_ALLOCATIONS: readonly PortAllocation[] = [
   "host-wide",
 ];
 
+/** Every value of `Profile.ecn`. */
+const ECN_MODES: readonly Profile["ecn"][] = ["off", "on", "passive"];
+
 /** A host's settings. The defaults are Linux's (6.x) unless said otherwise. Times carry their unit in the name. */
 export interface Profile {
   /** Lowest ephemeral port, 1 to 65,535. Sysctl `net.ipv4.ip_local_port_range`, first number. Default 32,768. */
@@ -84,6 +87,89 @@ export interface Profile {
   windowScaling: boolean;
   /** Offer and accept selective acknowledgements (`net.ipv4.tcp_sack`; RFC 2018). Default true. */
   sack: boolean;
+  /** Congestion control (`net.ipv4.tcp_congestion_control`): the name of one that is registered. Default `"reno"`. */
+  congestionControl: string;
+  /**
+   * ECN (`net.ipv4.tcp_ecn`; RFC 3168): `"off"`; `"on"`, asked for and granted; `"passive"`, granted to who asks.
+   * Default `"passive"`.
+   */
+  ecn: "off" | "on" | "passive";
+  /** Report duplicate segments by SACK (`net.ipv4.tcp_dsack`; RFC 2883). Default true. */
+  dsack: boolean;
+  /** Find losses by time (`net.ipv4.tcp_recovery` bit 0; RFC 8985 RACK). Without it: RFC 6675. Default true. */
+  rack: boolean;
+  /** Probe for the loss of a tail (`net.ipv4.tcp_early_retrans` 3 or 4; RFC 8985 section 7). Default true. */
+  tailLossProbe: boolean;
+  /** Tell needless timeouts from real ones (`net.ipv4.tcp_frto`; RFC 5682). Default true. */
+  forwardRtoRecovery: boolean;
+  /** Segments that reordering may displace before a loss is assumed (`net.ipv4.tcp_reordering`), 1 to 300. Default 3. */
+  reordering: number;
+  /** Most that `reordering` grows to where it is seen (`net.ipv4.tcp_max_reordering`), 1 to 1,000. Default 300. */
+  maxReordering: number;
+  /** Shrink the window after an idle time (`net.ipv4.tcp_slow_start_after_idle`; RFC 5681 4.1). Default true. */
+  slowStartAfterIdle: boolean;
+  /** Pace what is sent (what the fq queue does for every flow; BBR always does). Default false. */
+  pacing: boolean;
+  /** Pacing rate in slow start, percent of CWND / SRTT (`net.ipv4.tcp_pacing_ss_ratio`), 1 to 1,000. Default 200. */
+  pacingSlowStartPercent: number;
+  /** Pacing rate afterwards, percent (`net.ipv4.tcp_pacing_ca_ratio`), 1 to 1,000. Default 120. */
+  pacingAvoidancePercent: number;
+  /** Window of the minimum round-trip time, seconds (`net.ipv4.tcp_min_rtt_wlen`), 0 to 86,400. Default 300. */
+  minRttWindowSeconds: number;
+  /** Thin streams time out without back-off (`net.ipv4.tcp_thin_linear_timeouts`). Default false. */
+  thinLinearTimeouts: boolean;
+  /** First retransmissions of a SYN that are not backed off (`net.ipv4.tcp_syn_linear_timeouts`), 0 to 127. Default 0. */
+  synLinearTimeouts: number;
+  /** Retransmissions before the network layer is told to look for another way (R1, `net.ipv4.tcp_retries1`). Default 3. */
+  retries1: number;
+  /**
+   * Fast Open (`net.ipv4.tcp_fastopen`; RFC 7413): the sum of 1 client, 2 server, 4 client without a cookie, 0x200
+   * server without a cookie, 0x400 every listener without the socket option. Default 1.
+   */
+  fastOpen: number;
+  /**
+   * Key of the server's cookies (`net.ipv4.tcp_fastopen_key`): 32 hexadecimal digits in groups of 8, a second such key
+   * after a comma for old cookies. Empty: made from the seed and the host's name. Default empty.
+   */
+  fastOpenKey: string;
+  /** How long a path that swallowed Fast Open's SYN is remembered, s (`tcp_fastopen_blackhole_timeout_sec`). Default 0: not. */
+  fastOpenBlackholeSeconds: number;
+  /** SYN cookies (`net.ipv4.tcp_syncookies`; RFC 4987 3.6): 0 never, 1 when the SYN queue is full, 2 always. Default 0. */
+  synCookies: number;
+  /** SYNs in the queue of one listener, besides its backlog (`net.ipv4.tcp_max_syn_backlog`). Default 4,096. */
+  maxSynBacklog: number;
+  /** A reset does not end TIME-WAIT (`net.ipv4.tcp_rfc1337`; RFC 1337). Default false. */
+  rfc1337: boolean;
+  /** Most that a receive buffer grows to, bytes (`net.ipv4.tcp_rmem`, last number). Default 6,291,456. */
+  receiveBufferMaxBytes: number;
+  /** Grow the receive buffer with the sender's speed (`net.ipv4.tcp_moderate_rcvbuf`). Default true. */
+  moderateReceiveBuffer: boolean;
+  /** First size of a send buffer, bytes (`net.ipv4.tcp_wmem`, middle number); it grows to `sendBufferBytes`. Default 4,194,304. */
+  sendBufferInitialBytes: number;
+  /** Unsent bytes above which a socket is not writable (`net.ipv4.tcp_notsent_lowat`). Default Infinity. */
+  notSentLowBytes: number;
+  /** ACKs for out-of-order data held back at most so long, ns (`net.ipv4.tcp_comp_sack_delay_ns`); 0: never. Default 0. */
+  compressedAckDelayNs: number;
+  /** Most ACKs that are held back so (`net.ipv4.tcp_comp_sack_nr`), 0 to 255. Default 44. */
+  compressedAckCount: number;
+  /** Least time between two answers to out-of-window segments of one connection, ms (`net.ipv4.tcp_invalid_ratelimit`). Default 500. */
+  invalidRateLimitMs: number;
+  /** Probe for the path MTU (`net.ipv4.tcp_mtu_probing`; RFC 4821): 0 never, 1 after a black hole is found, 2 always. Default 0. */
+  mtuProbing: number;
+  /** MSS to begin probing with, bytes (`net.ipv4.tcp_base_mss`), 48 to 65,535. Default 1,024. */
+  baseMssBytes: number;
+  /** Least MSS that probing falls back to, bytes (`net.ipv4.tcp_mtu_probe_floor`), 48 to 65,535. Default 48. */
+  mtuProbeFloorBytes: number;
+  /** Time between raising probes, s (`net.ipv4.tcp_probe_interval`). Default 600. */
+  mtuProbeIntervalSeconds: number;
+  /** Least path MTU that ICMP is believed, bytes (`net.ipv4.route.min_pmtu`; Linux's 552), 68 to 65,535. Default 68. */
+  minPathMtuBytes: number;
+  /** Least MSS that a peer is believed, bytes (`net.ipv4.tcp_min_snd_mss`), 16 to 65,535. Default 48. */
+  leastMssBytes: number;
+  /** Path MTU discovery (`net.ipv4.ip_no_pmtu_disc` is its opposite). Default true. */
+  pathMtuDiscovery: boolean;
+  /** Count for every connection what `TCP_INFO` shows. Costs some 300 bytes a connection. Default false. */
+  accounting: boolean;
   /** Initial congestion window, segments (RFC 6928; Linux `TCP_INIT_CWND`), 1 to 65,535. Default 10. */
   initialWindowSegments: number;
   /** Ceiling of a listener's backlog (`net.core.somaxconn`), 0 to 2^31 - 1. Default 4,096. */
@@ -134,6 +220,43 @@ export const DEFAULT_PROFILE: Readonly<Profile> = Object.freeze({
   timestamps: true,
   windowScaling: true,
   sack: true,
+  congestionControl: "reno",
+  ecn: "passive",
+  dsack: true,
+  rack: true,
+  tailLossProbe: true,
+  forwardRtoRecovery: true,
+  reordering: 3,
+  maxReordering: 300,
+  slowStartAfterIdle: true,
+  pacing: false,
+  pacingSlowStartPercent: 200,
+  pacingAvoidancePercent: 120,
+  minRttWindowSeconds: 300,
+  thinLinearTimeouts: false,
+  synLinearTimeouts: 0,
+  retries1: 3,
+  fastOpen: 1,
+  fastOpenKey: "",
+  fastOpenBlackholeSeconds: 0,
+  synCookies: 0,
+  maxSynBacklog: 4096,
+  rfc1337: false,
+  receiveBufferMaxBytes: 6291456,
+  moderateReceiveBuffer: true,
+  sendBufferInitialBytes: 4194304,
+  notSentLowBytes: Infinity,
+  compressedAckDelayNs: 0,
+  compressedAckCount: 44,
+  invalidRateLimitMs: 500,
+  mtuProbing: 0,
+  baseMssBytes: 1024,
+  mtuProbeFloorBytes: 48,
+  mtuProbeIntervalSeconds: 600,
+  minPathMtuBytes: 68,
+  leastMssBytes: 48,
+  pathMtuDiscovery: true,
+  accounting: false,
   initialWindowSegments: 10,
   somaxconn: 4096,
   abortOnOverflow: false,
@@ -169,6 +292,29 @@ const BOUNDS: Partial<Record<keyof Profile, readonly [low: number, high: number,
   finTimeoutMs: [0, LONGEST_TIMER_MS],
   receiveBufferBytes: [1, 2 ** 30],
   sendBufferBytes: [1, 2 ** 30],
+  reordering: [1, 300],
+  maxReordering: [1, 1000],
+  pacingSlowStartPercent: [1, 1000],
+  pacingAvoidancePercent: [1, 1000],
+  minRttWindowSeconds: [0, 86400],
+  synLinearTimeouts: [0, 127],
+  retries1: [0, 255],
+  fastOpen: [0, 0xffffffff],
+  fastOpenBlackholeSeconds: [0, 2 ** 31 - 1],
+  synCookies: [0, 2],
+  maxSynBacklog: [0, 2 ** 31 - 1],
+  receiveBufferMaxBytes: [1, 2 ** 30],
+  sendBufferInitialBytes: [1, 2 ** 30],
+  notSentLowBytes: [0, 2 ** 32 - 1, true],
+  compressedAckDelayNs: [0, 1e9],
+  compressedAckCount: [0, 255],
+  invalidRateLimitMs: [0, 2 ** 31 - 1],
+  mtuProbing: [0, 2],
+  baseMssBytes: [48, 65535],
+  mtuProbeFloorBytes: [48, 65535],
+  mtuProbeIntervalSeconds: [0, 2 ** 31 - 1],
+  minPathMtuBytes: [68, 65535],
+  leastMssBytes: [16, 65535],
   initialWindowSegments: [1, 65535],
   somaxconn: [0, 2 ** 31 - 1],
   challengeAckLimitPerSecond: [0, 2 ** 31 - 1],
@@ -183,6 +329,7 @@ const ORDERED: readonly (readonly [keyof Profile, keyof Profile])[] = [
   ["ephemeralPortLow", "ephemeralPortHigh"],
   ["rtoMinMs", "rtoMaxMs"],
   ["rtoInitialMs", "rtoMaxMs"],
+  ["reordering", "maxReordering"],
 ];
 
 /**
@@ -222,6 +369,13 @@ function checkField(name: keyof Profile, value: unknown): void {
     }
     return;
   }
+  if (name === "ecn") {
+    if (!ECN_MODES.includes(value as Profile["ecn"])) {
+      throw new RangeError(`The profile's ecn is ${show(value)}; it must be ${listOf(ECN_MODES)}.`);
+    }
+    return;
+  }
+  if (name === "congestionControl" || name === "fastOpenKey") return checkText(name, value);
   const bounds = BOUNDS[name];
   if (bounds === undefined) {
     if (typeof value !== "boolean") {
@@ -236,6 +390,20 @@ function checkField(name: keyof Profile, value: unknown): void {
   throw new RangeError(
     `The profile's ${name} is ${show(value)}; it must be a whole number from ${low} to ${high}${also}.`,
   );
+}
+
+/** Fast Open keys: one or two of 16 bytes. */
+const FAST_OPEN_KEY = /^([0-9a-f]{8}(-[0-9a-f]{8}){3}(,[0-9a-f]{8}(-[0-9a-f]{8}){3})?)?$/i;
+
+function checkText(name: "congestionControl" | "fastOpenKey", value: unknown): void {
+  if (typeof value !== "string" || (name === "congestionControl" && value === "")) {
+    throw new RangeError(`The profile's ${name} is ${show(value)}; it must be a text.`);
+  }
+  if (name === "fastOpenKey" && !FAST_OPEN_KEY.test(value)) {
+    throw new RangeError(
+      `The profile's fastOpenKey is ${show(value)}; it must be 32 hexadecimal digits as 8-8-8-8, or two such keys.`,
+    );
+  }
 }
 
 function show(value: unknown): string {

@@ -70,6 +70,8 @@ export const CONTROL = {
   DONT_FRAGMENT: 1 << 18,
   /** An ICMP error that quotes a packet, in the extra row. */
   QUOTES: 1 << 19,
+  /** A Fast Open option (RFC 7413) is in the extra row. */
+  HAS_FAST_OPEN: 1 << 20,
   /** Where the protocol number begins. */
   PROTOCOL_SHIFT: 24,
 } as const;
@@ -89,6 +91,12 @@ export const EXTRA = {
   SACK_COUNT: 3,
   /** SACK blocks: left edge, right edge, four times. */
   SACK: 4,
+  /**
+   * Fast Open (never beside SACK blocks, which a SYN has not): bytes of the cookie, 0 to 16 (0: a request), with 0x100
+   * for the experimental option (kind 254); and the cookie, as the words of the wire.
+   */
+  FAST_OPEN: 3,
+  FAST_OPEN_COOKIE: 4,
   /** Quoted packet of an ICMP error: its addresses, ports, sequence number, CONTROL word and payload length. */
   QUOTED_SRC: 4,
   QUOTED_DST: 5,

@@ -6,7 +6,7 @@
  */
 import type { TcpStack } from "../stack.ts";
 import { COLD, TCB, WARM } from "../state/tcb.ts";
-import { CONGESTION_ID, type CongestionControl, registerCongestionControl } from "./types.ts";
+import { type CongestionControl, registerCongestionControl } from "./types.ts";
 
 /** Grows CWND in slow start; returns the segments left over once it has reached the threshold. */
 export function slowStart(stack: TcpStack, conn: number, acked: number): number {
@@ -55,4 +55,4 @@ export const NEWRENO: CongestionControl = {
   },
 };
 
-registerCongestionControl(CONGESTION_ID.NEWRENO, NEWRENO);
+registerCongestionControl(NEWRENO);

@@ -1,34 +1,96 @@
 /**
  * Congestion control: a small interface behind integer algorithm ids, so that segment processing never changes when
- * an algorithm is added. State beyond CWND and SSTHRESH lives in a private row (`COLD.CC`).
+ * an algorithm is added. State beyond CWND and SSTHRESH lives in a private row (`COLD.CC`) of the algorithm's pool.
+ *
+ * Anybody can add one: implement {@linkcode CongestionControl}, give it to {@linkcode registerCongestionControl}, and
+ * name it in a profile or with the socket option `TCP_CONGESTION`.
  *
  * @module
  */
 import type { TcpStack } from "../stack.ts";
 import { COLD, WARM } from "../state/tcb.ts";
 
-/** Numbers of the algorithms. */
-export const CONGESTION_ID = { NEWRENO: 0 } as const;
+/** What {@linkcode CongestionControl.onEvent} is told (Linux's `tcp_ca_event`). */
+export const CONGESTION_EVENT = {
+  /** Data is sent, and nothing was in flight. */
+  TX_START: 0,
+  /** CWND was reduced after an idle time. */
+  CWND_RESTART: 1,
+  /** A reduction of CWND for ECN or local congestion has been completed. */
+  COMPLETE_CWR: 2,
+  /** A retransmission timeout. */
+  LOSS: 3,
+  /** A segment without CE arrived; with CE (for algorithms that set `wantsEcn`). */
+  ECN_NO_CE: 4,
+  ECN_IS_CE: 5,
+} as const;
 
-/** An algorithm. The windows are in segments, in `TCB.CWND` and `COLD.SSTHRESH`; a cold row exists at every call. */
+/** An algorithm. Windows are in segments, in `TCB.CWND` and `COLD.SSTHRESH`; a cold row exists at every call. */
 export interface CongestionControl {
   /** Its name, as `TCP_CONGESTION` takes it. */
   readonly name: string;
-  /** `acked` segments were newly acknowledged (not in recovery) while the window was the limit: grow it. */
+  /** It wants rate samples: every connection gets a `RECOVERY` row. */
+  readonly wantsRates?: boolean;
+  /** It needs ECN: negotiated whatever the profile says (RFC 8257), and `ECN_*` events. */
+  readonly wantsEcn?: boolean;
+  /** The connection is established, or has been switched to this algorithm. Optional. */
+  start?(stack: TcpStack, conn: number): void;
+  /** Every ACK that was looked at in full, before recovery: `stack.ackSample` is filled as far as ACKED, flags and RTT. */
+  onAckEvent?(stack: TcpStack, conn: number): void;
+  /** Segments were acknowledged or SACKed: ACKED, RTT_US and IN_FLIGHT of `stack.ackSample` (`pkts_acked`). */
+  onSample?(stack: TcpStack, conn: number): void;
+  /** `acked` segments were acknowledged (not in recovery) while the window was the limit: grow it (`cong_avoid`). */
   onAck(stack: TcpStack, conn: number, acked: number): void;
+  /**
+   * Sets CWND (and the pacing rate) itself for every ACK, in recovery too, instead of PRR and `onAck` (`cong_control`).
+   * The whole of `stack.ackSample` is filled.
+   */
+  onControl?(stack: TcpStack, conn: number): void;
   /** The slow-start threshold after a loss, segments, at least 2. Called before CWND changes. */
   ssthreshAfterLoss(stack: TcpStack, conn: number): number;
-  /** A retransmission timeout or the end of recovery: forget the epoch. Optional. */
-  onEpochEnd?(stack: TcpStack, conn: number): void;
+  /** The window to go back to when a reduction was needless. Without it: the larger of CWND and that before. */
+  undoWindow?(stack: TcpStack, conn: number): number;
+  /** The recovery state (`CA`) is about to become `state`. Optional. */
+  onState?(stack: TcpStack, conn: number, state: number): void;
+  /** One of `CONGESTION_EVENT`. Optional. */
+  onEvent?(stack: TcpStack, conn: number, event: number): void;
+  /** Bytes per second to pace at, 0 for not. Without it: what Linux derives from CWND and SRTT, if pacing is on. */
+  pacingRate?(stack: TcpStack, conn: number): number;
   /** Frees the private row, if there is one. Optional. */
   release?(stack: TcpStack, conn: number): void;
 }
 
 const ALGORITHMS: CongestionControl[] = [];
 
-/** Makes an algorithm known under its number. */
-export function registerCongestionControl(id: number, algorithm: CongestionControl): void {
-  ALGORITHMS[id] = algorithm;
+/**
+ * Makes an algorithm known, and returns its number. Numbers are process-wide and nothing that a result depends on.
+ *
+ * @throws {RangeError} if the name is taken by another algorithm, is empty, or there are 256 already.
+ */
+export function registerCongestionControl(algorithm: CongestionControl): number {
+  const known = congestionId(algorithm.name);
+  if (known >= 0) {
+    if (ALGORITHMS[known] === algorithm) return known;
+    throw new RangeError(`There is a congestion control named ${JSON.stringify(algorithm.name)} already.`);
+  }
+  if (algorithm.name === "") throw new RangeError("A congestion control needs a name.");
+  if (ALGORITHMS.length === 256) throw new RangeError("There are 256 congestion controls already.");
+  return ALGORITHMS.push(algorithm) - 1;
+}
+
+/** The number of the algorithm of that name, -1 for none. */
+export function congestionId(name: string): number {
+  return ALGORITHMS.findIndex((algorithm) => algorithm.name === name);
+}
+
+/** The names of all algorithms. */
+export function congestionNames(): string[] {
+  return ALGORITHMS.map((algorithm) => algorithm.name);
+}
+
+/** The algorithm of a number. */
+export function congestionById(id: number): CongestionControl {
+  return ALGORITHMS[id];
 }
 
 /** The algorithm of a connection that has a cold row. */

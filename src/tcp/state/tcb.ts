@@ -92,6 +92,8 @@ export const FLAG = {
   IPV6: 1 << 29,
   /** `done` ended in an error whose number is in `WARM.SRTT`. */
   FAILED: 1 << 30,
+  /** An account row (`ACCOUNT`) counts what `TCP_INFO` shows. The sign bit: `state < 0`. */
+  ACCOUNTED: 1 << 31,
 } as const;
 
 /** The warm line of a connection. */
@@ -118,8 +120,8 @@ export const WARM = {
   SND_WL1: 9,
   /** Largest window ever offered by the peer, in bytes. */
   MAX_WINDOW: 10,
-  /** Receive buffer in bytes. */
-  RCV_BUFFER: 11,
+  /** Least round-trip time seen in the last minutes (Linux's `tcp_min_rtt`), µs; 0 before the first sample. */
+  MIN_RTT: 11,
   /** Row in `TcpStack.cold`, 0 for none. */
   COLD: 12,
   /** Index in `TcpStack.streams` of real bytes, 0 for counted ones only. */
@@ -181,7 +183,7 @@ export const TIMER = {
 
 /**
  * The cold row of a connection: present while data is in flight or out of order, or while there is congestion state
- * worth keeping (a finite SSTHRESH); released at rest. The first line serves every flight, the second recovery.
+ * worth keeping (a finite SSTHRESH); released at rest. Rows that few connections need hang on it.
  */
 export const COLD = {
   /** First and last record (`RTX`) of the retransmission queue. */
@@ -217,33 +219,28 @@ export const COLD = {
   LAST_SENT_MS: 15,
   /** `recover` of RFC 6582: SND.NXT when loss was found. */
   HIGH_SEQ: 16,
-  /** CWND and SSTHRESH before the loss, to undo. */
-  PRIOR_CWND: 17,
-  PRIOR_SSTHRESH: 18,
-  /** SND.UNA when the episode began (0: none) and retransmissions not yet known to be needless. */
-  UNDO_MARKER: 19,
-  UNDO_RETRANS: 20,
   /** When the first retransmission of the oldest data was sent, TS clock ms (0: none). */
-  RETRANS_STAMP: 21,
+  RETRANS_STAMP: 17,
   /** First record (`OOO`) of the reassembly queue, and bytes in it. */
-  OOO_HEAD: 22,
-  OOO_BYTES: 23,
+  OOO_HEAD: 18,
+  OOO_BYTES: 19,
   /** Row in `TcpStack.settings`, 0 for none. */
-  SETTINGS: 24,
-  /** Private row of the congestion control algorithm, 0 for none. */
-  CC: 25,
-  /** Row of RACK, TLP and SACK state, 0 for none. */
-  RACK: 26,
-  /** Degree of reordering in segments; 0: the default of 3. */
-  REORDERING: 27,
-  /** PRR: delivered and sent since recovery began. */
-  PRR_DELIVERED: 28,
-  PRR_OUT: 29,
+  SETTINGS: 20,
+  /** Private row of the congestion control algorithm, 0 for none; the algorithm keeps the pool. */
+  CC: 21,
+  /** Row in `TcpStack.recoveries` (`RECOVERY`), 0 for none: SACK, RACK, TLP, PRR, undo and rate state. */
+  RECOVERY: 22,
+  /** Row in `TcpStack.receivers` (`RECEIVER`), 0 for none: what receiving more than a trickle needs. */
+  RECEIVER: 23,
+  /** Row in `TcpStack.senders` (`SENDER`), 0 for none: urgent data, MSG_EOR marks, pacing, MTU probes. */
+  SENDER: 24,
+  /** Row in `TcpStack.accounts` (`ACCOUNT`), 0 for none: it keeps this row at rest. */
+  ACCOUNT: 25,
+  /** Row of Fast Open's state in SYN_SENT and SYN_RECEIVED (`FAST_OPEN`), 0 for none. */
+  FAST_OPEN: 26,
   /** Last soft (ICMP) error, 0 for none. */
-  SOFT_ERROR: 30,
-  /** 1: keep this row at rest (accounting was asked for). */
-  PINNED: 31,
-  /** Words in a row. */
+  SOFT_ERROR: 27,
+  /** Words in a row; 28 to 31 are free. */
   STRIDE: 32,
 } as const;
 
@@ -266,11 +263,14 @@ export const RTX = {
   FLAGS: 5,
   /** Times retransmitted. */
   RETRANSMITS: 6,
-  /** For rate samples: delivered count and time when sent, first send of the flight, flight size. */
+  /** For rate samples (where there is a `RECOVERY` row): delivered count and time when sent, first send of the flight. */
   DELIVERED: 7,
   DELIVERED_US: 8,
   FIRST_SENT_US: 9,
   IN_FLIGHT: 10,
+  /** RACK's order of sending: the neighbours in the list of segments by the time they were last sent. */
+  SENT_NEXT: 11,
+  SENT_PREV: 12,
   /** Words in a row. */
   STRIDE: 16,
 } as const;
@@ -289,6 +289,14 @@ export const RTX_FLAG = {
   FIN: 16,
   /** Was sent with PSH. */
   PUSH: 32,
+  /** Ends a record (MSG_EOR): nothing is joined to it. */
+  RECORD_END: 64,
+  /** Was sent with CWR. */
+  CWR: 128,
+  /** The application had nothing more when it was sent: no rate sample above the estimate. */
+  APP_LIMITED: 256,
+  /** Carries the SYN (Fast Open): `SEQ` is the ISS. */
+  SYN: 512,
 } as const;
 
 /** A record of the reassembly queue: a range of bytes beyond RCV.NXT. */
@@ -321,8 +329,37 @@ export const SETTINGS = {
   /** 1 + congestion control algorithm. */
   CONGESTION: 8,
   NOT_SENT_LOW: 9,
+  /** SO_RCVBUF in bytes (Linux doubles what is asked for). */
+  RECEIVE_BUFFER: 10,
+  /** TCP_LINGER2 in ms, -1 for none. */
+  LINGER2_MS: 11,
+  /** Flags of options: `SETTING_FLAG`. */
+  FLAGS: 12,
+  /** 1 + the traffic class (IP_TOS, IPV6_TCLASS). */
+  TRAFFIC_CLASS: 13,
+  /** TCP_DEFER_ACCEPT in SYN-ACK retransmissions. */
+  DEFER_ACCEPT: 14,
+  /** TCP_WINDOW_CLAMP in bytes. */
+  WINDOW_CLAMP: 15,
+  /** 1 + the TTL (IP_TTL, IPV6_UNICAST_HOPS). */
+  TTL: 16,
+  /** SO_MAX_PACING_RATE in bytes per second. */
+  MAX_PACING_RATE: 17,
   /** Words in a row. */
-  STRIDE: 16,
+  STRIDE: 32,
+} as const;
+
+/** Flags in `SETTINGS.FLAGS`; the code that an option belongs to names more. */
+export const SETTING_FLAG = {
+  /** TCP_QUICKACK was set to 1 for good. */
+  QUICK_ACK: 1,
+  /** IP_MTU_DISCOVER is off: the DF bit is clear and ICMP "too big" is not believed. */
+  NO_PMTU_DISCOVERY: 2,
+  /** SO_OOBINLINE. */
+  URGENT_INLINE: 4,
+  /** SO_SNDBUF or SO_RCVBUF was set: no autotuning. */
+  SEND_BUFFER_LOCKED: 8,
+  RECEIVE_BUFFER_LOCKED: 16,
 } as const;
 
 /** A connection in SYN_RECEIVED of a listener: Linux's request sock. 64 bytes. */
