@@ -56,7 +56,8 @@ export interface PacketAction {
   inbound: boolean;
   /** What stands in `[...]` or `(...)` before the flags: null where it is not said. */
   ip: {
-    ecn: "noecn" | "ect0" | "ect1" | "ce" | null;
+    /** `ect01`, only of what is expected: either of the two. */
+    ecn: "noecn" | "ect0" | "ect1" | "ect01" | "ce" | null;
     tos: number | null;
     ttl: number | null;
     flowLabel: number | null;
@@ -112,8 +113,10 @@ export interface IcmpBody {
   type: number;
   code: number;
   mtu: number | null;
-  /** The quoted segment's numbers. */
-  quoted: { protocol: "tcp" | "udp"; seq: number | null; end: number; length: number } | null;
+  /** Identifier of an echo message (`id 7`); not there where it is not said. */
+  echoId?: number;
+  /** The quoted segment's numbers; of `[raw(100)]`, which quotes nothing, the length of the whole message. */
+  quoted: { protocol: "tcp" | "udp" | "raw"; seq: number | null; end: number; length: number } | null;
 }
 
 /** A system call and what it must return. */
@@ -129,7 +132,7 @@ export interface CallAction {
   note: string | null;
 }
 
-/** An argument or a result of a call. */
+/** An argument or a result of a call. `name=value` that stands outside of braces is a struct of that one field. */
 export type Value =
   | { kind: "number"; value: number; text: string }
   | { kind: "range"; from: number; to: number }
