@@ -17,6 +17,7 @@ import {
   synOptions,
   synWindow,
 } from "./handshake.ts";
+import { canConnect, setTrafficClass, setTtl, stampIpFields } from "./ip_fields.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { output } from "./output.ts";
@@ -37,11 +38,16 @@ export interface ConnectOptions {
   noDelay?: boolean;
   /** Turns keep-alives on. */
   keepAlive?: boolean;
+  /** Traffic class, of the SYN on (RFC 9293 3.9.1.9). */
+  trafficClass?: number;
+  /** TTL or hop limit, of the SYN on. Default the profile's. */
+  ttl?: number;
 }
 
 /**
  * Opens a connection: sends the SYN and returns the connection, or `-errno` (EADDRNOTAVAIL if the four-tuple is taken
- * or the ports are gone; EINVAL for a wrong port). With `localPort` 0 the host chooses (RFC 6056). `local` is one of
+ * or the ports are gone; EINVAL for a wrong port; ENETUNREACH for a multicast, broadcast or unspecified address,
+ * RFC 9293 3.9.1.1 MUST-46). With `localPort` 0 the host chooses (RFC 6056). `local` is one of
  * the host's addresses. `app` goes into the connection's `WARM.APP`.
  */
 export function connect(
@@ -55,6 +61,7 @@ export function connect(
   options?: ConnectOptions,
 ): number {
   if (!(localPort >= 0 && localPort <= 65535 && remotePort > 0 && remotePort <= 65535)) return -ERRNO.EINVAL;
+  if (!canConnect(stack.addresses, remote)) return -ERRNO.ENETUNREACH;
   const profile = stack.profileOf(host);
   let port = localPort;
   if (port === 0) {
@@ -100,6 +107,8 @@ export function connect(
     profile,
     sendingMss(stack, host, local, announcedMss(stack, host, local), profile.timestamps),
   );
+  if (options?.trafficClass !== undefined) setTrafficClass(stack, conn, options.trafficClass);
+  if (options?.ttl !== undefined) setTtl(stack, conn, options.ttl);
   sendSyn(stack, conn);
   stack.armTimer(conn, TIMER.REXMIT, profile.rtoInitialMs);
   return conn;
@@ -135,6 +144,7 @@ export function sendSyn(stack: TcpStack, conn: number): void {
     answers ? F_SYN | F_ACK : F_SYN,
     window,
   );
+  if (stack.ipFieldsUsed) stampIpFields(stack, conn, stack.out[stack.outCount - 1]);
 }
 
 /** A segment for a connection in SYN_SENT (RFC 9293 3.10.7.3). */

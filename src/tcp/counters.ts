@@ -74,4 +74,6 @@ export class TcpCounters {
   timeWaitsKilled = 0;
   /** ICMP errors that matched a connection. */
   icmpErrors = 0;
+  /** Negative advice to IP: times that data or a SYN was repeated `retries1` times (RFC 9293 3.8.3 MUST-20). */
+  negativeAdvice = 0;
 }

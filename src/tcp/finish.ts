@@ -4,6 +4,7 @@
  * @module
  */
 import type { TcpStack } from "./stack.ts";
+import { trafficClassOf, ttlOf } from "./ip_fields.ts";
 import { dropHead } from "./retransmit.ts";
 import { dropRanges } from "./reassembly.ts";
 import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
@@ -115,7 +116,8 @@ export function enterTimeWait(stack: TcpStack, conn: number): void {
   rows[t + TW.TS_RECENT] = words[c + TS_RECENT];
   rows[t + TW.TS_OFFSET] = stack.warm[w + TS_OFFSET];
   rows[t + TW.TS_STAMP] = stack.nowMs;
-  rows[t + TW.FLAGS] = ((state & TIMESTAMPS) !== 0 ? 1 : 0) | (((state >> RCV_SHIFT_AT) & 0xf) << 8);
+  rows[t + TW.FLAGS] = ((state & TIMESTAMPS) !== 0 ? 1 : 0) | (((state >> RCV_SHIFT_AT) & 0xf) << 8) |
+    (trafficClassOf(stack, conn) << 16) | (ttlOf(stack, conn) << 24);
   rows[t + TW.SERIAL] = stack.warm[w + SERIAL];
   stack.demux.replace(
     host,

@@ -6,6 +6,7 @@
 import { ERRNO } from "../base/errors.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { finish } from "./finish.ts";
+import { noteSoftError } from "./reports.ts";
 import { markLost, retransmitLost } from "./retransmit.ts";
 import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
@@ -82,7 +83,7 @@ export function icmpErrorIn(stack: TcpStack, host: number, p: number): void {
     return;
   }
   // MUST-56: soft errors do not abort; RFC 5927 6: nor do "hard" ones once synchronized. They are remembered.
-  stack.cold.words[stack.coldOf(conn) * COLD.STRIDE + COLD.SOFT_ERROR] = Math.abs(error);
+  noteSoftError(stack, conn, Math.abs(error));
 }
 
 /** The path takes no packet so large: lower the MSS and send again what was too big (RFC 1191, RFC 8201). */

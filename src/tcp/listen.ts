@@ -16,6 +16,7 @@ import {
   synOptions,
   synWindow,
 } from "./handshake.ts";
+import { canConnect } from "./ip_fields.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
 import { sampleRtt } from "./rtt.ts";
 import { sendConnectionReset, sendResetFor } from "./segment_out.ts";
@@ -125,6 +126,11 @@ export function listenerIn(stack: TcpStack, host: number, p: number): void {
   const packets = stack.packets.rows.words;
   const o = p * PACKET.STRIDE;
   const flags = packets[o + PACKET.CONTROL] & FLAGS_MASK;
+  // RFC 9293 3.9.2.3 MUST-57, MUST-63: not a word about what came for many, or from nobody.
+  if (!canConnect(stack.addresses, packets[o + PACKET.DST]) || !canConnect(stack.addresses, packets[o + PACKET.SRC])) {
+    stack.counters.listenDrops++;
+    return;
+  }
   const listener = stack.demux.findListener(host, packets[o + PACKET.DST], packets[o + PACKET.PORTS] & 0xffff);
   if (listener === 0) {
     stack.counters.noConnection++;

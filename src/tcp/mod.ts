@@ -18,11 +18,13 @@ export {
   listenerInfo,
   stateCounts,
 } from "./info.ts";
+export { setTrafficClass, setTtl } from "./ip_fields.ts";
 export { accept, closeListener, listen, type TcpListenOptions } from "./listen.ts";
 export { setCork, setKeepAlive, setNoDelay, setSendBuffer, setSynRetries, setUserTimeout } from "./options.ts";
+export { setErrorReports, softError } from "./reports.ts";
 export { segmentIn, segmentInHashed } from "./segment_in.ts";
 export { type Stream, TcpStack, type TcpStackOptions } from "./stack.ts";
-export { ROW_KIND, STATE, stateName, TCP_EVENT } from "./state/states.ts";
+export { REPORT, ROW_KIND, STATE, stateName, TCP_EVENT } from "./state/states.ts";
 export { ACK_STATE, COLD, FLAG, LISTENER, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 export { timerActs, timerFired, timerHost, timerSerial } from "./timers.ts";
 export { receive, receiveBytes, send, sendBytes } from "./transfer.ts";

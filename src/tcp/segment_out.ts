@@ -5,6 +5,7 @@
  */
 import { CONTROL, EXTRA, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { fillVirtual } from "../wire/payload.ts";
+import { stampIpFields } from "./ip_fields.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
 import { advertiseWindow } from "./window.ts";
@@ -59,6 +60,7 @@ export function emit(stack: TcpStack, conn: number, seq: number, length: number,
     packets[o + TS_ECR] = words[c + TS_RECENT];
   } else packets[o + P_CONTROL] = flags | TCP_BITS;
   packets[o + LINK] = host;
+  if (stack.ipFieldsUsed) stampIpFields(stack, conn, p);
   words[c + RCV_WUP] = words[c + RCV_NXT];
   const acks = warm[w + ACK_STATE_AT];
   if ((acks & (SCHEDULED | QUICK_MASK)) !== 0) {

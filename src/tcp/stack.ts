@@ -166,6 +166,8 @@ export class TcpStack {
   liveTimers = 0;
   /** Connections made so far. */
   created = 0;
+  /** Some connection has had a traffic class or TTL of its own: `stampIpFields` must be asked. */
+  ipFieldsUsed = false;
   /** What the stack has counted. */
   readonly counters: TcpCounters = new TcpCounters();
 

@@ -59,7 +59,7 @@ export function timeWaitIn(stack: TcpStack, host: number, row: number, p: number
     // RFC 9293 3.10.7.4: the FIN again: acknowledge it and start the 2 MSL anew.
     armTimeWait(stack, row, Math.ceil(stack.profileOf(host).timeWaitNs / 1e6));
   }
-  // MUST-7 (RFC 9293 3.10.7.4): anything else is answered with an ACK.
+  // RFC 9293 3.10.7.4: anything else is answered with an ACK.
   if ((flags & (F_ACK | F_SYN | F_FIN)) !== 0) sendTimeWaitAck(stack, host, row);
 }
 
@@ -77,7 +77,7 @@ function sendTimeWaitAck(stack: TcpStack, host: number, row: number): void {
   packets[o + PACKET.ACK] = rows[t + TW.RCV_NXT];
   packets[o + PACKET.CONTROL] = F_ACK | TCP_BITS;
   packets[o + PACKET.WINDOW_TTL_TOS] = (Math.min(65535, window >> ((rows[t + TW.FLAGS] >> 8) & 0xf)) << 16) |
-    (stack.profileOf(host).defaultTtl << 8);
+    ((rows[t + TW.FLAGS] >>> 24) << 8) | ((rows[t + TW.FLAGS] >>> 16) & 0xff);
   if ((rows[t + TW.FLAGS] & 1) !== 0) {
     packets[o + PACKET.CONTROL] |= HAS_TIMESTAMPS;
     packets[o + PACKET.TS_VAL] = (stack.nowMs + rows[t + TW.TS_OFFSET]) | 0;

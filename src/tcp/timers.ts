@@ -10,7 +10,7 @@ import { countsAsLive, finish, releaseTimeWait } from "./finish.ts";
 import { keepAliveFired } from "./keep_alive.ts";
 import { synRowFired } from "./listen.ts";
 import { output } from "./output.ts";
-
+import { noteRepetition } from "./reports.ts";
 import { rtoMs } from "./rtt.ts";
 import { enterLoss } from "./recovery.ts";
 import { probeFired } from "./persist.ts";
@@ -169,6 +169,7 @@ function rexmitFired(stack: TcpStack, conn: number): void {
   if (row === 0 || stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] === 0) return output(stack, conn);
   if (hasTimedOut(stack, conn, row)) return giveUp(stack, conn);
   enterLoss(stack, conn);
+  noteRepetition(stack, conn);
 }
 
 /** The connection is given up: ETIMEDOUT, or the soft error that was reported meanwhile (RFC 9293 3.8.3 MUST-20, R2). */
@@ -180,7 +181,7 @@ export function giveUp(stack: TcpStack, conn: number): void {
   finish(stack, conn, soft || ERRNO.ETIMEDOUT);
 }
 
-/** RFC 9293 3.8.3 MUST-21, SHLD-23: SYN retries. */
+/** The SYN again, or the end of patience with it (RFC 9293 3.8.3 MUST-22, MUST-23). */
 function synFired(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
@@ -195,6 +196,7 @@ function synFired(stack: TcpStack, conn: number): void {
     (backoff << BACKOFF_AT);
   stack.counters.retransmissions++;
   stack.counters.synRetransmissions++;
+  noteRepetition(stack, conn);
   sendSyn(stack, conn);
   stack.armTimer(conn, REXMIT, rtoMs(stack, conn));
 }

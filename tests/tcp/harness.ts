@@ -39,6 +39,8 @@ export interface Segment {
   tsEcr?: number;
   srcPort: number;
   dstPort: number;
+  ttl: number;
+  trafficClass: number;
   /** ns. */
   time: number;
   /** Sending host, 0 for the raw peer. */
@@ -176,6 +178,8 @@ export class World {
       window: words[o + PACKET.WINDOW_TTL_TOS] >>> 16,
       srcPort: words[o + PACKET.PORTS] >>> 16,
       dstPort: words[o + PACKET.PORTS] & 0xffff,
+      ttl: (words[o + PACKET.WINDOW_TTL_TOS] >>> 8) & 0xff,
+      trafficClass: words[o + PACKET.WINDOW_TTL_TOS] & 0xff,
       time: this.nowNs,
       from: words[o + PACKET.LINK],
     };
@@ -315,6 +319,7 @@ export class World {
       srcPort: number;
       dstPort: number;
       source?: number;
+      destination?: number;
       mss?: number;
       shift?: number;
       sackPermitted?: boolean;
@@ -328,7 +333,7 @@ export class World {
     let control = PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT;
     for (const [bit, letter] of FLAG_LETTERS) if (fields.flags.includes(letter)) control |= bit;
     words[o + PACKET.SRC] = fields.source ?? this.addressRaw;
-    words[o + PACKET.DST] = to === A ? this.addressA : this.addressB;
+    words[o + PACKET.DST] = fields.destination ?? (to === A ? this.addressA : this.addressB);
     words[o + PACKET.PORTS] = (fields.srcPort << 16) | fields.dstPort;
     words[o + PACKET.SEQ] = fields.seq ?? 0;
     words[o + PACKET.ACK] = fields.ack ?? 0;

@@ -54,6 +54,18 @@ export const TCP_EVENT = {
   CLOSED: 6,
   /** The connection failed; the argument is the errno. A connection's last event. */
   FAILED: 7,
+  /**
+   * Trouble that does not end the connection (RFC 9293 3.9.1.8, ERROR_REPORT); the argument is `REPORT` << 8 | errno.
+   */
+  ERROR_REPORT: 9,
+} as const;
+
+/** What a `TCP_EVENT.ERROR_REPORT` is about. */
+export const REPORT = {
+  /** An ICMP error that stands for the errno. */
+  ICMP: 1,
+  /** The same data, or SYN, was repeated `retries1` times (R1 of RFC 9293 3.8.3). */
+  RETRANSMISSIONS: 2,
 } as const;
 
 /** What a value of the tuple table and a timer reference point at: `(row << 2) | kind`. */

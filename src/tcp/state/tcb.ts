@@ -360,6 +360,8 @@ export const SETTING_FLAG = {
   /** SO_SNDBUF or SO_RCVBUF was set: no autotuning. */
   SEND_BUFFER_LOCKED: 8,
   RECEIVE_BUFFER_LOCKED: 16,
+  /** No `TCP_EVENT.ERROR_REPORT`. */
+  NO_REPORTS: 32,
 } as const;
 
 /** A connection in SYN_RECEIVED of a listener: Linux's request sock. 64 bytes. */
@@ -418,7 +420,7 @@ export const TIME_WAIT_ROW = {
   TS_OFFSET: 8,
   /** When TS.Recent was last updated, ms. */
   TS_STAMP: 9,
-  /** Bit 0: timestamps in use; bits 8 to 11: our window shift. */
+  /** Bit 0: timestamps in use; bits 8 to 11: our window shift; 16 to 23: traffic class; 24 to 31: TTL. */
   FLAGS: 10,
   SERIAL: 11,
   DEADLINE: 12,
