@@ -240,7 +240,14 @@ export const COLD = {
   FAST_OPEN: 26,
   /** Last soft (ICMP) error, 0 for none. */
   SOFT_ERROR: 27,
-  /** Words in a row; 28 to 31 are free. */
+  /** RACK's round trip: of the segment that was delivered last, µs; 0 before the first (`RACK.rtt` of RFC 8985). */
+  RACK_RTT_US: 28,
+  /** Segments delivered, by SND.UNA or SACK (Linux's `delivered`: 1 for the handshake). */
+  DELIVERED: 29,
+  /** Most packets out since CWND was last full or shrunk, and when that was, ms (Linux's `snd_cwnd_used`, `_stamp`). */
+  CWND_USED: 30,
+  CWND_STAMP_MS: 31,
+  /** Words in a row. */
   STRIDE: 32,
 } as const;
 
@@ -297,6 +304,8 @@ export const RTX_FLAG = {
   APP_LIMITED: 256,
   /** Carries the SYN (Fast Open): `SEQ` is the ISS. */
   SYN: 512,
+  /** Stands in the list by time of sending. */
+  LISTED: 1024,
 } as const;
 
 /** A record of the reassembly queue: a range of bytes beyond RCV.NXT. */
