@@ -9,7 +9,7 @@ import { dropHead } from "./retransmit.ts";
 import { dropRanges } from "./reassembly.ts";
 import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
 import { CA, COLD, FLAG, SSTHRESH_INFINITE, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
-import { congestionOf } from "./congestion/types.ts";
+import { releaseCongestion } from "./congestion/types.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE: STATE_AT, SND_NXT, SND_UNA, RCV_NXT, RCV_ADV, TS_RECENT, STRIDE } = TCB;
 const { COLD: COLD_AT, SRTT, SERIAL, TS_OFFSET, STRIDE: WARM_STRIDE } = WARM;
@@ -80,7 +80,7 @@ function freeCold(stack: TcpStack, conn: number): void {
   const k = row * COLD_STRIDE;
   while (stack.cold.words[k + COLD.RTX_HEAD] !== 0) dropHead(stack, k);
   dropRanges(stack, conn);
-  congestionOf(stack, conn).release?.(stack, conn);
+  releaseCongestion(stack, conn);
   const cold = stack.cold.words;
   if (cold[k + COLD.SETTINGS] !== 0) stack.settings.release(cold[k + COLD.SETTINGS]);
   if (cold[k + COLD.RECOVERY] !== 0) stack.recoveries.release(cold[k + COLD.RECOVERY]);

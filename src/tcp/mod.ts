@@ -3,7 +3,7 @@
  *
  * @module
  */
-import "./congestion/newreno.ts";
+import "./congestion/all.ts";
 
 export { abort, closeConnection, shutdownWrite } from "./close.ts";
 export { connect, type ConnectOptions } from "./connect.ts";

@@ -120,6 +120,10 @@ export class TcpStack {
   readonly accounts: RowPool;
   /** Rows of Fast Open (`FAST_OPEN`). */
   readonly fastOpens: RowPool;
+  /** Private rows of congestion control by the algorithm's number. */
+  readonly congestionPools: (RowPool | undefined)[] = [];
+  /** Parameters of congestion control by the algorithm's number: see `parametersOf`. */
+  readonly congestionParameters: (Int32Array | undefined)[] = [];
   /** What the last ACK did (`ACK_SAMPLE`). */
   readonly ackSample: Int32Array = new Int32Array(ACK_SAMPLE.WORDS);
   /** SYN queue rows (`SYN_ROW`). */

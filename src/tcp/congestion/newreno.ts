@@ -1,6 +1,6 @@
 /**
  * NewReno's window: slow start and congestion avoidance of RFC 5681, counted in segments (appropriate byte counting
- * of RFC 3465 in effect, since stretch ACKs count for what they acknowledge).
+ * of RFC 3465 in effect, since stretch ACKs count for what they acknowledge). Others build on its two halves.
  *
  * @module
  */
@@ -8,12 +8,16 @@ import type { TcpStack } from "../stack.ts";
 import { COLD, TCB, WARM } from "../state/tcb.ts";
 import { type CongestionControl, registerCongestionControl } from "./types.ts";
 
+const { CWND, STRIDE } = TCB;
+const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
+const { SSTHRESH, CWND_COUNT, STRIDE: COLD_STRIDE } = COLD;
+
 /** Grows CWND in slow start; returns the segments left over once it has reached the threshold. */
 export function slowStart(stack: TcpStack, conn: number, acked: number): number {
   const words = stack.tcbs.words;
-  const at = conn * TCB.STRIDE + TCB.CWND;
-  const k = stack.warm[conn * WARM.STRIDE + WARM.COLD] * COLD.STRIDE;
-  const grown = Math.min(words[at] + acked, stack.cold.words[k + COLD.SSTHRESH]);
+  const at = conn * STRIDE + CWND;
+  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  const grown = Math.min(words[at] + acked, stack.cold.words[k + SSTHRESH]);
   const left = acked - (grown - words[at]);
   words[at] = grown;
   return left;
@@ -22,9 +26,10 @@ export function slowStart(stack: TcpStack, conn: number, acked: number): number 
 /** Additive increase: one segment for every `window` segments acknowledged. */
 export function additiveIncrease(stack: TcpStack, conn: number, window: number, acked: number): void {
   const words = stack.tcbs.words;
-  const at = conn * TCB.STRIDE + TCB.CWND;
+  const at = conn * STRIDE + CWND;
   const cold = stack.cold.words;
-  const counter = stack.warm[conn * WARM.STRIDE + WARM.COLD] * COLD.STRIDE + COLD.CWND_COUNT;
+  const counter = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE + CWND_COUNT;
+  // Credit of a time when increases were rarer counts for one.
   if (cold[counter] >= window) {
     cold[counter] = 0;
     words[at]++;
@@ -37,22 +42,22 @@ export function additiveIncrease(stack: TcpStack, conn: number, window: number, 
   }
 }
 
-/** See the module's description. */
-export const NEWRENO: CongestionControl = {
-  name: "reno",
-  // RFC 9293 3.8.2 MUST-19: slow start and congestion avoidance.
-  onAck(stack, conn, acked) {
-    const words = stack.tcbs.words;
-    const at = conn * TCB.STRIDE + TCB.CWND;
-    const k = stack.warm[conn * WARM.STRIDE + WARM.COLD] * COLD.STRIDE;
-    let left = acked;
-    if (words[at] < stack.cold.words[k + COLD.SSTHRESH]) left = slowStart(stack, conn, acked);
-    if (left > 0) additiveIncrease(stack, conn, words[at], left);
-  },
-  // RFC 5681 3.1 (4): half of what was in flight; as Linux, of the window.
-  ssthreshAfterLoss(stack, conn) {
-    return Math.max(2, stack.tcbs.words[conn * TCB.STRIDE + TCB.CWND] >> 1);
-  },
-};
+/** RFC 9293 3.8.2 MUST-19: slow start below the threshold, congestion avoidance from it on. */
+export function renoIncrease(stack: TcpStack, conn: number, acked: number): void {
+  const words = stack.tcbs.words;
+  const at = conn * STRIDE + CWND;
+  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  let left = acked;
+  if (words[at] < stack.cold.words[k + SSTHRESH]) left = slowStart(stack, conn, acked);
+  if (left > 0) additiveIncrease(stack, conn, words[at], left);
+}
+
+/** RFC 5681 3.1 (4): half of what was in flight; as Linux, of the window. */
+export function renoThreshold(stack: TcpStack, conn: number): number {
+  return Math.max(2, stack.tcbs.words[conn * STRIDE + CWND] >> 1);
+}
+
+/** See the module's description. A needless reduction is undone in full: the interface's default. */
+export const NEWRENO: CongestionControl = { name: "reno", onAck: renoIncrease, ssthreshAfterLoss: renoThreshold };
 
 registerCongestionControl(NEWRENO);

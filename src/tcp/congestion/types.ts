@@ -1,14 +1,19 @@
 /**
  * Congestion control: a small interface behind integer algorithm ids, so that segment processing never changes when
- * an algorithm is added. State beyond CWND and SSTHRESH lives in a private row (`COLD.CC`) of the algorithm's pool.
+ * an algorithm is added. State beyond CWND and SSTHRESH lives in a private row (`COLD.CC`) of the algorithm's pool,
+ * which every stack has its own of; so do parameters. A private row pins the cold row: make it when it is needed.
  *
  * Anybody can add one: implement {@linkcode CongestionControl}, give it to {@linkcode registerCongestionControl}, and
  * name it in a profile or with the socket option `TCP_CONGESTION`.
  *
  * @module
  */
+import { RowPool } from "../../store/rows.ts";
 import type { TcpStack } from "../stack.ts";
 import { COLD, WARM } from "../state/tcb.ts";
+
+const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
+const { CA_STATE, CC, STRIDE: COLD_STRIDE } = COLD;
 
 /** What {@linkcode CongestionControl.onEvent} is told (Linux's `tcp_ca_event`). */
 export const CONGESTION_EVENT = {
@@ -33,7 +38,14 @@ export interface CongestionControl {
   readonly wantsRates?: boolean;
   /** It needs ECN: negotiated whatever the profile says (RFC 8257), and `ECN_*` events. */
   readonly wantsEcn?: boolean;
-  /** The connection is established, or has been switched to this algorithm. Optional. */
+  /** Words in a private row, for `privateRow`. Default 16. */
+  readonly rowWords?: number;
+  /**
+   * Parameters and their defaults (whole numbers), as `/sys/module/tcp_NAME/parameters` has them. Read them with
+   * {@linkcode parametersOf}, in this order; set them with {@linkcode setCongestionParameter}.
+   */
+  readonly parameters?: Readonly<Record<string, number>>;
+  /** A cold row was made for a connection (at first, or after a rest), or it was switched to this algorithm. Optional. */
   start?(stack: TcpStack, conn: number): void;
   /** Every ACK that was looked at in full, before recovery: `stack.ackSample` is filled as far as ACKED, flags and RTT. */
   onAckEvent?(stack: TcpStack, conn: number): void;
@@ -56,7 +68,7 @@ export interface CongestionControl {
   onEvent?(stack: TcpStack, conn: number, event: number): void;
   /** Bytes per second to pace at, 0 for not. Without it: what Linux derives from CWND and SRTT, if pacing is on. */
   pacingRate?(stack: TcpStack, conn: number): number;
-  /** Frees the private row, if there is one. Optional. */
+  /** The connection is gone, or switched to another algorithm. The private row is freed after this. Optional. */
   release?(stack: TcpStack, conn: number): void;
 }
 
@@ -95,6 +107,67 @@ export function congestionById(id: number): CongestionControl {
 
 /** The algorithm of a connection that has a cold row. */
 export function congestionOf(stack: TcpStack, conn: number): CongestionControl {
-  const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
-  return ALGORITHMS[(stack.cold.words[row * COLD.STRIDE + COLD.CA_STATE] >> 8) & 0xff];
+  return ALGORITHMS[numberOf(stack, conn)];
+}
+
+function numberOf(stack: TcpStack, conn: number): number {
+  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
+  return (stack.cold.words[row * COLD_STRIDE + CA_STATE] >> 8) & 0xff;
+}
+
+/** Switches a connection to the algorithm of a number (`TCP_CONGESTION`). It keeps its windows. */
+export function switchCongestion(stack: TcpStack, conn: number, id: number): void {
+  const at = stack.coldOf(conn) * COLD_STRIDE + CA_STATE;
+  if (numberOf(stack, conn) === id) return;
+  releaseCongestion(stack, conn);
+  stack.cold.words[at] = (stack.cold.words[at] & ~0xff00) | (id << 8);
+  ALGORITHMS[id].start?.(stack, conn);
+}
+
+/** Lets a connection's algorithm go, and frees its private row. */
+export function releaseCongestion(stack: TcpStack, conn: number): void {
+  const id = numberOf(stack, conn);
+  ALGORITHMS[id].release?.(stack, conn);
+  const at = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE + CC;
+  const row = stack.cold.words[at];
+  if (row === 0) return;
+  stack.cold.words[at] = 0;
+  stack.congestionPools[id]!.release(row);
+}
+
+/** The connection's private row, made (zeroed) if it has none. The pool's `words` may be replaced. */
+export function privateRow(stack: TcpStack, conn: number): number {
+  const at = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  const row = stack.cold.words[at + CC];
+  if (row !== 0) return row;
+  const id = (stack.cold.words[at + CA_STATE] >> 8) & 0xff;
+  return stack.cold.words[at + CC] = poolOf(stack, id).allocate();
+}
+
+/** The stack's pool of private rows of an algorithm. */
+export function poolOf(stack: TcpStack, id: number): RowPool {
+  return stack.congestionPools[id] ??= new RowPool({ strideWords: ALGORITHMS[id].rowWords ?? 16, capacity: 16 });
+}
+
+/** The values of an algorithm's parameters in a stack, in the order of its `parameters`. */
+export function parametersOf(stack: TcpStack, id: number): Int32Array {
+  return stack.congestionParameters[id] ??= Int32Array.from(Object.values(ALGORITHMS[id].parameters ?? {}));
+}
+
+/**
+ * Sets a parameter of an algorithm for all connections of a stack. False if there is no such algorithm or parameter.
+ */
+export function setCongestionParameter(stack: TcpStack, algorithm: string, parameter: string, value: number): boolean {
+  const id = congestionId(algorithm);
+  const index = id < 0 ? -1 : Object.keys(ALGORITHMS[id].parameters ?? {}).indexOf(parameter);
+  if (index < 0) return false;
+  parametersOf(stack, id)[index] = value;
+  return true;
+}
+
+/** A parameter of an algorithm, -1 if there is none. */
+export function congestionParameter(stack: TcpStack, algorithm: string, parameter: string): number {
+  const id = congestionId(algorithm);
+  const index = id < 0 ? -1 : Object.keys(ALGORITHMS[id].parameters ?? {}).indexOf(parameter);
+  return index < 0 ? -1 : parametersOf(stack, id)[index];
 }

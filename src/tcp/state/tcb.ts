@@ -226,7 +226,7 @@ export const COLD = {
   OOO_BYTES: 19,
   /** Row in `TcpStack.settings`, 0 for none. */
   SETTINGS: 20,
-  /** Private row of the congestion control algorithm, 0 for none; the algorithm keeps the pool. */
+  /** Private row of the congestion control algorithm in `TcpStack.congestionPools`, 0 for none. */
   CC: 21,
   /** Row in `TcpStack.recoveries` (`RECOVERY`), 0 for none: SACK, RACK, TLP, PRR, undo and rate state. */
   RECOVERY: 22,

@@ -1,0 +1,7 @@
+/**
+ * Registers every algorithm that comes with the stack.
+ *
+ * @module
+ */
+import "./newreno.ts";
+import "./cubic.ts";
