@@ -1,0 +1,188 @@
+// RFC 9293 3.1, 3.7, 3.8, 3.9.1.2: segments, windows, pushes. Ids are of Appendix B.
+import { assert, assertEquals } from "@std/assert";
+import { connect, connectionInfo, send, setKeepAlive, setNoDelay, shutdownWrite } from "../../src/tcp/mod.ts";
+import { HOST } from "../../src/transport/hosts.ts";
+import { A, MS, SECOND, World } from "./harness.ts";
+import { active, opening, passive, RawPeer } from "./raw_peer.ts";
+
+/** Enough congestion window that it is never the limit. */
+const WIDE = { profileA: { initialWindowSegments: 200 } };
+
+// MUST-1
+Deno.test("a window with its top bit set is a large one, not a negative one", () => {
+  const peer = active({ window: 40_000 }, WIDE);
+  send(peer.world.stack, peer.conn, 100_000);
+  peer.world.drain();
+  // 27 segments of full size: a rest of 580 bytes is not worth one.
+  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 27 * 1460);
+});
+
+// REC-1
+Deno.test("a window scaled by 14 is kept and used in 32 bits", () => {
+  const peer = active({ shift: 14 }, { profileA: { initialWindowSegments: 200 } });
+  peer.window = 65_535;
+  peer.send(".");
+  assertEquals(connectionInfo(peer.world.stack, peer.conn).sndWnd, 65_535 * 2 ** 14);
+  send(peer.world.stack, peer.conn, 200_000);
+  peer.world.drain();
+  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 200_000);
+});
+
+// MUST-5
+Deno.test("options of a SYN in a segment with data are received and mean nothing there", () => {
+  const peer = active({ mss: 1000, shift: 2, tsVal: 500 });
+  const before = connectionInfo(peer.world.stack, peer.conn);
+  peer.tsVal = 501;
+  peer.send("P.", { length: 100, mss: 99, shift: 9, sackPermitted: true });
+  const after = connectionInfo(peer.world.stack, peer.conn);
+  assertEquals([after.unread, after.mss, after.sndShift, after.sack], [100, before.mss, before.sndShift, before.sack]);
+  assertEquals([after.timestamps, before.sack], [true, false]);
+});
+
+// MUST-65, SHLD-5, MAY-3
+Deno.test("the MSS option is in every SYN and SYN-ACK, repeated ones too, and in no other segment", () => {
+  const peer = opening();
+  peer.world.run(1500 * MS);
+  peer.send("S.", peer.synOptions);
+  peer.seq++;
+  send(peer.world.stack, peer.conn, 500);
+  peer.world.run(5 * SECOND);
+  shutdownWrite(peer.world.stack, peer.conn);
+  peer.ack += 500;
+  peer.send(".");
+  peer.world.run(SECOND);
+  const other = passive();
+  other.data(100);
+  other.world.run(SECOND);
+  other.send("S");
+  const all = [...peer.world.log, ...other.world.log];
+  assertEquals(all.filter((s) => s.flags.includes("S")).map((s) => s.mss), [1460, 1460, 1460]);
+  const kinds = [...new Set(all.map((s) => s.flags))].sort();
+  assertEquals(kinds, [".", "F.", "P.", "S", "S."]);
+  assertEquals(all.filter((s) => !s.flags.includes("S") && s.mss !== undefined), []);
+});
+
+// MUST-16, MUST-67
+Deno.test("a segment is no larger than what the peer takes, nor than what the interface takes", () => {
+  for (
+    const [mss, mtu, announced, largest] of [[9000, 1500, 1460, 1460], [600, 1500, 1460, 600], [1460, 900, 860, 860]]
+  ) {
+    const world = new World();
+    world.hosts.words[A * HOST.STRIDE + HOST.MTU] = mtu;
+    const peer = new RawPeer(world, A, 80, { mss });
+    peer.conn = connect(world.stack, A, world.addressA, 0, world.addressRaw, 80, 0);
+    world.drain();
+    const [syn] = peer.take();
+    peer.hostPort = syn.srcPort;
+    peer.ack = syn.seq + 1;
+    peer.send("S.", peer.synOptions);
+    peer.seq++;
+    send(world.stack, peer.conn, 5000);
+    world.drain();
+    assertEquals([syn.mss, Math.max(...peer.take().map((s) => s.length))], [announced, largest]);
+  }
+});
+
+// MUST-58, MUST-59
+Deno.test("segments that waited behind a gap are acknowledged by one ACK, when it is filled", () => {
+  const peer = active();
+  for (const gap of [100, 200, 300, 400]) peer.send(".", { seq: peer.seq + gap, length: 100 });
+  peer.world.run(SECOND);
+  peer.take();
+  peer.send(".", { length: 100 });
+  peer.world.run(SECOND);
+  assertEquals(peer.take().map((s) => [s.flags, s.ack - peer.seq]), [[".", 500]]);
+});
+
+// MUST-61, MUST-60
+Deno.test("PSH stands on the last segment of what is queued, and on no other", () => {
+  const peer = active({ mss: 1000 });
+  send(peer.world.stack, peer.conn, 3500);
+  peer.world.drain();
+  assertEquals(peer.texts(), [". 1:1001 ack 1", ". 1001:2001 ack 1", ". 2001:3001 ack 1", "P. 3001:3501 ack 1"]);
+});
+
+// SHLD-27, SHLD-28, MAY-16
+Deno.test("what several small sends left behind a shut window goes in segments of full size, with one PSH", () => {
+  const peer = active({ mss: 1000 });
+  setNoDelay(peer.world.stack, peer.conn, true);
+  peer.window = 0;
+  peer.data(1);
+  peer.take();
+  for (let i = 0; i < 25; i++) send(peer.world.stack, peer.conn, 100);
+  peer.world.drain();
+  assertEquals(peer.take(), []);
+  peer.window = 60_000;
+  peer.send(".");
+  assertEquals(peer.texts(), [". 1:1001 ack 2", ". 1001:2001 ack 2", "P. 2001:2501 ack 2"]);
+});
+
+// MUST-60
+Deno.test("data that waits for a full segment goes once what is in flight is acknowledged", () => {
+  const peer = active({ mss: 1000 });
+  send(peer.world.stack, peer.conn, 10);
+  send(peer.world.stack, peer.conn, 20);
+  send(peer.world.stack, peer.conn, 30);
+  peer.world.drain();
+  assertEquals(peer.texts(), ["P. 1:11 ack 1"]);
+  peer.ack += 10;
+  peer.send(".");
+  assertEquals(peer.texts(), ["P. 11:61 ack 1"]);
+});
+
+// SHLD-15, MUST-34
+Deno.test("no new data goes into a window that has shrunk below what is in flight", () => {
+  const peer = active({ mss: 1000 }, WIDE);
+  send(peer.world.stack, peer.conn, 5000);
+  peer.world.drain();
+  peer.take();
+  peer.window = 2000;
+  peer.ack += 1000;
+  peer.send(".");
+  send(peer.world.stack, peer.conn, 5000);
+  peer.world.run(100 * MS);
+  assertEquals(peer.take(), []);
+  assertEquals(peer.state, "ESTABLISHED");
+});
+
+// SHLD-16, MAY-7
+Deno.test("after a window has shrunk, what lies within it is repeated, and nothing beyond it", () => {
+  const peer = active({ mss: 1000 }, WIDE);
+  send(peer.world.stack, peer.conn, 5000);
+  peer.world.drain();
+  peer.take();
+  peer.window = 2000;
+  peer.ack += 1000;
+  peer.send(".");
+  peer.world.run(5 * SECOND);
+  const repeated = peer.take();
+  assert(repeated.some((s) => s.seq - peer.base === 1001 && s.length === 1000));
+  assert(repeated.every((s) => s.seq + s.length - peer.base <= 3001));
+});
+
+// MUST-26
+Deno.test("no keep-alive is sent while data is in flight: the retransmission timer finds a dead peer", () => {
+  const peer = active();
+  setKeepAlive(peer.world.stack, peer.conn, true, { idleMs: 500, intervalMs: 500, probes: 100 });
+  send(peer.world.stack, peer.conn, 100);
+  peer.world.run(20 * SECOND);
+  assertEquals(peer.world.stack.counters.keepAliveProbes, 0);
+  assertEquals(peer.take().every((s) => s.length === 100), true);
+  peer.ack += 100;
+  peer.send(".");
+  peer.world.run(2 * SECOND);
+  assert(peer.world.stack.counters.keepAliveProbes > 0);
+});
+
+// MUST-24, MUST-27
+Deno.test("keep-alives are turned on and off for one connection, with times of its own", () => {
+  const peer = active();
+  setKeepAlive(peer.world.stack, peer.conn, true, { idleMs: 3000, intervalMs: 1000, probes: 3 });
+  peer.world.run(2900 * MS);
+  assertEquals(peer.take(), []);
+  peer.world.run(200 * MS);
+  assertEquals(peer.take().length, 1);
+  setKeepAlive(peer.world.stack, peer.conn, false);
+  peer.world.run(3600 * SECOND);
+  assertEquals([peer.take(), peer.state], [[], "ESTABLISHED"]);
+});
