@@ -56,7 +56,13 @@ export {
   type ServiceOptions,
   type WorkloadOptions,
 } from "./src/network/options.ts";
-export { type Endpoint, type ReadyState, Socket, type SocketEvents } from "./src/socket/socket.ts";
+export {
+  type Endpoint,
+  type ReadyState,
+  Socket,
+  type SocketEvents,
+  type SoftErrorReason,
+} from "./src/socket/socket.ts";
 export type { ConnectOptions } from "./src/socket/layer.ts";
 export { Listener, type ListenerEvents, type SocketListenOptions } from "./src/socket/listener.ts";
 export { type UdpEvents, type UdpOptions, UdpSocket } from "./src/socket/datagram.ts";

@@ -6,8 +6,20 @@
  */
 import type { App, AppRuntime } from "../app/types.ts";
 import { ERRNO, type ErrnoName, errnoName, SocketError } from "../base/errors.ts";
-import { abort, receive, receiveBytes, send, sendBytes, setKeepAlive, setNoDelay, shutdownWrite } from "../tcp/mod.ts";
-import { TCP_EVENT } from "../tcp/state/states.ts";
+import {
+  abort,
+  receive,
+  receiveBytes,
+  send,
+  sendBytes,
+  setKeepAlive,
+  setNoDelay,
+  setTrafficClass,
+  setTtl,
+  setUserTimeout,
+  shutdownWrite,
+} from "../tcp/mod.ts";
+import { REPORT, TCP_EVENT } from "../tcp/state/states.ts";
 import { TCB } from "../tcp/state/tcb.ts";
 import { type UdpOptions, type UdpRuntime, UdpSocket } from "./datagram.ts";
 import { Listener, type SocketListenOptions } from "./listener.ts";
@@ -46,7 +58,7 @@ export interface SocketRuntime extends AppRuntime {
   handlerThrew(error: unknown): void;
 }
 
-const { CONNECTED, ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
+const { CONNECTED, ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED, ERROR_REPORT } = TCP_EVENT;
 
 /** Codes of its own events. */
 const TIMER = { CALL: 0, FILE_FREE: 1 } as const;
@@ -302,6 +314,21 @@ export class SocketLayer implements App {
     setKeepAlive(this.#runtime.tcp, connection, enable, idleMs > 0 ? { idleMs: Math.ceil(idleMs) } : {});
   }
 
+  /** @internal */
+  setTrafficClass(connection: number, trafficClass: number): void {
+    setTrafficClass(this.#runtime.tcp, connection, trafficClass);
+  }
+
+  /** @internal */
+  setTtl(connection: number, ttl: number): void {
+    setTtl(this.#runtime.tcp, connection, ttl);
+  }
+
+  /** @internal */
+  setUserTimeout(connection: number, ms: number): void {
+    setUserTimeout(this.#runtime.tcp, connection, Math.ceil(ms));
+  }
+
   /** @internal A `SocketError` by name. */
   error(code: string, detail?: string): SocketError {
     return new SocketError(code as ErrnoName, detail);
@@ -329,6 +356,10 @@ export class SocketLayer implements App {
         return;
       case FAILED:
         return this.#failed(socket, argument);
+      case ERROR_REPORT: {
+        const reason = argument >> 8 === REPORT.ICMP ? "icmp" : "retransmissions";
+        return socket.troubled(this.error(errnoName(argument & 0xff)), reason);
+      }
     }
   }
 

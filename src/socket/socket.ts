@@ -22,9 +22,17 @@ export type SocketEvents = {
   drain: [];
   /** It failed: `error.code` is `ECONNREFUSED`, `ETIMEDOUT`, `EADDRNOTAVAIL` and so on. Unheard, it is thrown by `run()`. */
   error: [error: SocketError];
+  /**
+   * Trouble that does not end the connection (RFC 9293 3.9.1.8): an ICMP error arrived, or the same data (or the SYN)
+   * was repeated `retries1` times. Nobody has to listen.
+   */
+  softError: [error: SocketError, reason: SoftErrorReason];
   /** The connection is over: closed by both sides, let go by this one, or failed. The last event. */
   close: [hadError: boolean];
 };
+
+/** What a `softError` is about: an ICMP error, or repetitions without an answer. */
+export type SoftErrorReason = "icmp" | "retransmissions";
 
 /**
  * Where a socket is in its life, as Node has it: `readOnly` after `end()`, `writeOnly` after the `end` event,
@@ -230,6 +238,32 @@ export class Socket extends Emitter<SocketEvents> {
   setKeepAlive(enable = true, idleMs = 0): this {
     if (this.connection !== 0) this.#layer.setKeepAlive(this.connection, enable, idleMs);
     return this;
+  }
+
+  /**
+   * Sets the traffic class of segments from now on (IP_TOS, IPV6_TCLASS), 0 to 255: its upper six bits, the DSCP; the
+   * lower two are ECN's. Throws `RangeError` for what is none.
+   */
+  setTrafficClass(trafficClass: number): this {
+    if (this.connection !== 0) this.#layer.setTrafficClass(this.connection, trafficClass);
+    return this;
+  }
+
+  /** Sets the TTL or hop limit of segments from now on, 1 to 255 (`RangeError` for what is none). */
+  setTtl(ttl: number): this {
+    if (this.connection !== 0) this.#layer.setTtl(this.connection, ttl);
+    return this;
+  }
+
+  /** Sets how long data may stay unacknowledged before `ETIMEDOUT`, ms (TCP_USER_TIMEOUT); 0: as the profile says. */
+  setUserTimeout(ms: number): this {
+    if (this.connection !== 0) this.#layer.setUserTimeout(this.connection, ms);
+    return this;
+  }
+
+  /** @internal Trouble that does not end it. */
+  troubled(error: SocketError, reason: SoftErrorReason): void {
+    if (!this.#over && !this.#closing) this.emit("softError", error, reason);
   }
 
   /** @internal Is it let go of? */
