@@ -45,6 +45,8 @@ export const ERRNO = {
   EMSGSIZE: 17,
   /** The peer broke the protocol. */
   EPROTO: 18,
+  /** There is nothing of that name. */
+  ENOENT: 19,
 } as const;
 
 /** The name of an error number: `"ECONNREFUSED"`. */

@@ -21,6 +21,11 @@ export function armKeepAlive(stack: TcpStack, conn: number): void {
   setDeadline(stack, conn, keepIdleMs(stack, conn));
 }
 
+/** The times have changed: the clock, if it runs, is set anew. */
+export function restartKeepAlive(stack: TcpStack, conn: number): void {
+  armKeepAlive(stack, conn);
+}
+
 /** Sets the deadline without counting the timer among those that keep a run alive. */
 function setDeadline(stack: TcpStack, conn: number, delayMs: number): void {
   const at = conn * TIMER.STRIDE;

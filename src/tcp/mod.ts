@@ -20,12 +20,36 @@ export {
 } from "./info.ts";
 export { setTrafficClass, setTtl } from "./ip_fields.ts";
 export { accept, closeListener, listen, type TcpListenOptions } from "./listen.ts";
-export { setCork, setKeepAlive, setNoDelay, setSendBuffer, setSynRetries, setUserTimeout } from "./options.ts";
+export { isLingering, linger2Seconds, lingerSeconds, setLinger, setLinger2 } from "./linger.ts";
+export {
+  setCongestion,
+  setCork,
+  setKeepAlive,
+  setKeepCount,
+  setKeepIdle,
+  setKeepInterval,
+  setMaxSegment,
+  setNoDelay,
+  setSynRetries,
+  setUserTimeout,
+  type TcpOptions,
+  tcpOptions,
+} from "./options.ts";
+export {
+  maxPacingRateOf,
+  notSentLowOf,
+  sendBufferOf,
+  setMaxPacingRate,
+  setNotSentLow,
+  setSendBuffer,
+} from "./options_buffer.ts";
+export { PATH_MTU, pathMtuDiscoveryOf, setPathMtuDiscovery, setReceiveErrors } from "./options_ip.ts";
 export { setErrorReports, softError } from "./reports.ts";
 export { segmentIn, segmentInHashed } from "./segment_in.ts";
 export { type Stream, TcpStack, type TcpStackOptions } from "./stack.ts";
 export { REPORT, ROW_KIND, STATE, stateName, TCP_EVENT } from "./state/states.ts";
 export { ACK_STATE, COLD, FLAG, LISTENER, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
+export { type TcpInfo, tcpInfo, tcpInfoOfListener } from "./tcp_info.ts";
 export { timerActs, timerFired, timerHost, timerSerial } from "./timers.ts";
 export { receive, receiveBytes, send, sendBytes } from "./transfer.ts";
 export { unreadBytes } from "./window.ts";

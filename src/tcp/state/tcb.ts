@@ -354,6 +354,8 @@ export const SETTINGS = {
   TTL: 16,
   /** SO_MAX_PACING_RATE in bytes per second. */
   MAX_PACING_RATE: 17,
+  /** 1 + IP_MTU_DISCOVER (`PATH_MTU`). */
+  PATH_MTU: 18,
   /** Words in a row. */
   STRIDE: 32,
 } as const;
@@ -362,8 +364,8 @@ export const SETTINGS = {
 export const SETTING_FLAG = {
   /** TCP_QUICKACK was set to 1 for good. */
   QUICK_ACK: 1,
-  /** IP_MTU_DISCOVER is off: the DF bit is clear and ICMP "too big" is not believed. */
-  NO_PMTU_DISCOVERY: 2,
+  /** IP_RECVERR, IPV6_RECVERR. */
+  RECEIVE_ERRORS: 2,
   /** SO_OOBINLINE. */
   URGENT_INLINE: 4,
   /** SO_SNDBUF or SO_RCVBUF was set: no autotuning. */
