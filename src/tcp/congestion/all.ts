@@ -5,3 +5,6 @@
  */
 import "./newreno.ts";
 import "./cubic.ts";
+import "./dctcp.ts";
+import "./bbr.ts";
+import "./vegas.ts";
