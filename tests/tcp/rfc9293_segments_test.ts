@@ -1,7 +1,8 @@
 // RFC 9293 3.1, 3.7, 3.8, 3.9.1.2: segments, windows, pushes. Ids are of Appendix B.
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { connect, connectionInfo, send, setKeepAlive, setNoDelay, shutdownWrite } from "../../src/tcp/mod.ts";
 import { HOST } from "../../src/transport/hosts.ts";
+import { makeProfile } from "../../src/transport/profile.ts";
 import { A, MS, SECOND, World } from "./harness.ts";
 import { active, opening, passive, RawPeer } from "./raw_peer.ts";
 
@@ -185,4 +186,48 @@ Deno.test("keep-alives are turned on and off for one connection, with times of i
   setKeepAlive(peer.world.stack, peer.conn, false);
   peer.world.run(3600 * SECOND);
   assertEquals([peer.take(), peer.state], [[], "ESTABLISHED"]);
+});
+
+// SHLD-12
+Deno.test("a keep-alive probe carries no data and lies one before what the peer has acknowledged", () => {
+  const peer = active();
+  setKeepAlive(peer.world.stack, peer.conn, true, { idleMs: 1000, intervalMs: 1000, probes: 5 });
+  send(peer.world.stack, peer.conn, 100);
+  peer.world.drain();
+  peer.ack += 100;
+  peer.send(".");
+  peer.take();
+  peer.world.run(2500 * MS);
+  assertEquals(peer.texts(), [". 100:100 ack 1", ". 100:100 ack 1"]);
+});
+
+// SHLD-29, SHLD-30
+Deno.test("the first probe of a shut window goes after the retransmission timeout, each next one after twice the time", () => {
+  const peer = active();
+  peer.window = 0;
+  peer.data(1);
+  peer.world.run(SECOND);
+  peer.take();
+  const start = peer.world.nowNs;
+  const rtoMs = connectionInfo(peer.world.stack, peer.conn).rtoMs;
+  send(peer.world.stack, peer.conn, 1000);
+  peer.world.run(8 * rtoMs * MS);
+  const times = peer.take().map((s) => Math.round((s.time - start) / MS / rtoMs));
+  assertEquals(times, [1, 3, 7]);
+});
+
+// MUST-40, SHLD-18
+Deno.test("an acknowledgement waits for less than half a second, however data comes, and no profile can have it wait longer", () => {
+  assertThrows(() => makeProfile({ delayedAckMs: 500 }), RangeError, "0 to 499");
+  for (const delayedAckMs of [40, 499]) {
+    const peer = passive({}, { profileB: { delayedAckMs } });
+    for (let i = 0; i < 60; i++) {
+      peer.data(10);
+      const sent = peer.world.nowNs;
+      peer.world.run(499 * MS);
+      const acks = peer.take().filter((s) => s.ack === peer.seq);
+      assert(acks.length === 1 && acks[0].time - sent < 500 * MS, `${i}: ${acks.length}`);
+      peer.world.run((i * 37 % 900) * MS);
+    }
+  }
 });
