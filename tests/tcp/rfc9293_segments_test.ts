@@ -231,3 +231,40 @@ Deno.test("an acknowledgement waits for less than half a second, however data co
     }
   }
 });
+
+// MUST-19
+Deno.test("in congestion avoidance the window grows by one segment a round trip", () => {
+  const peer = active({ mss: 1000 }, { profileA: { congestionControl: "reno" } });
+  const cwnd = () => connectionInfo(peer.world.stack, peer.conn).cwnd;
+  send(peer.world.stack, peer.conn, 200_000);
+  peer.world.drain();
+  peer.take();
+  // A loss halves the window: from here on it is at the threshold.
+  for (let i = 0; i < 3; i++) peer.send(".");
+  peer.take();
+  peer.ack = (connectionInfo(peer.world.stack, peer.conn).sndNxt) >>> 0;
+  peer.send(".");
+  const windows = [cwnd()];
+  for (let round = 0; round < 4; round++) {
+    peer.world.run(50 * MS);
+    for (const segment of peer.take()) {
+      peer.ack = segment.seq + segment.length;
+      peer.send(".");
+    }
+    windows.push(cwnd());
+  }
+  assertEquals(windows.map((window) => window - windows[0]), [0, 1, 2, 3, 4]);
+  assert(windows[0] >= 4 && windows[0] < 10, `${windows}`);
+});
+
+// MAY-18
+Deno.test("a profile chooses the congestion control: after a loss NewReno keeps half the window, CUBIC 70% (RFC 9438 4.6)", () => {
+  const kept = ["reno", "cubic"].map((congestionControl) => {
+    const peer = active({ mss: 1000 }, { profileA: { congestionControl, initialWindowSegments: 20 } });
+    send(peer.world.stack, peer.conn, 20_000);
+    peer.world.drain();
+    for (let i = 0; i < 3; i++) peer.send(".");
+    return connectionInfo(peer.world.stack, peer.conn).ssthresh;
+  });
+  assertEquals(kept, [10, 14]);
+});
