@@ -88,6 +88,18 @@ function textOf(path: string): string | undefined {
   }
 }
 
+function sectionsById(): Map<string, string> {
+  return new Map(
+    Object.entries(SECTIONS).flatMap(([section, ids]) => ids.split(" ").map((id): [string, string] => [id, section])),
+  );
+}
+
+function filesUnder(folder: string): string[] {
+  return [...Deno.readDirSync(new URL(folder, ROOT))].flatMap((entry) =>
+    entry.isDirectory ? filesUnder(`${folder}/${entry.name}`) : [`${folder}/${entry.name}`]
+  );
+}
+
 function numbered(kind: string, last: number): string[] {
   return Array.from({ length: last }, (_, i) => `${kind}-${i + 1}`);
 }
@@ -99,9 +111,7 @@ Deno.test("docs/rfc9293.md has the 119 requirements of RFC 9293, each once", () 
 });
 
 Deno.test("docs/rfc9293.md names the section of RFC 9293 that states each requirement", () => {
-  const sections = new Map(
-    Object.entries(SECTIONS).flatMap(([section, ids]) => ids.split(" ").map((id) => [id, section])),
-  );
+  const sections = sectionsById();
   assertEquals(sections.size, 119);
   assertEquals(
     REQUIREMENTS.filter(({ id, section }) => sections.get(id) !== section).map(({ id, section }) =>
@@ -160,6 +170,19 @@ Deno.test("every test that docs/rfc9293.md names exists by this name in this fil
     }
   }
   assertEquals(missing, []);
+});
+
+Deno.test("where the code cites a requirement with its section, it is that section of RFC 9293", () => {
+  const sections = sectionsById();
+  const wrong: string[] = [];
+  for (const file of filesUnder("src")) {
+    const text = textOf(file)!.replace(/\n\s*(\*|\/\/)/g, "");
+    for (const [cited, section, id] of text.matchAll(/RFC 9293 (3[\d.]*\d) ((?:MUST|SHLD|MAY|REC)-\d+)/g)) {
+      // A section that contains the requirement's will do.
+      if (!`${sections.get(id)}.`.startsWith(`${section}.`)) wrong.push(`${file}: ${cited}`);
+    }
+  }
+  assertEquals(wrong, []);
 });
 
 Deno.test("nothing in the cells of docs/rfc9293.md escapes these tests", () => {

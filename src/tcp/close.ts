@@ -17,7 +17,7 @@ const { STATE: STATE_AT, STRIDE } = TCB;
 const { STATE_MASK, FIN_QUEUED, DONE, ORPHAN, DRAINED } = FLAG;
 
 /**
- * Ends writing: a FIN follows what was sent; reading goes on (RFC 9293 3.6 MUST-12, half-close). 0, or `-errno`:
+ * Ends writing: a FIN follows what was sent; reading goes on (RFC 9293 3.6, half-close). 0, or `-errno`:
  * ENOTCONN before the connection exists or after it ended.
  */
 export function shutdownWrite(stack: TcpStack, conn: number): number {
@@ -49,7 +49,7 @@ export function shutdownWrite(stack: TcpStack, conn: number): number {
 
 /**
  * The application lets go of the connection. What it has sent is still delivered, then a FIN; with unread data a
- * reset tells the peer that it was lost (RFC 9293 3.6 SHLD-3, RFC 2525 2.17). After the last event the row is freed;
+ * reset tells the peer that it was lost (RFC 9293 3.6.1 SHLD-3, RFC 2525 2.17). After the last event the row is freed;
  * the handle must not be used any more.
  */
 export function closeConnection(stack: TcpStack, conn: number): void {

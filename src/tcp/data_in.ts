@@ -187,8 +187,8 @@ function enterQuickAck(stack: TcpStack, conn: number): void {
 }
 
 /**
- * Sends the ACK that is owed, or arms the delayed ACK (RFC 9293 3.8.6.3 MUST-58: at least every second full-sized
- * segment; MUST-59: within 500 ms; SHLD-18).
+ * Sends the ACK that is owed, or arms the delayed ACK (RFC 9293 3.8.6.3 SHLD-18, SHLD-19: at least every second
+ * full-sized segment; MUST-40: within 500 ms).
  */
 export function ackCheck(stack: TcpStack, conn: number): void {
   const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];

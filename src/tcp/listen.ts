@@ -250,7 +250,7 @@ function armSynRow(stack: TcpStack, row: number, delayMs: number): void {
   }
 }
 
-/** The timer of a SYN_RECEIVED row went off: repeat the SYN-ACK or give up (RFC 9293 3.8.3 R2 for SYN, MUST-23). */
+/** The timer of a SYN_RECEIVED row went off: repeat the SYN-ACK or give up (RFC 9293 3.8.3 MUST-23). */
 export function synRowFired(stack: TcpStack, row: number): void {
   const syns = stack.synRows.words;
   const s = row * SR.STRIDE;

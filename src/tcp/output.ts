@@ -77,7 +77,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
       break;
     }
     const segmentEnd = (next + length + (fin ? 1 : 0)) | 0;
-    // RFC 9293 3.9.1.2 MUST-60: PSH on the last segment of what is buffered; MUST-61: FIN and PSH cost no data.
+    // RFC 9293 3.9.1.2 MUST-61: PSH on the last segment of what is buffered.
     const flags = F_ACK | (last && length > 0 ? F_PSH : 0) | (fin ? F_FIN : 0);
     recordSegment(stack, conn, next, segmentEnd, (fin ? RTX_FLAG.FIN : 0) | (last && length > 0 ? RTX_FLAG.PUSH : 0));
     words[c + SND_NXT] = segmentEnd;
@@ -178,7 +178,7 @@ export function growWindow(stack: TcpStack, conn: number, acked: number): void {
 }
 
 /**
- * With data (or a FIN) waiting and nothing in flight, the window is shut: RFC 9293 3.8.6.1 MUST-35, MUST-36 and
+ * With data (or a FIN) waiting and nothing in flight, the window is shut: RFC 9293 3.8.6 MUST-35, 3.8.6.1 MUST-36,
  * SHLD-29, SHLD-30: probe after an RTO, then ever more rarely.
  */
 export function armProbe(stack: TcpStack, conn: number): void {

@@ -179,7 +179,7 @@ export function enterLoss(stack: TcpStack, conn: number): void {
   words[c + CWND] = 1;
   cold[k + HIGH_SEQ] = words[c + SND_NXT];
   setState(cold, k, CA.LOSS);
-  // RFC 6298 5.5 (RFC 9293 3.8.1 MUST-20): back off.
+  // RFC 6298 5.5 (RFC 9293 3.8.2 MUST-19): back off.
   const acks = warm[w + ACK_STATE_AT];
   const backoff = Math.min(15, ((acks >> BACKOFF_AT) & 0xf) + 1);
   const retries = Math.min(255, ((acks >> RETRIES_AT) & 0xff) + 1);

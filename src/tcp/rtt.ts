@@ -15,7 +15,7 @@ const { BACKOFF_AT, FRESH_RTT } = ACK_STATE;
 /** Longest round trip that the fixed point holds, µs. */
 const LONGEST_US = 200_000_000;
 
-/** Takes one measurement, in µs (RFC 9293 3.8.1 MUST-18: RFC 6298; MUST-20: exponential back-off is `rtoMs`'s). */
+/** Takes one measurement, in µs (RFC 9293 3.8.1 MUST-18: RFC 6298; 3.8.2 MUST-19: exponential back-off is `rtoMs`'s). */
 export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): void {
   const warm = stack.warm;
   const at = conn * WARM_STRIDE;

@@ -278,7 +278,7 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
       if (
         length > 0 && (words[c + STATE_AT] & ORPHAN) !== 0 && ((end - (fin ? 1 : 0) - words[c + RCV_NXT]) | 0) > 0
       ) {
-        // RFC 9293 3.6 SHLD-3: data for an application that has closed: a reset says that it is lost.
+        // RFC 9293 3.6.1 SHLD-3: data for an application that has closed: a reset says that it is lost.
         sendConnectionReset(stack, conn);
         finish(stack, conn, 0);
         return;

@@ -79,8 +79,8 @@ export function sendAck(stack: TcpStack, conn: number): void {
 
 /**
  * Sends a segment with a sequence number that the peer has acknowledged already, to make it say where it is:
- * keep-alive and zero-window probes (RFC 9293 3.8.4, 3.8.6.1), as Linux without a byte of data (SHLD-29 is for peers
- * that would not answer; MAY here).
+ * keep-alive and zero-window probes (RFC 9293 3.8.4, 3.8.6.1), as Linux without a byte of data (SHLD-12; the octet
+ * of MAY-6 was for peers that are gone).
  */
 export function sendProbe(stack: TcpStack, conn: number): void {
   emit(stack, conn, (stack.tcbs.words[conn * STRIDE + SND_UNA] - 1) | 0, 0, F_ACK);

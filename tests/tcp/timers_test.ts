@@ -190,7 +190,7 @@ Deno.test("a reply carries the delayed ACK", () => {
   assertEquals(peer.take().map((s) => [s.flags, s.length]), [["P.", 50]]);
 });
 
-Deno.test("every second full-sized segment is acknowledged at once (RFC 9293 MUST-58)", () => {
+Deno.test("every second full-sized segment is acknowledged at once (RFC 9293 SHLD-19)", () => {
   const peer = passive();
   const { stack } = peer.world;
   peer.data(100);
