@@ -75,6 +75,8 @@ export function acknowledge(stack: TcpStack, conn: number, ack: number, tsEcr: n
   else if (tsEcr !== 0) sampleRtt(stack, conn, ((stack.nowMs + warm[w + TS_OFFSET] - tsEcr) | 0) * 1000);
   if ((warm[w + ACK_STATE_AT] & ATTEMPTS) !== 0) warm[w + ACK_STATE_AT] &= ~ATTEMPTS;
   cold[k + RETRANS_STAMP] = 0;
+  // Something works: no ICMP error is the cause of what may fail from here on (Linux `tcp_ack`).
+  cold[k + COLD.SOFT_ERROR] = 0;
   if ((cold[k + CA_STATE] & 0xff) === CA.OPEN) {
     // `recover` stays close behind: left alone, it would lie ahead again after 2^31 bytes.
     cold[k + HIGH_SEQ] = (ack - 1) | 0;

@@ -214,8 +214,12 @@ function hasTimedOut(stack: TcpStack, conn: number, row: number): boolean {
   const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
   if (user !== 0) return elapsed >= user;
   const profile = stack.profileOfConnection(conn);
-  const retries = (words[c + TCB.STATE] & FLAG.ORPHAN) !== 0 ? profile.orphanRetries : profile.retries2;
-  return elapsed >= patienceMs(retries, profile.rtoMinMs, profile.rtoMaxMs);
+  const orphan = (words[c + TCB.STATE] & FLAG.ORPHAN) !== 0;
+  const patience = patienceMs(orphan ? profile.orphanRetries : profile.retries2, profile.rtoMinMs, profile.rtoMaxMs);
+  // RFC 9293 3.8.6 SHLD-17: into a window shrunk to nothing these are probes, and answers to them (which start the
+  // time anew) come as rarely as they are sent (Linux `tcp_rtx_probe0_timed_out`).
+  if (words[c + TCB.SND_WND] === 0 && !orphan) return elapsed >= Math.max(patience, 2 * profile.rtoMaxMs);
+  return elapsed >= patience;
 }
 
 /** Sum of the timeouts of `retries` retransmissions that start at `least` ms and double up to `most` ms. */

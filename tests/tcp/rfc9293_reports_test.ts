@@ -184,3 +184,14 @@ Deno.test("an application sets the patience with the SYN of one connection", () 
   peer.world.run(4 * SECOND);
   assertEquals(peer.world.events.at(-1)!.arg, ERRNO.ETIMEDOUT);
 });
+
+Deno.test("an ICMP error after which data got through is not the reason of a later timeout", () => {
+  const { peer, segment } = withData(active());
+  peer.world.injectIcmp(A, 3, 1, segment);
+  peer.ack += 100;
+  peer.send(".");
+  assertEquals(softError(peer.world.stack, peer.conn), 0);
+  withData(peer);
+  peer.world.run(2000 * SECOND);
+  assertEquals(peer.world.events.at(-1)!.arg, ERRNO.ETIMEDOUT);
+});

@@ -161,6 +161,23 @@ Deno.test("after a window has shrunk, what lies within it is repeated, and nothi
   assert(repeated.every((s) => s.seq + s.length - peer.base <= 3001));
 });
 
+// SHLD-17
+Deno.test("data beyond a shrunk window does not end the connection while the peer answers, however short the patience", () => {
+  const peer = active({ mss: 1000 }, { profileA: { retries2: 3 } });
+  send(peer.world.stack, peer.conn, 4000);
+  peer.world.drain();
+  peer.take();
+  peer.window = 0;
+  peer.send(".");
+  for (let i = 0; i < 1000; i++) {
+    peer.world.run(SECOND);
+    for (const _ of peer.take()) peer.send(".");
+  }
+  assertEquals(peer.state, "ESTABLISHED");
+  peer.world.run(600 * SECOND);
+  assertEquals(peer.state, "CLOSED");
+});
+
 // MUST-26
 Deno.test("no keep-alive is sent while data is in flight: the retransmission timer finds a dead peer", () => {
   const peer = active();
