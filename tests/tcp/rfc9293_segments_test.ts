@@ -16,6 +16,20 @@ Deno.test("a window with its top bit set is a large one, not a negative one", ()
   peer.world.drain();
   // 27 segments of full size: a rest of 580 bytes is not worth one.
   assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 27 * 1460);
+  peer.window = 50_000;
+  peer.ack += 27 * 1460;
+  peer.send(".");
+  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 34 * 1460);
+  // An ACK when nothing waits takes another way through the code.
+  peer.ack += 34 * 1460;
+  peer.send(".");
+  peer.window = 60_000;
+  peer.ack = connectionInfo(peer.world.stack, peer.conn).sndEnd;
+  peer.send(".");
+  peer.take();
+  send(peer.world.stack, peer.conn, 100_000);
+  peer.world.drain();
+  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 41 * 1460);
 });
 
 // REC-1
@@ -42,25 +56,30 @@ Deno.test("options of a SYN in a segment with data are received and mean nothing
 
 // MUST-65, SHLD-5, MAY-3
 Deno.test("the MSS option is in every SYN and SYN-ACK, repeated ones too, and in no other segment", () => {
-  const peer = opening();
-  peer.world.run(1500 * MS);
-  peer.send("S.", peer.synOptions);
-  peer.seq++;
-  send(peer.world.stack, peer.conn, 500);
-  peer.world.run(5 * SECOND);
-  shutdownWrite(peer.world.stack, peer.conn);
-  peer.ack += 500;
-  peer.send(".");
-  peer.world.run(SECOND);
-  const other = passive();
-  other.data(100);
-  other.world.run(SECOND);
-  other.send("S");
-  const all = [...peer.world.log, ...other.world.log];
-  assertEquals(all.filter((s) => s.flags.includes("S")).map((s) => s.mss), [1460, 1460, 1460]);
-  const kinds = [...new Set(all.map((s) => s.flags))].sort();
-  assertEquals(kinds, [".", "F.", "P.", "S", "S."]);
-  assertEquals(all.filter((s) => !s.flags.includes("S") && s.mss !== undefined), []);
+  for (const tsVal of [undefined, 1]) {
+    const peer = opening({ tsVal });
+    peer.world.run(1500 * MS);
+    peer.take();
+    peer.send("S.", peer.synOptions);
+    peer.seq++;
+    send(peer.world.stack, peer.conn, 500);
+    peer.world.run(5 * SECOND);
+    shutdownWrite(peer.world.stack, peer.conn);
+    peer.take();
+    peer.ack += 500;
+    peer.send(".");
+    peer.world.run(SECOND);
+    const other = passive({ tsVal });
+    other.data(100);
+    other.world.run(SECOND);
+    other.send("S");
+    const all = [...peer.world.log, ...other.world.log];
+    assertEquals(all.filter((s) => s.flags.includes("S")).map((s) => s.mss), [1460, 1460, 1460]);
+    const kinds = [...new Set(all.map((s) => s.flags))].sort();
+    assertEquals(kinds, [".", "F.", "P.", "S", "S."]);
+    assertEquals(all.filter((s) => !s.flags.includes("S") && s.mss !== undefined), []);
+    assertEquals(all.every((s) => s.tsVal !== undefined || s.flags === "S" || tsVal === undefined), true);
+  }
 });
 
 // MUST-16, MUST-67
@@ -159,6 +178,13 @@ Deno.test("after a window has shrunk, what lies within it is repeated, and nothi
   const repeated = peer.take();
   assert(repeated.some((s) => s.seq - peer.base === 1001 && s.length === 1000));
   assert(repeated.every((s) => s.seq + s.length - peer.base <= 3001));
+  // The oldest byte alone may go into no window at all, even where the congestion window lets more out.
+  peer.window = 0;
+  peer.ack += 1000;
+  peer.send(".");
+  peer.world.run(20 * SECOND);
+  const beyond = peer.take();
+  assert(beyond.length > 0 && beyond.every((s) => s.seq + s.length - peer.base <= 2002), `${beyond.length}`);
 });
 
 // SHLD-17
