@@ -110,6 +110,7 @@ export function setMaxSegment(stack: TcpStack, conn: number, bytes: number): num
 export function setCongestion(stack: TcpStack, conn: number, name: string): number {
   const id = congestionId(name);
   if (id < 0) return -ERRNO.ENOENT;
+  if ((stack.tcbs.words[conn * STRIDE + STATE] & FLAG.DONE) !== 0) return 0;
   // The setting keeps the cold row, and with it the algorithm, where there is nothing in flight.
   writeSetting(stack, conn, SETTINGS.CONGESTION, 1 + id);
   const k = stack.coldOf(conn) * COLD.STRIDE;

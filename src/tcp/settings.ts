@@ -4,7 +4,7 @@
  * @module
  */
 import type { TcpStack } from "./stack.ts";
-import { COLD, SETTINGS, WARM } from "./state/tcb.ts";
+import { COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
 /** The connection's settings row, made if it has none. */
 export function settingsOf(stack: TcpStack, conn: number): number {
@@ -22,8 +22,9 @@ export function readSetting(stack: TcpStack, conn: number, field: number): numbe
   return row === 0 ? 0 : stack.settings.words[row * SETTINGS.STRIDE + field];
 }
 
-/** Sets a setting of the connection. */
+/** Sets a setting of the connection; of one that is over (but still held by the application) nothing. */
 export function writeSetting(stack: TcpStack, conn: number, field: number, value: number): void {
+  if ((stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE] & FLAG.DONE) !== 0) return;
   const row = settingsOf(stack, conn);
   stack.settings.words[row * SETTINGS.STRIDE + field] = value;
 }

@@ -17,8 +17,11 @@ import {
   send,
   sendBytes,
   setCork,
+  setErrorReports,
   setKeepAlive,
   setNoDelay,
+  setTrafficClass,
+  setUserTimeout,
   shutdownWrite,
   STATE,
   TCB,
@@ -124,9 +127,12 @@ Deno.test("random segments and calls never throw, break no invariant and leak no
         else closeConnection(stack, conn);
       } else if (choice === 8 && open.size > 0) {
         const conn = pick();
-        const which = draws.nextInt(3);
+        const which = draws.nextInt(6);
         if (which === 0) setNoDelay(stack, conn, draws.nextInt(2) === 0);
         else if (which === 1) setCork(stack, conn, draws.nextInt(2) === 0);
+        else if (which === 2) setTrafficClass(stack, conn, draws.nextInt(256));
+        else if (which === 3) setErrorReports(stack, conn, draws.nextInt(2) === 0);
+        else if (which === 4) setUserTimeout(stack, conn, draws.nextInt(3000));
         else setKeepAlive(stack, conn, draws.nextInt(2) === 0, { idleMs: 50, intervalMs: 20, probes: 3 });
       } else if (choice === 9 && draws.nextInt(10) === 0) {
         world.drain();

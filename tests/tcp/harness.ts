@@ -366,7 +366,8 @@ export class World {
     words[o + PACKET.DST] = to === A ? this.addressA : this.addressB;
     words[o + PACKET.PORTS] = (type << 24) | (code << 16);
     words[o + PACKET.SEQ] = rest;
-    words[o + PACKET.CONTROL] = (PROTOCOL.ICMP << CONTROL.PROTOCOL_SHIFT) | CONTROL.QUOTES;
+    const protocol = this.addresses.isIpv6(this.addressRaw) ? PROTOCOL.ICMPV6 : PROTOCOL.ICMP;
+    words[o + PACKET.CONTROL] = (protocol << CONTROL.PROTOCOL_SHIFT) | CONTROL.QUOTES;
     quotes[e + EXTRA.QUOTED_SRC] = to === A ? this.addressA : this.addressB;
     quotes[e + EXTRA.QUOTED_DST] = this.addressRaw;
     quotes[e + EXTRA.QUOTED_PORTS] = (quoted.srcPort << 16) | quoted.dstPort;

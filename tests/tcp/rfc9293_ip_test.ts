@@ -1,7 +1,18 @@
 // RFC 9293 3.9.1.1, 3.9.1.9, 3.9.2: addresses, traffic class and TTL. Ids are of Appendix B.
 import { assertEquals, assertThrows } from "@std/assert";
 import { ERRNO } from "../../src/base/errors.ts";
-import { accept, connect, listen, send, setTrafficClass, setTtl, shutdownWrite } from "../../src/tcp/mod.ts";
+import {
+  accept,
+  closeConnection,
+  connect,
+  listen,
+  receive,
+  send,
+  setErrorReports,
+  setTrafficClass,
+  setTtl,
+  shutdownWrite,
+} from "../../src/tcp/mod.ts";
 import { A, B, SECOND, World } from "./harness.ts";
 import { active, opening, passive } from "./raw_peer.ts";
 
@@ -177,4 +188,20 @@ Deno.test("a traffic class or TTL that no header can hold is a RangeError", () =
     assertThrows(() => setTtl(peer.world.stack, peer.conn, value), RangeError, "1 to 255");
   }
   assertThrows(() => setTtl(peer.world.stack, peer.conn, 0), RangeError);
+});
+
+Deno.test("what is asked of a connection that is over changes nothing and leaves nothing behind", () => {
+  const peer = active();
+  peer.data(100, "P.F");
+  shutdownWrite(peer.world.stack, peer.conn);
+  peer.ack++;
+  peer.send(".");
+  assertEquals(peer.state, "CLOSED");
+  setTrafficClass(peer.world.stack, peer.conn, 0x88);
+  setTtl(peer.world.stack, peer.conn, 3);
+  setErrorReports(peer.world.stack, peer.conn, false);
+  assertEquals(receive(peer.world.stack, peer.conn, 1000), 100);
+  closeConnection(peer.world.stack, peer.conn);
+  peer.world.runToQuiet();
+  assertEquals(peer.world.leaks(), []);
 });

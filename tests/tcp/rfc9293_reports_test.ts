@@ -29,13 +29,27 @@ function withData(peer: RawPeer) {
   return { peer, segment };
 }
 
-/** ICMP and ICMPv6 soft errors by type and code (RFC 9293 3.9.2.2; parameter problems too). */
-const SOFT = [[3, 0], [3, 1], [3, 5], [11, 0], [11, 1], [12, 0]];
+/** Soft errors of RFC 9293 3.9.2.2: IPv6 or not, type, code, and the errno that each stands for. */
+const SOFT: [ipv6: boolean, type: number, code: number, errno: number][] = [
+  [false, 3, 0, ERRNO.ENETUNREACH],
+  [false, 3, 1, ERRNO.EHOSTUNREACH],
+  [false, 3, 5, ERRNO.EHOSTUNREACH],
+  [false, 11, 0, ERRNO.EHOSTUNREACH],
+  [false, 11, 1, ERRNO.EHOSTUNREACH],
+  [false, 12, 0, ERRNO.EPROTO],
+  [true, 1, 0, ERRNO.ENETUNREACH],
+  [true, 1, 3, ERRNO.EHOSTUNREACH],
+  [true, 3, 0, ERRNO.EHOSTUNREACH],
+  [true, 3, 1, ERRNO.EHOSTUNREACH],
+  [true, 4, 0, ERRNO.EPROTO],
+  [true, 4, 1, ERRNO.EPROTO],
+  [true, 4, 2, ERRNO.EPROTO],
+];
 
 // MUST-56
 Deno.test("no soft ICMP error ends an established connection", () => {
-  for (const [type, code] of SOFT) {
-    const { peer, segment } = withData(active());
+  for (const [ipv6, type, code] of SOFT) {
+    const { peer, segment } = withData(active({}, { ipv6 }));
     peer.world.injectIcmp(A, type, code, segment);
     assertEquals([type, code, peer.state], [type, code, "ESTABLISHED"]);
     peer.ack += 100;
@@ -48,11 +62,10 @@ Deno.test("no soft ICMP error ends an established connection", () => {
 
 // SHLD-25, MUST-47
 Deno.test("every soft ICMP error is reported to the application, with the errno that it stands for", () => {
-  for (const [type, code] of SOFT) {
-    const { peer, segment } = withData(active());
+  for (const [ipv6, type, code, errno] of SOFT) {
+    const { peer, segment } = withData(active({}, { ipv6 }));
     peer.world.injectIcmp(A, type, code, segment);
-    const errno = type === 12 ? ERRNO.EPROTO : type === 3 && code === 0 ? ERRNO.ENETUNREACH : ERRNO.EHOSTUNREACH;
-    assertEquals(reports(peer), [[REPORT.ICMP, errno]]);
+    assertEquals([type, code, reports(peer)], [type, code, [[REPORT.ICMP, errno]]]);
     assertEquals(softError(peer.world.stack, peer.conn), errno);
   }
 });
