@@ -7,7 +7,9 @@ import type { TcpStack } from "./stack.ts";
 import { trafficClassOf, ttlOf } from "./ip_fields.ts";
 import { dropHead } from "./retransmit.ts";
 import { dropRanges } from "./reassembly.ts";
+import { SENDER } from "./state/sender_row.ts";
 import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
+import { dropMarks } from "./write_queue.ts";
 import { CA, COLD, FLAG, SSTHRESH_INFINITE, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 import { releaseCongestion } from "./congestion/types.ts";
 
@@ -85,7 +87,10 @@ function freeCold(stack: TcpStack, conn: number): void {
   if (cold[k + COLD.SETTINGS] !== 0) stack.settings.release(cold[k + COLD.SETTINGS]);
   if (cold[k + COLD.RECOVERY] !== 0) stack.recoveries.release(cold[k + COLD.RECOVERY]);
   if (cold[k + COLD.RECEIVER] !== 0) stack.receivers.release(cold[k + COLD.RECEIVER]);
-  if (cold[k + COLD.SENDER] !== 0) stack.senders.release(cold[k + COLD.SENDER]);
+  if (cold[k + COLD.SENDER] !== 0) {
+    dropMarks(stack, cold[k + COLD.SENDER] * SENDER.STRIDE);
+    stack.senders.release(cold[k + COLD.SENDER]);
+  }
   if (cold[k + COLD.ACCOUNT] !== 0) stack.accounts.release(cold[k + COLD.ACCOUNT]);
   if (cold[k + COLD.FAST_OPEN] !== 0) stack.fastOpens.release(cold[k + COLD.FAST_OPEN]);
   stack.cold.words[k + COLD.SSTHRESH] = SSTHRESH_INFINITE;

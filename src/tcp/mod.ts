@@ -51,6 +51,6 @@ export { REPORT, ROW_KIND, STATE, stateName, TCP_EVENT } from "./state/states.ts
 export { ACK_STATE, COLD, FLAG, LISTENER, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 export { type TcpInfo, tcpInfo, tcpInfoOfListener } from "./tcp_info.ts";
 export { timerActs, timerFired, timerHost, timerSerial } from "./timers.ts";
-export { receive, receiveBytes, send, sendBytes } from "./transfer.ts";
+export { receive, receiveBytes, SEND, send, sendBytes } from "./transfer.ts";
 export { unreadBytes } from "./window.ts";
-export { sendRoom } from "./writable.ts";
+export { isWritable, sendRoom, wantRoom } from "./writable.ts";

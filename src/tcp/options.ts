@@ -9,7 +9,8 @@ import { LONGEST_TIMER_MS } from "../transport/profile.ts";
 import { congestionId, congestionOf } from "./congestion/types.ts";
 import { disarmKeepAlive } from "./finish.ts";
 import { armKeepAlive, restartKeepAlive } from "./keep_alive.ts";
-import { output } from "./output.ts";
+import { push } from "./output.ts";
+import { NAGLE } from "./segmentation.ts";
 import { keepAliveSettings, readSetting, writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE as STATES } from "./state/states.ts";
@@ -29,13 +30,16 @@ function setFlag(stack: TcpStack, conn: number, flag: number, on: boolean): void
 /** TCP_NODELAY: small segments do not wait (RFC 9293 3.7.4 MUST-17). What is waiting goes now. */
 export function setNoDelay(stack: TcpStack, conn: number, on: boolean): void {
   setFlag(stack, conn, FLAG.NO_DELAY, on);
-  if (on) output(stack, conn);
+  // As Linux: what waits goes now even if it is corked.
+  if (on) push(stack, conn, NAGLE.PUSH);
 }
 
 /** TCP_CORK: only full segments go until it is taken off. */
 export function setCork(stack: TcpStack, conn: number, on: boolean): void {
   setFlag(stack, conn, FLAG.CORK, on);
-  if (!on) output(stack, conn);
+  if (on) return;
+  const state = stack.tcbs.words[conn * STRIDE + STATE];
+  push(stack, conn, (state & FLAG.NO_DELAY) !== 0 ? NAGLE.PUSH : 0);
 }
 
 /** SO_KEEPALIVE, with times in ms and a count that differ from the profile's (TCP_KEEPIDLE, -INTVL, -CNT). */

@@ -9,13 +9,18 @@ import { congestionOf } from "./congestion/types.ts";
 import { armRetransmit, inFlight, recordSegment, retransmitLost } from "./retransmit.ts";
 import { rtoMs } from "./rtt.ts";
 import { attachPayload, emit } from "./segment_out.ts";
+import { currentMss, groupSegments, NAGLE, nagleHolds, nagleOf, shouldDefer } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
+import { SENDER } from "./state/sender_row.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { isUrgent } from "./urgent_out.ts";
+import { isMoreToCome, recordLength } from "./write_queue.ts";
 
-const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, MSS, STRIDE } = TCB;
-const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
+const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, STRIDE } = TCB;
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, FIN_SENT, NO_DELAY, CORK } = FLAG;
+const { STRIDE: SENDER_STRIDE } = SENDER;
 const {
   MAX_PACKETS_OUT,
   CWND_USAGE_SEQ,
@@ -23,6 +28,7 @@ const {
   SND_SMALL,
   LAST_SENT_MS,
   SSTHRESH,
+  SENDER: SENDER_AT,
   STRIDE: COLD_STRIDE,
 } = COLD;
 const { KIND_AT, PING_PONG, SEEN_DATA, HEARD } = ACK_STATE;
@@ -35,6 +41,11 @@ const SENDING = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 << STATE
 
 /** Sends what may be sent: lost segments first, then new data. Arms the timers that this asks for. */
 export function output(stack: TcpStack, conn: number): void {
+  push(stack, conn, 0);
+}
+
+/** As `output`, with `more` of `NAGLE` in force for this time. */
+export function push(stack: TcpStack, conn: number, more: number): void {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const state = words[c + STATE_AT];
@@ -42,95 +53,150 @@ export function output(stack: TcpStack, conn: number): void {
   if (stack.warm[conn * WARM_STRIDE + COLD_AT] !== 0) retransmitLost(stack, conn);
   if (words[c + SND_END] === words[c + SND_NXT] && (state & FIN_QUEUED) === 0) return;
   if ((state & FIN_SENT) !== 0) return;
-  sendNew(stack, conn, words, c, state);
+  sendNew(stack, conn, words, c, state, (state & (NO_DELAY | CORK)) === 0 ? more : nagleOf(state) | more);
 }
 
-function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, initial: number): void {
+/**
+ * Linux's `tcp_write_xmit`: group after group of segments, as far as the congestion window, the peer's window, Nagle and
+ * pacing let them. `nagle` is a sum of `NAGLE`.
+ */
+function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, initial: number, nagle: number): void {
   const warm = stack.warm;
   const w = conn * WARM_STRIDE;
   const k = stack.coldOf(conn) * COLD_STRIDE;
   const cold = stack.cold.words;
-  const mss = words[c + MSS] & 0xffff;
+  const mss = currentMss(stack, conn);
   const end = words[c + SND_END];
   const wantsFin = (initial & FIN_QUEUED) !== 0;
-  const limit = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
+  const edge = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
   if (cold[k + PACKETS_OUT] === 0) restartAfterIdle(stack, conn, k);
+  const s = cold[k + SENDER_AT] * SENDER_STRIDE;
   const cwnd = words[c + CWND];
+  const half = cwnd > 3 ? cwnd >> 1 : 1;
   let next = words[c + SND_NXT];
   let flight = inFlight(cold, k);
   let limited = false;
-  let sent = false;
+  let group = 1;
+  if (((end - next) | 0) > mss) group = groupSegments(stack, conn, mss);
+  const before = next;
   for (;;) {
     const unsent = (end - next) | 0;
     if (unsent <= 0 && !wantsFin) break;
-    const room = (limit - next) | 0;
-    let length = unsent < mss ? unsent : mss;
-    if (length > room) length = room < 0 ? 0 : room;
-    const last = length === unsent;
-    const fin = last && wantsFin && room > length;
-    if (length === 0 && !fin) break;
-    if (length < mss && !fin && !mayBeSmall(stack, words[c + STATE_AT], warm[w + MAX_WINDOW], k, length, last, next)) {
-      break;
-    }
-    if (flight >= cwnd) {
+    let quota = cwnd - flight;
+    if (quota <= 0) {
       limited = true;
       break;
     }
-    const segmentEnd = (next + length + (fin ? 1 : 0)) | 0;
-    // RFC 9293 3.9.1.2 MUST-61: PSH on the last segment of what is buffered.
-    const flags = F_ACK | (last && length > 0 ? F_PSH : 0) | (fin ? F_FIN : 0);
-    recordSegment(stack, conn, next, segmentEnd, (fin ? RTX_FLAG.FIN : 0) | (last && length > 0 ? RTX_FLAG.PUSH : 0));
-    words[c + SND_NXT] = segmentEnd;
-    if (fin) words[c + STATE_AT] |= FIN_SENT;
-    const p = emit(stack, conn, next, length, flags);
-    attachPayload(stack, conn, p, next, length);
-    if (length < mss) cold[k + SND_SMALL] = segmentEnd;
-    next = segmentEnd;
-    flight++;
-    sent = true;
-    if (fin) break;
-  }
-  if (sent) {
-    cold[k + LAST_SENT_MS] = stack.nowMs;
-    const acks = warm[w + ACK_STATE_AT];
-    // A request was answered: the connection is interactive, ACKs may wait for data (Linux's ping-pong mode).
-    if ((acks & (SEEN_DATA | HEARD)) === (SEEN_DATA | HEARD)) warm[w + ACK_STATE_AT] = (acks | PING_PONG) & ~HEARD;
-    if (stack.timers[conn * TIMER_STRIDE + REXMIT] === 0 || ((acks >> KIND_AT) & 3) === REXMIT_KIND.PROBE) {
-      // RFC 6298 5.1: start the timer when it is not running.
-      armRetransmit(stack, conn);
+    // What lies in one buffer: to the end of a record, if there is one.
+    const buffered = s === 0 ? unsent : recordLength(stack, s, next, unsent);
+    const last = buffered === unsent;
+    const fin = last && wantsFin;
+    const room = (edge - next) | 0;
+    let length = buffered;
+    if (buffered <= mss) {
+      // RFC 9293 3.8.6.2.1 MUST-38: a small segment only if the window takes all of it.
+      if (buffered + (fin ? 1 : 0) > room) break;
+      if (buffered < mss && last && !fin && (nagle & NAGLE.PUSH) === 0 && nagleHolds(stack, conn, k, nagle, next)) {
+        break;
+      }
+    } else {
+      if (room < mss) break;
+      if (quota > half) quota = half;
+      if (quota > group) quota = group;
+      if (
+        quota < group && shouldDefer(stack, conn, k, room, (cwnd - flight) * mss, group * mss, buffered, !last || fin)
+      ) {
+        limited = limited || (cwnd - flight) * mss < room;
+        break;
+      }
+      const most = quota * mss;
+      const usable = room < buffered ? room : buffered;
+      if (s !== 0 && isUrgent(stack, conn, s)) length = mss;
+      else if (most <= usable) length = most;
+      else {
+        const part = usable % mss;
+        length = part !== 0 && last && nagleHolds(stack, conn, k, nagle, next) ? usable - part : usable;
+      }
     }
+    // RFC 9293 3.9.1.2 MUST-60: PSH on the last segment of what is buffered; and, as Linux, of every group.
+    const ends = length === buffered;
+    const push = length > mss ||
+      (ends && length > 0 && (!last || ((nagle & NAGLE.NO_PSH) === 0 && (s === 0 || !isMoreToCome(stack, s)))));
+    const sent = sendGroup(stack, conn, next, length, mss, push, ends && fin, s !== 0 && ends && !last);
+    if (sent === next) break;
+    flight += Math.max(1, Math.ceil(((sent - next) | 0) / mss));
+    if (((sent - next) | 0) < length + (ends && fin ? 1 : 0)) {
+      next = sent;
+      break;
+    }
+    next = sent;
+    if (ends && fin) break;
   }
-  noteUse(cold, k, next, words[c + SND_UNA], limited);
+  if (next !== before) afterSending(stack, conn, k);
+  if (next !== before || limited || flight >= cwnd) {
+    noteUse(cold, k, next, words[c + SND_UNA], limited || flight >= cwnd);
+  }
   if (cold[k + PACKETS_OUT] === 0) {
     armProbe(stack, conn);
     stack.releaseColdAtRest(conn);
   }
 }
 
+/** Data went out: ACKs may wait for more of it, and the retransmission timer must run. */
+function afterSending(stack: TcpStack, conn: number, k: number): void {
+  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  stack.cold.words[k + LAST_SENT_MS] = stack.nowMs;
+  const acks = stack.warm[at];
+  // A request was answered: the connection is interactive, ACKs may wait for data (Linux's ping-pong mode).
+  if ((acks & (SEEN_DATA | HEARD)) === (SEEN_DATA | HEARD)) stack.warm[at] = (acks | PING_PONG) & ~HEARD;
+  if (stack.timers[conn * TIMER_STRIDE + REXMIT] === 0 || ((acks >> KIND_AT) & 3) === REXMIT_KIND.PROBE) {
+    // RFC 6298 5.1: start the timer when it is not running.
+    armRetransmit(stack, conn);
+  }
+}
+
 /**
- * May a segment below the MSS go? Nagle as Minshall and Linux have it (RFC 9293 3.7.4 MUST-17, SHLD-7): not while
- * an earlier small one is unacknowledged. A part of the queue goes only if it is half the largest window seen
- * (RFC 9293 3.8.6.2.1 MUST-38 rule 3).
+ * Sends `length` bytes from `seq` in segments of `mss`, the last one with PSH and FIN where asked for. Returns the new
+ * SND.NXT: short of all if the interface takes no more.
  */
-function mayBeSmall(
+function sendGroup(
   stack: TcpStack,
-  state: number,
-  maxWindow: number,
-  k: number,
+  conn: number,
+  seq: number,
   length: number,
-  last: boolean,
-  next: number,
-): boolean {
-  const cold = stack.cold.words;
-  const idle = cold[k + PACKETS_OUT] === 0;
-  if (!last) return length >= maxWindow >> 1 && (idle || (state & NO_DELAY) !== 0);
-  if ((state & FIN_QUEUED) !== 0) return true;
-  if ((state & CORK) !== 0) return false;
-  if ((state & NO_DELAY) !== 0 || idle) return true;
-  // Is the last small segment still unacknowledged? SND_SMALL is before the first in flight if not.
-  const head = stack.segments.words[cold[k + COLD.RTX_HEAD] * 16 + 2];
-  const small = cold[k + SND_SMALL];
-  return !(((small - head) | 0) > 0 && ((next - small) | 0) >= 0);
+  mss: number,
+  push: boolean,
+  fin: boolean,
+  endsRecord: boolean,
+): number {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  let next = seq;
+  for (let left = length;;) {
+    const size = left < mss ? left : mss;
+    const last = size === left;
+    // RFC 9293 3.9.1.2 MUST-61: FIN and PSH cost no data.
+    const flags = F_ACK | (last && push ? F_PSH : 0) | (last && fin ? F_FIN : 0);
+    const p = emit(stack, conn, next, size, flags);
+    if (p === 0) return next;
+    attachPayload(stack, conn, p, next, size);
+    const end = (next + size + (last && fin ? 1 : 0)) | 0;
+    recordSegment(
+      stack,
+      conn,
+      next,
+      end,
+      last ? (fin ? RTX_FLAG.FIN : 0) | (push ? RTX_FLAG.PUSH : 0) | (endsRecord ? RTX_FLAG.RECORD_END : 0) : 0,
+    );
+    words[c + SND_NXT] = end;
+    next = end;
+    if (size < mss) stack.cold.words[stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE + SND_SMALL] = end;
+    if (last) {
+      if (fin) words[c + STATE_AT] |= FIN_SENT;
+      return next;
+    }
+    left -= size;
+  }
 }
 
 /** RFC 5681 4.1, as Linux: halve the window for each RTO of silence, not below the initial window. */

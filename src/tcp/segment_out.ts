@@ -8,6 +8,7 @@ import { fillVirtual } from "../wire/payload.ts";
 import { stampIpFields } from "./ip_fields.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { stampUrgent } from "./urgent_out.ts";
 import { advertiseWindow } from "./window.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE, SND_UNA, SND_NXT, RCV_NXT, RCV_WUP, TS_RECENT, STRIDE } = TCB;
@@ -35,9 +36,11 @@ const { DELACK } = TIMER;
 
 /**
  * Writes a segment with ACK set (unless `flags` has RST alone) to the outbox: what every synchronized state sends.
- * Payload is counted; `attachPayload` adds real bytes. Takes note that an ACK went out. Returns the packet.
+ * Payload is counted; `attachPayload` adds real bytes. Takes note that an ACK went out. Returns the packet, or 0 if the
+ * host's interface takes nothing: then nothing has happened.
  */
 export function emit(stack: TcpStack, conn: number, seq: number, length: number, flags: number): number {
+  if (stack.egressShut !== 0 && stack.isEgressShut(stack.tcbs.words[conn * STRIDE + HOST])) return 0;
   const window = advertiseWindow(stack, conn);
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
@@ -61,6 +64,7 @@ export function emit(stack: TcpStack, conn: number, seq: number, length: number,
   } else packets[o + P_CONTROL] = flags | TCP_BITS;
   packets[o + LINK] = host;
   if (stack.ipFieldsUsed) stampIpFields(stack, conn, p);
+  if (stack.urgentUsed) stampUrgent(stack, conn, p, seq);
   words[c + RCV_WUP] = words[c + RCV_NXT];
   const acks = warm[w + ACK_STATE_AT];
   if ((acks & (SCHEDULED | QUICK_MASK)) !== 0) {
@@ -137,7 +141,7 @@ export function sendResetFor(stack: TcpStack, host: number, packet: number): voi
 /** Gives a data segment its real bytes, if any of them are real. Counted bytes before real ones are spelled out. */
 export function attachPayload(stack: TcpStack, conn: number, packet: number, seq: number, length: number): void {
   const index = stack.warm[conn * WARM_STRIDE + STREAM];
-  if (index === 0 || length === 0) return;
+  if (index === 0 || length === 0 || packet === 0) return;
   const ring = stack.streams[index]!.send;
   if (ring === null) return;
   const position = ring.end - ((stack.tcbs.words[conn * STRIDE + TCB.SND_END] - seq) | 0);

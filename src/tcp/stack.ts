@@ -172,6 +172,8 @@ export class TcpStack {
   created = 0;
   /** Some connection has had a traffic class or TTL of its own: `stampIpFields` must be asked. */
   ipFieldsUsed = false;
+  /** Has any connection sent urgent data? */
+  urgentUsed = false;
   /** What the stack has counted. */
   readonly counters: TcpCounters = new TcpCounters();
 
@@ -381,7 +383,7 @@ export class TcpStack {
     if (
       cold[coldAt + RTX_HEAD] !== 0 || cold[coldAt + SSTHRESH] !== SSTHRESH_INFINITE ||
       (cold[coldAt + OOO_HEAD] | cold[coldAt + SETTINGS_AT] | cold[coldAt + CC] | cold[coldAt + RECEIVER_AT] |
-          cold[coldAt + SENDER_AT] | cold[coldAt + ACCOUNT_AT] | cold[coldAt + FAST_OPEN_AT] |
+          cold[coldAt + ACCOUNT_AT] | cold[coldAt + FAST_OPEN_AT] |
           cold[coldAt + SOFT_ERROR]) !== 0 ||
       (cold[coldAt + CA_STATE] & 0xff) !== CA.OPEN || this.tcbs.words[conn * STRIDE + SND_NXT] !==
         this.tcbs.words[conn * STRIDE + SND_UNA]
@@ -389,6 +391,13 @@ export class TcpStack {
     // A window that has grown decays with the time that the row remembers (RFC 5681 4.1).
     const c = conn * STRIDE;
     if (this.tcbs.words[c + CWND] > this.profileOfConnection(conn).initialWindowSegments) return;
+    const sender = cold[coldAt + SENDER_AT];
+    if (sender !== 0) {
+      const c = conn * STRIDE;
+      if (this.senders.words[sender * SENDER.STRIDE + SENDER.FLAGS] !== 0) return;
+      if (this.tcbs.words[c + TCB.SND_END] !== this.tcbs.words[c + SND_NXT]) return;
+      this.senders.release(sender);
+    }
     const recovery = cold[coldAt + RECOVERY_AT];
     if (recovery !== 0) this.recoveries.release(recovery);
     this.warm[at] = 0;

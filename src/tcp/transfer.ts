@@ -6,16 +6,18 @@
 import { ERRNO } from "../base/errors.ts";
 import { ByteRing } from "../store/ring.ts";
 import { fillVirtual } from "../wire/payload.ts";
-import { output } from "./output.ts";
+import { push } from "./output.ts";
 import { sendAck } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { receiveBuffer, unreadBytes, windowEdge } from "./window.ts";
-import { sendRoom } from "./writable.ts";
+import { NAGLE } from "./segmentation.ts";
+import { markUrgent } from "./urgent_out.ts";
+import { appendable, busySender, endRecord, notePush } from "./write_queue.ts";
 
 const { STATE: STATE_AT, SND_END, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, STRIDE } = TCB;
-const { STREAM, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { STREAM, MAX_WINDOW, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, DONE, FAILED, WANTS_ROOM, ORPHAN } = FLAG;
 /** States in which the application may write: before the handshake is done, data waits. */
 const WRITABLE_STATES = (1 << STATE.SYN_SENT) | (1 << STATE.SYN_RECEIVED) | (1 << STATE.ESTABLISHED) |
@@ -28,44 +30,81 @@ function refusal(stack: TcpStack, conn: number): number {
   return ((1 << (state & STATE_MASK)) & WRITABLE_STATES) === 0 ? -ERRNO.ENOTCONN : 0;
 }
 
+/** What a send may ask for besides; a sum. */
+export const SEND = {
+  /** More follows at once: a part of a segment waits for it (MSG_MORE). */
+  MORE: 1,
+  /** The last byte ends a record: nothing later goes into the same segment (MSG_EOR). */
+  RECORD_END: 2,
+  /** The last byte is urgent (MSG_OOB). */
+  URGENT: 4,
+} as const;
+
 /**
  * Sends `bytes` counted bytes (RFC 9293 3.10.2). Returns how many the send buffer took; fewer than asked, and a
  * WRITABLE event will follow. `-errno` if the connection cannot send: EPIPE after a shutdown, or what it failed with.
+ * `flags` is a sum of `SEND`.
  */
-export function send(stack: TcpStack, conn: number, bytes: number): number {
-  const refused = refusal(stack, conn);
-  if (refused < 0) return refused;
-  const taken = Math.min(bytes, sendRoom(stack, conn));
-  const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  if (taken < bytes) words[c + STATE_AT] |= WANTS_ROOM;
-  if (taken <= 0) return 0;
-  const index = stack.warm[conn * WARM_STRIDE + STREAM];
-  if (index !== 0 && stack.streams[index]!.send !== null) {
-    const pattern = new Uint8Array(taken);
-    fillVirtual(pattern, 0, taken, words[c + SND_END]);
-    stack.streams[index]!.send!.write(pattern);
-  }
-  words[c + SND_END] = (words[c + SND_END] + taken) | 0;
-  output(stack, conn);
-  return taken;
+export function send(stack: TcpStack, conn: number, bytes: number, flags = 0): number {
+  return queue(stack, conn, bytes, null, flags);
 }
 
 /** Sends real bytes, as {@linkcode send} does: they are copied. Returns how many were taken, or `-errno`. */
-export function sendBytes(stack: TcpStack, conn: number, bytes: Uint8Array): number {
+export function sendBytes(stack: TcpStack, conn: number, bytes: Uint8Array, flags = 0): number {
+  return queue(stack, conn, bytes.length, bytes, flags);
+}
+
+/** Linux's `tcp_sendmsg`: fills buffer after buffer, and sends what may go as each is full and at the end. */
+function queue(stack: TcpStack, conn: number, count: number, bytes: Uint8Array | null, flags: number): number {
   const refused = refusal(stack, conn);
   if (refused < 0) return refused;
-  const taken = Math.min(bytes.length, sendRoom(stack, conn));
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
-  if (taken < bytes.length) words[c + STATE_AT] |= WANTS_ROOM;
-  if (taken <= 0) return 0;
-  const stream = stack.streamOf(conn);
-  stream.send ??= new ByteRing();
-  stream.send.write(taken === bytes.length ? bytes : bytes.subarray(0, taken));
-  words[c + SND_END] = (words[c + SND_END] + taken) | 0;
-  output(stack, conn);
+  const half = stack.warm[conn * WARM_STRIDE + MAX_WINDOW] >> 1;
+  let pushed = words[c + SND_END];
+  let taken = 0;
+  while (taken < count) {
+    const room = appendable(stack, conn);
+    if (room === 0) {
+      words[c + STATE_AT] |= WANTS_ROOM;
+      // What follows is not about to come: send what there is (Linux leaves MSG_MORE out here).
+      flags &= ~(SEND.MORE | SEND.RECORD_END);
+      break;
+    }
+    const chunk = Math.min(room, count - taken);
+    append(stack, conn, chunk, bytes === null ? null : bytes.subarray(taken, taken + chunk));
+    taken += chunk;
+    if (taken === count || chunk < room) continue;
+    // A full buffer goes; without PSH, unless half the peer's window was written since the last (`forced_push`).
+    const forced = ((words[c + SND_END] - pushed) | 0) > half;
+    if (forced) pushed = words[c + SND_END];
+    push(stack, conn, forced ? NAGLE.PUSH : NAGLE.NO_PSH);
+  }
+  if (taken === 0) return 0;
+  if ((flags & SEND.RECORD_END) !== 0) endRecord(stack, conn, busySender(stack, conn));
+  notePush(stack, conn, (flags & SEND.MORE) !== 0);
+  if ((flags & SEND.URGENT) !== 0) markUrgent(stack, conn);
+  push(stack, conn, (flags & SEND.MORE) !== 0 ? NAGLE.CORK : 0);
   return taken;
+}
+
+/** Puts bytes behind SND.END: counted ones, or real ones. */
+function append(stack: TcpStack, conn: number, count: number, bytes: Uint8Array | null): void {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  if (bytes !== null) {
+    const stream = stack.streamOf(conn);
+    stream.send ??= new ByteRing();
+    stream.send.write(bytes);
+  } else {
+    const index = stack.warm[conn * WARM_STRIDE + STREAM];
+    if (index !== 0 && stack.streams[index]!.send !== null) {
+      const pattern = new Uint8Array(count);
+      fillVirtual(pattern, 0, count, words[c + SND_END]);
+      stack.streams[index]!.send!.write(pattern);
+    }
+  }
+  words[c + SND_END] = (words[c + SND_END] + count) | 0;
 }
 
 /** Reads up to `max` bytes without looking at them; returns how many there were. Opens the window. */

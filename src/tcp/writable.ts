@@ -1,39 +1,31 @@
 /**
- * Room in the send buffer.
+ * Room in the send buffer: when a writer that was cut short is told.
  *
  * @module
  */
 import type { TcpStack } from "./stack.ts";
 import { TCP_EVENT } from "./state/states.ts";
-import { COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
+import { FLAG, TCB } from "./state/tcb.ts";
+import { growSendBuffer, isWritable } from "./write_queue.ts";
 
-const { STATE, SND_UNA, SND_END, STRIDE } = TCB;
+export { isWritable, sendBufferBytes, sendRoom } from "./write_queue.ts";
+
+const { STATE, STRIDE } = TCB;
 const { WANTS_ROOM } = FLAG;
-
-/** Size of the send buffer in bytes. */
-export function sendBufferBytes(stack: TcpStack, conn: number): number {
-  const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
-  if (row !== 0) {
-    const settings = stack.cold.words[row * COLD.STRIDE + COLD.SETTINGS];
-    const own = settings === 0 ? 0 : stack.settings.words[settings * SETTINGS.STRIDE + SETTINGS.SEND_BUFFER];
-    if (own !== 0) return own;
-  }
-  return stack.profileOfConnection(conn).sendBufferBytes;
-}
-
-/** Bytes that a send would take now. */
-export function sendRoom(stack: TcpStack, conn: number): number {
-  const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  return Math.max(0, sendBufferBytes(stack, conn) - ((words[c + SND_END] - words[c + SND_UNA]) | 0));
-}
 
 /** Tells the writer, once a third of the buffer is free (as Linux), that there is room again. */
 export function roomForWriter(stack: TcpStack, conn: number): void {
   const at = conn * STRIDE + STATE;
-  const words = stack.tcbs.words;
-  if ((words[at] & WANTS_ROOM) === 0) return;
-  if (3 * sendRoom(stack, conn) < sendBufferBytes(stack, conn)) return;
-  words[at] &= ~WANTS_ROOM;
+  if ((stack.tcbs.words[at] & WANTS_ROOM) === 0) return;
+  growSendBuffer(stack, conn);
+  if (!isWritable(stack, conn)) return;
+  stack.tcbs.words[at] &= ~WANTS_ROOM;
   stack.pushEvent(conn, TCP_EVENT.WRITABLE, 0);
+}
+
+/** Asks for a WRITABLE event once there is room (what polling for it does); true if there is room now. */
+export function wantRoom(stack: TcpStack, conn: number): boolean {
+  if (isWritable(stack, conn)) return true;
+  stack.tcbs.words[conn * STRIDE + STATE] |= WANTS_ROOM;
+  return false;
 }

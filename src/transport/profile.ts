@@ -114,6 +114,8 @@ export interface Profile {
   pacingSlowStartPercent: number;
   /** Pacing rate afterwards, percent (`net.ipv4.tcp_pacing_ca_ratio`), 1 to 1,000. Default 120. */
   pacingAvoidancePercent: number;
+  /** Least segments that are sent as one group, where that many may go (`net.ipv4.tcp_min_tso_segs`), 1 to 65,535. Default 2. */
+  leastGroupSegments: number;
   /** Window of the minimum round-trip time, seconds (`net.ipv4.tcp_min_rtt_wlen`), 0 to 86,400. Default 300. */
   minRttWindowSeconds: number;
   /** Thin streams time out without back-off (`net.ipv4.tcp_thin_linear_timeouts`). Default false. */
@@ -232,6 +234,7 @@ export const DEFAULT_PROFILE: Readonly<Profile> = Object.freeze({
   pacing: false,
   pacingSlowStartPercent: 200,
   pacingAvoidancePercent: 120,
+  leastGroupSegments: 2,
   minRttWindowSeconds: 300,
   thinLinearTimeouts: false,
   synLinearTimeouts: 0,
@@ -296,6 +299,7 @@ const BOUNDS: Partial<Record<keyof Profile, readonly [low: number, high: number,
   maxReordering: [1, 1000],
   pacingSlowStartPercent: [1, 1000],
   pacingAvoidancePercent: [1, 1000],
+  leastGroupSegments: [1, 65535],
   minRttWindowSeconds: [0, 86400],
   synLinearTimeouts: [0, 127],
   retries1: [0, 255],

@@ -183,7 +183,8 @@ Deno.test("write says false when the send buffer is full, drain when all has gon
   socket.on("drain", pump);
   net.simulation.run();
   assertEquals(received, 300_000);
-  assert(waits > 20);
+  // As Linux, a buffer of up to 64 KiB is filled once it is begun.
+  assert(waits > 1, `${waits}`);
 });
 
 Deno.test("a reader who pauses stops the sender, and resume lets it go on", () => {

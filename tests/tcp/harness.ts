@@ -37,6 +37,8 @@ export interface Segment {
   sackPermitted?: boolean;
   tsVal?: number;
   tsEcr?: number;
+  /** Urgent pointer, with URG. */
+  urgent?: number;
   srcPort: number;
   dstPort: number;
   ttl: number;
@@ -189,6 +191,9 @@ export class World {
     if (control & CONTROL.HAS_TIMESTAMPS) {
       segment.tsVal = words[o + PACKET.TS_VAL] >>> 0;
       segment.tsEcr = words[o + PACKET.TS_ECR] >>> 0;
+    }
+    if (control & TCP_FLAG.URG) {
+      segment.urgent = this.packets.extras.words[words[o + PACKET.EXTRA] * EXTRA.STRIDE + EXTRA.URGENT];
     }
     return segment;
   }

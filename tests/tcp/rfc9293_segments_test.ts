@@ -14,14 +14,14 @@ Deno.test("a window with its top bit set is a large one, not a negative one", ()
   const peer = active({ window: 40_000 }, WIDE);
   send(peer.world.stack, peer.conn, 100_000);
   peer.world.drain();
-  // 27 segments of full size: a rest of 580 bytes is not worth one.
-  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 27 * 1460);
+  // Segments of full size, and as Linux at the end of a group what the window has left.
+  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 40_000);
   peer.window = 50_000;
-  peer.ack += 27 * 1460;
+  peer.ack += 40_000;
   peer.send(".");
-  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 34 * 1460);
+  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 50_000);
   // An ACK when nothing waits takes another way through the code.
-  peer.ack += 34 * 1460;
+  peer.ack += 50_000;
   peer.send(".");
   peer.window = 60_000;
   peer.ack = connectionInfo(peer.world.stack, peer.conn).sndEnd;
@@ -29,7 +29,7 @@ Deno.test("a window with its top bit set is a large one, not a negative one", ()
   peer.take();
   send(peer.world.stack, peer.conn, 100_000);
   peer.world.drain();
-  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 41 * 1460);
+  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 60_000);
 });
 
 // REC-1

@@ -89,8 +89,9 @@ Deno.test("a sender does not send a small part of its queue into a small window 
   const peer = active({ window: 8000 });
   send(peer.world.stack, peer.conn, 8000 + 3000);
   peer.world.drain();
-  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 7300);
-  peer.ack += 7300;
+  // The window is filled by the last part of a group, as Linux does.
+  assertEquals(peer.take().reduce((sum, s) => sum + s.length, 0), 8000);
+  peer.ack += 8000;
   peer.window = 500;
   peer.send(".");
   assertEquals(peer.take(), []);

@@ -1,0 +1,114 @@
+/**
+ * How the queue of unsent bytes is cut into segments, as Linux's `tcp_write_xmit` does: whole groups of segments
+ * (what a network card with TSO would be given as one), Nagle's rule for what is smaller than the MSS, and waiting for
+ * a bigger group when more will be allowed in a moment. Groups are visible: the last segment of one has PSH.
+ *
+ * @module
+ */
+import { pacingRate } from "./pacing_rate.ts";
+import type { TcpStack } from "./stack.ts";
+import { CA, COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
+
+const { STATE, SND_UNA, SND_WND, CWND, MSS, STRIDE } = TCB;
+const { MAX_WINDOW, MIN_RTT, SRTT, COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
+const { SND_SMALL, PACKETS_OUT, CA_STATE, RTX_HEAD, RTX_TAIL, STRIDE: COLD_STRIDE } = COLD;
+const { SENT_US, STRIDE: RTX_STRIDE } = RTX;
+
+/** Nagle's rule for a push, as Linux's `tp->nonagle`; and whether the queue's end lacks PSH, in the middle of a write. */
+export const NAGLE = { OFF: 1, CORK: 2, PUSH: 4, NO_PSH: 8 } as const;
+
+/** The most that a group holds, bytes: 64 KiB less the headers that Linux reserves. */
+const LARGEST_GROUP = 65215;
+/** A group takes about a millisecond at the pacing rate (Linux's `sk_pacing_shift`, 10: 2^-10 s). */
+const PACING_SHIFT = 1024;
+/** Groups grow on short paths: by the largest, halved for each 2^9 µs of round trip (`tcp_tso_rtt_log`). */
+const RTT_SHIFT = 9;
+/** A part of the window that is worth sending at once (`tcp_tso_win_divisor`). */
+const WINDOW_DIVISOR = 3;
+
+/** Linux's `nonagle` of a connection. */
+export function nagleOf(state: number): number {
+  return ((state & FLAG.NO_DELAY) !== 0 ? NAGLE.OFF : 0) | ((state & FLAG.CORK) !== 0 ? NAGLE.CORK : 0);
+}
+
+/** Half the largest window that the peer has offered, if that is less than `bytes` (RFC 9293 3.8.6.2.1, as Linux). */
+export function boundToHalfWindow(maxWindow: number, bytes: number, headers: number): number {
+  const most = maxWindow > 536 ? maxWindow >> 1 : maxWindow;
+  return most !== 0 && bytes > most ? Math.max(most, 68 - headers) : bytes;
+}
+
+/** The largest payload now (Linux `tcp_current_mss`): not above half of the peer's largest window. */
+export function currentMss(stack: TcpStack, conn: number): number {
+  const c = conn * STRIDE;
+  const words = stack.tcbs.words;
+  const mss = words[c + MSS] & 0xffff;
+  const maxWindow = stack.warm[conn * WARM_STRIDE + MAX_WINDOW];
+  const bounded = mss <= maxWindow >> 1
+    ? mss
+    : boundToHalfWindow(maxWindow, mss, (words[c + STATE] & FLAG.TIMESTAMPS) !== 0 ? 32 : 20);
+  return bounded;
+}
+
+/** Most bytes of one buffer of the write queue: whole segments, 64 KiB or half the peer's window (`tcp_xmit_size_goal`). */
+export function sizeGoal(stack: TcpStack, conn: number, mss: number): number {
+  const most = boundToHalfWindow(stack.warm[conn * WARM_STRIDE + MAX_WINDOW], LARGEST_GROUP, 0);
+  return Math.max(mss, most - most % mss);
+}
+
+/** Most segments in a group (`tcp_tso_autosize`): a millisecond's worth of the pacing rate, more on short paths. */
+export function groupSegments(stack: TcpStack, conn: number, mss: number): number {
+  const least = stack.profileOfConnection(conn).leastGroupSegments;
+  const rate = pacingRate(stack, conn);
+  if (rate === 0) return Math.max(least, Math.floor(LARGEST_GROUP / mss));
+  let bytes = Math.floor(rate / PACING_SHIFT);
+  const w = conn * WARM_STRIDE;
+  const halvings = (stack.warm[w + MIN_RTT] || stack.warm[w + SRTT] >> 3) >> RTT_SHIFT;
+  if (halvings < 32) bytes += LARGEST_GROUP >> halvings;
+  if (bytes > LARGEST_GROUP) bytes = LARGEST_GROUP;
+  return Math.max(least, Math.floor(bytes / mss));
+}
+
+/**
+ * Must a segment below the MSS wait (Linux `tcp_nagle_check`; RFC 9293 3.7.4 MUST-17, SHLD-7)? Yes if corked; else, as
+ * Minshall has it, while an earlier small one is unacknowledged. `k` is where the cold row begins.
+ */
+export function nagleHolds(stack: TcpStack, conn: number, k: number, nagle: number, next: number): boolean {
+  if ((nagle & NAGLE.CORK) !== 0) return true;
+  const cold = stack.cold.words;
+  if ((nagle & NAGLE.OFF) !== 0 || cold[k + PACKETS_OUT] === 0) return false;
+  const small = cold[k + SND_SMALL];
+  return ((small - stack.tcbs.words[conn * STRIDE + SND_UNA]) | 0) > 0 && ((next - small) | 0) >= 0;
+}
+
+/**
+ * Should a group wait, because an ACK that is due within the millisecond will let a larger one go (Linux
+ * `tcp_tso_should_defer`)? `room` and `allowed` are the bytes that the peer's window and the congestion window let go
+ * now, `goal` those of a full group, `length` those in the same buffer; `final` if nothing can be added to them.
+ */
+export function shouldDefer(
+  stack: TcpStack,
+  conn: number,
+  k: number,
+  room: number,
+  allowed: number,
+  goal: number,
+  length: number,
+  final: boolean,
+): boolean {
+  const cold = stack.cold.words;
+  const least = room < allowed ? room : allowed;
+  if (least >= goal || (cold[k + CA_STATE] & 0xff) >= CA.RECOVERY) return false;
+  const head = cold[k + RTX_HEAD];
+  if (head === 0) return false;
+  // Only right after the last sending: bursts are not the aim.
+  const records = stack.segments.words;
+  if (((stack.nowUs - records[cold[k + RTX_TAIL] * RTX_STRIDE + SENT_US]) | 0) > 1000) return false;
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const mss = words[c + MSS] & 0xffff;
+  if (least >= Math.floor(Math.min(words[c + SND_WND], words[c + CWND] * mss) / WINDOW_DIVISOR)) return false;
+  const srtt = stack.warm[conn * WARM_STRIDE + SRTT] >> 3;
+  const due = (records[head * RTX_STRIDE + SENT_US] + srtt - stack.nowUs) | 0;
+  if (due > Math.min(srtt >> 1, 1000)) return false;
+  return least <= length || !final;
+}
