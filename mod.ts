@@ -84,6 +84,14 @@ export { decodePacket, type DecodePacketOptions, encodePacket } from "./src/wire
 export type { WireError, WireErrorCode, WireLayer } from "./src/wire/error.ts";
 export { formatPacket, type FormatPacketOptions } from "./src/wire/tcpdump.ts";
 export { pcapHeader, type PcapHeaderOptions, pcapRecord, type PcapRecordOptions } from "./src/wire/pcap.ts";
+export {
+  type CongestionAlgorithm,
+  type CongestionEvent,
+  congestionNames as congestionControls,
+  type CongestionState,
+  Flow,
+  registerAlgorithm as registerCongestionControl,
+} from "./src/tcp/mod.ts";
 export { DEFAULT_PROFILE, type PortAllocation, type Profile } from "./src/transport/profile.ts";
 export {
   type ExpectReport,

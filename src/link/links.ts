@@ -60,6 +60,12 @@ export interface LinkSettings {
   queueBytes: number;
   /** Most packets waiting (the packet being sent not included); Infinity for no limit. */
   queuePackets: number;
+  /**
+   * With so many bytes or packets (counted as above) waiting, a packet of an ECN-capable transport that comes is marked
+   * with CE (RFC 3168 5; RFC 8257 3.1 and 4.1's threshold K). Default Infinity: never.
+   */
+  ecnThresholdBytes?: number;
+  ecnThresholdPackets?: number;
   /** What goes wrong on the way. */
   impairments: Impairments;
   /** Can anything go wrong at all? (`hasImpairments(impairments)`, worked out once.) */
@@ -70,7 +76,9 @@ export interface LinkSettings {
 export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3 } as const;
 
 const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, DETAILS, MTU, STRIDE } = DIRECTION;
-const { LINK, LINK_SEQ, HASH, SRC, STRIDE: PACKET_STRIDE } = PACKET;
+const { LINK, LINK_SEQ, HASH, SRC, WINDOW_TTL_TOS, STRIDE: PACKET_STRIDE } = PACKET;
+/** Both bits of the ECN field: congestion experienced; either one alone: ECN-capable (RFC 3168 5). */
+const CE = 3;
 const { DOWN, ELABORATE } = DIRECTION_FLAG;
 
 /** Places of a direction's times, in `Links.pace`. */
@@ -120,6 +128,10 @@ interface Details {
   packets: PacketQueue;
   /** Packets dropped at the queue. */
   drops: number;
+  /** Packets marked with CE. */
+  marks: number;
+  /** Are packets counted? */
+  counting: boolean;
   /** Key of its random substream. */
   key: Int32Array;
 }
@@ -175,17 +187,20 @@ export class Links {
     this.words[at + SETTINGS] = options.settings;
     this.words[at + RANK] = options.rank;
     const settings = this.settings[options.settings];
+    const { ecnThresholdBytes = Infinity, ecnThresholdPackets = Infinity } = settings;
     const limited = settings.queueBytes !== Infinity || settings.queuePackets !== Infinity;
-    this.words[at + FLAGS] = options.flags | (limited || settings.impaired ? ELABORATE : 0);
+    const watched = limited || ecnThresholdBytes !== Infinity || ecnThresholdPackets !== Infinity;
+    this.words[at + FLAGS] = options.flags | (watched || settings.impaired ? ELABORATE : 0);
     this.words[at + MTU] = settings.mtuBytes;
     this.pace[row * PACE_STRIDE + FREE_AT_NS] = -1;
     this.pace[row * PACE_STRIDE + RATE_BPS] = settings.rateBps;
     this.pace[row * PACE_STRIDE + DELAY_NS] = settings.delayNs + options.extraDelayNs;
-    const record = limited ? { peakBytes: 0, peakPackets: 0, firstFullNs: -1 } : undefined;
-    if (record !== undefined) this.queues.set(row, record);
-    if (limited || settings.impaired) {
-      const departuresNs = new Float64Array(settings.queuePackets === Infinity ? 0 : 16);
-      const details = { record, packets: { departuresNs, head: 0, count: 0 }, drops: 0, key: options.key ?? NO_KEY };
+    const record = watched ? { peakBytes: 0, peakPackets: 0, firstFullNs: -1 } : undefined;
+    if (limited) this.queues.set(row, record!);
+    if (watched || settings.impaired) {
+      const counting = settings.queuePackets !== Infinity || ecnThresholdPackets !== Infinity;
+      const packets = { departuresNs: new Float64Array(counting ? 16 : 0), head: 0, count: 0 };
+      const details = { record, packets, drops: 0, marks: 0, counting, key: options.key ?? NO_KEY };
       this.words[at + DETAILS] = this.#details.push(details) - 1;
     }
     return row;
@@ -212,7 +227,7 @@ export class Links {
     if (flags & ELABORATE) {
       this.duplicate.packet = 0;
       if (flags & DOWN) return LINK_DOWN;
-      if (!this.#queueTakes(d, bytes)) {
+      if (!this.#queueTakes(d, p, bytes)) {
         this.#details[words[at + DETAILS]].drops++;
         return QUEUE_FULL;
       }
@@ -271,8 +286,14 @@ export class Links {
     clock[TIME] = departNs + pace[at + DELAY_NS];
   }
 
-  /** Has the queue room for a packet of `bytes`? Always, without a limit. */
-  #queueTakes(d: number, bytes: number): boolean {
+  /** Packets that direction `d` has marked with CE. */
+  queueMarks(d: number): number {
+    const at = d * STRIDE;
+    return this.words[at + FLAGS] & ELABORATE ? this.#details[this.words[at + DETAILS]].marks : 0;
+  }
+
+  /** Has the queue room for packet `p` of `bytes`? Always, without a limit. Marks it where the queue is long. */
+  #queueTakes(d: number, p: number, bytes: number): boolean {
     const details = this.#details[this.words[d * STRIDE + DETAILS]];
     const record = details.record;
     if (record === undefined) return true;
@@ -283,9 +304,11 @@ export class Links {
     const ahead = this.pace[at + FREE_AT_NS] - nowNs;
     const busy = ahead > 0 || (ahead === 0 && this.pace[at + FREE_AT_REST] > 0);
     let full = busy && waiting + bytes > settings.queueBytes;
-    if (!full && settings.queuePackets !== Infinity) {
+    let long = settings.ecnThresholdBytes !== undefined && waiting >= settings.ecnThresholdBytes;
+    if (!full && details.counting) {
       const queue = details.packets;
       forgetDeparted(queue, nowNs);
+      if (settings.ecnThresholdPackets !== undefined && queue.count > settings.ecnThresholdPackets) long = true;
       // The oldest is being sent.
       full = queue.count > settings.queuePackets;
       if (!full) {
@@ -299,6 +322,7 @@ export class Links {
       if (record.firstFullNs < 0) record.firstFullNs = nowNs;
       return false;
     }
+    if (long && markCongestion(this.#packets.rows.words, p)) details.marks++;
     record.peakBytes = Math.max(record.peakBytes, Math.min(waiting + bytes, settings.queueBytes));
     return true;
   }
@@ -328,6 +352,14 @@ export class Links {
     this.clock[TIME] = arrivalNs + outcome.extraNs;
     return NONE;
   }
+}
+
+/** Sets CE on a packet of an ECN-capable transport (RFC 3168 5). False if it is none. */
+function markCongestion(rows: Int32Array, p: number): boolean {
+  const at = p * PACKET_STRIDE + WINDOW_TTL_TOS;
+  if ((rows[at] & CE) === 0) return false;
+  rows[at] |= CE;
+  return true;
 }
 
 /** Takes out the packets that have left by `nowNs`. */

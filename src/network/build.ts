@@ -13,6 +13,7 @@ import { addForward, NatTables } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, NODE_KIND, Nodes } from "../node/nodes.ts";
 import { RouteTables } from "../node/routes.ts";
 import { newClock } from "../store/clock.ts";
+import { checkCongestionControl } from "../tcp/congestion/types.ts";
 import { TcpStack } from "../tcp/stack.ts";
 import { HostTable } from "../transport/hosts.ts";
 import { makeProfile, ProfileTable } from "../transport/profile.ts";
@@ -148,7 +149,11 @@ function fillNodes(population: PlannedPopulation, index: number, nodes: Nodes, a
 
 function fillHosts(population: PlannedPopulation, hosts: HostTable, profiles: ProfileTable): void {
   const options = hostOptions(population)!;
-  const profile = located(`nodes.${population.name}.profile`, () => profiles.add(makeProfile(options.profile ?? {})));
+  const profile = located(`nodes.${population.name}.profile`, () => {
+    const made = makeProfile(options.profile ?? {});
+    checkCongestionControl(made.congestionControl);
+    return profiles.add(made);
+  });
   const name = hashString(population.name);
   for (let i = 0; i < population.count; i++) {
     const host = population.firstRow + i;
@@ -286,6 +291,15 @@ function linkSettings(options: LinkOptions, subject: string): LinkSettings {
       refuse("queue", "A queue needs a rate: packets never wait for a link without one.");
     }
   }
+  const { ecnThresholdBytes = Infinity, ecnThresholdPackets = Infinity } = options;
+  for (const threshold of [ecnThresholdBytes, ecnThresholdPackets]) {
+    if (threshold !== Infinity && !(Number.isSafeInteger(threshold) && threshold >= 0 && rateBps !== Infinity)) {
+      refuse(
+        "ecnThreshold",
+        `An ECN threshold is a whole number of bytes or packets of a link with a rate, not ${threshold}.`,
+      );
+    }
+  }
   const impairments = {
     loss: options.loss ?? NO_IMPAIRMENTS.loss,
     duplicate: options.duplicate ?? NO_IMPAIRMENTS.duplicate,
@@ -300,6 +314,8 @@ function linkSettings(options: LinkOptions, subject: string): LinkSettings {
     mtuBytes,
     queueBytes,
     queuePackets,
+    ecnThresholdBytes,
+    ecnThresholdPackets,
     impairments,
     impaired: hasImpairments(impairments),
   };

@@ -132,6 +132,10 @@ export interface LinkOptions {
   queueBytes?: number;
   /** Packets waiting for transmission at most. Default unlimited. */
   queuePackets?: number;
+  /** With so many bytes waiting, ECN-capable packets that come are marked (RFC 3168, RFC 8257). Default never. */
+  ecnThresholdBytes?: number;
+  /** With so many packets waiting (the one being sent not included), the same. Default never. */
+  ecnThresholdPackets?: number;
   /** Share of packets lost, 0 to 1. */
   loss?: number;
   /** Share of packets sent twice. */

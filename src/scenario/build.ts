@@ -65,6 +65,8 @@ const FIELDS: Record<string, string> = {
   acceptIntervalNs: "acceptEvery",
   delaySpreadStepNs: "delaySpread.step",
   delaySpreadSteps: "delaySpread.steps",
+  ecnThresholdBytes: "ecnThreshold",
+  ecnThresholdPackets: "ecnThreshold",
   icmpNs: "timeouts.icmp",
   insideAddress: "inside",
   memoryBytes: "memory",
@@ -164,13 +166,15 @@ function linkOptions(link: ScenarioLink): LinkOptions {
 }
 
 function directionOptions(direction: NonNullable<ScenarioLink["reverse"]>): Omit<LinkOptions, "name" | "reverse"> {
-  const { queue } = direction;
+  const { queue, ecnThreshold } = direction;
   return withoutUndefined({
     rateBps: direction.rate,
     delayNs: direction.delay,
     mtu: direction.mtu,
     queuePackets: queue && "packets" in queue ? queue.packets : undefined,
     queueBytes: queue && "bytes" in queue ? queue.bytes : undefined,
+    ecnThresholdPackets: ecnThreshold && "packets" in ecnThreshold ? ecnThreshold.packets : undefined,
+    ecnThresholdBytes: ecnThreshold && "bytes" in ecnThreshold ? ecnThreshold.bytes : undefined,
     loss: direction.loss,
     duplicate: direction.duplicate,
     reorder: direction.reorder,

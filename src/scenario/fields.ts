@@ -18,6 +18,7 @@ import {
 } from "../base/address.ts";
 import type { IpAddress } from "../base/address.ts";
 import { InputError, nearest } from "../base/errors.ts";
+import { congestionNames } from "../tcp/mod.ts";
 import { LONGEST_TIMER_MS } from "../transport/profile.ts";
 import { parseBytes, parseDurationNs, parseFraction, parseRateBps } from "../base/units.ts";
 
@@ -356,6 +357,18 @@ export const endpoint: z.ZodType<{ address: string; port: number }, unknown> = f
     const match = typeof value === "string" ? /^\s*(?:\[(.*)\]|([^:]*)):(\d{1,5})\s*$/.exec(value) : null;
     if (match === null || !isPort(Number(match[3]))) throw new Expected("");
     return { address: formatAddress(parseAddress(match[1] ?? match[2])), port: Number(match[3]) };
+  },
+);
+
+/** The name of a registered congestion control. */
+export const congestionControl: z.ZodType<string, unknown> = field(
+  "a congestion control such as cubic",
+  { type: "string", examples: ["reno", "cubic", "dctcp", "bbr", "vegas"] },
+  (value) => {
+    const names = congestionNames();
+    if (typeof value === "string" && names.includes(value)) return value;
+    const near = typeof value === "string" ? nearest(value, names) : undefined;
+    throw new Expected(listOf(names, "or") + (near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`));
   },
 );
 

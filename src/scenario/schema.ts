@@ -67,6 +67,56 @@ const profileSchema = f.fields({
   timestamps: f.flag.optional().describe("TCP timestamps (RFC 7323). Default true."),
   windowScaling: f.flag.optional().describe("Window scaling (RFC 7323). Default true."),
   sack: f.flag.optional().describe("Selective acknowledgements (RFC 2018). Default true."),
+  congestionControl: f.congestionControl.optional().describe(
+    "Congestion control (tcp_congestion_control): reno, cubic, dctcp, bbr, vegas, or one that was registered. Default cubic.",
+  ),
+  ecn: f.choice(["off", "on", "passive"]).optional().describe(
+    "ECN (tcp_ecn): never, asked for and granted, or granted only. Default passive.",
+  ),
+  dsack: f.flag.optional().describe("Report duplicate segments (tcp_dsack, RFC 2883). Default true."),
+  rack: f.flag.optional().describe("Find losses by time (tcp_recovery, RFC 8985). Default true."),
+  tailLossProbe: f.flag.optional().describe(
+    "Probe for the loss of a tail (tcp_early_retrans, RFC 8985). Default true.",
+  ),
+  forwardRtoRecovery: f.flag.optional().describe("Detect needless timeouts (tcp_frto, RFC 5682). Default true."),
+  reordering: f.whole(1, 300).optional().describe(
+    "Segments that reordering may displace before a loss is assumed (tcp_reordering). Default 3.",
+  ),
+  slowStartAfterIdle: f.flag.optional().describe(
+    "Shrink the window after an idle time (tcp_slow_start_after_idle). Default true.",
+  ),
+  pacing: f.flag.optional().describe("Space segments out, as the fq queue does. Default false."),
+  fastOpen: f.whole(0, 0xffffffff).optional().describe(
+    "TCP Fast Open (tcp_fastopen, RFC 7413): sum of bits. Default 1.",
+  ),
+  fastOpenKey: f.text("32 hexadecimal digits as 8-8-8-8").optional().describe(
+    "Key of its cookies (tcp_fastopen_key). Default: from the seed and the host's name.",
+  ),
+  synCookies: f.whole(0, 2).optional().describe(
+    "SYN cookies (tcp_syncookies): 0 never, 1 when full, 2 always. Default 0.",
+  ),
+  maxSynBacklog: f.whole(0, 2 ** 31 - 1).optional().describe(
+    "Half-open connections (tcp_max_syn_backlog). Default 4096.",
+  ),
+  receiveBufferMax: f.bytes(1, 2 ** 30).optional().describe("What a receive buffer grows to (tcp_rmem). Default 6MiB."),
+  moderateReceiveBuffer: f.flag.optional().describe("Let it grow (tcp_moderate_rcvbuf). Default true."),
+  sendBufferInitial: f.bytes(1, 2 ** 30).optional().describe(
+    "What a send buffer begins with (tcp_wmem). Default 4MiB.",
+  ),
+  notSentLow: f.bytes().optional().describe(
+    "Unsent bytes above which a socket is not writable (tcp_notsent_lowat). Default unlimited.",
+  ),
+  mtuProbing: f.whole(0, 2).optional().describe(
+    "Probe for the path MTU (tcp_mtu_probing, RFC 4821): 0 never, 1 after a black hole, 2 always. Default 0.",
+  ),
+  minPathMtu: f.bytes(68, 65535).optional().describe("Least path MTU that is believed (route.min_pmtu). Default 68."),
+  pathMtuDiscovery: f.flag.optional().describe("Path MTU discovery (RFC 1191). Default true."),
+  rfc1337: f.flag.optional().describe("A reset does not end TIME-WAIT (tcp_rfc1337). Default false."),
+  synLinearTimeouts: f.whole(0, 127).optional().describe(
+    "First repeated SYNs that are not backed off (tcp_syn_linear_timeouts). Default 0.",
+  ),
+  retries1: f.whole(0, 255).optional().describe("Repeated data before the route is doubted (tcp_retries1). Default 3."),
+  accounting: f.flag.optional().describe("Count what TCP_INFO shows; costs memory. Default false."),
   initialWindow: f.whole(1, 65535).optional().describe("Initial congestion window, segments. Default 10."),
   somaxconn: f.whole(0, 2 ** 31 - 1).optional().describe("Ceiling of every backlog. Default 4096."),
   abortOnOverflow: f.flag.optional().describe(
@@ -185,6 +235,9 @@ const direction = {
   delay: f.duration.optional().describe("Propagation delay each way. Default 0."),
   mtu: f.bytes(68).optional().describe("Largest IP packet. Default 1500."),
   queue: f.queueLimit.optional().describe("What may wait for the link: 1000 packets, or 64KiB. Default unlimited."),
+  ecnThreshold: f.queueLimit.optional().describe(
+    "With so much waiting, ECN-capable packets that come are marked: 65 packets, or 100KiB. Default never.",
+  ),
   loss: f.share.optional().describe("Share of packets lost."),
   duplicate: f.share.optional().describe("Share of packets sent twice."),
   reorder: f.share.optional().describe("Share of packets held back, so that later ones overtake them."),

@@ -7,6 +7,14 @@ import "./congestion/all.ts";
 
 export { abort, closeConnection, shutdownWrite } from "./close.ts";
 export { connect, type ConnectOptions } from "./connect.ts";
+export {
+  type CongestionAlgorithm,
+  type CongestionEvent,
+  type CongestionState,
+  Flow,
+  registerAlgorithm,
+} from "./congestion/flow.ts";
+export { congestionNames, congestionParameter, setCongestionParameter } from "./congestion/types.ts";
 export { TcpCounters } from "./counters.ts";
 export { releaseAfterEvent } from "./finish.ts";
 export { icmpErrorIn } from "./icmp_in.ts";

@@ -148,3 +148,28 @@ Deno.test("the sequence numbers of a direction count what it took, twins include
   assertEquals(packets.rows.words[packet * PACKET.STRIDE + PACKET.LENGTH], 72);
   assertEquals(links.duplicated, 1);
 });
+
+Deno.test("a queue as long as its ECN threshold marks ECN-capable packets, and leaves the others alone", () => {
+  // Of each case: the ECN field sent, and what arrives behind a queue that is not long, and one that is.
+  for (
+    const [sent, short, long] of [[0, 0, 0], [1, 1, 3], [2, 2, 3], [3, 3, 3]]
+  ) {
+    for (const threshold of [{ ecnThresholdPackets: 2 }, { ecnThresholdBytes: 2000 }]) {
+      const { links, d, send, packets } = direction({ rateBps: 8e6, ...threshold });
+      const arrived = (): number => {
+        const p = packets.allocate();
+        const o = p * PACKET.STRIDE;
+        packets.rows.words[o + PACKET.CONTROL] = PROTOCOL.UDP << CONTROL.PROTOCOL_SHIFT;
+        packets.rows.words[o + PACKET.LENGTH] = 972;
+        packets.rows.words[o + PACKET.WINDOW_TTL_TOS] = (64 << 8) | sent;
+        links.send(d, p, 0);
+        return packets.rows.words[o + PACKET.WINDOW_TTL_TOS] & 3;
+      };
+      // One is being sent; in bytes, what is left of it counts as waiting.
+      if ("ecnThresholdPackets" in threshold) send(1000, 0);
+      assertEquals([arrived(), arrived(), arrived(), arrived()], [short, short, long, long], JSON.stringify(threshold));
+      assertEquals(links.queueMarks(d), sent === 0 ? 0 : 2);
+      assertEquals(links.queueDrops(d), 0);
+    }
+  }
+});

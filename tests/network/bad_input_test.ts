@@ -85,6 +85,8 @@ for (
     [{ mtu: 1500.5 }, "mtu"],
     [{ queueBytes: 1000 }, "queue"],
     [{ rateBps: 1e6, queuePackets: -1 }, "queue"],
+    [{ rateBps: 1e6, ecnThresholdPackets: 0.5 }, "ecnThreshold"],
+    [{ ecnThresholdBytes: 1000 }, "ecnThreshold"],
     [{ delaySpreadSteps: 4000, delaySpreadStepNs: 1e6 }, "delaySpread"],
   ] as const
 ) {
@@ -96,6 +98,13 @@ for (
     "",
   );
 }
+
+refused(
+  "an unknown congestion control",
+  [(n) => n.host("h", { address: "10.0.0.9", profile: { congestionControl: "cubik" } })],
+  "nodes.h.profile",
+  'did you mean "cubic"?',
+);
 
 const same = (name: string, extra: string[] = []): Step => (n) =>
   n.host(name, { address: "10.0.0.1", extraAddresses: extra });

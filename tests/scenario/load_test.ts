@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { InputError } from "../../src/base/errors.ts";
 import { loadScenario } from "../../src/scenario/load.ts";
+import { profileOf } from "../../src/scenario/profiles.ts";
+import { DEFAULT_PROFILE, makeProfile } from "../../src/transport/profile.ts";
 
 const GOOD = `name: small
 seed: 3
@@ -302,4 +304,37 @@ Deno.test("a file nested beyond reason, and aliases that multiply, are refused w
       return `${to}: &${to} [${Array(10).fill(`*${from}`).join(",")}]\n`;
     }).join("");
   assertStringIncludes(complaint(bomb), "a.yaml:");
+});
+
+Deno.test("a congestion control that there is not is answered with the nearest", () => {
+  const error = spoilt("timeWait: 30s", "timeWait: 30s, congestionControl: cubik");
+  assertStringIncludes(error, "a.yaml:4:");
+  assertStringIncludes(error, 'did you mean "cubic"?');
+  assertStringIncludes(spoilt("timeWait: 30s", "congestionControl: 3"), "expected reno, cubic, dctcp, bbr");
+});
+
+Deno.test("what an operator sets of TCP is read under its own name", () => {
+  const settings = "congestionControl: bbr, ecn: on, dsack: false, rack: false, tailLossProbe: false, " +
+    "forwardRtoRecovery: false, reordering: 10, slowStartAfterIdle: false, pacing: true, fastOpen: 3, " +
+    "fastOpenKey: a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4, synCookies: 2, maxSynBacklog: 64, receiveBufferMax: 1MiB, " +
+    "moderateReceiveBuffer: false, sendBufferInitial: 64KiB, notSentLow: 16KiB, mtuProbing: 1, minPathMtu: 552, " +
+    "pathMtuDiscovery: false, rfc1337: true, synLinearTimeouts: 4, retries1: 2, accounting: true";
+  const { scenario } = loadScenario("a.yaml", GOOD.replace("timeWait: 30s", settings));
+  const profile = makeProfile(profileOf(scenario.profiles!.wide));
+  assertEquals(
+    settings.split(", ").map((pair) => pair.split(": ")[0]).filter((name) => !(name in scenario.profiles!.wide)),
+    [],
+  );
+  const changed = Object.entries(profile).filter(([name, value]) =>
+    value !== DEFAULT_PROFILE[name as keyof typeof DEFAULT_PROFILE]
+  );
+  // The ports of GOOD are two fields.
+  assertEquals(changed.length, settings.split(", ").length + 2);
+  assertEquals([profile.congestionControl, profile.ecn, profile.receiveBufferMaxBytes], ["bbr", "on", 2 ** 20]);
+});
+
+Deno.test("a threshold for ECN marks is packets or bytes, as a queue is", () => {
+  const { scenario } = loadScenario("a.yaml", GOOD.replace("loss: 0.1%", "ecnThreshold: 65 packets"));
+  assertEquals(scenario.links![0].ecnThreshold, { packets: 65 });
+  assertStringIncludes(spoilt("loss: 0.1%", "ecnThreshold: many"), "links[0].ecnThreshold");
 });

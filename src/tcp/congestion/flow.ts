@@ -14,18 +14,25 @@ const { SND_UNA, SND_NXT, CWND, MSS, STRIDE } = TCB;
 const { SRTT, MIN_RTT, COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const { SSTHRESH, CA_STATE, CC, PACKETS_OUT, SACKED_OUT, LOST_OUT, RETRANS_OUT, STRIDE: COLD_STRIDE } = COLD;
 
-/** States of loss recovery, in the order of Linux's `tcp_ca_state`. */
-const STATES = ["open", "disorder", "cwr", "recovery", "loss"] as const;
-/** Events, in the order of `CONGESTION_EVENT`. */
-const EVENTS = ["tx-start", "cwnd-restart", "complete-cwr", "loss", "ecn-no-ce", "ecn-is-ce"] as const;
-
 /** A state of loss recovery: all is well; duplicates come; CWND is reduced for ECN; losses are repaired; a timeout. */
-export type CongestionState = typeof STATES[number];
+export type CongestionState = "open" | "disorder" | "cwr" | "recovery" | "loss";
 /**
  * Data is sent while nothing was in flight; CWND was reduced after an idle time; a reduction for ECN is complete; a
  * timeout; a segment came in without, with the mark of congestion.
  */
-export type CongestionEvent = typeof EVENTS[number];
+export type CongestionEvent = "tx-start" | "cwnd-restart" | "complete-cwr" | "loss" | "ecn-no-ce" | "ecn-is-ce";
+
+/** In the order of Linux's `tcp_ca_state`. */
+const STATES: readonly CongestionState[] = ["open", "disorder", "cwr", "recovery", "loss"];
+/** In the order of `CONGESTION_EVENT`. */
+const EVENTS: readonly CongestionEvent[] = [
+  "tx-start",
+  "cwnd-restart",
+  "complete-cwr",
+  "loss",
+  "ecn-no-ce",
+  "ecn-is-ce",
+];
 
 let attach: (flow: Flow, stack: TcpStack, conn: number) => void;
 

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { nearest } from "../../base/errors.ts";
 import { RowPool } from "../../store/rows.ts";
 import type { TcpStack } from "../stack.ts";
 import { COLD, WARM } from "../state/tcb.ts";
@@ -93,6 +94,20 @@ export function registerCongestionControl(algorithm: CongestionControl): number 
 /** The number of the algorithm of that name, -1 for none. */
 export function congestionId(name: string): number {
   return ALGORITHMS.findIndex((algorithm) => algorithm.name === name);
+}
+
+/**
+ * Checks that there is an algorithm of that name.
+ *
+ * @throws {RangeError} a sentence, with the nearest name that there is.
+ */
+export function checkCongestionControl(name: string): void {
+  if (congestionId(name) >= 0) return;
+  const near = nearest(name, congestionNames());
+  const hint = near === undefined
+    ? `there are ${congestionNames().join(", ")}.`
+    : `did you mean ${JSON.stringify(near)}?`;
+  throw new RangeError(`There is no congestion control named ${JSON.stringify(name)}: ${hint}`);
 }
 
 /** The names of all algorithms. */
