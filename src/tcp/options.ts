@@ -6,7 +6,7 @@
  */
 import { ERRNO } from "../base/errors.ts";
 import { LONGEST_TIMER_MS } from "../transport/profile.ts";
-import { congestionId, congestionOf } from "./congestion/types.ts";
+import { congestionId, congestionOf, switchCongestion } from "./congestion/types.ts";
 import { disarmKeepAlive } from "./finish.ts";
 import { armKeepAlive, restartKeepAlive } from "./keep_alive.ts";
 import { push } from "./output.ts";
@@ -117,13 +117,7 @@ export function setCongestion(stack: TcpStack, conn: number, name: string): numb
   if ((stack.tcbs.words[conn * STRIDE + STATE] & FLAG.DONE) !== 0) return 0;
   // The setting keeps the cold row, and with it the algorithm, where there is nothing in flight.
   writeSetting(stack, conn, SETTINGS.CONGESTION, 1 + id);
-  const k = stack.coldOf(conn) * COLD.STRIDE;
-  if (((stack.cold.words[k + COLD.CA_STATE] >> 8) & 0xff) === id) return 0;
-  congestionOf(stack, conn).release?.(stack, conn);
-  const cold = stack.cold.words;
-  cold[k + COLD.CC] = 0;
-  cold[k + COLD.CA_STATE] = (cold[k + COLD.CA_STATE] & ~0xff00) | (id << 8);
-  congestionOf(stack, conn).start?.(stack, conn);
+  switchCongestion(stack, conn, id);
   return 0;
 }
 
