@@ -129,7 +129,7 @@ class Scanner {
       this.#at = this.#text.indexOf("\n", this.#at) + 1;
       return false;
     }
-    if (this.#at >= this.#text.length) return true;
+    if (this.#at >= this.#text.length) return false;
     // What follows `%{` on its line stands at no column of its own.
     if (start === 0) return true;
     const indent = this.#at - start;

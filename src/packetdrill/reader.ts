@@ -198,6 +198,8 @@ export class Reader {
 /** The value of the current token, which is an integer: of a symbol, a leading 0 means octal. */
 export function integerOf(reader: Reader): number {
   const { text } = reader;
+  const first = text.charCodeAt(0);
+  if (first > 0x30 && first <= 0x39) return Number(text);
   const negative = text[0] === "-";
   const digits = text.replace(/^[+-]/, "");
   // A symbol stands here as a word.
