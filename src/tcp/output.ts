@@ -118,7 +118,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
         length = part !== 0 && last && nagleHolds(stack, conn, k, nagle, next) ? usable - part : usable;
       }
     }
-    // RFC 9293 3.9.1.2 MUST-60: PSH on the last segment of what is buffered; and, as Linux, of every group.
+    // RFC 9293 3.9.1.2 MUST-61: PSH on the last segment of what is buffered; and, as Linux, of every group.
     const ends = length === buffered;
     const push = length > mss ||
       (ends && length > 0 && (!last || ((nagle & NAGLE.NO_PSH) === 0 && (s === 0 || !isMoreToCome(stack, s)))));
@@ -175,7 +175,7 @@ function sendGroup(
   for (let left = length;;) {
     const size = left < mss ? left : mss;
     const last = size === left;
-    // RFC 9293 3.9.1.2 MUST-61: FIN and PSH cost no data.
+    // FIN and PSH cost no data.
     const flags = F_ACK | (last && push ? F_PSH : 0) | (last && fin ? F_FIN : 0);
     const p = emit(stack, conn, next, size, flags);
     if (p === 0) return next;
