@@ -42,6 +42,8 @@ export interface ConnectOptions {
   trafficClass?: number;
   /** TTL or hop limit, of the SYN on. Default the profile's. */
   ttl?: number;
+  /** Called with the connection before its SYN is made: for socket options that were set before. */
+  prepare?: (conn: number) => void;
 }
 
 /**
@@ -109,6 +111,7 @@ export function connect(
   );
   if (options?.trafficClass !== undefined) setTrafficClass(stack, conn, options.trafficClass);
   if (options?.ttl !== undefined) setTtl(stack, conn, options.ttl);
+  options?.prepare?.(conn);
   sendSyn(stack, conn);
   stack.armTimer(conn, TIMER.REXMIT, profile.rtoInitialMs);
   return conn;

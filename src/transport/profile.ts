@@ -441,6 +441,13 @@ export class ProfileTable {
     return profile;
   }
 
+  /** Puts another profile behind a number: those that refer to it change with it (a sysctl in mid-run). */
+  replace(id: number, profile: Readonly<Profile>): void {
+    this.get(id);
+    if (id === 0) throw new RangeError("Profile 0 is the default profile and stays it.");
+    this.#profiles[id] = profile;
+  }
+
   /** How many profiles there are. */
   get size(): number {
     return this.#profiles.length;

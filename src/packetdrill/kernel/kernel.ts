@@ -1,0 +1,163 @@
+/**
+ * The system call layer over the emulated host: descriptors, sockets, and calls that may wait.
+ *
+ * @module
+ */
+import { ERRNO, errnoName } from "../../base/errors.ts";
+import { FLAG, TCB, TCP_EVENT } from "../../tcp/mod.ts";
+import type { RunConfig } from "../config.ts";
+import type { EmulatedHost } from "../host.ts";
+import type { Value } from "../script.ts";
+import { SHUT } from "./abi.ts";
+import { Arguments } from "./arguments.ts";
+import { Epoll } from "./epoll.ts";
+import { FileTable, type OpenFile } from "./files.ts";
+import { inheritOptions } from "./inherit.ts";
+import { CallError, type CallResult, done, type Operation } from "./result.ts";
+import type { Sock } from "./socket.ts";
+
+/** A system call: reads its arguments and makes the operation. */
+export type SystemCall = (kernel: Kernel, args: Arguments) => Operation;
+
+/** See the module's description. */
+export class Kernel {
+  readonly host: EmulatedHost;
+  readonly config: RunConfig;
+  readonly files: FileTable = new FileTable();
+  readonly #byConnection = new Map<number, Sock>();
+  readonly #byListener = new Map<number, Sock>();
+  readonly #calls: ReadonlyMap<string, SystemCall>;
+
+  /** A process with no files but the three standard ones. */
+  constructor(host: EmulatedHost, config: RunConfig, calls: ReadonlyMap<string, SystemCall>) {
+    this.host = host;
+    this.config = config;
+    this.#calls = calls;
+    host.onEvent = (conn, kind, argument) => this.#event(conn, kind, argument);
+  }
+
+  /** Begins a call; it is attempted by `attempt`. */
+  begin(name: string, values: readonly Value[]): Operation {
+    const call = this.#calls.get(name);
+    if (call === undefined) throw new CallError(`there is no system call ${name}`);
+    return call(this, new Arguments(name, values));
+  }
+
+  /** The file that argument `i` names. */
+  file(args: Arguments, i: number): OpenFile {
+    const number = args.number(i);
+    const file = this.files.get(number);
+    if (file === undefined) throw new CallError(`no file is open that the script calls ${number}`);
+    return file;
+  }
+
+  /** The socket that argument `i` names, or null if it is another kind of file. */
+  socket(args: Arguments, i: number): Sock | null {
+    const { target } = this.file(args, i);
+    return target.kind === "socket" ? target : null;
+  }
+
+  /** The connection `conn` is the socket's from now on. */
+  attach(sock: Sock, conn: number): void {
+    sock.conn = conn;
+    sock.wasConnected = true;
+    this.#byConnection.set(conn, sock);
+  }
+
+  /** The socket has no connection any more. */
+  detach(sock: Sock): void {
+    if (sock.conn !== 0) this.#byConnection.delete(sock.conn);
+    sock.conn = 0;
+  }
+
+  /** The socket listens as `listener`. */
+  attachListener(sock: Sock, listener: number): void {
+    sock.listener = listener;
+    this.#byListener.set(listener, sock);
+  }
+
+  /** The socket listens no more. */
+  detachListener(sock: Sock): void {
+    this.#byListener.delete(sock.listener);
+    sock.listener = 0;
+  }
+
+  #event(conn: number, kind: number, argument: number): void {
+    const { stack } = this.host;
+    if (kind === TCP_EVENT.ACCEPTABLE) {
+      const listener = this.#byListener.get(argument);
+      if (listener === undefined) return;
+      inheritOptions(this.host, listener, conn);
+      this.#wake(listener);
+      return;
+    }
+    const sock = this.#byConnection.get(conn);
+    if (sock === undefined) return;
+    const state = stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE];
+    switch (kind) {
+      case TCP_EVENT.PEER_CLOSED:
+        sock.ended = true;
+        sock.shut |= SHUT.READ;
+        break;
+      case TCP_EVENT.WRITABLE:
+        sock.full = false;
+        break;
+      case TCP_EVENT.FAILED:
+        sock.error = this.#errorName(sock, state, argument);
+        sock.full = false;
+        sock.shutBoth();
+        break;
+      case TCP_EVENT.CLOSED:
+        sock.full = false;
+        sock.shutBoth();
+        break;
+    }
+    this.#wake(sock);
+  }
+
+  /** A reset after the peer's FIN is EPIPE, as Linux's `tcp_reset` has it. */
+  #errorName(sock: Sock, state: number, errno: number): string {
+    const closeWait = sock.ended && (state & FLAG.FIN_QUEUED) === 0;
+    return errno === ERRNO.ECONNRESET && closeWait ? "EPIPE" : errnoName(errno);
+  }
+
+  /** Something happened to the socket: edge-triggered watchers are told. */
+  #wake(sock: Sock): void {
+    for (const { target } of this.files) {
+      if (target.kind !== "epoll") continue;
+      for (const watch of target.watches) if (watch.file.target === sock) watch.fresh = true;
+    }
+  }
+
+  /** Gives a new file a descriptor. */
+  open(target: OpenFile["target"], flags: number): OpenFile {
+    return this.files.open(target, flags);
+  }
+
+  /** An epoll instance with a descriptor. */
+  openEpoll(): OpenFile {
+    return this.files.open(new Epoll(), 0);
+  }
+
+  /** Forgets watches of a file that is closed. */
+  forgetWatches(file: OpenFile): void {
+    for (const { target } of this.files) {
+      if (target.kind !== "epoll") continue;
+      const at = target.watches.findIndex((watch) => watch.file === file);
+      if (at >= 0) target.watches.splice(at, 1);
+    }
+  }
+}
+
+/** An operation that is done at once. */
+export function instantly(run: () => CallResult): Operation {
+  return { attempt: run, deadlineNs: Infinity };
+}
+
+/** An operation that waits until `attempt` gives a result, at most until `deadlineNs`. */
+export function waiting(attempt: (timedOut: boolean) => CallResult | null, deadlineNs = Infinity): Operation {
+  return { attempt, deadlineNs };
+}
+
+/** A call that does nothing and succeeds. */
+export const succeed: SystemCall = () => instantly(() => done(0));

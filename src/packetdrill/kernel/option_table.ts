@@ -1,0 +1,187 @@
+/**
+ * Socket options one by one: what values Linux takes, what the stack is told, and what reading gives.
+ *
+ * @module
+ */
+import {
+  maxPacingRateOf,
+  notSentLowOf,
+  pathMtuDiscoveryOf,
+  sendBufferOf,
+  setCork,
+  setKeepAlive,
+  setKeepCount,
+  setKeepIdle,
+  setKeepInterval,
+  setLinger2,
+  setMaxPacingRate,
+  setMaxSegment,
+  setNoDelay,
+  setNotSentLow,
+  setPathMtuDiscovery,
+  setSendBuffer,
+  setSynRetries,
+  setTrafficClass,
+  setTtl,
+  setUserTimeout,
+  STATE,
+  tcpOptions,
+  type TcpStack,
+} from "../../tcp/mod.ts";
+import { CONSTANTS } from "../constants.ts";
+import type { EmulatedHost } from "../host.ts";
+import { AF, IP, IPV6, LEVEL, SO, SOCK, TCP } from "./abi.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Sock } from "./socket.ts";
+
+/** An option that takes a number. */
+export interface SocketOption {
+  /** The error that a value is refused with, where there is no connection to ask; null if it is fine. */
+  check?: (value: number, sock: Sock, host: EmulatedHost) => string | null;
+  /** Tells the stack; `-errno` where it refuses. Without it the option is only remembered. */
+  apply?: (stack: TcpStack, conn: number, value: number, sock: Sock) => number | void;
+}
+
+/** Level and name in one number. */
+export const keyOf = (level: number, name: number): number => (level << 16) | name;
+
+const between = (low: number, high: number) => (value: number) => value < low || value > high ? "EINVAL" : null;
+
+const REMEMBERED: SocketOption = {};
+
+const SOCKET_OPTIONS: readonly (readonly [number, SocketOption])[] = [
+  [SO.REUSEADDR, REMEMBERED],
+  [SO.REUSEPORT, REMEMBERED],
+  [SO.PRIORITY, REMEMBERED],
+  [SO.MARK, REMEMBERED],
+  [SO.INCOMING_CPU, REMEMBERED],
+  [SO.ZEROCOPY, REMEMBERED],
+  [SO.TXREHASH, REMEMBERED],
+  [SO.RCVLOWAT, REMEMBERED],
+  [SO.SNDBUF, { apply: setSendBuffer }],
+  [SO.SNDBUFFORCE, { apply: setSendBuffer }],
+  [SO.KEEPALIVE, { apply: (stack, conn, value) => setKeepAlive(stack, conn, value !== 0) }],
+  [SO.MAX_PACING_RATE, { apply: (stack, conn, value) => setMaxPacingRate(stack, conn, value >>> 0) }],
+];
+
+const TCP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
+  [TCP.NODELAY, { apply: (stack, conn, value) => setNoDelay(stack, conn, value !== 0) }],
+  [TCP.CORK, { apply: (stack, conn, value) => setCork(stack, conn, value !== 0) }],
+  [TCP.MAXSEG, {
+    check: (value) => value === 0 ? null : between(88, 32767)(value),
+    apply: setMaxSegment,
+  }],
+  [TCP.KEEPIDLE, { check: between(1, 32767), apply: setKeepIdle }],
+  [TCP.KEEPINTVL, { check: between(1, 32767), apply: setKeepInterval }],
+  [TCP.KEEPCNT, { check: between(1, 127), apply: setKeepCount }],
+  [TCP.SYNCNT, { check: between(1, 127), apply: setSynRetries }],
+  [TCP.LINGER2, { apply: setLinger2 }],
+  [TCP.USER_TIMEOUT, { check: between(0, 2 ** 31 - 1), apply: setUserTimeout }],
+  [TCP.NOTSENT_LOWAT, { apply: setNotSentLow }],
+  [TCP.SAVE_SYN, { check: between(0, 2) }],
+];
+
+const IP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
+  // TCP keeps the ECN bits to itself.
+  [IP.TOS, { apply: (stack, conn, value) => setTrafficClass(stack, conn, value & 0xfc) }],
+  [IP.TTL, { check: (value) => value === -1 ? null : between(1, 255)(value), apply: setTtl }],
+  [IP.MTU_DISCOVER, { check: between(0, 5), apply: setPathMtuDiscovery }],
+  [IP.FREEBIND, REMEMBERED],
+  [IP.RECVTOS, REMEMBERED],
+];
+
+const IPV6_OPTIONS: readonly (readonly [number, SocketOption])[] = [
+  [IPV6.TCLASS, {
+    check: between(-1, 255),
+    apply: (stack, conn, value) => setTrafficClass(stack, conn, Math.max(0, value) & 0xfc),
+  }],
+  [IPV6.UNICAST_HOPS, { check: between(-1, 255), apply: setTtl }],
+  [IPV6.MTU_DISCOVER, { check: between(0, 5), apply: setPathMtuDiscovery }],
+  [IPV6.V6ONLY, REMEMBERED],
+  [IPV6.AUTOFLOWLABEL, REMEMBERED],
+];
+
+/** Options that take a number, by `keyOf`. */
+export const OPTIONS: ReadonlyMap<number, SocketOption> = new Map([
+  ...SOCKET_OPTIONS.map(([name, option]) => [keyOf(LEVEL.SOCKET, name), option] as const),
+  ...TCP_OPTIONS.map(([name, option]) => [keyOf(LEVEL.TCP, name), option] as const),
+  ...IP_OPTIONS.map(([name, option]) => [keyOf(LEVEL.IP, name), option] as const),
+  ...IPV6_OPTIONS.map(([name, option]) => [keyOf(LEVEL.IPV6, name), option] as const),
+]);
+
+/** The option's value as `getsockopt` gives it; null if there is no such option. */
+export function readOption(kernel: Kernel, sock: Sock, level: number, name: number): number | string | null {
+  const stored = sock.options.get(keyOf(level, name));
+  const special = level === LEVEL.SOCKET
+    ? socketValue(kernel, sock, name)
+    : level === LEVEL.TCP
+    ? tcpValue(kernel, sock, name, stored)
+    : ipValue(kernel, sock, level, name);
+  if (special !== null) return special;
+  return OPTIONS.has(keyOf(level, name)) ? stored ?? 0 : null;
+}
+
+function socketValue(kernel: Kernel, sock: Sock, name: number): number | null {
+  const { host } = kernel;
+  switch (name) {
+    case SO.ERROR: {
+      const error = sock.takeError();
+      return error === null ? 0 : CONSTANTS.get(error) ?? 0;
+    }
+    case SO.TYPE:
+      return SOCK.STREAM;
+    case SO.PROTOCOL:
+      return LEVEL.TCP;
+    case SO.DOMAIN:
+      return host.ipv6 ? AF.INET6 : AF.INET;
+    case SO.ACCEPTCONN:
+      return sock.listener !== 0 ? 1 : 0;
+    case SO.RCVLOWAT:
+      return sock.receiveLow;
+    case SO.SNDBUF:
+      return sock.conn !== 0 ? sendBufferOf(host.stack, sock.conn) : host.profile.sendBufferInitialBytes;
+    case SO.RCVBUF:
+      return host.profile.receiveBufferBytes;
+    case SO.MAX_PACING_RATE:
+      return sock.conn !== 0 ? maxPacingRateOf(host.stack, sock.conn) : 0xffffffff;
+  }
+  return null;
+}
+
+function tcpValue(kernel: Kernel, sock: Sock, name: number, stored: number | undefined): number | string | null {
+  const { host } = kernel;
+  const { profile } = host;
+  switch (name) {
+    case TCP.MAXSEG: {
+      const state = sock.state(host);
+      if (state === STATE.CLOSED || state === STATE.LISTEN) return stored || 536;
+      return tcpOptions(host.stack, sock.conn).maxSegment;
+    }
+    case TCP.KEEPIDLE:
+      return stored ?? Math.floor(profile.keepAliveIdleMs / 1000);
+    case TCP.KEEPINTVL:
+      return stored ?? Math.floor(profile.keepAliveIntervalMs / 1000);
+    case TCP.KEEPCNT:
+      return stored ?? profile.keepAliveProbes;
+    case TCP.SYNCNT:
+      return stored ?? profile.synRetries;
+    case TCP.LINGER2:
+      return stored === undefined ? Math.floor(profile.finTimeoutMs / 1000) : stored < 0 ? -1 : Math.min(stored, 120);
+    case TCP.NOTSENT_LOWAT:
+      return sock.conn !== 0 ? notSentLowOf(host.stack, sock.conn) : stored ?? 0;
+    case TCP.CONGESTION:
+      return sock.congestion ?? profile.congestionControl;
+  }
+  return null;
+}
+
+function ipValue(kernel: Kernel, sock: Sock, level: number, name: number): number | null {
+  const { host } = kernel;
+  const discovers = (level === LEVEL.IP && name === IP.MTU_DISCOVER) ||
+    (level === LEVEL.IPV6 && name === IPV6.MTU_DISCOVER);
+  if (discovers && sock.conn !== 0) return pathMtuDiscoveryOf(host.stack, sock.conn);
+  if (discovers) return sock.options.get(keyOf(level, name)) ?? 1;
+  const asksTtl = (level === LEVEL.IP && name === IP.TTL) || (level === LEVEL.IPV6 && name === IPV6.UNICAST_HOPS);
+  if (asksTtl) return sock.options.get(keyOf(level, name)) ?? host.profile.defaultTtl;
+  return null;
+}

@@ -1,0 +1,117 @@
+/**
+ * setsockopt and getsockopt.
+ *
+ * @module
+ */
+import { FLAG, TCB } from "../../tcp/mod.ts";
+import type { Value } from "../script.ts";
+import { IP, IPV6, LEVEL, SO, TCP } from "./abi.ts";
+import { fieldOf, numberOf } from "./arguments.ts";
+import { socketOf } from "./connections.ts";
+import { instantly, type Kernel, type SystemCall } from "./kernel.ts";
+import { keyOf, OPTIONS, readOption } from "./option_table.ts";
+import { CallError, type CallResult, done, failed, fromStack } from "./result.ts";
+import type { Sock } from "./socket.ts";
+
+/** `setsockopt(4, SOL_TCP, TCP_NODELAY, [1], 4)`. */
+export const setsockoptCall: SystemCall = (kernel, args) =>
+  instantly(() => {
+    const found = socketOf(kernel, args);
+    if (found === null) return failed("ENOTSOCK");
+    return setOption(kernel, found.sock, args.number(1), args.number(2), args.at(3), args.number(4));
+  });
+
+function setOption(
+  kernel: Kernel,
+  sock: Sock,
+  level: number,
+  name: number,
+  given: Value,
+  length: number,
+): CallResult {
+  if (level === LEVEL.SOCKET && name === SO.LINGER) return setLinger(kernel, sock, given);
+  if (level === LEVEL.SOCKET && (name === SO.RCVTIMEO || name === SO.SNDTIMEO)) return setTimeout(sock, name, given);
+  if (level === LEVEL.TCP && name === TCP.CONGESTION) return setCongestion(kernel, sock, given);
+  if (level === LEVEL.TCP && name === TCP.FASTOPEN_KEY) return setFastOpenKey(kernel, given, length);
+  const least = level === LEVEL.IP ? 1 : 4;
+  if (length < least || given.kind === "string") return failed("EINVAL");
+  const value = numberOf(given);
+  const option = OPTIONS.get(keyOf(level, name));
+  if (option === undefined && !isErrorQueue(level, name)) return failed("ENOPROTOOPT");
+  const refused = option?.check?.(value, sock, kernel.host);
+  if (refused) return failed(refused);
+  if (isErrorQueue(level, name)) sock.queuesErrors = value !== 0;
+  sock.options.set(keyOf(level, name), value);
+  if (level === LEVEL.SOCKET && name === SO.RCVLOWAT) sock.receiveLow = value < 0 ? 0x7fffffff : Math.max(1, value);
+  if (!isAlive(kernel, sock) || option?.apply === undefined) return done(0);
+  const result = option.apply(kernel.host.stack, sock.conn, value, sock);
+  kernel.host.drain();
+  return fromStack(Math.min(0, result ?? 0));
+}
+
+function isAlive(kernel: Kernel, sock: Sock): boolean {
+  if (sock.conn === 0) return false;
+  return (kernel.host.stack.tcbs.words[sock.conn * TCB.STRIDE + TCB.STATE] & FLAG.DONE) === 0;
+}
+
+const isErrorQueue = (level: number, name: number) =>
+  (level === LEVEL.IP && name === IP.RECVERR) || (level === LEVEL.IPV6 && name === IPV6.RECVERR);
+
+function setCongestion(kernel: Kernel, sock: Sock, given: Value): CallResult {
+  if (given.kind !== "string") return failed("EINVAL");
+  const name = given.text.replace(/\0.*$/s, "");
+  if (!kernel.host.hasCongestionControl(name)) return failed("ENOENT");
+  sock.congestion = name;
+  if (isAlive(kernel, sock)) return fromStack(kernel.host.setCongestion(sock.conn, name));
+  return done(0);
+}
+
+/** Linux takes one key of 16 bytes, or two. */
+function setFastOpenKey(kernel: Kernel, given: Value, length: number): CallResult {
+  if (given.kind !== "string" || (length !== 16 && length !== 32)) return failed("EINVAL");
+  const words: string[] = [];
+  for (let i = 0; i < length; i += 4) {
+    let word = "";
+    for (let k = 3; k >= 0; k--) word += given.text.charCodeAt(i + k).toString(16).padStart(2, "0");
+    words.push(word);
+  }
+  const keys = [words.slice(0, 4), words.slice(4)].filter((key) => key.length > 0).map((key) => key.join("-"));
+  kernel.host.configure({ fastOpenKey: keys.join(",") });
+  return done(0);
+}
+
+function setLinger(kernel: Kernel, sock: Sock, given: Value): CallResult {
+  const onOff = fieldOf(given, "onoff");
+  const seconds = fieldOf(given, "linger");
+  if (onOff === undefined || seconds === undefined) throw new CallError("SO_LINGER takes {onoff=…, linger=…}");
+  sock.lingerSeconds = numberOf(onOff) !== 0 ? numberOf(seconds) : null;
+  if (isAlive(kernel, sock)) kernel.host.setLinger(sock.conn, sock.lingerSeconds);
+  return done(0);
+}
+
+function setTimeout(sock: Sock, name: number, given: Value): CallResult {
+  const seconds = fieldOf(given, "tv_sec");
+  const micros = fieldOf(given, "tv_usec");
+  const ns = (seconds === undefined ? 0 : numberOf(seconds) * 1e9) +
+    (micros === undefined ? 0 : numberOf(micros) * 1e3);
+  if (name === SO.RCVTIMEO) sock.receiveTimeoutNs = ns === 0 ? Infinity : ns;
+  else sock.sendTimeoutNs = ns === 0 ? Infinity : ns;
+  return done(0);
+}
+
+/** `getsockopt(4, SOL_TCP, TCP_MAXSEG, [1100], [4])`: the value in the script is what is expected. */
+export const getsockoptCall: SystemCall = (kernel, args) =>
+  instantly(() => {
+    const found = socketOf(kernel, args);
+    if (found === null) return failed("ENOTSOCK");
+    const [level, name] = [args.number(1), args.number(2)];
+    const value = isErrorQueue(level, name)
+      ? Number(found.sock.queuesErrors)
+      : readOption(kernel, found.sock, level, name);
+    if (value === null) return failed("ENOPROTOOPT");
+    const expected = args.at(3);
+    if (expected.kind === "any") return done(0);
+    const wanted = expected.kind === "string" ? expected.text.replace(/\0.*$/s, "") : numberOf(expected);
+    if (wanted === value) return done(0);
+    return done(0, { mismatch: `option value: expected ${wanted}, actual ${value}` });
+  });
