@@ -30,7 +30,7 @@ function setOption(
   length: number,
 ): CallResult {
   if (level === LEVEL.SOCKET && name === SO.LINGER) return setLinger(kernel, sock, given);
-  if (level === LEVEL.SOCKET && (name === SO.RCVTIMEO || name === SO.SNDTIMEO)) return setTimeout(sock, name, given);
+  if (level === LEVEL.SOCKET && (name === SO.RCVTIMEO || name === SO.SNDTIMEO)) return setPatience(sock, name, given);
   if (level === LEVEL.TCP && name === TCP.CONGESTION) return setCongestion(kernel, sock, given);
   if (level === LEVEL.TCP && name === TCP.FASTOPEN_KEY) return setFastOpenKey(kernel, given, length);
   const least = level === LEVEL.IP ? 1 : 4;
@@ -89,7 +89,7 @@ function setLinger(kernel: Kernel, sock: Sock, given: Value): CallResult {
   return done(0);
 }
 
-function setTimeout(sock: Sock, name: number, given: Value): CallResult {
+function setPatience(sock: Sock, name: number, given: Value): CallResult {
   const seconds = fieldOf(given, "tv_sec");
   const micros = fieldOf(given, "tv_usec");
   const ns = (seconds === undefined ? 0 : numberOf(seconds) * 1e9) +
