@@ -131,6 +131,8 @@ const IPV4: Readonly<Record<string, Reader>> = {
   tcp_thin_linear_timeouts: flag("thinLinearTimeouts"),
   tcp_comp_sack_delay_ns: number("compressedAckDelayNs"),
   tcp_comp_sack_nr: number("compressedAckCount"),
+  tcp_min_tso_segs: number("leastGroupSegments"),
+  tcp_tso_win_divisor: number("groupWindowDivisor"),
   tcp_rto_min_us: ([value]) => ({ rtoMinMs: Math.max(1, Math.ceil(value / 1000)) }),
   tcp_rto_max_ms: number("rtoMaxMs"),
   ip_local_port_range: ([low, high]) => {
@@ -142,13 +144,14 @@ const IPV4: Readonly<Record<string, Reader>> = {
 /** Settings of `net.ipv4` without a meaning here, and why. */
 const WITHOUT_MEANING: Readonly<Record<string, string>> = {
   ...because(
-    "Segments leave one by one: nothing gathers them into large ones (TSO).",
-    "tcp_min_tso_segs tcp_tso_win_divisor tcp_tso_rtt_log tcp_limit_output_bytes tcp_autocorking",
+    "There is no queue below TCP that segments could wait in.",
+    "tcp_limit_output_bytes tcp_autocorking",
   ),
   ...because(
     "Memory is accounted by bytes of payload, not by the kernel's buffers.",
     "tcp_adv_win_scale tcp_app_win tcp_mem tcp_shrink_window udp_mem udp_rmem_min udp_wmem_min",
   ),
+  ...because("How groups grow on short paths is Linux's default.", "tcp_tso_rtt_log"),
   ...because("Timers are exact: there is no slack.", "tcp_comp_sack_slack_ns"),
   ...because("Windows are never taken for signed numbers.", "tcp_workaround_signed_windows"),
   ...because("The TOS of a SYN is not reflected.", "tcp_reflect_tos"),

@@ -23,8 +23,8 @@ const LARGEST_GROUP = 65215;
 const PACING_SHIFT = 1024;
 /** Groups grow on short paths: by the largest, halved for each 2^9 µs of round trip (`tcp_tso_rtt_log`). */
 const RTT_SHIFT = 9;
-/** A part of the window that is worth sending at once (`tcp_tso_win_divisor`). */
-const WINDOW_DIVISOR = 3;
+/** Without a divisor of the window: more segments than these are worth sending at once (`tcp_max_tso_deferred_mss`). */
+const MOST_DEFERRED = 3;
 
 /** Linux's `nonagle` of a connection. */
 export function nagleOf(state: number): number {
@@ -106,7 +106,10 @@ export function shouldDefer(
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const mss = words[c + MSS] & 0xffff;
-  if (least >= Math.floor(Math.min(words[c + SND_WND], words[c + CWND] * mss) / WINDOW_DIVISOR)) return false;
+  const divisor = stack.profileOfConnection(conn).groupWindowDivisor;
+  if (divisor === 0) {
+    if (least > MOST_DEFERRED * mss) return false;
+  } else if (least >= Math.floor(Math.min(words[c + SND_WND], words[c + CWND] * mss) / divisor)) return false;
   const srtt = stack.warm[conn * WARM_STRIDE + SRTT] >> 3;
   const due = (records[head * RTX_STRIDE + SENT_US] + srtt - stack.nowUs) | 0;
   if (due > Math.min(srtt >> 1, 1000)) return false;

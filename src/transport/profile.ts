@@ -116,6 +116,11 @@ export interface Profile {
   pacingAvoidancePercent: number;
   /** Least segments that are sent as one group, where that many may go (`net.ipv4.tcp_min_tso_segs`), 1 to 65,535. Default 2. */
   leastGroupSegments: number;
+  /**
+   * A group waits for more only while it is less than this part of the window (`net.ipv4.tcp_tso_win_divisor`), 0 to
+   * 255; 0: while it is three segments or less. Default 3.
+   */
+  groupWindowDivisor: number;
   /** Window of the minimum round-trip time, seconds (`net.ipv4.tcp_min_rtt_wlen`), 0 to 86,400. Default 300. */
   minRttWindowSeconds: number;
   /** Thin streams time out without back-off (`net.ipv4.tcp_thin_linear_timeouts`). Default false. */
@@ -235,6 +240,7 @@ export const DEFAULT_PROFILE: Readonly<Profile> = Object.freeze({
   pacingSlowStartPercent: 200,
   pacingAvoidancePercent: 120,
   leastGroupSegments: 2,
+  groupWindowDivisor: 3,
   minRttWindowSeconds: 300,
   thinLinearTimeouts: false,
   synLinearTimeouts: 0,
@@ -300,6 +306,7 @@ const BOUNDS: Partial<Record<keyof Profile, readonly [low: number, high: number,
   pacingSlowStartPercent: [1, 1000],
   pacingAvoidancePercent: [1, 1000],
   leastGroupSegments: [1, 65535],
+  groupWindowDivisor: [0, 255],
   minRttWindowSeconds: [0, 86400],
   synLinearTimeouts: [0, 127],
   retries1: [0, 255],

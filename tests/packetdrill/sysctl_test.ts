@@ -37,6 +37,8 @@ Deno.test("settings become changes of the profile, in its units", () => {
       "00000000-00000000-00000000-00000000, a-b-c-d",
       { fastOpenKey: "00000000-00000000-00000000-00000000,0000000a-0000000b-0000000c-0000000d" },
     ],
+    ["tcp_min_tso_segs", "10", { leastGroupSegments: 10 }],
+    ["tcp_tso_win_divisor", "100", { groupWindowDivisor: 100 }],
     ["tcp_tw_reuse", "1", { timeWaitReuse: true }],
     ["tcp_tw_reuse", "2", { timeWaitReuse: false }],
     ["tcp_fin_timeout", "30", { finTimeoutMs: 30000 }],
@@ -77,8 +79,8 @@ Deno.test("a value that Linux does not take, or that is not emulated, is refused
 
 Deno.test("what has no meaning says why", () => {
   assertEquals(
-    changes("tcp_tso_win_divisor", "3"),
-    "meaningless: net.ipv4.tcp_tso_win_divisor: Segments leave one by one: nothing gathers them into large ones (TSO).",
+    changes("tcp_autocorking", "1"),
+    "meaningless: net.ipv4.tcp_autocorking: There is no queue below TCP that segments could wait in.",
   );
   assertEquals(
     changes("net.ipv6.conf.all.forwarding", "1"),
@@ -94,7 +96,7 @@ Deno.test("what has no meaning says why", () => {
 
 Deno.test("settings of TCP exist or not; of others that is taken for granted", () => {
   for (const name of MEANINGFUL_SYSCTLS) assert(sysctlExists(name), name);
-  assert(sysctlExists("net.ipv4.tcp_min_tso_segs"));
+  assert(sysctlExists("net.ipv4.tcp_autocorking"));
   assert(sysctlExists("net.core.rmem_max"));
   assert(!sysctlExists("net.ipv4.tcp_fastopen_cookies"));
   assert(!sysctlExists("net.ipv4.tcp_constructor"));

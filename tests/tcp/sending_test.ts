@@ -160,6 +160,22 @@ Deno.test("the send buffer is charged as Linux charges it: buffers of half the w
   assertEquals(told, [false, false, true]);
 });
 
+Deno.test("what waits to become a larger group is sent once it is a part of the window, or without such a part when it is large", () => {
+  for (const [groupWindowDivisor, sent] of [[3, []], [100, [".1000", "P.1000"]], [0, []]] as const) {
+    const peer = slowly({ leastGroupSegments: 10, groupWindowDivisor });
+    const { stack } = peer.world;
+    send(stack, peer.conn, 7000);
+    peer.world.run(9 * MS);
+    send(stack, peer.conn, 1000);
+    peer.world.run(MS / 2);
+    cuts(peer);
+    // An ACK is due in less than a millisecond: two segments wait for it unless they are part enough of ten.
+    send(stack, peer.conn, 3000);
+    peer.world.drain();
+    assertEquals([groupWindowDivisor, cuts(peer)], [groupWindowDivisor, sent]);
+  }
+});
+
 Deno.test("a send buffer that is not set by hand grows with the congestion window", () => {
   const profile = { sendBufferInitialBytes: 16_384, sendBufferBytes: 4_194_304 };
   const peer = slowly(profile);
