@@ -5,7 +5,9 @@
  */
 import { ERRNO } from "../base/errors.ts";
 import { disarmKeepAlive, finish, setState } from "./finish.ts";
-import { output } from "./output.ts";
+import { finTimeMs, lingerSeconds } from "./linger.ts";
+import { output, push } from "./output.ts";
+import { rtoMs } from "./rtt.ts";
 import { armOrphan } from "./segment_in.ts";
 import { sendConnectionReset } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
@@ -13,7 +15,7 @@ import { STATE } from "./state/states.ts";
 import { FLAG, TCB } from "./state/tcb.ts";
 import { unreadBytes } from "./window.ts";
 
-const { STATE: STATE_AT, STRIDE } = TCB;
+const { STATE: STATE_AT, SND_NXT, SND_END, STRIDE } = TCB;
 const { STATE_MASK, FIN_QUEUED, DONE, ORPHAN, DRAINED } = FLAG;
 
 /**
@@ -74,23 +76,72 @@ export function closeConnection(stack: TcpStack, conn: number): void {
     finish(stack, conn, 0);
     return;
   }
-  if ((state & STATE_MASK) === STATE.FIN_WAIT_2) armOrphan(stack, conn);
-  else shutdownWrite(stack, conn);
+  if (lingerSeconds(stack, conn) === 0) {
+    // SO_LINGER with 0 seconds: as `abort`.
+    resetIfSynchronized(stack, conn);
+    finish(stack, conn, 0);
+    return;
+  }
+  if ((state & STATE_MASK) !== STATE.FIN_WAIT_2) {
+    shutdownWrite(stack, conn);
+    return;
+  }
+  if (finTimeMs(stack, conn, rtoMs(stack, conn)) < 0) {
+    // TCP_LINGER2 below 0: no waiting for the peer's FIN.
+    sendConnectionReset(stack, conn);
+    finish(stack, conn, 0);
+  } else armOrphan(stack, conn);
+}
+
+/** RFC 9293 3.10.5: no reset before anything was synchronized, nor once both sides have closed and all was sent. */
+function resetIfSynchronized(stack: TcpStack, conn: number): void {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const state = words[c + STATE_AT];
+  const name = state & STATE_MASK;
+  if (name === STATE.SYN_SENT) return;
+  if (name === STATE.CLOSING || name === STATE.LAST_ACK) {
+    // As Linux: only if data, or the FIN, was never sent.
+    if (words[c + SND_END] === words[c + SND_NXT] || (state & FLAG.FIN_SENT) !== 0) return;
+  }
+  sendConnectionReset(stack, conn);
 }
 
 /** Ends the connection at once with a reset (RFC 9293 3.10.5) and lets go of it. */
 export function abort(stack: TcpStack, conn: number): void {
   const at = conn * STRIDE + STATE_AT;
   const words = stack.tcbs.words;
-  const state = words[at];
-  if ((state & DONE) !== 0) {
+  if ((words[at] & DONE) !== 0) {
     closeConnection(stack, conn);
     return;
   }
   disarmKeepAlive(stack, conn);
   words[at] |= ORPHAN;
-  const name = state & STATE_MASK;
-  // RFC 9293 3.10.5: no reset before anything was synchronized, nor once both sides have closed.
-  if (name !== STATE.SYN_SENT && name !== STATE.CLOSING && name !== STATE.LAST_ACK) sendConnectionReset(stack, conn);
+  resetIfSynchronized(stack, conn);
   finish(stack, conn, 0);
+}
+
+/**
+ * Undoes a connection and keeps it, as `connect` with AF_UNSPEC does: a reset, if there was anything to reset, and
+ * FAILED with ECONNRESET. The application still has to close it.
+ */
+export function disconnect(stack: TcpStack, conn: number): number {
+  const state = stack.tcbs.words[conn * STRIDE + STATE_AT];
+  if ((state & DONE) !== 0) return 0;
+  resetIfSynchronized(stack, conn);
+  const name = state & STATE_MASK;
+  finish(stack, conn, name === STATE.CLOSING || name === STATE.LAST_ACK ? 0 : ERRNO.ECONNRESET);
+  return 0;
+}
+
+/**
+ * Ends reading (`shutdown` with SHUT_RD): nothing is told to the peer, and what still comes is taken, as on Linux; but
+ * once writing has ended too, new data is answered with a reset. 0, or ENOTCONN.
+ */
+export function shutdownRead(stack: TcpStack, conn: number): number {
+  const at = conn * STRIDE + STATE_AT;
+  const state = stack.tcbs.words[at];
+  if ((state & DONE) !== 0) return -ERRNO.ENOTCONN;
+  stack.tcbs.words[at] = state | FLAG.READ_SHUT;
+  return 0;
 }

@@ -5,12 +5,16 @@
  */
 import { ERRNO } from "../base/errors.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
+import { ORIGIN, queueError, raiseError } from "./errors.ts";
 import { finish } from "./finish.ts";
+import { PATH_MTU, pathMtuDiscoveryOf } from "./options_ip.ts";
 import { noteSoftError } from "./reports.ts";
 import { markLost, retransmitLost } from "./retransmit.ts";
 import type { TcpStack } from "./stack.ts";
+import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
+import { busySender } from "./write_queue.ts";
 
 /**
  * Least path MTU that is believed: RFC 791's, RFC 8200's for IPv6. (Linux's `min_pmtu` is 552: below, it fragments,
@@ -70,7 +74,8 @@ export function icmpErrorIn(stack: TcpStack, host: number, p: number): void {
   const code = (packets[o + PACKET.PORTS] >>> 16) & 0xff;
   const v6 = packets[o + PACKET.CONTROL] >>> CONTROL.PROTOCOL_SHIFT === PROTOCOL.ICMPV6;
   if (v6 ? type === 2 : type === 3 && code === 4) {
-    tooBig(stack, conn, v6 ? packets[o + PACKET.SEQ] >>> 0 : packets[o + PACKET.SEQ] & 0xffff, v6);
+    const told = v6 ? packets[o + PACKET.SEQ] >>> 0 : packets[o + PACKET.SEQ] & 0xffff;
+    if (believesPathMtu(stack, conn)) tooBig(stack, conn, told, v6);
     return;
   }
   // RFC 9293 3.9.2.2 MUST-55: source quench is ignored.
@@ -79,11 +84,24 @@ export function icmpErrorIn(stack: TcpStack, host: number, p: number): void {
   const name = state & FLAG.STATE_MASK;
   if (name === STATE.SYN_SENT || name === STATE.SYN_RECEIVED) {
     // RFC 9293 3.9.2.2 SHLD-26, and RFC 5461 4.1 as Linux: any error ends an attempt.
+    queueError(stack, conn, {
+      errno: Math.abs(error),
+      origin: v6 ? ORIGIN.ICMP6 : ORIGIN.ICMP,
+      type,
+      code,
+      info: 0,
+    });
     finish(stack, conn, Math.abs(error));
     return;
   }
   // MUST-56: soft errors do not abort; RFC 5927 6: nor do "hard" ones once synchronized. They are remembered.
-  noteSoftError(stack, conn, Math.abs(error));
+  if (!raiseError(stack, conn, Math.abs(error))) noteSoftError(stack, conn, Math.abs(error));
+}
+
+/** IP_MTU_DISCOVER: is an ICMP error about the path's MTU believed? */
+function believesPathMtu(stack: TcpStack, conn: number): boolean {
+  const mode = pathMtuDiscoveryOf(stack, conn);
+  return mode === PATH_MTU.WANT || mode === PATH_MTU.DO || mode === PATH_MTU.PROBE;
 }
 
 /** The path takes no packet so large: lower the MSS and send again what was too big (RFC 1191, RFC 8201). */
@@ -93,8 +111,12 @@ function tooBig(stack: TcpStack, conn: number, told: number, v6: boolean): void 
   const headers = (v6 ? 60 : 40) + ((words[c + TCB.STATE] & FLAG.TIMESTAMPS) !== 0 ? 12 : 0);
   const mss = words[c + TCB.MSS] & 0xffff;
   const mtu = told !== 0 ? told : PLATEAUS.find((plateau) => plateau < mss + headers) ?? LEAST_MTU;
-  const lowered = Math.max(mtu, v6 ? LEAST_MTU6 : LEAST_MTU) - headers;
+  const believed = Math.max(mtu, v6 ? LEAST_MTU6 : stack.profileOfConnection(conn).minPathMtuBytes);
+  const lowered = believed - headers;
   if (lowered >= mss) return;
+  const s = busySender(stack, conn);
+  stack.senders.words[s + SENDER.PATH_MTU] = believed;
+  stack.senders.words[s + SENDER.FLAGS] |= SENDER_FLAG.KEEP;
   words[c + TCB.MSS] = (words[c + TCB.MSS] & ~0xffff) | lowered;
   const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
   if (row === 0) return;

@@ -6,10 +6,14 @@
 import { ERRNO } from "../base/errors.ts";
 import { finish } from "./finish.ts";
 import { sendConnectionReset, sendProbe } from "./segment_out.ts";
-import { keepAliveSettings, keepIdleMs } from "./settings.ts";
+import { softError } from "./reports.ts";
+import { keepAliveSettings, keepIdleMs, readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
-import { ACK_STATE, COLD, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
+
+/** Wait where a probe could not be sent (Linux `TCP_RESOURCE_PROBE_INTERVAL`), ms. */
+export const RESOURCE_PROBE_MS = 500;
 
 const ACTIVE_STATES = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 << STATE.FIN_WAIT_1) |
   (1 << STATE.FIN_WAIT_2) | (1 << STATE.CLOSING) | (1 << STATE.LAST_ACK);
@@ -47,20 +51,28 @@ export function keepAliveFired(stack: TcpStack, conn: number): void {
   const at = conn * WARM.STRIDE + WARM.ACK_STATE;
   const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
   const flying = row !== 0 && stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] !== 0;
-  if (flying || words[c + TCB.SND_END] !== words[c + TCB.SND_NXT] && stack.timers[conn * TIMER.STRIDE] !== 0) {
+  if (flying || (words[c + TCB.SND_END] !== words[c + TCB.SND_NXT] && stack.timers[conn * TIMER.STRIDE] !== 0)) {
     // Data in flight or a shut window: the other timers find a dead peer.
     setDeadline(stack, conn, idleMs);
     return;
   }
   const sent = (stack.warm[at] >> ACK_STATE.RETRIES_AT) & 0xff;
-  if (sent >= probes) {
+  // RFC 5482: with a user timeout, that decides instead of the count (Linux `tcp_keepalive_timer`).
+  const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
+  const silent = sent === 0 ? idleMs : idleMs + sent * intervalMs;
+  if (user !== 0 ? silent >= user && sent > 0 : sent >= probes) {
     sendConnectionReset(stack, conn);
-    finish(stack, conn, ERRNO.ETIMEDOUT);
+    finish(stack, conn, softError(stack, conn) || ERRNO.ETIMEDOUT);
+    return;
+  }
+  stack.counters.keepAliveProbes++;
+  if (!sendProbe(stack, conn)) {
+    // The interface took nothing: try again soon.
+    setDeadline(stack, conn, RESOURCE_PROBE_MS);
     return;
   }
   // RFC 9293 3.8.4 MUST-29: one unanswered probe is not death.
-  stack.warm[at] = (stack.warm[at] & ~(0xff << ACK_STATE.RETRIES_AT)) | ((sent + 1) << ACK_STATE.RETRIES_AT);
-  stack.counters.keepAliveProbes++;
-  sendProbe(stack, conn);
+  stack.warm[at] = (stack.warm[at] & ~(0xff << ACK_STATE.RETRIES_AT)) |
+    (Math.min(255, sent + 1) << ACK_STATE.RETRIES_AT);
   setDeadline(stack, conn, intervalMs);
 }

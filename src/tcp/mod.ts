@@ -5,7 +5,7 @@
  */
 import "./congestion/all.ts";
 
-export { abort, closeConnection, shutdownWrite } from "./close.ts";
+export { abort, closeConnection, disconnect, shutdownRead, shutdownWrite } from "./close.ts";
 export { connect, type ConnectOptions } from "./connect.ts";
 export {
   type CongestionAlgorithm,
@@ -16,6 +16,7 @@ export {
 } from "./congestion/flow.ts";
 export { congestionNames, congestionParameter, setCongestionParameter } from "./congestion/types.ts";
 export { TcpCounters } from "./counters.ts";
+export { hasError, ORIGIN, type PendingErrors, type QueuedError, takeError, takeQueuedError } from "./errors.ts";
 export { releaseAfterEvent } from "./finish.ts";
 export { icmpErrorIn } from "./icmp_in.ts";
 export {

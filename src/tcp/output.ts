@@ -61,8 +61,6 @@ export function push(stack: TcpStack, conn: number, more: number): void {
  * pacing let them. `nagle` is a sum of `NAGLE`.
  */
 function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, initial: number, nagle: number): void {
-  const warm = stack.warm;
-  const w = conn * WARM_STRIDE;
   const k = stack.coldOf(conn) * COLD_STRIDE;
   const cold = stack.cold.words;
   const mss = currentMss(stack, conn);
@@ -175,7 +173,6 @@ function sendGroup(
   for (let left = length;;) {
     const size = left < mss ? left : mss;
     const last = size === left;
-    // FIN and PSH cost no data.
     const flags = F_ACK | (last && push ? F_PSH : 0) | (last && fin ? F_FIN : 0);
     const p = emit(stack, conn, next, size, flags);
     if (p === 0) return next;

@@ -8,13 +8,20 @@ import { TCP_FLAG } from "../wire/packet.ts";
 import { finish } from "./finish.ts";
 import { armRetransmit, recordSegment } from "./retransmit.ts";
 import { rtoMs } from "./rtt.ts";
+import { RESOURCE_PROBE_MS } from "./keep_alive.ts";
+import { softError } from "./reports.ts";
 import { attachPayload, emit, sendProbe } from "./segment_out.ts";
+import { currentMss } from "./segmentation.ts";
+import { readSetting, writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
-import { ACK_STATE, FLAG, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { ACK_STATE, FLAG, RTX_FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { isUrgent } from "./urgent_out.ts";
+import { senderAt } from "./write_queue.ts";
 
-const { STATE, SND_UNA, SND_NXT, SND_WND, SND_END, MSS, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_NXT, SND_WND, SND_END, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { RETRIES_AT, BACKOFF_AT } = ACK_STATE;
+const ATTEMPTS = (0xff << RETRIES_AT) | (0xf << BACKOFF_AT);
 
 /** The probe timer went off. */
 export function probeFired(stack: TcpStack, conn: number): void {
@@ -24,30 +31,79 @@ export function probeFired(stack: TcpStack, conn: number): void {
   const wantsFin = (state & (FLAG.FIN_QUEUED | FLAG.FIN_SENT)) === FLAG.FIN_QUEUED;
   const unsent = (words[c + SND_END] - words[c + SND_NXT]) | 0;
   if ((state & FLAG.FIN_SENT) !== 0 || (unsent === 0 && !wantsFin)) return;
+  if (isHopeless(stack, conn)) return giveUpProbing(stack, conn);
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  const acks = stack.warm[at];
-  const retries = (acks >> RETRIES_AT) & 0xff;
-  const profile = stack.profileOfConnection(conn);
-  // RFC 9293 3.8.6.1 MUST-37: a peer that answers is probed for ever (its ACKs set `retries` to 0).
-  if (retries >= ((state & FLAG.ORPHAN) !== 0 ? profile.orphanRetries : profile.retries2)) {
-    finish(stack, conn, ERRNO.ETIMEDOUT);
-    return;
-  }
-  const backoff = Math.min(15, ((acks >> BACKOFF_AT) & 0xf) + 1);
-  stack.warm[at] = (acks & ~((0xff << RETRIES_AT) | (0xf << BACKOFF_AT))) | ((retries + 1) << RETRIES_AT) |
-    (backoff << BACKOFF_AT);
-  const room = (words[c + SND_UNA] + words[c + SND_WND] - words[c + SND_NXT]) | 0;
   stack.counters.windowProbes++;
-  if (room <= 0) {
-    sendProbe(stack, conn);
-    // RFC 9293 3.8.6.1 SHLD-30: ever more rarely.
-    stack.armTimer(conn, TIMER.REXMIT, rtoMs(stack, conn));
-    return;
+  const room = (words[c + SND_UNA] + words[c + SND_WND] - words[c + SND_NXT]) | 0;
+  let sent: boolean;
+  if (room > 0) {
+    // There is some room, too little to be worth a segment until now (RFC 9293 3.8.6.2.1 rule 4, the override timer).
+    sent = sendPart(stack, conn, Math.min(room, unsent, currentMss(stack, conn)), room, unsent, wantsFin);
+    if (sent) {
+      // Data is in flight: its timer takes over.
+      stack.warm[at] &= ~ATTEMPTS;
+      probingEnds(stack, conn);
+      armRetransmit(stack, conn);
+      return;
+    }
+  } else {
+    const s = senderAt(stack, conn);
+    if (s !== 0 && isUrgent(stack, conn, s)) {
+      // As Linux: the peer learns of urgent data even while its window is shut (RFC 9293 3.8.5).
+      emit(stack, conn, words[c + SND_UNA], 0, TCP_FLAG.ACK);
+    }
+    sent = sendProbe(stack, conn);
   }
-  // There is some room, too little to be worth a segment until now (RFC 9293 3.8.6.2.1 rule 4, the override timer).
-  sendPart(stack, conn, Math.min(room, unsent, words[c + MSS] & 0xffff), room, unsent, wantsFin);
+  const acks = stack.warm[at];
+  const retries = Math.min(255, ((acks >> RETRIES_AT) & 0xff) + 1);
+  let backoff = (acks >> BACKOFF_AT) & 0xf;
+  if (sent && backoff < Math.min(15, stack.profileOfConnection(conn).retries2)) backoff++;
+  stack.warm[at] = (acks & ~ATTEMPTS) | (retries << RETRIES_AT) | (backoff << BACKOFF_AT);
+  // RFC 9293 3.8.6.1 SHLD-30: ever more rarely; soon again where the interface took nothing.
+  stack.armTimer(conn, TIMER.REXMIT, sent ? probeDelayMs(stack, conn) : RESOURCE_PROBE_MS);
 }
 
+/** Time to the next probe, ms: not beyond the end of the user timeout (Linux `tcp_clamp_probe0_to_user_timeout`). */
+export function probeDelayMs(stack: TcpStack, conn: number): number {
+  const delay = rtoMs(stack, conn);
+  const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
+  if (user === 0) return delay;
+  const since = readSetting(stack, conn, SETTINGS.PROBES_SINCE_MS);
+  const elapsed = since === 0 ? 0 : (stack.nowMs - since) | 0;
+  return Math.min(delay, Math.max(2, user - elapsed));
+}
+
+/** The window has opened: the user timeout begins anew when it is shut again. */
+export function probingEnds(stack: TcpStack, conn: number): void {
+  if (readSetting(stack, conn, SETTINGS.PROBES_SINCE_MS) !== 0) writeSetting(stack, conn, SETTINGS.PROBES_SINCE_MS, 0);
+}
+
+/** Has the window been shut, or the peer silent, for too long (Linux `tcp_probe_timer`)? */
+function isHopeless(stack: TcpStack, conn: number): boolean {
+  const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
+  const profile = stack.profileOfConnection(conn);
+  const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
+  if (user !== 0) {
+    // RFC 5482: the user timeout bounds the whole time that the window is shut, answers or not.
+    const since = readSetting(stack, conn, SETTINGS.PROBES_SINCE_MS);
+    if (since === 0) writeSetting(stack, conn, SETTINGS.PROBES_SINCE_MS, stack.nowMs || 1);
+    else if (((stack.nowMs - since) | 0) >= user) return true;
+  }
+  // RFC 9293 3.8.6.1 MUST-37: a peer that answers is probed for ever (its ACKs set the count to 0).
+  let most = profile.retries2;
+  if ((stack.tcbs.words[conn * STRIDE + STATE] & FLAG.ORPHAN) !== 0) {
+    const alive = rtoMs(stack, conn) < profile.rtoMaxMs;
+    most = !alive && softError(stack, conn) !== 0 ? 0 : profile.orphanRetries;
+    if (!alive && ((acks >> BACKOFF_AT) & 0xf) >= most) return true;
+  }
+  return ((acks >> RETRIES_AT) & 0xff) >= most;
+}
+
+function giveUpProbing(stack: TcpStack, conn: number): void {
+  finish(stack, conn, softError(stack, conn) || ERRNO.ETIMEDOUT);
+}
+
+/** Sends a part of the queue with PSH. False if the interface took nothing. */
 function sendPart(
   stack: TcpStack,
   conn: number,
@@ -55,18 +111,19 @@ function sendPart(
   room: number,
   unsent: number,
   wantsFin: boolean,
-): void {
+): boolean {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const seq = words[c + SND_NXT];
   const fin = wantsFin && length === unsent && room > length;
   const end = (seq + length + (fin ? 1 : 0)) | 0;
+  const flags = TCP_FLAG.ACK | (length > 0 ? TCP_FLAG.PSH : 0) | (fin ? TCP_FLAG.FIN : 0);
+  const p = emit(stack, conn, seq, length, flags);
+  if (p === 0) return false;
+  attachPayload(stack, conn, p, seq, length);
   stack.coldOf(conn);
   recordSegment(stack, conn, seq, end, (fin ? RTX_FLAG.FIN : 0) | (length > 0 ? RTX_FLAG.PUSH : 0));
   words[c + SND_NXT] = end;
   if (fin) words[c + STATE] |= FLAG.FIN_SENT;
-  const flags = TCP_FLAG.ACK | (length > 0 ? TCP_FLAG.PSH : 0) | (fin ? TCP_FLAG.FIN : 0);
-  const p = emit(stack, conn, seq, length, flags);
-  attachPayload(stack, conn, p, seq, length);
-  armRetransmit(stack, conn);
+  return true;
 }

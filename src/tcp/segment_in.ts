@@ -10,10 +10,12 @@ import { synSentIn } from "./connect.ts";
 import { ackCheck, dataIn, takeInOrder } from "./data_in.ts";
 import { enterTimeWait, finish, setState } from "./finish.ts";
 import { armKeepAlive } from "./keep_alive.ts";
+import { finTimeMs } from "./linger.ts";
 import { listenerIn, synReceivedIn } from "./listen.ts";
 import { armProbe, output } from "./output.ts";
+import { probeDelayMs, probingEnds } from "./persist.ts";
 import { acknowledge, duplicateAck } from "./recovery.ts";
-import { sampleRtt } from "./rtt.ts";
+import { rtoMs, sampleRtt } from "./rtt.ts";
 import { keepIdleMs } from "./settings.ts";
 import { sendAck, sendChallengeAck, sendConnectionReset, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
@@ -276,11 +278,12 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
   if (length > 0 || fin) {
     if (now === ESTABLISHED || now === FIN_WAIT_1 || now === FIN_WAIT_2) {
       if (
-        length > 0 && (words[c + STATE_AT] & ORPHAN) !== 0 && ((end - (fin ? 1 : 0) - words[c + RCV_NXT]) | 0) > 0
+        length > 0 && now !== ESTABLISHED && (words[c + STATE_AT] & (ORPHAN | FLAG.READ_SHUT)) !== 0 &&
+        ((end - (fin ? 1 : 0) - words[c + RCV_NXT]) | 0) > 0
       ) {
         // RFC 9293 3.6.1 SHLD-3: data for an application that has closed: a reset says that it is lost.
-        sendConnectionReset(stack, conn);
-        finish(stack, conn, 0);
+        sendResetFor(stack, words[c + HOST], p);
+        finish(stack, conn, (words[c + STATE_AT] & ORPHAN) !== 0 ? 0 : ERRNO.ECONNRESET);
         return;
       }
       dataIn(stack, conn, p, seq, length, fin);
@@ -363,6 +366,7 @@ function acceptAck(
   if (state === FIN_WAIT_1) {
     setState(stack, conn, FIN_WAIT_2);
     if ((words[c + STATE_AT] & ORPHAN) !== 0) armOrphan(stack, conn);
+    return (words[c + STATE_AT] & FLAG.DONE) === 0;
   } else if (state === CLOSING) {
     enterTimeWait(stack, conn);
     return false;
@@ -375,9 +379,14 @@ function acceptAck(
 
 /** An orphan does not wait for the peer's FIN for ever (Linux `tcp_fin_timeout`). */
 export function armOrphan(stack: TcpStack, conn: number): void {
-  const host = stack.tcbs.words[conn * STRIDE + HOST];
+  const lastsMs = finTimeMs(stack, conn, rtoMs(stack, conn));
+  if (lastsMs < 0) {
+    // TCP_LINGER2 below 0: no waiting.
+    finish(stack, conn, 0);
+    return;
+  }
   stack.timers[conn * TIMER.STRIDE + TIMER.KEEPALIVE] = 0;
-  stack.armTimer(conn, TIMER.KEEPALIVE, Math.max(1, stack.profileOf(host).finTimeoutMs));
+  stack.armTimer(conn, TIMER.KEEPALIVE, Math.max(1, lastsMs));
 }
 
 /** A zero-window probe was answered: the peer lives. If the window has opened, probing ends (RFC 9293 3.8.6.1 MUST-37). */
@@ -393,7 +402,9 @@ function probeAnswered(stack: TcpStack, conn: number): void {
   if (room >= Math.max(1, segment)) {
     stack.warm[at] &= ~(ATTEMPTS | (3 << KIND_AT));
     stack.disarmTimer(conn, TIMER.REXMIT);
+    probingEnds(stack, conn);
   } else if (stack.timers[conn * TIMER.STRIDE + TIMER.REXMIT] === 0) armProbe(stack, conn);
+  else stack.armTimer(conn, TIMER.REXMIT, probeDelayMs(stack, conn));
 }
 
 /** An acceptable reset (RFC 9293 3.10.7.4, second). */

@@ -11,7 +11,7 @@ import { ACK_STATE, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
 import { stampUrgent } from "./urgent_out.ts";
 import { advertiseWindow } from "./window.ts";
 
-const { LOCAL, REMOTE, PORTS, HOST, STATE, SND_UNA, SND_NXT, RCV_NXT, RCV_WUP, TS_RECENT, STRIDE } = TCB;
+const { LOCAL, REMOTE, PORTS, HOST, STATE, SND_UNA, SND_NXT, SND_WND, RCV_NXT, RCV_WUP, TS_RECENT, STRIDE } = TCB;
 const { TS_OFFSET, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { SCHEDULED, QUICK_MASK } = ACK_STATE;
 const { TIMESTAMPS } = FLAG;
@@ -76,9 +76,24 @@ export function emit(stack: TcpStack, conn: number, seq: number, length: number,
   return p;
 }
 
+/**
+ * A sequence number that the peer accepts: SND.NXT, unless the peer has taken its window back behind it (by more than
+ * what scaling rounds off); then the window's edge (Linux `tcp_acceptable_seq`).
+ */
+function acceptableSeq(stack: TcpStack, conn: number): number {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const next = words[c + SND_NXT];
+  const edge = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
+  const beyond = (next - edge) | 0;
+  if (beyond <= 0) return next;
+  const state = words[c + STATE];
+  return (state & FLAG.SCALING) !== 0 && beyond < 1 << ((state >> FLAG.RCV_SHIFT_AT) & 0xf) ? next : edge;
+}
+
 /** Sends an ACK at once. */
 export function sendAck(stack: TcpStack, conn: number): void {
-  emit(stack, conn, stack.tcbs.words[conn * STRIDE + SND_NXT], 0, F_ACK);
+  emit(stack, conn, acceptableSeq(stack, conn), 0, F_ACK);
 }
 
 /**
@@ -86,8 +101,8 @@ export function sendAck(stack: TcpStack, conn: number): void {
  * keep-alive and zero-window probes (RFC 9293 3.8.4, 3.8.6.1), as Linux without a byte of data (SHLD-12; the octet
  * of MAY-6 was for peers that are gone).
  */
-export function sendProbe(stack: TcpStack, conn: number): void {
-  emit(stack, conn, (stack.tcbs.words[conn * STRIDE + SND_UNA] - 1) | 0, 0, F_ACK);
+export function sendProbe(stack: TcpStack, conn: number): boolean {
+  return emit(stack, conn, (stack.tcbs.words[conn * STRIDE + SND_UNA] - 1) | 0, 0, F_ACK) !== 0;
 }
 
 /** Sends a challenge ACK, if the host's rate limit allows (RFC 5961 3.2, 4.2, 5.2 and 7). */
@@ -105,7 +120,7 @@ export function sendChallengeAck(stack: TcpStack, conn: number): void {
 /** Sends a reset of a synchronized connection: on abort, give-up, or data for nobody (RFC 9293 3.10.5, 3.10.4). */
 export function sendConnectionReset(stack: TcpStack, conn: number): void {
   stack.counters.resetsSent++;
-  emit(stack, conn, stack.tcbs.words[conn * STRIDE + SND_NXT], 0, F_RST | F_ACK);
+  emit(stack, conn, acceptableSeq(stack, conn), 0, F_RST | F_ACK);
 }
 
 /**

@@ -14,6 +14,7 @@ import type { HostTable } from "../transport/hosts.ts";
 import type { Profile, ProfileTable } from "../transport/profile.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import { TcpCounters } from "./counters.ts";
+import type { PendingErrors } from "./errors.ts";
 import { congestionById, congestionId } from "./congestion/types.ts";
 import { ACCOUNT } from "./state/account_row.ts";
 import { ACK_SAMPLE } from "./state/ack_sample.ts";
@@ -174,6 +175,8 @@ export class TcpStack {
   ipFieldsUsed = false;
   /** Has any connection sent urgent data? */
   urgentUsed = false;
+  /** Errors that applications have not taken (`errors.ts`), by connection. */
+  readonly errors: Map<number, PendingErrors> = new Map();
   /** What the stack has counted. */
   readonly counters: TcpCounters = new TcpCounters();
 
@@ -280,6 +283,7 @@ export class TcpStack {
       this.streams[stream] = null;
       this.#freeStreams.push(stream);
     }
+    if (this.errors.size !== 0) this.errors.delete(conn);
     warm.fill(0, warmAt, warmAt + WARM.STRIDE);
     const timersAt = conn * TIMER_STRIDE;
     this.timers.fill(0, timersAt, timersAt + TIMER_STRIDE);

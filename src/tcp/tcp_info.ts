@@ -11,6 +11,7 @@ import { ACCOUNT, ACCOUNT_FLAG, CHRONO } from "./state/account_row.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, LISTENER, REXMIT_KIND, SSTHRESH_INFINITE, TCB, WARM } from "./state/tcb.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
+import { SENDER } from "./state/sender_row.ts";
 
 /** Linux's numbers of the states, by ours. */
 const LINUX_STATES = [7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6];
@@ -210,6 +211,10 @@ function fromCold(stack: TcpStack, k: number, info: TcpInfo): void {
   info.tcpi_retrans = cold[k + COLD.RETRANS_OUT];
   info.tcpi_snd_ssthresh = cold[k + COLD.SSTHRESH];
   info.tcpi_delivered = cold[k + COLD.DELIVERED];
+  const sender = cold[k + COLD.SENDER];
+  if (sender !== 0) {
+    info.tcpi_pmtu = stack.senders.words[sender * SENDER.STRIDE + SENDER.PATH_MTU] || info.tcpi_pmtu;
+  }
   const recovery = cold[k + COLD.RECOVERY];
   if (recovery !== 0) {
     const rows = stack.recoveries.words;

@@ -12,6 +12,7 @@ import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { receiveBuffer, unreadBytes, windowEdge } from "./window.ts";
+import { takeHardError } from "./errors.ts";
 import { NAGLE } from "./segmentation.ts";
 import { markUrgent } from "./urgent_out.ts";
 import { appendable, busySender, endRecord, notePush } from "./write_queue.ts";
@@ -25,7 +26,12 @@ const WRITABLE_STATES = (1 << STATE.SYN_SENT) | (1 << STATE.SYN_RECEIVED) | (1 <
 
 function refusal(stack: TcpStack, conn: number): number {
   const state = stack.tcbs.words[conn * STRIDE + STATE_AT];
-  if ((state & FAILED) !== 0) return -stack.warm[conn * WARM_STRIDE + WARM.SRTT];
+  // As Linux: an error is told once; afterwards the pipe is broken.
+  if ((state & FAILED) !== 0) return -(takeHardError(stack, conn) || ERRNO.EPIPE);
+  if (stack.errors.size !== 0) {
+    const pending = takeHardError(stack, conn);
+    if (pending !== 0) return -pending;
+  }
   if ((state & (FIN_QUEUED | DONE | ORPHAN)) !== 0) return -ERRNO.EPIPE;
   return ((1 << (state & STATE_MASK)) & WRITABLE_STATES) === 0 ? -ERRNO.ENOTCONN : 0;
 }

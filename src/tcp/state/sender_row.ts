@@ -5,8 +5,8 @@
  */
 
 /**
- * Sending beyond a queue of bytes: urgent data, ends of records, send-buffer autotuning, pacing, MTU probes, ICMP errors
- * to read. Made when one of them is used; given back at rest if `FLAGS` is 0.
+ * Sending beyond a queue of bytes: urgent data, ends of records, send-buffer autotuning, pacing, MTU
+ * probes. Made when one of them is used; given back at rest if `FLAGS` is 0.
  */
 export const SENDER = {
   /** SND.UP: one past the urgent byte, if `SENDER_FLAG.URGENT`. */
@@ -22,8 +22,6 @@ export const SENDER = {
   PUSHED_SEQ: 5,
   /** The send buffer as autotuned, bytes; 0: as it was at first. */
   BUFFER: 6,
-  /** When probing of the shut window began, ms; 0 for not. */
-  PROBES_SINCE_MS: 7,
   /** When the next segment may go, ns: high part (units of 2^30) and low part; segments sent before pacing began. */
   NEXT_SEND_HIGH: 8,
   NEXT_SEND_LOW: 9,
@@ -39,10 +37,6 @@ export const SENDER = {
   PROBED_MS: 17,
   /** The MSS that the peer's and the interface's allow, whatever was learnt of the path: what a probe may grow to. */
   MSS_CLAMP: 18,
-  /** Index in `TcpStack.errorQueues`, 0 for none. */
-  ERRORS: 19,
-  /** A hard error that was reported and not yet taken (SO_ERROR). */
-  ERROR: 20,
   /** Words in a row. */
   STRIDE: 32,
 } as const;
@@ -60,6 +54,6 @@ export const SENDER_FLAG = {
   PACING: 16,
   /** The path MTU is being searched for. */
   MTU_SEARCH: 32,
-  /** `BUFFER`, `ERRORS` or `PATH_MTU` hold something worth keeping. */
+  /** `BUFFER` or `PATH_MTU` hold something worth keeping. */
   KEEP: 64,
 } as const;

@@ -356,6 +356,8 @@ export const SETTINGS = {
   MAX_PACING_RATE: 17,
   /** 1 + IP_MTU_DISCOVER (`PATH_MTU`). */
   PATH_MTU: 18,
+  /** When probing of a shut window began, ms; 0 for not. Kept only with a user timeout. */
+  PROBES_SINCE_MS: 19,
   /** Words in a row. */
   STRIDE: 32,
 } as const;
