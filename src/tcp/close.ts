@@ -6,7 +6,7 @@
 import { ERRNO } from "../base/errors.ts";
 import { disarmKeepAlive, finish, setState } from "./finish.ts";
 import { finTimeMs, lingerSeconds } from "./linger.ts";
-import { output, push } from "./output.ts";
+import { output } from "./output.ts";
 import { rtoMs } from "./rtt.ts";
 import { armOrphan } from "./segment_in.ts";
 import { sendConnectionReset } from "./segment_out.ts";

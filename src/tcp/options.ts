@@ -14,7 +14,7 @@ import { NAGLE } from "./segmentation.ts";
 import { keepAliveSettings, readSetting, writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE as STATES } from "./state/states.ts";
-import { COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
+import { FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
 const { STATE, MSS, STRIDE } = TCB;
 const { CLOSED } = STATES;

@@ -17,7 +17,7 @@ import { probeDelayMs, probingEnds } from "./persist.ts";
 import { acknowledge, duplicateAck } from "./recovery.ts";
 import { rtoMs, sampleRtt } from "./rtt.ts";
 import { keepIdleMs } from "./settings.ts";
-import { sendAck, sendChallengeAck, sendConnectionReset, sendResetFor } from "./segment_out.ts";
+import { sendAck, sendChallengeAck, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, TCB, TIMER, WARM } from "./state/tcb.ts";

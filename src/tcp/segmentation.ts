@@ -10,8 +10,8 @@ import type { TcpStack } from "./stack.ts";
 import { CA, COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
 
 const { STATE, SND_UNA, SND_WND, CWND, MSS, STRIDE } = TCB;
-const { MAX_WINDOW, MIN_RTT, SRTT, COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
-const { SND_SMALL, PACKETS_OUT, CA_STATE, RTX_HEAD, RTX_TAIL, STRIDE: COLD_STRIDE } = COLD;
+const { MAX_WINDOW, MIN_RTT, SRTT, STRIDE: WARM_STRIDE } = WARM;
+const { SND_SMALL, PACKETS_OUT, CA_STATE, RTX_HEAD, RTX_TAIL } = COLD;
 const { SENT_US, STRIDE: RTX_STRIDE } = RTX;
 
 /** Nagle's rule for a push, as Linux's `tp->nonagle`; and whether the queue's end lacks PSH, in the middle of a write. */
