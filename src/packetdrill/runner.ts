@@ -165,6 +165,7 @@ class Run {
 
   /** Tries the blocked call again. */
   #settle(): void {
+    this.#kernel.refresh();
     const blocked = this.#blocked;
     if (blocked === null) return;
     const result = this.#attempt(blocked.event, blocked.operation);

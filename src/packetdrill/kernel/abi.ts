@@ -15,6 +15,7 @@ export const MSG = {
   ERRQUEUE: 0x2000,
   NOSIGNAL: 0x4000,
   MORE: 0x8000,
+  ZEROCOPY: 0x4000000,
   FASTOPEN: 0x20000000,
 } as const;
 
@@ -66,6 +67,7 @@ export const SO = {
   RCVTIMEO: 20,
   SNDTIMEO: 21,
   ACCEPTCONN: 30,
+  TIMESTAMPING: 37,
   SNDBUFFORCE: 32,
   RCVBUFFORCE: 33,
   MARK: 36,
@@ -76,6 +78,23 @@ export const SO = {
   ZEROCOPY: 60,
   TXREHASH: 74,
 } as const;
+
+/** Bits of SO_TIMESTAMPING. */
+export const TIMESTAMPING = {
+  TX_SOFTWARE: 2,
+  SOFTWARE: 16,
+  OPT_ID: 128,
+  TX_SCHED: 256,
+  TX_ACK: 512,
+  OPT_TSONLY: 2048,
+  OPT_ID_TCP: 0x10000,
+} as const;
+
+/** What a time stamp is of (`SCM_TSTAMP_…`). */
+export const TSTAMP = { SND: 0, SCHED: 1, ACK: 2 } as const;
+
+/** Where an entry of the error queue comes from (`SO_EE_ORIGIN_…`). */
+export const ORIGIN = { ICMP: 2, ICMP6: 3, TIMESTAMPING: 4, ZEROCOPY: 5 } as const;
 
 /** Options of level SOL_TCP. */
 export const TCP = {

@@ -10,6 +10,7 @@ import type { EmulatedHost } from "../host.ts";
 import type { Value } from "../script.ts";
 import { SHUT } from "./abi.ts";
 import { Arguments } from "./arguments.ts";
+import { collectCompletions } from "./completions.ts";
 import { Epoll } from "./epoll.ts";
 import { FileTable, type OpenFile } from "./files.ts";
 import { inheritOptions } from "./inherit.ts";
@@ -119,6 +120,13 @@ export class Kernel {
   #errorName(sock: Sock, state: number, errno: number): string {
     const closeWait = sock.ended && (state & FLAG.FIN_QUEUED) === 0;
     return errno === ERRNO.ECONNRESET && closeWait ? "EPIPE" : errnoName(errno);
+  }
+
+  /** Time has passed or something came: error queues are told what became of what was sent. */
+  refresh(): void {
+    for (const sock of this.#byConnection.values()) {
+      if (collectCompletions(this.host, sock)) this.#wake(sock);
+    }
   }
 
   /** Something happened to the socket: edge-triggered watchers are told. */

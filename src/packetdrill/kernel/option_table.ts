@@ -58,6 +58,7 @@ const SOCKET_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   [SO.ZEROCOPY, REMEMBERED],
   [SO.TXREHASH, REMEMBERED],
   [SO.RCVLOWAT, REMEMBERED],
+  [SO.TIMESTAMPING, {}],
   [SO.SNDBUF, { apply: setSendBuffer }],
   [SO.SNDBUFFORCE, { apply: setSendBuffer }],
   [SO.KEEPALIVE, { apply: (stack, conn, value) => setKeepAlive(stack, conn, value !== 0) }],

@@ -7,6 +7,7 @@ import { FLAG, TCB } from "../../tcp/mod.ts";
 import type { Value } from "../script.ts";
 import { IP, IPV6, LEVEL, SO, TCP } from "./abi.ts";
 import { fieldOf, numberOf } from "./arguments.ts";
+import { stampingSet } from "./completions.ts";
 import { socketOf } from "./connections.ts";
 import { instantly, type Kernel, type SystemCall } from "./kernel.ts";
 import { keyOf, OPTIONS, readOption } from "./option_table.ts";
@@ -43,6 +44,7 @@ function setOption(
   if (isErrorQueue(level, name)) sock.queuesErrors = value !== 0;
   sock.options.set(keyOf(level, name), value);
   if (level === LEVEL.SOCKET && name === SO.RCVLOWAT) sock.receiveLow = value < 0 ? 0x7fffffff : Math.max(1, value);
+  if (level === LEVEL.SOCKET && name === SO.TIMESTAMPING) stampingSet(kernel.host, sock, value);
   if (!isAlive(kernel, sock) || option?.apply === undefined) return done(0);
   const result = option.apply(kernel.host.stack, sock.conn, value, sock);
   kernel.host.drain();

@@ -7,15 +7,20 @@
 import { connectionState, STATE } from "../../tcp/mod.ts";
 import type { EmulatedHost } from "../host.ts";
 import { SHUT } from "./abi.ts";
+import { type Completions, newCompletions } from "./completions.ts";
 
-/** An entry of the error queue (IP_RECVERR). */
+/** An entry of the error queue (IP_RECVERR, SO_TIMESTAMPING, MSG_ZEROCOPY). */
 export interface QueuedError {
-  errno: string;
-  /** `SO_EE_ORIGIN_…`. */
+  /** Null for none. */
+  errno: string | null;
+  /** `ORIGIN`. */
   origin: number;
   type: number;
   code: number;
   info: number;
+  data: number;
+  /** A time stamp, ns since the run began; null for none. */
+  stampNs: number | null;
 }
 
 /** See the module's description. */
@@ -59,6 +64,8 @@ export class Sock {
   /** IP_RECVERR or IPV6_RECVERR. */
   queuesErrors = false;
   readonly errorQueue: QueuedError[] = [];
+  /** Sends whose fate the error queue has to tell. */
+  readonly completions: Completions = newCompletions();
 
   /** A new socket. */
   constructor(ipv6: boolean, type: number) {

@@ -6,6 +6,7 @@
 import { FLAG, receive, SEND, send, STATE, TCB, unreadBytes } from "../../tcp/mod.ts";
 import { AF, MSG, SHUT } from "./abi.ts";
 import { type Arguments, messageHeader } from "./arguments.ts";
+import { noteSend } from "./completions.ts";
 import { socketOf } from "./connections.ts";
 import { receiveError } from "./error_queue.ts";
 import { isNonBlocking, type OpenFile } from "./files.ts";
@@ -63,9 +64,10 @@ export function sendOperation(
     const sent = sendOnce(kernel, sock, bytes - taken, flags, impatient);
     if (sent === null) return null;
     if (sent.value >= 0) taken += sent.value;
-    if (taken === bytes && sent.value >= 0) return done(taken);
-    if (sent.value < 0) return taken > 0 ? done(taken) : sent;
-    return impatient ? done(taken) : null;
+    else if (taken === 0) return sent;
+    if (taken < bytes && sent.value >= 0 && !impatient) return null;
+    if (taken > 0 && sock.conn !== 0) noteSend(kernel.host, sock, (flags & MSG.ZEROCOPY) !== 0);
+    return done(taken);
   }, kernel.host.nowNs + sock.sendTimeoutNs);
 }
 
