@@ -8,6 +8,7 @@
 export const MSG = {
   OOB: 1,
   PEEK: 2,
+  CTRUNC: 8,
   TRUNC: 0x20,
   DONTWAIT: 0x40,
   EOR: 0x80,

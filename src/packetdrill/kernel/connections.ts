@@ -114,12 +114,14 @@ export function disconnect(kernel: Kernel, sock: Sock): CallResult {
     kernel.detachListener(sock);
   } else if (sock.conn !== 0) {
     const conn = sock.conn;
+    const state = sock.state(host);
     kernel.detach(sock);
     abort(host.stack, conn);
+    const closing = state === STATE.CLOSED || state === STATE.CLOSING || state === STATE.LAST_ACK;
+    sock.error = closing ? null : "ECONNRESET";
   }
   host.drain();
   sock.phase = "unconnected";
-  sock.error = null;
   sock.shut = 0;
   sock.ended = sock.full = sock.deferred = false;
   return done(0);

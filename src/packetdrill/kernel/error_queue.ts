@@ -18,12 +18,12 @@ export function receiveError(kernel: Kernel, sock: Sock, header: MessageHeader):
   const error = sock.errorQueue.shift();
   if (error === undefined) return failed("EAGAIN");
   const mismatch = header.flags === MSG.ERRQUEUE
-    ? controlMismatch(kernel, sock, header.control ?? [], error)
+    ? queueMismatch(kernel, sock, header.control ?? [], error)
     : `msg_flags: expected ${header.flags}, actual ${MSG.ERRQUEUE}`;
   return done(0, { mismatch });
 }
 
-function controlMismatch(kernel: Kernel, sock: Sock, expected: readonly Value[], error: QueuedError): string | null {
+function queueMismatch(kernel: Kernel, sock: Sock, expected: readonly Value[], error: QueuedError): string | null {
   const stamped = error.stampNs !== null &&
     ((sock.options.get(TIMESTAMPING_KEY) ?? 0) & TIMESTAMPING.SOFTWARE) !== 0;
   const count = stamped ? 2 : 1;
@@ -35,7 +35,7 @@ function controlMismatch(kernel: Kernel, sock: Sock, expected: readonly Value[],
 
 /** The time stamp, within the run's tolerance; 0 in the script is any. */
 function stampMismatch(kernel: Kernel, expected: Value, stampNs: number): string | null {
-  const wrong = firstMismatch(expected, [["cmsg_level", LEVEL.SOCKET], ["cmsg_type", SO.TIMESTAMPING]]);
+  const wrong = controlMismatch(expected, [["cmsg_level", LEVEL.SOCKET], ["cmsg_type", SO.TIMESTAMPING]]);
   if (wrong !== null) return wrong;
   const data = fieldOf(expected, "cmsg_data");
   const seconds = data === undefined ? undefined : fieldOf(data, "scm_sec");
@@ -61,10 +61,11 @@ function errorMismatch(expected: Value, error: QueuedError, v6: boolean): string
     ["ee_info", error.info],
     ["ee_data", error.data],
   ];
-  return firstMismatch(expected, outer) ?? firstMismatch(data, inner);
+  return controlMismatch(expected, outer) ?? controlMismatch(data, inner);
 }
 
-function firstMismatch(expected: Value, actual: readonly (readonly [string, number])[]): string | null {
+/** The first field of a structure that differs; those left out or open are any. */
+export function controlMismatch(expected: Value, actual: readonly (readonly [string, number])[]): string | null {
   for (const [name, value] of actual) {
     const field = fieldOf(expected, name);
     if (field === undefined || field.kind === "any") continue;

@@ -5,7 +5,7 @@
  */
 import { FILE } from "./abi.ts";
 import type { Epoll } from "./epoll.ts";
-import type { Pipe } from "./pipe.ts";
+import type { Pipe, RegularFile } from "./pipe.ts";
 import type { Sock } from "./socket.ts";
 
 /** An open file. */
@@ -14,7 +14,7 @@ export interface OpenFile {
   readonly fd: number;
   /** Status flags: `O_RDWR`, `O_NONBLOCK`. */
   flags: number;
-  readonly target: Sock | Epoll | Pipe;
+  readonly target: Sock | Epoll | Pipe | RegularFile;
 }
 
 /** Is the file non-blocking? */

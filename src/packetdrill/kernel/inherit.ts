@@ -23,7 +23,6 @@ export function acceptedSocket(listener: Sock): Sock {
   sock.receiveTimeoutNs = listener.receiveTimeoutNs;
   sock.sendTimeoutNs = listener.sendTimeoutNs;
   sock.receiveLow = listener.receiveLow;
-  sock.queuesErrors = listener.queuesErrors;
   sock.boundPort = listener.boundPort;
   sock.phase = "connected";
   return sock;

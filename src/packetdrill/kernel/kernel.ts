@@ -4,7 +4,8 @@
  * @module
  */
 import { ERRNO, errnoName } from "../../base/errors.ts";
-import { FLAG, TCB, TCP_EVENT } from "../../tcp/mod.ts";
+import { takeHardError } from "../../tcp/errors.ts";
+import { FLAG, takeQueuedError, TCB, TCP_EVENT } from "../../tcp/mod.ts";
 import type { RunConfig } from "../config.ts";
 import type { EmulatedHost } from "../host.ts";
 import type { Value } from "../script.ts";
@@ -105,6 +106,8 @@ export class Kernel {
         break;
       case TCP_EVENT.FAILED:
         sock.error = this.#errorName(sock, state, argument);
+        // The socket tells it from now on.
+        takeHardError(stack, conn);
         sock.full = false;
         sock.shutBoth();
         break;
@@ -125,8 +128,23 @@ export class Kernel {
   /** Time has passed or something came: error queues are told what became of what was sent. */
   refresh(): void {
     for (const sock of this.#byConnection.values()) {
-      if (collectCompletions(this.host, sock)) this.#wake(sock);
+      const told = this.#takeErrors(sock);
+      if (collectCompletions(this.host, sock) || told) this.#wake(sock);
     }
+  }
+
+  /** Takes over what the stack has to tell of ICMP errors (IP_RECVERR). */
+  #takeErrors(sock: Sock): boolean {
+    const { stack } = this.host;
+    if (stack.errors.size === 0) return false;
+    const pending = takeHardError(stack, sock.conn);
+    if (pending !== 0) sock.error = errnoName(pending);
+    let told = pending !== 0;
+    for (let e = takeQueuedError(stack, sock.conn); e !== null; e = takeQueuedError(stack, sock.conn)) {
+      sock.errorQueue.push({ ...e, errno: errnoName(e.errno), data: 0, stampNs: null });
+      told = true;
+    }
+    return told;
   }
 
   /** Something happened to the socket: edge-triggered watchers are told. */

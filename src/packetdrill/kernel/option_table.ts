@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { errnoName } from "../../base/errors.ts";
 import {
   maxPacingRateOf,
   notSentLowOf,
@@ -19,12 +20,14 @@ import {
   setNoDelay,
   setNotSentLow,
   setPathMtuDiscovery,
+  setReceiveErrors,
   setSendBuffer,
   setSynRetries,
   setTrafficClass,
   setTtl,
   setUserTimeout,
   STATE,
+  takeError,
   tcpOptions,
   type TcpStack,
 } from "../../tcp/mod.ts";
@@ -79,6 +82,7 @@ const TCP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   [TCP.LINGER2, { apply: setLinger2 }],
   [TCP.USER_TIMEOUT, { check: between(0, 2 ** 31 - 1), apply: setUserTimeout }],
   [TCP.NOTSENT_LOWAT, { apply: setNotSentLow }],
+  [TCP.INQ, { check: between(0, 1) }],
   [TCP.SAVE_SYN, { check: between(0, 2) }],
 ];
 
@@ -87,6 +91,7 @@ const IP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   [IP.TOS, { apply: (stack, conn, value) => setTrafficClass(stack, conn, value & 0xfc) }],
   [IP.TTL, { check: (value) => value === -1 ? null : between(1, 255)(value), apply: setTtl }],
   [IP.MTU_DISCOVER, { check: between(0, 5), apply: setPathMtuDiscovery }],
+  [IP.RECVERR, { apply: (stack, conn, value) => setReceiveErrors(stack, conn, value !== 0) }],
   [IP.FREEBIND, REMEMBERED],
   [IP.RECVTOS, REMEMBERED],
 ];
@@ -98,6 +103,7 @@ const IPV6_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   }],
   [IPV6.UNICAST_HOPS, { check: between(-1, 255), apply: setTtl }],
   [IPV6.MTU_DISCOVER, { check: between(0, 5), apply: setPathMtuDiscovery }],
+  [IPV6.RECVERR, { apply: (stack, conn, value) => setReceiveErrors(stack, conn, value !== 0) }],
   [IPV6.V6ONLY, REMEMBERED],
   [IPV6.AUTOFLOWLABEL, REMEMBERED],
 ];
@@ -126,7 +132,9 @@ function socketValue(kernel: Kernel, sock: Sock, name: number): number | null {
   const { host } = kernel;
   switch (name) {
     case SO.ERROR: {
-      const error = sock.takeError();
+      // Without an error that ends things, the last one that did not.
+      const soft = sock.error === null && sock.conn !== 0 ? takeError(host.stack, sock.conn) : 0;
+      const error = sock.takeError() ?? (soft === 0 ? null : errnoName(soft));
       return error === null ? 0 : CONSTANTS.get(error) ?? 0;
     }
     case SO.TYPE:

@@ -5,7 +5,7 @@
  */
 import { FLAG, TCB } from "../../tcp/mod.ts";
 import type { Value } from "../script.ts";
-import { IP, IPV6, LEVEL, SO, TCP } from "./abi.ts";
+import { LEVEL, SO, TCP } from "./abi.ts";
 import { fieldOf, numberOf } from "./arguments.ts";
 import { stampingSet } from "./completions.ts";
 import { socketOf } from "./connections.ts";
@@ -38,14 +38,13 @@ function setOption(
   if (length < least || given.kind === "string") return failed("EINVAL");
   const value = numberOf(given);
   const option = OPTIONS.get(keyOf(level, name));
-  if (option === undefined && !isErrorQueue(level, name)) return failed("ENOPROTOOPT");
-  const refused = option?.check?.(value, sock, kernel.host);
+  if (option === undefined) return failed("ENOPROTOOPT");
+  const refused = option.check?.(value, sock, kernel.host);
   if (refused) return failed(refused);
-  if (isErrorQueue(level, name)) sock.queuesErrors = value !== 0;
   sock.options.set(keyOf(level, name), value);
   if (level === LEVEL.SOCKET && name === SO.RCVLOWAT) sock.receiveLow = value < 0 ? 0x7fffffff : Math.max(1, value);
   if (level === LEVEL.SOCKET && name === SO.TIMESTAMPING) stampingSet(kernel.host, sock, value);
-  if (!isAlive(kernel, sock) || option?.apply === undefined) return done(0);
+  if (!isAlive(kernel, sock) || option.apply === undefined) return done(0);
   const result = option.apply(kernel.host.stack, sock.conn, value, sock);
   kernel.host.drain();
   return fromStack(Math.min(0, result ?? 0));
@@ -55,9 +54,6 @@ function isAlive(kernel: Kernel, sock: Sock): boolean {
   if (sock.conn === 0) return false;
   return (kernel.host.stack.tcbs.words[sock.conn * TCB.STRIDE + TCB.STATE] & FLAG.DONE) === 0;
 }
-
-const isErrorQueue = (level: number, name: number) =>
-  (level === LEVEL.IP && name === IP.RECVERR) || (level === LEVEL.IPV6 && name === IPV6.RECVERR);
 
 function setCongestion(kernel: Kernel, sock: Sock, given: Value): CallResult {
   if (given.kind !== "string") return failed("EINVAL");
@@ -107,9 +103,7 @@ export const getsockoptCall: SystemCall = (kernel, args) =>
     const found = socketOf(kernel, args);
     if (found === null) return failed("ENOTSOCK");
     const [level, name] = [args.number(1), args.number(2)];
-    const value = isErrorQueue(level, name)
-      ? Number(found.sock.queuesErrors)
-      : readOption(kernel, found.sock, level, name);
+    const value = readOption(kernel, found.sock, level, name);
     if (value === null) return failed("ENOPROTOOPT");
     const expected = args.at(3);
     if (expected.kind === "any") return done(0);

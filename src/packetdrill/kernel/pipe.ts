@@ -1,8 +1,13 @@
 /**
- * Pipes, as `splice` needs them: counts of bytes.
+ * Pipes and files, as `splice` and `sendfile` need them: counts of bytes.
  *
  * @module
  */
+
+/** A regular file, as `sendfile` needs one: it has as many bytes as are asked for. */
+export class RegularFile {
+  readonly kind = "regular";
+}
 
 /** Bytes that a pipe holds (Linux: 16 pages). */
 const CAPACITY = 65536;

@@ -61,8 +61,6 @@ export class Sock {
   readonly options: Map<number, number> = new Map();
   /** TCP_CONGESTION. */
   congestion: string | null = null;
-  /** IP_RECVERR or IPV6_RECVERR. */
-  queuesErrors = false;
   readonly errorQueue: QueuedError[] = [];
   /** Sends whose fate the error queue has to tell. */
   readonly completions: Completions = newCompletions();

@@ -4,7 +4,7 @@
  * @module
  */
 import { acceptCall, bindCall, closeCall, connectCall, listenCall, shutdownCall, socketCall } from "./connections.ts";
-import { fcntlCall, ioctlCall, nameCall, pipeCall } from "./control.ts";
+import { fcntlCall, ioctlCall, nameCall, openCall, pipeCall } from "./control.ts";
 import { succeed, type SystemCall } from "./kernel.ts";
 import { getsockoptCall, setsockoptCall } from "./options.ts";
 import { epollControlCall, epollCreateCall, epollWaitCall, pollCall } from "./polling.ts";
@@ -14,6 +14,7 @@ import {
   recvCall,
   recvmsgCall,
   sendCall,
+  sendfileCall,
   sendmsgCall,
   sendtoCall,
   spliceCall,
@@ -45,6 +46,8 @@ export const SYSTEM_CALLS: ReadonlyMap<string, SystemCall> = new Map<string, Sys
   ["fcntl", fcntlCall],
   ["ioctl", ioctlCall],
   ["pipe", pipeCall],
+  ["open", openCall],
+  ["sendfile", sendfileCall],
   ["getsockopt", getsockoptCall],
   ["setsockopt", setsockoptCall],
   ["getsockname", nameCall(false)],

@@ -4,14 +4,15 @@
  * @module
  */
 import { FLAG, receive, SEND, send, STATE, TCB, unreadBytes } from "../../tcp/mod.ts";
-import { AF, MSG, SHUT } from "./abi.ts";
-import { type Arguments, messageHeader } from "./arguments.ts";
+import { AF, LEVEL, MSG, SHUT, TCP } from "./abi.ts";
+import { type Arguments, type MessageHeader, messageHeader } from "./arguments.ts";
 import { noteSend } from "./completions.ts";
 import { socketOf } from "./connections.ts";
-import { receiveError } from "./error_queue.ts";
+import { controlMismatch, receiveError } from "./error_queue.ts";
 import { isNonBlocking, type OpenFile } from "./files.ts";
 import { sendFastOpen } from "./fast_open.ts";
 import { instantly, type Kernel, type SystemCall, waiting } from "./kernel.ts";
+import { keyOf } from "./option_table.ts";
 import { CallError, type CallResult, done, failed, type Operation } from "./result.ts";
 import type { Sock } from "./socket.ts";
 
@@ -105,6 +106,14 @@ function sendFlags(flags: number): number {
     ((flags & MSG.OOB) !== 0 ? SEND.URGENT : 0);
 }
 
+/** `sendfile(4, 5, [0], 1000)`: from a file or a pipe to a socket. */
+export const sendfileCall: SystemCall = (kernel, args) => {
+  const to = kernel.file(args, 0);
+  const from = kernel.file(args, 1);
+  if (to.target.kind !== "socket" || from.target.kind !== "regular") return instantly(() => failed("EINVAL"));
+  return sendOperation(kernel, to, to.target, args.number(3), 0, false);
+};
+
 function writePipe(file: OpenFile, bytes: number): CallResult {
   const pipe = file.target;
   if (pipe.kind !== "pipe" || !pipe.writes) return failed("EBADF");
@@ -140,16 +149,31 @@ export const recvmsgCall: SystemCall = (kernel, args) => {
   return waiting((timedOut) => {
     const result = operation.attempt(timedOut);
     if (result === null || result.value < 0) return result;
-    const came = (flags & MSG.OOB) !== 0 ? MSG.OOB : 0;
-    return came === header.flags
-      ? result
-      : { ...result, mismatch: `msg_flags: expected ${header.flags}, actual ${came}` };
+    const mismatch = messageMismatch(kernel, found?.sock ?? null, header, flags);
+    return mismatch === null ? result : { ...result, mismatch };
   }, operation.deadlineNs);
 };
+
+/** Holds what came beside the bytes against what the script expects: flags, and how much is left (TCP_INQ). */
+function messageMismatch(kernel: Kernel, sock: Sock | null, header: MessageHeader, flags: number): string | null {
+  const tellsLeft = sock !== null && (sock.options.get(keyOf(LEVEL.TCP, TCP.INQ)) ?? 0) !== 0;
+  let came = (flags & MSG.OOB) !== 0 ? MSG.OOB : 0;
+  // No room for the message about what is left.
+  if (tellsLeft && header.control === null) came |= MSG.CTRUNC;
+  if (came !== header.flags) return `msg_flags: expected ${header.flags}, actual ${came}`;
+  const expected = header.control ?? [];
+  const count = tellsLeft && header.control !== null ? 1 : 0;
+  if (expected.length !== count) return `control messages: expected ${expected.length}, actual ${count}`;
+  if (count === 0 || sock === null) return null;
+  const unread = sock.conn === 0 ? 0 : unreadBytes(kernel.host.stack, sock.conn);
+  const left = unread + (sock.ended ? 1 : 0);
+  return controlMismatch(expected[0], [["cmsg_level", LEVEL.TCP], ["cmsg_type", TCP.INQ], ["cmsg_data", left]]);
+}
 
 function receiving(kernel: Kernel, args: Arguments, length: number, flags: number): Operation {
   const file = kernel.file(args, 0);
   if (file.target.kind === "pipe") return instantly(() => readPipe(file, length));
+  if (file.target.kind === "regular") return instantly(() => done(length));
   const found = socketOf(kernel, args);
   if (found === null) return instantly(() => failed("EINVAL"));
   const { sock } = found;
