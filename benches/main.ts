@@ -4,6 +4,7 @@
  * @module
  */
 import { runTasks } from "./bench.ts";
+import { congestionBenches } from "./congestion_bench.ts";
 import { natBenches } from "./nat_bench.ts";
 import { portBenches } from "./ports_bench.ts";
 import { runBenches } from "./run_bench.ts";
@@ -13,7 +14,8 @@ const HELP = `Measures parts of fourtuple by themselves, and whole runs: medians
 
 Usage: deno task bench [WORDS]
 
-WORDS narrows to what has them in its name: "event queue", "timer wheel", "tuple table", "routes", "port", "NAT", "run".
+WORDS narrows to what has them in its name: "event queue", "timer wheel", "tuple table", "routes", "port", "NAT",
+"congestion", "run".
 Figures of one machine say little about another, and those of a busy one nothing. Beside a native program of the same
 work: deno task bench:peers.
 `;
@@ -22,7 +24,7 @@ if (Deno.args.includes("--help") || Deno.args.includes("-h")) console.log(HELP.t
 else {
   const only = Deno.args.join(" ");
   let found = 0;
-  for (const benches of [storeBenches, portBenches, natBenches, runBenches]) {
+  for (const benches of [storeBenches, portBenches, natBenches, congestionBenches, runBenches]) {
     const tasks = benches().filter((task) => task.name.includes(only));
     found += tasks.length;
     await runTasks(tasks);

@@ -1,5 +1,5 @@
 /**
- * What whole runs cost: connections opened and answered through a NAT, and one fast transfer. Building the network is
+ * What whole runs cost: connections opened and answered through a NAT, one fast transfer, and one with losses. Building the network is
  * not part of the time.
  *
  * @module
@@ -11,7 +11,7 @@ const CONNECTIONS = 20_000;
 const BYTES = 20_000_000;
 
 /** host -- router -- NAT -- router -- router -- server, as in `examples/million.yaml`. */
-function path(): Network {
+function path(loss = 0): Network {
   const network = new Network({ seed: 1 });
   network.host("clients", { count: 100, address: "10.0.0.1/16" });
   network.router("access");
@@ -22,7 +22,7 @@ function path(): Network {
   network.link("clients", "access", { rateBps: 1e9, delayNs: 1e6 });
   network.link("access", "nat", { rateBps: 10e9, delayNs: 1e6 });
   network.link("nat", "r1", { rateBps: 10e9, delayNs: 1e6 });
-  network.link("r1", "r2", { rateBps: 10e9, delayNs: 1e6 });
+  network.link("r1", "r2", { rateBps: 10e9, delayNs: 1e6, loss, reverse: { loss: 0 } });
   network.link("r2", "server", { rateBps: 10e9, delayNs: 1e6 });
   return network;
 }
@@ -51,8 +51,8 @@ function whole(name: string, rateOf: string, build: () => Simulation, count: (si
 }
 
 /** The network with a workload of the clients. */
-function loaded(workload: Pick<WorkloadOptions, "kind"> & Partial<WorkloadOptions>): Simulation {
-  const network = path();
+function loaded(workload: Pick<WorkloadOptions, "kind"> & Partial<WorkloadOptions>, loss = 0): Simulation {
+  const network = path(loss);
   const arrivals = { kind: "rate", perSecond: 100_000 } as const;
   const ends = { from: ["clients"], to: ["server:443"], connections: CONNECTIONS };
   network.workload({ name: "load", ...ends, arrivals, close: "none", ...workload });
@@ -73,5 +73,11 @@ export function runBenches(): Task[] {
       hops,
     ),
     whole("run: one bulk transfer through a NAT, 5 links", "packet-hops", () => loaded(bulk), hops),
+    whole(
+      "run: one bulk transfer that loses 1% of its packets, 5 links",
+      "packet-hops",
+      () => loaded(bulk, 0.01),
+      hops,
+    ),
   ];
 }

@@ -87,7 +87,7 @@ export interface Profile {
   windowScaling: boolean;
   /** Offer and accept selective acknowledgements (`net.ipv4.tcp_sack`; RFC 2018). Default true. */
   sack: boolean;
-  /** Congestion control (`net.ipv4.tcp_congestion_control`): the name of one that is registered. Default `"reno"`. */
+  /** Congestion control (`net.ipv4.tcp_congestion_control`): the name of one that is registered. Default `"cubic"`. */
   congestionControl: string;
   /**
    * ECN (`net.ipv4.tcp_ecn`; RFC 3168): `"off"`; `"on"`, asked for and granted; `"passive"`, granted to who asks.
@@ -227,7 +227,7 @@ export const DEFAULT_PROFILE: Readonly<Profile> = Object.freeze({
   timestamps: true,
   windowScaling: true,
   sack: true,
-  congestionControl: "reno",
+  congestionControl: "cubic",
   ecn: "passive",
   dsack: true,
   rack: true,

@@ -87,7 +87,7 @@ Deno.test("an ACK ends the back-off, and a retransmitted segment gives no RTT sa
 });
 
 Deno.test("three duplicate ACKs bring a fast retransmit and halve the window (RFC 5681)", () => {
-  const peer = active();
+  const peer = active({}, { profileA: { congestionControl: "reno" } });
   send(peer.world.stack, peer.conn, 14600);
   peer.world.drain();
   peer.take();
@@ -112,7 +112,7 @@ Deno.test("limited transmit: the first two duplicate ACKs let new data out (RFC 
 });
 
 Deno.test("a partial ACK in recovery sends the next hole at once (RFC 6582)", () => {
-  const peer = active();
+  const peer = active({}, { profileA: { congestionControl: "reno" } });
   send(peer.world.stack, peer.conn, 14600);
   peer.world.drain();
   for (let i = 0; i < 3; i++) peer.send(".");
