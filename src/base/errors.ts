@@ -47,6 +47,8 @@ export const ERRNO = {
   EPROTO: 18,
   /** There is nothing of that name. */
   ENOENT: 19,
+  /** The operation is not supported, or not allowed. */
+  EOPNOTSUPP: 20,
 } as const;
 
 /** The name of an error number: `"ECONNREFUSED"`. */

@@ -31,11 +31,10 @@ export function shutdownWrite(stack: TcpStack, conn: number): number {
   switch (state & STATE_MASK) {
     case STATE.SYN_SENT:
     case STATE.SYN_RECEIVED:
-      // RFC 9293 3.10.4: queued until the connection is established.
-      words[at] |= FIN_QUEUED;
-      return 0;
     case STATE.ESTABLISHED:
       words[at] |= FIN_QUEUED;
+      // RFC 9293 3.10.4: queued until the connection is established. A Fast Open one sends already (RFC 7413 4.2.2).
+      if ((state & STATE_MASK) !== STATE.ESTABLISHED && (state & FLAG.ACTIVE) !== 0) return 0;
       setState(stack, conn, STATE.FIN_WAIT_1);
       break;
     case STATE.CLOSE_WAIT:

@@ -1,36 +1,36 @@
 /**
- * Active open: the SYN, and what SYN_SENT makes of the answer (RFC 9293 3.10.1, 3.10.7.3).
+ * Active open: the SYN (RFC 9293 3.10.1). What SYN_SENT makes of the answer is in `syn_sent.ts`.
  *
  * @module
  */
 import { ERRNO } from "../base/errors.ts";
-import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
-import { ackCheck, dataIn } from "./data_in.ts";
-import { finish, releaseTimeWait, setState } from "./finish.ts";
+import { PACKET, TCP_FLAG } from "../wire/packet.ts";
+import { ecnOfSyn, ectOfHandshake } from "./ecn_open.ts";
+import { fastOpenAt } from "./fast_open_queue.ts";
+import { releaseTimeWait } from "./finish.ts";
 import {
   announcedMss,
+  announcedMssWith,
   emitSyn,
+  firstShift,
+  firstWindow,
   openWindows,
-  peerMss,
-  peerShift,
+  plainSyn,
   sendingMss,
   synOptions,
-  synWindow,
 } from "./handshake.ts";
-import { canConnect, setTrafficClass, setTtl, stampIpFields } from "./ip_fields.ts";
+import { canConnect, setTrafficClass, setTtl } from "./ip_fields.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
-import { armKeepAlive } from "./keep_alive.ts";
-import { output } from "./output.ts";
-import { sampleRtt } from "./rtt.ts";
-import { sendAck, sendResetFor } from "./segment_out.ts";
+import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
-import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
-import { ACK_STATE, FLAG, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
-import { windowShiftFor } from "./window.ts";
+import { FAST_OPEN } from "./state/fast_open_row.ts";
+import { ROW_KIND, STATE } from "./state/states.ts";
+import { COLD, FLAG, SETTINGS, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
+import { canReuseTimeWait } from "./time_wait_reuse.ts";
 
-const { FLAGS_MASK, HAS_TIMESTAMPS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED } = CONTROL;
-const { SYN: F_SYN, RST: F_RST, ACK: F_ACK, FIN: F_FIN } = TCP_FLAG;
+const { SYN: F_SYN, ACK: F_ACK, ECE: F_ECE } = TCP_FLAG;
 const TW = TIME_WAIT_ROW;
+const TIMESTAMP_BYTES = 12;
 
 /** What {@linkcode connect} may be told. */
 export interface ConnectOptions {
@@ -42,7 +42,7 @@ export interface ConnectOptions {
   trafficClass?: number;
   /** TTL or hop limit, of the SYN on. Default the profile's. */
   ttl?: number;
-  /** Called with the connection before its SYN is made: for socket options that were set before. */
+  /** Called with the connection before the SYN is made: socket options that concern the SYN are set here. */
   prepare?: (conn: number) => void;
 }
 
@@ -53,6 +53,24 @@ export interface ConnectOptions {
  * the host's addresses. `app` goes into the connection's `WARM.APP`.
  */
 export function connect(
+  stack: TcpStack,
+  host: number,
+  local: number,
+  localPort: number,
+  remote: number,
+  remotePort: number,
+  app: number,
+  options?: ConnectOptions,
+): number {
+  const conn = begin(stack, host, local, localPort, remote, remotePort, app, options);
+  if (conn < 0) return conn;
+  sendSyn(stack, conn);
+  stack.armTimer(conn, TIMER.REXMIT, stack.profileOf(host).rtoInitialMs);
+  return conn;
+}
+
+/** As `connect`, but for the SYN and its timer. */
+export function begin(
   stack: TcpStack,
   host: number,
   local: number,
@@ -73,19 +91,17 @@ export function connect(
   const ports = (port << 16) | remotePort;
   const secret = tupleSecret(stack, host, local, remote, ports);
   let iss = initialSequence(stack, secret);
+  let recent = 0;
   const taken = stack.demux.find(host, local, remote, ports);
   if (taken !== 0) {
-    if ((taken & 3) !== ROW_KIND.TIME_WAIT || !profile.timeWaitReuse) return -ERRNO.EADDRNOTAVAIL;
-    // RFC 9293 3.6.1 MAY-2, RFC 6191: timestamps (after a second of rest) and a higher ISN keep old segments out.
-    const t = (taken >>> 2) * TW.STRIDE;
-    const rows = stack.timeWaits.words;
-    if ((rows[t + TW.FLAGS] & 1) === 0 || ((stack.nowMs - rows[t + TW.TS_STAMP]) | 0) < 1000) {
-      return -ERRNO.EADDRNOTAVAIL;
-    }
-    const least = (rows[t + TW.SND_NXT] + 65535 + 2) | 0;
-    if (((iss - least) | 0) < 0) iss = least;
+    const row = taken >>> 2;
+    if ((taken & 3) !== ROW_KIND.TIME_WAIT || !canReuseTimeWait(stack, row)) return -ERRNO.EADDRNOTAVAIL;
+    // RFC 9293 3.6.1 MAY-2, RFC 6191: timestamps that go on and a higher ISN keep old segments out (as Linux).
+    const t = row * TW.STRIDE;
+    iss = ((stack.timeWaits.words[t + TW.SND_NXT] + 65535 + 2) | 0) || 1;
+    recent = stack.timeWaits.words[t + TW.TS_RECENT];
     stack.counters.timeWaitsRecycled++;
-    releaseTimeWait(stack, taken >>> 2);
+    releaseTimeWait(stack, row);
   }
   const conn = stack.allocateConnection(host, local, remote, ports);
   stack.demux.insert(host, local, remote, ports, (conn << 2) | ROW_KIND.CONNECTION);
@@ -103,6 +119,7 @@ export function connect(
   words[c + TCB.SND_UNA] = iss;
   words[c + TCB.SND_NXT] = (iss + 1) | 0;
   words[c + TCB.SND_END] = (iss + 1) | 0;
+  words[c + TCB.TS_RECENT] = recent;
   openWindows(
     stack,
     conn,
@@ -112,31 +129,90 @@ export function connect(
   if (options?.trafficClass !== undefined) setTrafficClass(stack, conn, options.trafficClass);
   if (options?.ttl !== undefined) setTtl(stack, conn, options.ttl);
   options?.prepare?.(conn);
-  sendSyn(stack, conn);
-  stack.armTimer(conn, TIMER.REXMIT, profile.rtoInitialMs);
+  if (ecnOfSyn(profile, algorithmFor(stack, conn)) !== 0) words[c + TCB.STATE] |= FLAG.ECN;
   return conn;
 }
 
-/** Sends (again) the SYN of SYN_SENT, or the SYN-ACK of a simultaneous open. */
-export function sendSyn(stack: TcpStack, conn: number): void {
+/** Number of the connection's congestion control. */
+function algorithmFor(stack: TcpStack, conn: number): number {
+  const own = readSetting(stack, conn, SETTINGS.CONGESTION);
+  return own !== 0 ? own - 1 : stack.algorithmOf(conn);
+}
+
+/** The connection's settings row, 0 for none. */
+export function settingsRow(stack: TcpStack, conn: number): number {
+  const cold = stack.warm[conn * WARM.STRIDE + WARM.COLD];
+  return cold === 0 ? 0 : stack.cold.words[cold * COLD.STRIDE + COLD.SETTINGS];
+}
+
+/** The window that the connection's SYN offers, and its SYN-ACK. */
+export function synWindowOf(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const warm = stack.warm;
   const c = conn * TCB.STRIDE;
-  const w = conn * WARM.STRIDE;
+  const host = words[c + TCB.HOST];
+  const settings = settingsRow(stack, conn);
+  const mss = announcedMssWith(stack, host, words[c + TCB.LOCAL], settings);
+  // Linux takes timestamps off where they are known to be used: from an earlier incarnation, or the peer's SYN.
+  const net = words[c + TCB.TS_RECENT] !== 0 ? mss - TIMESTAMP_BYTES : mss;
+  return firstWindow(stack, stack.profileOf(host), settings, net);
+}
+
+/**
+ * Fills `synOptions` for the connection's SYN, or for its SYN-ACK in a simultaneous open. No Fast Open option: a repeated
+ * SYN has none (RFC 7413 4.1.3, as Linux).
+ */
+export function prepareSyn(stack: TcpStack, conn: number): void {
+  const words = stack.tcbs.words;
+  const c = conn * TCB.STRIDE;
   const host = words[c + TCB.HOST];
   const profile = stack.profileOf(host);
   const state = words[c + TCB.STATE];
   const answers = (state & FLAG.STATE_MASK) === STATE.SYN_RECEIVED;
-  synOptions.mss = announcedMss(stack, host, words[c + TCB.LOCAL]);
+  const settings = settingsRow(stack, conn);
+  const ect = (state & FLAG.ECN) !== 0 ? ectOfHandshake(algorithmFor(stack, conn)) : 0;
+  plainSyn(stack, profile, settings, ect);
+  synOptions.mss = announcedMssWith(stack, host, words[c + TCB.LOCAL], settings);
   synOptions.timestamps = answers ? (state & FLAG.TIMESTAMPS) !== 0 : profile.timestamps;
   synOptions.scaling = answers ? (state & FLAG.SCALING) !== 0 : profile.windowScaling;
   synOptions.sack = answers ? (state & FLAG.SACK) !== 0 : profile.sack;
-  synOptions.shift = windowShiftFor(profile.receiveBufferBytes);
-  synOptions.tsVal = (stack.nowMs + warm[w + WARM.TS_OFFSET]) | 0;
-  synOptions.tsEcr = answers ? words[c + TCB.TS_RECENT] : 0;
-  const window = synWindow(profile);
+  synOptions.shift = firstShift(stack, profile, settings);
+  synOptions.tsVal = (stack.nowMs + stack.warm[conn * WARM.STRIDE + WARM.TS_OFFSET]) | 0;
+  synOptions.tsEcr = words[c + TCB.TS_RECENT];
+  const f = fastOpenAt(stack, conn);
+  if (f === 0) return;
+  // A path that is known to take less lowers what is announced, as Linux's route does.
+  const pathMtu = stack.fastOpens.words[f + FAST_OPEN.PATH_MTU];
+  const headers = stack.addresses.isIpv6(words[c + TCB.LOCAL]) ? 60 : 40;
+  if (pathMtu !== 0) synOptions.mss = Math.min(synOptions.mss, pathMtu - headers);
+}
+
+/** Sends the SYN of SYN_SENT, or the SYN-ACK of a simultaneous open. Returns the packet. */
+export function sendSyn(stack: TcpStack, conn: number): number {
+  prepareSyn(stack, conn);
+  return emitPrepared(stack, conn);
+}
+
+/**
+ * Sends the SYN again: without asking for ECN, which a middlebox may have minded (RFC 3168 6.1.1.1, Linux's
+ * `tcp_ecn_fallback`). What a late SYN-ACK says of ECN still counts.
+ */
+export function repeatSyn(stack: TcpStack, conn: number): void {
+  const p = sendSyn(stack, conn);
+  const at = p * PACKET.STRIDE + PACKET.CONTROL;
+  if ((stack.packets.rows.words[at] & F_ACK) === 0) stack.packets.rows.words[at] &= ~(F_ECE | TCP_FLAG.CWR);
+}
+
+/** Sends a SYN or SYN-ACK with `synOptions` as they are. Returns the packet. */
+export function emitPrepared(stack: TcpStack, conn: number): number {
+  const words = stack.tcbs.words;
+  const c = conn * TCB.STRIDE;
+  const host = words[c + TCB.HOST];
+  const state = words[c + TCB.STATE];
+  const answers = (state & FLAG.STATE_MASK) === STATE.SYN_RECEIVED;
+  const window = synWindowOf(stack, conn);
   if (answers) words[c + TCB.RCV_ADV] = (words[c + TCB.RCV_NXT] + window) | 0;
-  emitSyn(
+  const asks = (state & FLAG.ECN) === 0 ? 0 : answers ? F_ECE : F_ECE | TCP_FLAG.CWR;
+  return emitSyn(
     stack,
     host,
     words[c + TCB.LOCAL],
@@ -144,115 +220,7 @@ export function sendSyn(stack: TcpStack, conn: number): void {
     words[c + TCB.PORTS],
     words[c + TCB.SND_UNA],
     answers ? words[c + TCB.RCV_NXT] : 0,
-    answers ? F_SYN | F_ACK : F_SYN,
+    asks | (answers ? F_SYN | F_ACK : F_SYN),
     window,
   );
-  if (stack.ipFieldsUsed) stampIpFields(stack, conn, stack.out[stack.outCount - 1]);
-}
-
-/** A segment for a connection in SYN_SENT (RFC 9293 3.10.7.3). */
-export function synSentIn(stack: TcpStack, conn: number, p: number): void {
-  const packets = stack.packets.rows.words;
-  const words = stack.tcbs.words;
-  const warm = stack.warm;
-  const o = p * PACKET.STRIDE;
-  const c = conn * TCB.STRIDE;
-  const w = conn * WARM.STRIDE;
-  const control = packets[o + PACKET.CONTROL];
-  const flags = control & FLAGS_MASK;
-  const ack = packets[o + PACKET.ACK];
-  const stamped = (control & HAS_TIMESTAMPS) !== 0;
-  const host = words[c + TCB.HOST];
-  const profile = stack.profileOf(host);
-  // First, ACK: it must acknowledge our SYN, and (as Linux) echo no timestamp that we did not send.
-  if ((flags & F_ACK) !== 0) {
-    const echoed = (packets[o + PACKET.TS_ECR] - warm[w + WARM.TS_OFFSET] - stack.nowMs) | 0;
-    if (
-      ((ack - words[c + TCB.SND_UNA]) | 0) <= 0 || ((ack - words[c + TCB.SND_NXT]) | 0) > 0 ||
-      (stamped && profile.timestamps && packets[o + PACKET.TS_ECR] !== 0 && echoed > 0)
-    ) {
-      sendResetFor(stack, host, p);
-      return;
-    }
-  }
-  // Second, RST: with an acceptable ACK only (RFC 5961 3.2 leaves SYN_SENT as it was).
-  if ((flags & F_RST) !== 0) {
-    if ((flags & F_ACK) === 0) return;
-    stack.counters.resetsReceived++;
-    finish(stack, conn, ERRNO.ECONNREFUSED);
-    return;
-  }
-  if ((flags & F_SYN) === 0) return;
-  negotiate(stack, conn, packets, o);
-  const irs = packets[o + PACKET.SEQ];
-  const window = packets[o + PACKET.WINDOW_TTL_TOS] >>> 16;
-  words[c + TCB.RCV_NXT] = (irs + 1) | 0;
-  words[c + TCB.RCV_WUP] = (irs + 1) | 0;
-  words[c + TCB.RCV_READ] = (irs + 1) | 0;
-  words[c + TCB.RCV_ADV] = (irs + 1 + synWindow(profile)) | 0;
-  words[c + TCB.SND_WND] = window;
-  warm[w + WARM.SND_WL1] = irs;
-  warm[w + WARM.MAX_WINDOW] = window;
-  const attempts = (0xff << ACK_STATE.RETRIES_AT) | (0xf << ACK_STATE.BACKOFF_AT);
-  const retried = ((warm[w + WARM.ACK_STATE] >> ACK_STATE.RETRIES_AT) & 0xff) !== 0;
-  if ((flags & F_ACK) === 0) {
-    // Simultaneous open (RFC 9293 3.5 figure 8, MUST-10): answer with SYN-ACK.
-    setState(stack, conn, STATE.SYN_RECEIVED);
-    sendSyn(stack, conn);
-    return;
-  }
-  words[c + TCB.SND_UNA] = ack;
-  stack.disarmTimer(conn, TIMER.REXMIT);
-  warm[w + WARM.ACK_STATE] &= ~attempts;
-  const sent = warm[w + WARM.MDEV];
-  warm[w + WARM.MDEV] = 0;
-  if (!retried) sampleRtt(stack, conn, (stack.nowUs - sent) | 0);
-  else if ((words[c + TCB.STATE] & FLAG.TIMESTAMPS) !== 0 && packets[o + PACKET.TS_ECR] !== 0) {
-    sampleRtt(
-      stack,
-      conn,
-      ((stack.nowMs + warm[w + WARM.TS_OFFSET] - packets[o + PACKET.TS_ECR]) | 0) * 1000,
-    );
-    // RFC 5681 3.1, RFC 6298 5.7: a lost SYN: start with one segment.
-    words[c + TCB.CWND] = 1;
-  } else words[c + TCB.CWND] = 1;
-  setState(stack, conn, STATE.ESTABLISHED);
-  stack.counters.activeOpens++;
-  armKeepAlive(stack, conn);
-  stack.pushEvent(conn, TCP_EVENT.CONNECTED, 0);
-  if ((words[c + TCB.STATE] & FLAG.FIN_QUEUED) !== 0) setState(stack, conn, STATE.FIN_WAIT_1);
-  const length = packets[o + PACKET.LENGTH];
-  const fin = (flags & F_FIN) !== 0;
-  const before = stack.outCount;
-  if (length > 0 || fin) dataIn(stack, conn, p, (irs + 1) | 0, length, fin);
-  if ((words[c + TCB.STATE] & FLAG.STATE_MASK) === STATE.CLOSED) return;
-  // RFC 9293 3.10.7.3: acknowledge the SYN at once, with data if there is some.
-  output(stack, conn);
-  if (stack.outCount === before) sendAck(stack, conn);
-  else ackCheck(stack, conn);
-}
-
-/** Takes over what both sides offered. */
-function negotiate(stack: TcpStack, conn: number, packets: Int32Array, o: number): void {
-  const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  const host = words[c + TCB.HOST];
-  const profile = stack.profileOf(host);
-  const control = packets[o + PACKET.CONTROL];
-  let state = words[c + TCB.STATE];
-  if (profile.timestamps && (control & HAS_TIMESTAMPS) !== 0) {
-    state |= FLAG.TIMESTAMPS;
-    words[c + TCB.TS_RECENT] = packets[o + PACKET.TS_VAL];
-    const at = conn * WARM.STRIDE + WARM.ACK_STATE;
-    stack.warm[at] = (stack.warm[at] & ((1 << ACK_STATE.TS_AGE_AT) - 1)) |
-      ((stack.nowMs >>> 24) << ACK_STATE.TS_AGE_AT);
-  }
-  if (profile.sack && (control & HAS_SACK_PERMITTED) !== 0) state |= FLAG.SACK;
-  if (profile.windowScaling && (control & HAS_WINDOW_SCALE) !== 0) {
-    state |= FLAG.SCALING | (peerShift(packets, o) << FLAG.SND_SHIFT_AT) |
-      (windowShiftFor(profile.receiveBufferBytes) << FLAG.RCV_SHIFT_AT);
-  }
-  words[c + TCB.STATE] = state;
-  const mss = sendingMss(stack, host, words[c + TCB.LOCAL], peerMss(packets, o), (state & FLAG.TIMESTAMPS) !== 0);
-  words[c + TCB.MSS] = mss | (Math.min(536, mss) << 16);
 }

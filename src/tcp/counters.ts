@@ -56,6 +56,28 @@ export class TcpCounters {
   acceptOverflows = 0;
   /** SYNs dropped because a SYN queue was full. */
   synOverflows = 0;
+  /** SYN cookies sent, received again in a final ACK, and ACKs taken for one that were none (RFC 4987 3.6). */
+  synCookiesSent = 0;
+  /** SYN cookies that came back. */
+  synCookiesReceived = 0;
+  /** ACKs that might have brought a SYN cookie and did not. */
+  synCookiesFailed = 0;
+  /** Fast Open (RFC 7413): connections whose SYN's data was acknowledged, and those where it was not. */
+  fastOpenActives = 0;
+  /** Active opens whose SYN's data had to be sent again. */
+  fastOpenActiveFails = 0;
+  /** Connections that listeners made of a SYN. */
+  fastOpenPassives = 0;
+  /** SYNs with a wrong cookie. */
+  fastOpenPassiveFails = 0;
+  /** SYNs that found a listener's Fast Open queue full. */
+  fastOpenOverflows = 0;
+  /** SYNs that asked for a cookie. */
+  fastOpenCookiesAsked = 0;
+  /** Times that a path swallowed a Fast Open connection. */
+  fastOpenBlackHoles = 0;
+  /** Answers to segments out of place that the rate limit withheld. */
+  acksSkipped = 0;
   /** SYNs dropped by listeners for any reason. */
   listenDrops = 0;
   /** Connections opened actively and passively (those that reached ESTABLISHED), and failed attempts. */

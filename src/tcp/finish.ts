@@ -4,6 +4,8 @@
  * @module
  */
 import type { TcpStack } from "./stack.ts";
+import { abandonFastOpen, concludeFastOpen } from "./fast_open_end.ts";
+import { fastOpenAt } from "./fast_open_queue.ts";
 import { trafficClassOf, ttlOf } from "./ip_fields.ts";
 import { dropHead } from "./retransmit.ts";
 import { dropRanges } from "./reassembly.ts";
@@ -50,6 +52,11 @@ function settle(stack: TcpStack, conn: number, errno: number): void {
   stack.disarmTimer(conn, TIMER.REXMIT);
   stack.disarmTimer(conn, TIMER.DELACK);
   disarmKeepAlive(stack, conn);
+  const f = fastOpenAt(stack, conn);
+  if (f !== 0) {
+    abandonFastOpen(stack, conn, f, errno);
+    concludeFastOpen(stack, conn, f);
+  }
   freeCold(stack, conn);
   const old = words[c + STATE_AT];
   words[c + STATE_AT] = (old & ~STATE_MASK) | STATE.CLOSED | DONE | (errno !== 0 ? FAILED : 0);
@@ -121,6 +128,7 @@ export function enterTimeWait(stack: TcpStack, conn: number): void {
   rows[t + TW.TS_RECENT] = words[c + TS_RECENT];
   rows[t + TW.TS_OFFSET] = stack.warm[w + TS_OFFSET];
   rows[t + TW.TS_STAMP] = stack.nowMs;
+  rows[t + TW.SINCE_MS] = stack.nowMs;
   rows[t + TW.FLAGS] = ((state & TIMESTAMPS) !== 0 ? 1 : 0) | (((state >> RCV_SHIFT_AT) & 0xf) << 8) |
     (trafficClassOf(stack, conn) << 16) | (ttlOf(stack, conn) << 24);
   rows[t + TW.SERIAL] = stack.warm[w + SERIAL];

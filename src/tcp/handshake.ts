@@ -5,32 +5,59 @@
  */
 import type { Profile } from "../transport/profile.ts";
 import { CONTROL, PACKET, PROTOCOL } from "../wire/packet.ts";
+import { type FastOpenCookie, newCookie, NO_COOKIE, writeFastOpen } from "./fast_open_cookie.ts";
 import type { TcpStack } from "./stack.ts";
-import { FLAG, TCB } from "./state/tcb.ts";
+import { ACK_STATE, FLAG, SETTINGS, TCB } from "./state/tcb.ts";
+import { windowShiftFor } from "./window.ts";
 
 const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMENT;
 /** Bytes of the timestamps option, padded. */
 const TIMESTAMP_BYTES = 12;
 /** First guess of the size of inbound segments (Linux `TCP_MSS_DEFAULT`). */
 const FIRST_RECEIVE_MSS = 536;
-/** Smallest MSS that is believed (Linux `tcp_min_snd_mss` is 48 with options). */
-const LEAST_MSS = 48;
 /** Least payload of a full segment: an MTU of 68 less IPv4 and TCP headers and timestamps. */
 const LEAST_PAYLOAD = 16;
+const TRAFFIC_CLASS_MASK = 0xfc;
 
-/** The MSS to announce: what fits the egress interface (RFC 9293 3.7.1 MUST-14, MUST-67, SHLD-5). */
+/** A field of a `SETTINGS` row, 0 where there is no row. */
+export function settingIn(stack: TcpStack, row: number, field: number): number {
+  return row === 0 ? 0 : stack.settings.words[row * SETTINGS.STRIDE + field];
+}
+
+/** The MSS that fits the egress interface (RFC 9293 3.7.1 MUST-14, MUST-67, SHLD-5). */
 export function announcedMss(stack: TcpStack, host: number, local: number): number {
   return Math.min(65535, stack.hosts.mtuOf(host) - (stack.addresses.isIpv6(local) ? 60 : 40));
+}
+
+/** The MSS to announce where the settings row may ask for less (TCP_MAXSEG). */
+export function announcedMssWith(stack: TcpStack, host: number, local: number, settings: number): number {
+  const most = announcedMss(stack, host, local);
+  const asked = settingIn(stack, settings, SETTINGS.MAX_SEGMENT);
+  return asked !== 0 && asked < most ? asked : most;
+}
+
+/** The MSS that a peer is believed to have which gives `peerMss` (0: none), where the application asked for `asked`. */
+export function believedMss(ipv6: boolean, peerMss: number, asked: number): number {
+  // RFC 9293 3.7.1 MUST-15: none means the default.
+  if (peerMss === 0) return ipv6 ? 1220 : 536;
+  return asked !== 0 && asked < peerMss ? asked : peerMss;
 }
 
 /**
  * The MSS to send with: the peer's (536 or 1,220 where it gave none: MUST-15, RFC 9293 3.7.1), not more than the
  * interface takes, less the options of every segment (MUST-16, RFC 6691).
  */
-export function sendingMss(stack: TcpStack, host: number, local: number, peerMss: number, timestamps: boolean): number {
-  const ipv6 = stack.addresses.isIpv6(local);
-  const given = peerMss === 0 ? (ipv6 ? 1220 : 536) : peerMss;
-  const mss = Math.min(Math.max(LEAST_MSS, given), announcedMss(stack, host, local));
+export function sendingMss(
+  stack: TcpStack,
+  host: number,
+  local: number,
+  peerMss: number,
+  timestamps: boolean,
+  asked = 0,
+): number {
+  const given = believedMss(stack.addresses.isIpv6(local), peerMss, asked);
+  const least = stack.profileOf(host).leastMssBytes;
+  const mss = Math.min(Math.max(least, given), announcedMss(stack, host, local));
   return Math.max(LEAST_PAYLOAD, timestamps ? mss - TIMESTAMP_BYTES : mss);
 }
 
@@ -42,6 +69,11 @@ export function peerMss(packets: Int32Array, o: number): number {
 /** The peer's window shift, at most 14 (RFC 7323 2.3). */
 export function peerShift(packets: Int32Array, o: number): number {
   return Math.min(14, (packets[o + PACKET.SYN_OPTIONS] >>> 16) & 0xff);
+}
+
+/** The age stamp of a TS.Recent that was taken now, in its place in `WARM.ACK_STATE`. */
+export function timestampAge(stack: TcpStack): number {
+  return (stack.nowMs >>> 24) << ACK_STATE.TS_AGE_AT;
 }
 
 /** Sets both segment sizes and the first congestion window of a new connection. */
@@ -63,6 +95,11 @@ export interface SynOptions {
   scaling: boolean;
   timestamps: boolean;
   sack: boolean;
+  /** Traffic class and TTL of the packet. */
+  trafficClass: number;
+  ttl: number;
+  /** Fast Open's option (RFC 7413), or none. */
+  readonly cookie: FastOpenCookie;
 }
 
 /** The one set of options that callers fill in, so that a handshake allocates nothing. */
@@ -74,9 +111,25 @@ export const synOptions: SynOptions = {
   scaling: false,
   timestamps: false,
   sack: false,
+  trafficClass: 0,
+  ttl: 0,
+  cookie: newCookie(),
 };
 
-/** Writes a SYN or SYN-ACK with `synOptions` to the outbox. */
+/** Fills in the IP fields of `synOptions` from a settings row (0: the profile's), and leaves Fast Open's option out. */
+export function plainSyn(stack: TcpStack, profile: Readonly<Profile>, settings: number, ect: number): void {
+  const options = synOptions;
+  options.cookie.length = NO_COOKIE;
+  options.ttl = profile.defaultTtl;
+  options.trafficClass = ect;
+  if (settings === 0) return;
+  const ttl = settingIn(stack, settings, SETTINGS.TTL);
+  if (ttl !== 0) options.ttl = ttl - 1;
+  const trafficClass = settingIn(stack, settings, SETTINGS.TRAFFIC_CLASS);
+  if (trafficClass !== 0) options.trafficClass |= (trafficClass - 1) & TRAFFIC_CLASS_MASK;
+}
+
+/** Writes a SYN or SYN-ACK with `synOptions` to the outbox. Returns the packet. */
 export function emitSyn(
   stack: TcpStack,
   host: number,
@@ -87,7 +140,7 @@ export function emitSyn(
   ack: number,
   flags: number,
   window: number,
-): void {
+): number {
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
   const o = p * PACKET.STRIDE;
@@ -100,17 +153,28 @@ export function emitSyn(
   packets[o + PACKET.CONTROL] = flags | TCP_BITS | CONTROL.HAS_MSS |
     (options.timestamps ? CONTROL.HAS_TIMESTAMPS : 0) | (options.scaling ? CONTROL.HAS_WINDOW_SCALE : 0) |
     (options.sack ? CONTROL.HAS_SACK_PERMITTED : 0);
-  packets[o + PACKET.WINDOW_TTL_TOS] = (window << 16) | (stack.profileOf(host).defaultTtl << 8);
+  packets[o + PACKET.WINDOW_TTL_TOS] = (window << 16) | (options.ttl << 8) | options.trafficClass;
   if (options.timestamps) {
     packets[o + PACKET.TS_VAL] = options.tsVal;
     packets[o + PACKET.TS_ECR] = options.tsEcr;
   }
   packets[o + PACKET.SYN_OPTIONS] = options.mss | (options.scaling ? options.shift << 16 : 0);
   packets[o + PACKET.LINK] = host;
+  if (options.cookie.length !== NO_COOKIE) writeFastOpen(stack.packets, p, options.cookie);
   stack.pushOut(p);
+  return p;
 }
 
-/** The window field of a SYN: never scaled (RFC 7323 2.2). */
-export function synWindow(profile: Readonly<Profile>): number {
-  return Math.min(65535, profile.receiveBufferBytes);
+/**
+ * The first window of a connection that is opened with a settings row (0: none), `mss` being what is announced, less
+ * timestamps if they are in use.
+ */
+export function firstWindow(stack: TcpStack, profile: Readonly<Profile>, settings: number, _mss: number): number {
+  const own = settingIn(stack, settings, SETTINGS.RECEIVE_BUFFER);
+  return Math.min(65535, own || profile.receiveBufferBytes);
+}
+
+/** The window shift to offer for a connection that is opened with a settings row (0: none). */
+export function firstShift(stack: TcpStack, profile: Readonly<Profile>, settings: number): number {
+  return windowShiftFor(settingIn(stack, settings, SETTINGS.RECEIVE_BUFFER) || profile.receiveBufferBytes);
 }

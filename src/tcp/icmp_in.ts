@@ -6,6 +6,7 @@
 import { ERRNO } from "../base/errors.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { ORIGIN, queueError, raiseError } from "./errors.ts";
+import { synTooBig } from "./fast_open_client.ts";
 import { finish } from "./finish.ts";
 import { PATH_MTU, pathMtuDiscoveryOf } from "./options_ip.ts";
 import { noteSoftError } from "./reports.ts";
@@ -112,6 +113,7 @@ function tooBig(stack: TcpStack, conn: number, told: number, v6: boolean): void 
   const mss = words[c + TCB.MSS] & 0xffff;
   const mtu = told !== 0 ? told : PLATEAUS.find((plateau) => plateau < mss + headers) ?? LEAST_MTU;
   const believed = Math.max(mtu, v6 ? LEAST_MTU6 : stack.profileOfConnection(conn).minPathMtuBytes);
+  if ((words[c + TCB.STATE] & FLAG.STATE_MASK) === STATE.SYN_SENT && synTooBig(stack, conn, believed)) return;
   const lowered = believed - headers;
   if (lowered >= mss) return;
   const s = busySender(stack, conn);

@@ -8,6 +8,15 @@ import "./congestion/all.ts";
 export { abort, closeConnection, disconnect, shutdownRead, shutdownWrite } from "./close.ts";
 export { connect, type ConnectOptions } from "./connect.ts";
 export {
+  connectWithData,
+  fastOpenAllowed,
+  type FastOpenConnectOptions,
+  holdHandshakeAck,
+  synDataBytes,
+  wouldSendSynData,
+} from "./fast_open_client.ts";
+export { fastOpenClientFail, synDataAcked } from "./fast_open_end.ts";
+export {
   type CongestionAlgorithm,
   type CongestionEvent,
   type CongestionState,
@@ -28,7 +37,17 @@ export {
   stateCounts,
 } from "./info.ts";
 export { setTrafficClass, setTtl } from "./ip_fields.ts";
-export { accept, closeListener, listen, type TcpListenOptions } from "./listen.ts";
+export { accept } from "./accept_queue.ts";
+export { closeListener, listen, setBacklog, type TcpListenOptions } from "./listen.ts";
+export {
+  deferAcceptTimeouts,
+  listenerSetting,
+  setFastOpenKey,
+  setListenerFastOpen,
+  setListenerFlag,
+  setListenerNoCookie,
+  setListenerSetting,
+} from "./listener_options.ts";
 export { isLingering, linger2Seconds, lingerSeconds, setLinger, setLinger2 } from "./linger.ts";
 export {
   setCongestion,

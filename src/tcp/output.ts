@@ -19,7 +19,7 @@ import { isMoreToCome, recordLength } from "./write_queue.ts";
 
 const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
-const { STATE_MASK, FIN_QUEUED, FIN_SENT, NO_DELAY, CORK } = FLAG;
+const { STATE_MASK, FIN_QUEUED, FIN_SENT, NO_DELAY, CORK, ACTIVE } = FLAG;
 const { STRIDE: SENDER_STRIDE } = SENDER;
 const {
   MAX_PACKETS_OUT,
@@ -49,11 +49,16 @@ export function push(stack: TcpStack, conn: number, more: number): void {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const state = words[c + STATE_AT];
-  if (((1 << (state & STATE_MASK)) & SENDING) === 0) return;
+  if (((1 << (state & STATE_MASK)) & SENDING) === 0 && !sendsEarly(state)) return;
   if (stack.warm[conn * WARM_STRIDE + COLD_AT] !== 0) retransmitLost(stack, conn);
   if (words[c + SND_END] === words[c + SND_NXT] && (state & FIN_QUEUED) === 0) return;
   if ((state & FIN_SENT) !== 0) return;
   sendNew(stack, conn, words, c, state, (state & (NO_DELAY | CORK)) === 0 ? more : nagleOf(state) | more);
+}
+
+/** A listener's Fast Open connection sends before the final ACK (RFC 7413 4.2.2); a simultaneous open does not. */
+function sendsEarly(state: number): boolean {
+  return (state & STATE_MASK) === STATE.SYN_RECEIVED && (state & ACTIVE) === 0;
 }
 
 /**

@@ -14,6 +14,8 @@ const { BACKOFF_AT, FRESH_RTT } = ACK_STATE;
 
 /** Longest round trip that the fixed point holds, µs. */
 const LONGEST_US = 200_000_000;
+/** Timeout after a handshake without a sample (Linux `TCP_TIMEOUT_FALLBACK`). */
+const FALLBACK_US = 3_000_000;
 
 /** Takes one measurement, in µs (RFC 9293 3.8.1 MUST-18: RFC 6298; 3.8.2 MUST-19: exponential back-off is `rtoMs`'s). */
 export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): void {
@@ -64,14 +66,25 @@ export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): vo
   }
 }
 
+/**
+ * The handshake gave no round trip, most likely because of a retransmission: 3 s until there is one (RFC 6298 5.7, as
+ * Linux). `RTTVAR` holds that timeout before the first sample.
+ */
+export function noHandshakeSample(stack: TcpStack, conn: number): void {
+  const at = conn * WARM_STRIDE;
+  if (stack.warm[at + SRTT] === 0) stack.warm[at + RTTVAR] = FALLBACK_US;
+}
+
 /** The retransmission timeout now in force, ms, backed off (RFC 6298 2, 5.5). */
 export function rtoMs(stack: TcpStack, conn: number): number {
   const warm = stack.warm;
   const at = conn * WARM_STRIDE;
   const profile = stack.profileOfConnection(conn);
   const srtt = warm[at + SRTT];
-  // RFC 6298 2.1: the initial value until a round trip was measured.
-  const base = srtt === 0 ? profile.rtoInitialMs : Math.ceil(((srtt >> 3) + warm[at + RTTVAR]) / 1000);
+  // RFC 6298 2.1: the initial value until a round trip was measured; RTTVAR holds another one, after some handshakes.
+  const base = srtt === 0 && warm[at + RTTVAR] === 0
+    ? profile.rtoInitialMs
+    : Math.ceil(((srtt >> 3) + warm[at + RTTVAR]) / 1000);
   const backoff = (warm[at + ACK_STATE_AT] >> BACKOFF_AT) & 0xf;
   return Math.min(base * (1 << backoff), profile.rtoMaxMs);
 }

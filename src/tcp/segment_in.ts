@@ -6,21 +6,24 @@
 import { ERRNO } from "../base/errors.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
-import { synSentIn } from "./connect.ts";
 import { ackCheck, dataIn, takeInOrder } from "./data_in.ts";
+import { suspectBlackHole } from "./fast_open_end.ts";
+import { isFastOpenPending } from "./fast_open_queue.ts";
+import { fastOpenAcked, fastOpenChildIn } from "./fast_open_server.ts";
 import { enterTimeWait, finish, setState } from "./finish.ts";
-import { armKeepAlive } from "./keep_alive.ts";
 import { finTimeMs } from "./linger.ts";
-import { listenerIn, synReceivedIn } from "./listen.ts";
+import { listenerIn } from "./listen.ts";
 import { armProbe, output } from "./output.ts";
 import { probeDelayMs, probingEnds } from "./persist.ts";
 import { acknowledge, duplicateAck } from "./recovery.ts";
-import { rtoMs, sampleRtt } from "./rtt.ts";
+import { rtoMs } from "./rtt.ts";
 import { keepIdleMs } from "./settings.ts";
 import { sendAck, sendChallengeAck, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
-import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
+import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { synReceivedIn } from "./syn_queue.ts";
+import { simultaneousDone, synSentIn } from "./syn_sent.ts";
 import { timeWaitIn } from "./time_wait.ts";
 import { roomForWriter } from "./writable.ts";
 
@@ -37,8 +40,8 @@ const {
   HOST,
   STRIDE,
 } = TCB;
-const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SND_WL1, MAX_WINDOW, SRTT, MDEV, STREAM, STRIDE: WARM_STRIDE } = WARM;
-const { STATE_MASK, SND_SHIFT_AT, TIMESTAMPS, FIN_SENT, FIN_QUEUED, ORPHAN, KEEP_ALIVE } = FLAG;
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SND_WL1, MAX_WINDOW, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { STATE_MASK, SND_SHIFT_AT, TIMESTAMPS, FIN_SENT, ORPHAN, KEEP_ALIVE } = FLAG;
 const { SRC, DST, PORTS, SEQ, ACK, CONTROL: P_CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, TS_ECR, STRIDE: P_STRIDE } =
   PACKET;
 const { HAS_TIMESTAMPS, FLAGS_MASK } = CONTROL;
@@ -47,6 +50,8 @@ const { OOO_HEAD, RTX_HEAD, RETRANS_STAMP, STRIDE: COLD_STRIDE } = COLD;
 const { TS_AGE_AT, RETRIES_AT, BACKOFF_AT, KIND_AT } = ACK_STATE;
 const { ESTABLISHED, SYN_SENT, SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, CLOSE_WAIT } = STATE;
 const ATTEMPTS = (0xf << BACKOFF_AT) | (0xff << RETRIES_AT);
+/** States in which a Fast Open connection may still wait for the final ACK. */
+const MAY_BE_PENDING = (1 << SYN_RECEIVED) | (1 << FIN_WAIT_1);
 /** 24 days (RFC 7323 5.5) in units of 2^24 ms. */
 const TS_STALE_UNITS = 124;
 
@@ -77,7 +82,11 @@ export function segmentInHashed(stack: TcpStack, host: number, p: number): void 
 
 function route(stack: TcpStack, host: number, p: number, value: number): void {
   stack.counters.segmentsIn++;
-  if (value === 0) return listenerIn(stack, host, p);
+  if (value === 0) {
+    const made = listenerIn(stack, host, p);
+    if (made !== 0) connectionIn(stack, made, p);
+    return;
+  }
   const row = value >>> 2;
   const kind = value & 3;
   if (kind === ROW_KIND.CONNECTION) return connectionIn(stack, row, p);
@@ -211,6 +220,8 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
   const state = words[c + STATE_AT];
   const stamped = (state & TIMESTAMPS) !== 0 && (control & HAS_TIMESTAMPS) !== 0;
 
+  const pending = ((1 << (state & STATE_MASK)) & MAY_BE_PENDING) !== 0 && isFastOpenPending(stack, conn);
+  if (pending && !fastOpenChildIn(stack, conn, p)) return;
   // RFC 7323 5.3 R1: PAWS, before the sequence check; never for a reset.
   if (stamped && (flags & F_RST) === 0 && isOldTimestamp(stack, conn, packets[o + TS_VAL])) {
     stack.counters.pawsRejects++;
@@ -230,7 +241,10 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
   // Second, RST: RFC 5961 3.2.
   if ((flags & F_RST) !== 0) {
     if (seq === words[c + RCV_NXT]) resetIn(stack, conn);
-    else sendChallengeAck(stack, conn);
+    else {
+      suspectBlackHole(stack, conn);
+      sendChallengeAck(stack, conn);
+    }
     return;
   }
   // Fourth, SYN: RFC 5961 4.2; but a SYN-ACK completes a simultaneous open (RFC 9293 3.5 figure 8, MUST-10).
@@ -255,7 +269,13 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
   }
   if ((state & KEEP_ALIVE) !== 0) touchKeepAlive(stack, conn);
   const ack = packets[o + ACK];
-  if ((state & STATE_MASK) === SYN_RECEIVED) {
+  if (pending) {
+    // RFC 9293 3.10.7.4: an unacceptable ACK before the connection is synchronized.
+    if (((ack - words[c + SND_UNA]) | 0) < 0 || ((ack - words[c + SND_NXT]) | 0) > 0) {
+      return sendResetFor(stack, words[c + HOST], p);
+    }
+    fastOpenAcked(stack, conn, p);
+  } else if ((state & STATE_MASK) === SYN_RECEIVED) {
     if (!simultaneousDone(stack, conn, p, ack)) return;
   }
   if (((ack - words[c + SND_NXT]) | 0) > 0) {
@@ -411,36 +431,8 @@ function probeAnswered(stack: TcpStack, conn: number): void {
 function resetIn(stack: TcpStack, conn: number): void {
   stack.counters.resetsReceived++;
   const state = stack.tcbs.words[conn * STRIDE + STATE_AT] & STATE_MASK;
-  if (state === SYN_RECEIVED) return finish(stack, conn, ERRNO.ECONNREFUSED);
+  // A connection of Fast Open's is one already (Linux).
+  if (state === SYN_RECEIVED && !isFastOpenPending(stack, conn)) return finish(stack, conn, ERRNO.ECONNREFUSED);
   if (state === CLOSING || state === LAST_ACK) return finish(stack, conn, 0);
   finish(stack, conn, state === CLOSE_WAIT ? ERRNO.EPIPE : ERRNO.ECONNRESET);
-}
-
-/** SYN_RECEIVED of a simultaneous open: is our SYN acknowledged? Then ESTABLISHED (RFC 9293 3.10.7.4, fifth). */
-function simultaneousDone(stack: TcpStack, conn: number, p: number, ack: number): boolean {
-  const packets = stack.packets.rows.words;
-  const words = stack.tcbs.words;
-  const warm = stack.warm;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
-  if (((ack - words[c + SND_UNA]) | 0) <= 0 || ((ack - words[c + SND_NXT]) | 0) > 0) {
-    sendResetFor(stack, words[c + HOST], p);
-    return false;
-  }
-  const retried = ((warm[w + ACK_STATE_AT] >> RETRIES_AT) & 0xff) !== 0;
-  const sent = warm[w + MDEV];
-  words[c + SND_UNA] = ack;
-  stack.disarmTimer(conn, TIMER.REXMIT);
-  warm[w + ACK_STATE_AT] &= ~ATTEMPTS;
-  if (!retried && warm[w + SRTT] === 0) sampleRtt(stack, conn, (stack.nowUs - sent) | 0);
-  const window = offeredWindow(packets, p * P_STRIDE, words[c + STATE_AT]);
-  words[c + SND_WND] = window;
-  warm[w + SND_WL1] = packets[p * P_STRIDE + SEQ];
-  warm[w + MAX_WINDOW] = Math.max(window, warm[w + MAX_WINDOW]);
-  setState(stack, conn, ESTABLISHED);
-  stack.counters.activeOpens++;
-  armKeepAlive(stack, conn);
-  stack.pushEvent(conn, TCP_EVENT.CONNECTED, 0);
-  if ((words[c + STATE_AT] & FIN_QUEUED) !== 0) setState(stack, conn, FIN_WAIT_1);
-  return true;
 }

@@ -15,6 +15,7 @@ import type { Profile, ProfileTable } from "../transport/profile.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import { TcpCounters } from "./counters.ts";
 import type { PendingErrors } from "./errors.ts";
+import { FastOpenMemory } from "./fast_open_cache.ts";
 import { congestionById, congestionId } from "./congestion/types.ts";
 import { ACCOUNT } from "./state/account_row.ts";
 import { ACK_SAMPLE } from "./state/ack_sample.ts";
@@ -133,11 +134,16 @@ export class TcpStack {
   readonly timeWaits: RowPool;
   /** Listeners (`LISTENER`). */
   readonly listeners: RowPool;
+  /** Listeners made so far. */
+  listenersMade = 0;
+  /** What hosts remember of Fast Open. */
+  readonly fastOpen: FastOpenMemory = new FastOpenMemory();
   /** Real bytes by `WARM.STREAM`. */
   readonly streams: (Stream | null)[] = [null];
   readonly #freeStreams: number[] = [];
   /** Congestion control numbers by profile number. */
   readonly #algorithms: number[] = [];
+  readonly #algorithmNames: string[] = [];
   readonly #shutEgress = new Set<number>();
   /** Hosts whose interface takes nothing (`setEgress`). */
   egressShut = 0;
@@ -329,21 +335,39 @@ export class TcpStack {
       cold[coldAt + MDEV_MAX] = this.warm[at - COLD_AT + RTTVAR];
     }
     cold[coldAt + LAST_SENT_MS] = this.nowMs;
-    const algorithm = this.#algorithmOf(conn);
+    const algorithm = this.algorithmOf(conn);
     cold[coldAt + CA_STATE] = algorithm << 8;
     congestionById(algorithm).start?.(this, conn);
     return row;
   }
 
   /** Number of the congestion control of the connection's profile. */
-  #algorithmOf(conn: number): number {
+  algorithmOf(conn: number): number {
     const profile = this.warm[conn * WARM.STRIDE + GENERATION] >>> 20;
-    const known = this.#algorithms[profile];
-    if (known !== undefined && profile !== PROFILE_ELSEWHERE) return known;
-    const name = this.profileOfConnection(conn).congestionControl;
+    return this.#algorithmOfProfile(profile, this.tcbs.words[conn * STRIDE + HOST]);
+  }
+
+  /** Number of the congestion control that a listener's connections begin with. */
+  algorithmOfListener(listener: number): number {
+    const l = listener * LISTENER.STRIDE;
+    const rows = this.listeners.words;
+    const settings = rows[l + LISTENER.SETTINGS];
+    const own = settings === 0 ? 0 : this.settings.words[settings * SETTINGS.STRIDE + SETTINGS.CONGESTION];
+    if (own !== 0) return own - 1;
+    const host = rows[l + LISTENER.HOST];
+    return this.#algorithmOfProfile(Math.min(this.hosts.profileOf(host), PROFILE_ELSEWHERE), host);
+  }
+
+  #algorithmOfProfile(profile: number, host: number): number {
+    const name = profile === PROFILE_ELSEWHERE
+      ? this.profileOf(host).congestionControl
+      : this.profiles.get(profile).congestionControl;
+    // A profile may have been replaced by another of the same number.
+    if (this.#algorithmNames[profile] === name) return this.#algorithms[profile];
     const id = congestionId(name);
     if (id < 0) throw new RangeError(`There is no congestion control named ${JSON.stringify(name)}.`);
     this.#algorithms[profile] = id;
+    this.#algorithmNames[profile] = name;
     return id;
   }
 

@@ -6,14 +6,17 @@
  */
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { armTimeWait, releaseTimeWait } from "./finish.ts";
-import { synIn } from "./listen.ts";
+import { isOldStamp, mayAnswer } from "./out_of_window.ts";
 import type { TcpStack } from "./stack.ts";
 import { TIME_WAIT_ROW } from "./state/tcb.ts";
+import { synIn } from "./syn_queue.ts";
 
 const { FLAGS_MASK, HAS_TIMESTAMPS } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMENT;
 const TW = TIME_WAIT_ROW;
+/** Linux `TCP_PAWS_MSL`. */
+const RESET_TRUST_MS = 60_000;
 
 /** A segment for a TIME_WAIT row. */
 export function timeWaitIn(stack: TcpStack, host: number, row: number, p: number): void {
@@ -27,40 +30,53 @@ export function timeWaitIn(stack: TcpStack, host: number, row: number, p: number
   const length = packets[o + PACKET.LENGTH];
   const end = (seq + length + (flags & F_SYN ? 1 : 0) + (flags & F_FIN ? 1 : 0)) | 0;
   const next = rows[t + TW.RCV_NXT];
+  const profile = stack.profileOf(host);
+  const lastsMs = Math.ceil(profile.timeWaitNs / 1e6);
   const stamped = (rows[t + TW.FLAGS] & 1) !== 0 && (control & HAS_TIMESTAMPS) !== 0;
-  const age = stamped ? (packets[o + PACKET.TS_VAL] - rows[t + TW.TS_RECENT]) | 0 : 0;
-  if ((flags & F_RST) !== 0) {
-    // RFC 1337: as `tcp_rfc1337` = 0 (Linux's default) only an exact reset without SYN ends TIME_WAIT.
-    if (age >= 0 && seq === next && (flags & F_SYN) === 0) {
-      stack.counters.resetsReceived++;
-      stack.counters.timeWaitsKilled++;
-      releaseTimeWait(stack, row);
+  const stamp = packets[o + PACKET.TS_VAL];
+  const reset = (flags & F_RST) !== 0;
+  // RFC 7323 5.3: a reset is refused for its age only for a minute after the last good timestamp (Linux).
+  const old = stamped && isOldStamp(stamp, rows[t + TW.TS_RECENT]) &&
+    !(reset && ((stack.nowMs - rows[t + TW.TS_STAMP]) | 0) >= RESET_TRUST_MS);
+  if (!old && seq === next && (end === seq || reset)) {
+    if (reset) {
+      // RFC 1337: TIME-WAIT is not to be assassinated, if the host says so; by default (as Linux's) an exact reset does.
+      if (!profile.rfc1337 && (flags & F_SYN) === 0) {
+        stack.counters.resetsReceived++;
+        stack.counters.timeWaitsKilled++;
+        releaseTimeWait(stack, row);
+        return;
+      }
+    } else armTimeWait(stack, row, lastsMs);
+    // The ACK that the peer owed: nothing to answer.
+    if (stamped) {
+      rows[t + TW.TS_RECENT] = stamp;
+      rows[t + TW.TS_STAMP] = stack.nowMs;
     }
     return;
   }
-  if ((flags & (F_SYN | F_ACK)) === F_SYN) {
+  if (reset) {
+    if (old) stack.counters.pawsRejects++;
+    return;
+  }
+  if ((flags & (F_SYN | F_ACK)) === F_SYN && !old) {
     // RFC 9293 3.6.1 MAY-2 and RFC 6191: a new incarnation, if its sequence number or its timestamp is beyond.
+    const newer = stamped && ((rows[t + TW.TS_RECENT] - stamp) | 0) < 0;
     const listener = stack.demux.findListener(host, packets[o + PACKET.DST], packets[o + PACKET.PORTS] & 0xffff);
-    if (listener !== 0 && (flags & F_FIN) === 0 && age >= 0 && (((seq - next) | 0) > 0 || age > 0)) {
+    if (listener !== 0 && (flags & F_FIN) === 0 && (((seq - next) | 0) > 0 || newer)) {
       stack.counters.timeWaitsRecycled++;
-      const least = (rows[t + TW.SND_NXT] + 65535 + 2) | 0;
+      const least = ((rows[t + TW.SND_NXT] + 65535 + 2) | 0) || 1;
       releaseTimeWait(stack, row);
       synIn(stack, host, listener, p, least);
       return;
     }
   }
-  if (age < 0) stack.counters.pawsRejects++;
-  else if (flags === F_ACK && length === 0 && seq === next) {
-    // The ACK that the peer owed: nothing to answer.
-    if (stamped) rows[t + TW.TS_RECENT] = packets[o + PACKET.TS_VAL];
-    return;
-  }
-  if (age >= 0 && (flags & F_FIN) !== 0 && end === next) {
-    // RFC 9293 3.10.7.4: the FIN again: acknowledge it and start the 2 MSL anew.
-    armTimeWait(stack, row, Math.ceil(stack.profileOf(host).timeWaitNs / 1e6));
-  }
-  // RFC 9293 3.10.7.4: anything else is answered with an ACK.
-  if ((flags & (F_ACK | F_SYN | F_FIN)) !== 0) sendTimeWaitAck(stack, host, row);
+  if (old) stack.counters.pawsRejects++;
+  // RFC 9293 3.10.7.4: the FIN again starts the 2 MSL anew; as Linux, so does whatever is no bare SYN.
+  if (old || (flags & F_ACK) !== 0) armTimeWait(stack, row, lastsMs);
+  // RFC 9293 3.10.7.4: anything else is answered with an ACK, not too often.
+  if ((flags & (F_ACK | F_SYN | F_FIN)) === 0) return;
+  if (mayAnswer(stack, host, rows, t + TW.LAST_OOW, packets, o)) sendTimeWaitAck(stack, host, row);
 }
 
 function sendTimeWaitAck(stack: TcpStack, host: number, row: number): void {

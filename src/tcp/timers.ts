@@ -5,24 +5,25 @@
  * @module
  */
 import { ERRNO } from "../base/errors.ts";
-import { sendSyn } from "./connect.ts";
 import { countsAsLive, finish, releaseTimeWait } from "./finish.ts";
 import { keepAliveFired } from "./keep_alive.ts";
-import { synRowFired } from "./listen.ts";
+import { isFastOpenPending } from "./fast_open_queue.ts";
+import { detectBlackHole } from "./fast_open_end.ts";
 import { output } from "./output.ts";
 import { noteRepetition } from "./reports.ts";
-import { rtoMs } from "./rtt.ts";
 import { enterLoss } from "./recovery.ts";
 import { probeFired } from "./persist.ts";
 import { sendAck, sendConnectionReset } from "./segment_out.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
+import { synRowFired } from "./syn_queue.ts";
+import { fastOpenTimerFired, synFired } from "./syn_timer.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, SETTINGS, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 
 const { REXMIT, DELACK, KEEPALIVE, QUEUED_AT, STRIDE } = TIMER;
 const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
-const { KIND_AT, RETRIES_AT, BACKOFF_AT, PING_PONG, SCHEDULED } = ACK_STATE;
+const { KIND_AT, RETRIES_AT, PING_PONG, SCHEDULED } = ACK_STATE;
 
 /** The host of the row that a timer reference names: first part of its place among timers of one tick. */
 export function timerHost(stack: TcpStack, ref: number): number {
@@ -162,12 +163,23 @@ function rexmitFired(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
   const c = conn * TCB.STRIDE;
   const state = words[c + TCB.STATE] & FLAG.STATE_MASK;
-  if (state === STATE.SYN_SENT || state === STATE.SYN_RECEIVED) return synFired(stack, conn);
+  if (state === STATE.SYN_SENT || state === STATE.SYN_RECEIVED || state === STATE.FIN_WAIT_1) {
+    if (isFastOpenPending(stack, conn)) {
+      if (!fastOpenTimerFired(stack, conn)) giveUp(stack, conn);
+      return;
+    }
+    if (state !== STATE.FIN_WAIT_1) {
+      if (!synFired(stack, conn)) giveUp(stack, conn);
+      return;
+    }
+  }
   const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
   if (((acks >> KIND_AT) & 3) === REXMIT_KIND.PROBE) return probeFired(stack, conn);
   const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
   if (row === 0 || stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] === 0) return output(stack, conn);
-  if (hasTimedOut(stack, conn, row)) return giveUp(stack, conn);
+  const expired = hasTimedOut(stack, conn, row);
+  detectBlackHole(stack, conn, (acks >> RETRIES_AT) & 0xff, expired);
+  if (expired) return giveUp(stack, conn);
   enterLoss(stack, conn);
   noteRepetition(stack, conn);
 }
@@ -179,26 +191,6 @@ export function giveUp(stack: TcpStack, conn: number): void {
   const state = stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE];
   if ((state & FLAG.ORPHAN) !== 0) sendConnectionReset(stack, conn);
   finish(stack, conn, soft || ERRNO.ETIMEDOUT);
-}
-
-/** The SYN again, or the end of patience with it (RFC 9293 3.8.3 MUST-22, MUST-23). */
-function synFired(stack: TcpStack, conn: number): void {
-  const words = stack.tcbs.words;
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  const profile = stack.profileOfConnection(conn);
-  const acks = stack.warm[at];
-  const retries = ((acks >> RETRIES_AT) & 0xff) + 1;
-  const answers = (words[conn * TCB.STRIDE + TCB.STATE] & FLAG.STATE_MASK) === STATE.SYN_RECEIVED;
-  const limit = answers ? profile.synAckRetries : readSetting(stack, conn, SETTINGS.SYN_RETRIES) || profile.synRetries;
-  if (retries > limit) return giveUp(stack, conn);
-  const backoff = Math.min(15, ((acks >> BACKOFF_AT) & 0xf) + 1);
-  stack.warm[at] = (acks & ~((0xff << RETRIES_AT) | (0xf << BACKOFF_AT))) | (retries << RETRIES_AT) |
-    (backoff << BACKOFF_AT);
-  stack.counters.retransmissions++;
-  stack.counters.synRetransmissions++;
-  noteRepetition(stack, conn);
-  sendSyn(stack, conn);
-  stack.armTimer(conn, REXMIT, rtoMs(stack, conn));
 }
 
 /**

@@ -111,9 +111,15 @@ export const EXTRA = {
 } as const;
 
 const { EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, LENGTH, STRIDE } = PACKET;
-const { PAYLOAD, SACK_COUNT, STRIDE: EXTRA_STRIDE } = EXTRA;
-const { HAS_TIMESTAMPS, HAS_MSS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED, HAS_SACK, PROTOCOL_SHIFT } = CONTROL;
+const { PAYLOAD, SACK_COUNT, FAST_OPEN, STRIDE: EXTRA_STRIDE } = EXTRA;
+const { HAS_TIMESTAMPS, HAS_MSS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED, HAS_SACK, HAS_FAST_OPEN, PROTOCOL_SHIFT } =
+  CONTROL;
 const { TCP } = PROTOCOL;
+
+/** In `EXTRA.FAST_OPEN`: the option is the experimental one (kind 254 with the magic number 0xF989). */
+export const FAST_OPEN_EXPERIMENTAL = 0x100;
+/** Shortest and longest cookie (RFC 7413 4.1.1); an odd number of bytes is none. */
+export const FAST_OPEN_COOKIE_BYTES = { LEAST: 4, MOST: 16 } as const;
 
 /** Where the four option bits begin. */
 const OPTIONS_SHIFT = 12;
@@ -224,6 +230,19 @@ export function sackBlocksSent(pool: PacketPool, packet: number, used: number): 
   return count < room ? count : room;
 }
 
+/**
+ * Bytes of a packet's Fast Open option with its padding, 0 without `HAS_FAST_OPEN` or where the 40 bytes of options, of
+ * which others take `used`, have no room for it (as Linux leaves it out).
+ */
+export function fastOpenBytesSent(pool: PacketPool, packet: number, used: number): number {
+  const words = pool.rows.words;
+  const offset = packet * STRIDE;
+  if ((words[offset + CONTROL_AT] & HAS_FAST_OPEN) === 0) return 0;
+  const option = pool.extras.words[words[offset + EXTRA_AT] * EXTRA_STRIDE + FAST_OPEN];
+  const bytes = ((option & 0xff) + ((option & FAST_OPEN_EXPERIMENTAL) !== 0 ? 4 : 2) + 3) & ~3;
+  return used + bytes <= 40 ? bytes : 0;
+}
+
 /** Bytes of TCP options by the four option bits of CONTROL (timestamps, MSS, window scale, SACK-permitted). */
 const OPTION_BYTES = Uint8Array.from({ length: 16 }, (_, bits) => {
   const control = bits << OPTIONS_SHIFT;
@@ -239,7 +258,8 @@ const OPTION_BYTES = Uint8Array.from({ length: 16 }, (_, bits) => {
 export function tcpOptionBytes(pool: PacketPool, packet: number): number {
   const control = pool.rows.words[packet * STRIDE + CONTROL_AT];
   const bytes = OPTION_BYTES[(control >>> OPTIONS_SHIFT) & 15];
-  if ((control & HAS_SACK) === 0) return bytes;
+  if ((control & (HAS_SACK | HAS_FAST_OPEN)) === 0) return bytes;
+  if ((control & HAS_SACK) === 0) return bytes + fastOpenBytesSent(pool, packet, bytes);
   const blocks = sackBlocksSent(pool, packet, bytes);
   return blocks > 0 ? bytes + 4 + 8 * blocks : bytes;
 }

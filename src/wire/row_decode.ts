@@ -11,7 +11,7 @@ import { decodeIcmp, isIcmpError } from "./icmp.ts";
 import { decodeIcmpv6, isIcmpv6Error } from "./icmpv6.ts";
 import { decodeIpv4, ipv4HeaderBytes } from "./ipv4.ts";
 import { decodeIpv6 } from "./ipv6.ts";
-import { CONTROL, EXTRA, PACKET, type PacketPool, PROTOCOL, TCP_FLAG } from "./packet.ts";
+import { CONTROL, EXTRA, FAST_OPEN_EXPERIMENTAL, PACKET, type PacketPool, PROTOCOL, TCP_FLAG } from "./packet.ts";
 import { isVirtual } from "./payload.ts";
 import { decodeQuote, type Quote } from "./row_quote.ts";
 import { decodeTcp, tcpDataOffset, type TcpHeader } from "./tcp.ts";
@@ -262,6 +262,8 @@ function fillTcp(pool: PacketPool, p: number, tcp: TcpHeader): number {
         words[row + PACKET.TS_ECR] = option.echo | 0;
         break;
       case "sack": {
+        // A SYN acknowledges nothing by SACK (RFC 2018 section 3).
+        if ((tcp.flags & TCP_FLAG.SYN) !== 0 && (control & CONTROL.HAS_FAST_OPEN) !== 0) break;
         control |= CONTROL.HAS_SACK;
         const extra = pool.extraOf(p) * EXTRA.STRIDE;
         const extras = pool.extras.words;
@@ -272,10 +274,24 @@ function fillTcp(pool: PacketPool, p: number, tcp: TcpHeader): number {
         });
         break;
       }
+      case "fast-open":
+        // RFC 7413 4.1.1: on a SYN or SYN-ACK only.
+        if ((tcp.flags & TCP_FLAG.SYN) === 0) break;
+        control = (control & ~CONTROL.HAS_SACK) | CONTROL.HAS_FAST_OPEN;
+        fillFastOpen(pool, p, option.cookie, option.experimental);
+        break;
     }
   }
   words[row + PACKET.SYN_OPTIONS] = mss | shift << 16;
   return control;
+}
+
+function fillFastOpen(pool: PacketPool, p: number, cookie: Uint8Array, experimental: boolean): void {
+  const extra = pool.extraOf(p) * EXTRA.STRIDE;
+  const extras = pool.extras.words;
+  extras[extra + EXTRA.FAST_OPEN] = cookie.length | (experimental ? FAST_OPEN_EXPERIMENTAL : 0);
+  extras.fill(0, extra + EXTRA.FAST_OPEN_COOKIE, extra + EXTRA.FAST_OPEN_COOKIE + 4);
+  cookie.forEach((byte, i) => extras[extra + EXTRA.FAST_OPEN_COOKIE + (i >> 2)] |= byte << (24 - 8 * (i & 3)));
 }
 
 function fillQuote(pool: PacketPool, addresses: AddressTable, p: number, quote: Quote, counted: boolean): void {

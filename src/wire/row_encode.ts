@@ -9,6 +9,8 @@ import { internetChecksum, onesSum } from "./checksum.ts";
 import {
   CONTROL,
   EXTRA,
+  FAST_OPEN_EXPERIMENTAL,
+  fastOpenBytesSent,
   PACKET,
   packetBytes,
   type PacketPool,
@@ -20,8 +22,9 @@ import {
 import { fillVirtual } from "./payload.ts";
 import { writeIpHeader } from "./row_ip.ts";
 import { writeQuote } from "./row_quote.ts";
+import { FAST_OPEN_MAGIC, TCP_OPTION } from "./tcp_options.ts";
 
-const { HAS_TIMESTAMPS, HAS_MSS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED, HAS_SACK } = CONTROL;
+const { HAS_TIMESTAMPS, HAS_MSS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED, HAS_SACK, HAS_FAST_OPEN } = CONTROL;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
 
 /**
@@ -96,7 +99,10 @@ function writeTcp(pool: PacketPool, p: number, into: Uint8Array, at: number): vo
   writePayload(pool, p, into, at + headerBytes, sequence + (control & TCP_FLAG.SYN ? 1 : 0));
 }
 
-/** The options in Linux's order (`tcp_options_write`): MSS, SACK-permitted with timestamps, window scale, SACK. */
+/**
+ * The options in Linux's order (`tcp_options_write`): MSS, SACK-permitted with timestamps, window scale, SACK, Fast
+ * Open.
+ */
 function writeTcpOptions(pool: PacketPool, p: number, into: Uint8Array, start: number): void {
   const words = pool.rows.words;
   const row = p * PACKET.STRIDE;
@@ -127,7 +133,28 @@ function writeTcpOptions(pool: PacketPool, p: number, into: Uint8Array, start: n
     const sack = words[row + PACKET.EXTRA] * EXTRA.STRIDE + EXTRA.SACK;
     writeU32(into, at, 0x0101_0500 | 2 + 8 * blocks);
     for (let i = 0; i < 2 * blocks; i++) writeU32(into, at + 4 + 4 * i, extras[sack + i]);
+  } else if (control & HAS_FAST_OPEN) writeFastOpen(pool, p, into, at, fastOpenBytesSent(pool, p, at - start));
+}
+
+/** RFC 7413 4.1.1, or the experimental format before it (RFC 6994); two NOPs pad it. */
+function writeFastOpen(pool: PacketPool, p: number, into: Uint8Array, start: number, bytes: number): void {
+  if (bytes === 0) return;
+  const extras = pool.extras.words;
+  const extra = pool.rows.words[p * PACKET.STRIDE + PACKET.EXTRA] * EXTRA.STRIDE;
+  const option = extras[extra + EXTRA.FAST_OPEN];
+  const length = option & 0xff;
+  let at = start;
+  if (option & FAST_OPEN_EXPERIMENTAL) {
+    writeU32(into, at, TCP_OPTION.EXPERIMENTAL << 24 | (4 + length) << 16 | FAST_OPEN_MAGIC);
+    at += 4;
+  } else {
+    writeU16(into, at, TCP_OPTION.FAST_OPEN << 8 | (2 + length));
+    at += 2;
   }
+  for (let i = 0; i < length; i++) {
+    into[at++] = extras[extra + EXTRA.FAST_OPEN_COOKIE + (i >> 2)] >>> (24 - 8 * (i & 3));
+  }
+  into.fill(TCP_OPTION.NOP, at, start + bytes);
 }
 
 function writeUdp(pool: PacketPool, p: number, into: Uint8Array, at: number, length: number): void {

@@ -1,5 +1,5 @@
 /**
- * TCP options (RFC 9293 section 3.2, RFC 7323, RFC 2018), in the order of the wire, unknown kinds kept.
+ * TCP options (RFC 9293 section 3.2, RFC 7323, RFC 2018, RFC 7413), in the order of the wire, unknown kinds kept.
  *
  * @module
  */
@@ -15,7 +15,13 @@ export const TCP_OPTION = {
   SACK_PERMITTED: 4,
   SACK: 5,
   TIMESTAMPS: 8,
+  FAST_OPEN: 34,
+  /** Shared by experiments (RFC 6994). */
+  EXPERIMENTAL: 254,
 } as const;
+
+/** The number by which Fast Open is known among experiments (RFC 6994), before it got a kind of its own. */
+export const FAST_OPEN_MAGIC = 0xf989;
 
 /** Most bytes of options in a TCP header: its length field counts 60 bytes. */
 export const TCP_OPTIONS_MAX_BYTES = 40;
@@ -44,6 +50,8 @@ export type TcpOption =
   | { kind: "sack"; blocks: SackBlock[] }
   /** Timestamp value and echo reply, unsigned 32 bits. */
   | { kind: "timestamps"; value: number; echo: number }
+  /** A Fast Open cookie of 4 to 16 bytes, or (none) a request for one (RFC 7413). */
+  | { kind: "fast-open"; cookie: Uint8Array; experimental: boolean }
   /** Any other: its kind number (2 to 255) and the bytes after its length byte. */
   | { kind: "unknown"; number: number; data: Uint8Array };
 
@@ -63,6 +71,8 @@ function optionBytes(option: TcpOption): number {
       return 2 + 8 * option.blocks.length;
     case "timestamps":
       return 10;
+    case "fast-open":
+      return (option.experimental ? 4 : 2) + option.cookie.length;
     case "unknown":
       return 2 + option.data.length;
   }
@@ -116,6 +126,11 @@ export function encodeTcpOptions(options: readonly TcpOption[], into: Uint8Array
         into[cursor] = TCP_OPTION.TIMESTAMPS;
         writeU32(into, cursor + 2, option.value);
         writeU32(into, cursor + 6, option.echo);
+        break;
+      case "fast-open":
+        into[cursor] = option.experimental ? TCP_OPTION.EXPERIMENTAL : TCP_OPTION.FAST_OPEN;
+        if (option.experimental) writeU16(into, cursor + 2, FAST_OPEN_MAGIC);
+        into.set(option.cookie, cursor + (option.experimental ? 4 : 2));
         break;
       case "unknown":
         into[cursor] = option.number;
@@ -171,5 +186,17 @@ function decodeOption(bytes: Uint8Array, at: number, number: number, length: num
     }
     return { kind: "sack", blocks };
   }
+  if (number === TCP_OPTION.FAST_OPEN && isCookieLength(length - 2)) {
+    return { kind: "fast-open", cookie: bytes.slice(at + 2, at + length), experimental: false };
+  }
+  if (
+    number === TCP_OPTION.EXPERIMENTAL && length >= 4 && readU16(bytes, at + 2) === FAST_OPEN_MAGIC &&
+    isCookieLength(length - 4)
+  ) return { kind: "fast-open", cookie: bytes.slice(at + 4, at + length), experimental: true };
   return { kind: "unknown", number, data: bytes.slice(at + 2, at + length) };
+}
+
+/** RFC 7413 4.1.1: a request has no bytes, a cookie 4 to 16, an even number. */
+function isCookieLength(bytes: number): boolean {
+  return bytes === 0 || (bytes >= 4 && bytes <= 16 && (bytes & 1) === 0);
 }

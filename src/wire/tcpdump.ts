@@ -6,7 +6,18 @@
 import { type AddressTable, formatAddress } from "../base/address.ts";
 import { ICMP_TYPE, ICMP_UNREACHABLE } from "./icmp.ts";
 import { ICMPV6_TYPE, ICMPV6_UNREACHABLE } from "./icmpv6.ts";
-import { CONTROL, EXTRA, PACKET, packetBytes, type PacketPool, PROTOCOL, sackBlocksSent, TCP_FLAG } from "./packet.ts";
+import {
+  CONTROL,
+  EXTRA,
+  FAST_OPEN_EXPERIMENTAL,
+  fastOpenBytesSent,
+  PACKET,
+  packetBytes,
+  type PacketPool,
+  PROTOCOL,
+  sackBlocksSent,
+  TCP_FLAG,
+} from "./packet.ts";
 
 /** Options of {@linkcode formatPacket}. */
 export interface FormatPacketOptions {
@@ -147,8 +158,22 @@ function tcpOptionTexts(pool: PacketPool, p: number): string[] {
     const edge = (i: number) => pool.extras.words[sack + i] >>> 0;
     const ranges = Array.from({ length: blocks }, (_, i) => `{${edge(2 * i)}:${edge(2 * i + 1)}}`);
     texts.push("nop", "nop", `sack ${blocks} ${ranges.join("")}`);
-  }
+  } else if (fastOpenBytesSent(pool, p, bytes) > 0) texts.push(...fastOpenTexts(pool, p));
   return texts;
+}
+
+function fastOpenTexts(pool: PacketPool, p: number): string[] {
+  const extra = pool.rows.words[p * PACKET.STRIDE + PACKET.EXTRA] * EXTRA.STRIDE;
+  const option = pool.extras.words[extra + EXTRA.FAST_OPEN];
+  const length = option & 0xff;
+  const name = option & FAST_OPEN_EXPERIMENTAL ? "exp-tfo" : "tfo";
+  let cookie = "";
+  for (let i = 0; i < length; i++) {
+    const word = pool.extras.words[extra + EXTRA.FAST_OPEN_COOKIE + (i >> 2)];
+    cookie += (word >>> (24 - 8 * (i & 3)) & 0xff).toString(16).padStart(2, "0");
+  }
+  const text = length === 0 ? `${name} cookiereq` : `${name} cookie ${cookie}`;
+  return (length + (option & FAST_OPEN_EXPERIMENTAL ? 0 : 2) & 3) === 0 ? [text] : [text, "nop", "nop"];
 }
 
 /** What an ICMP error says of the packet that it quotes. */

@@ -58,9 +58,16 @@ const anyOption: fc.Arbitrary<TcpOption> = fc.oneof(
     blocks,
   })),
   fc.record({ value: anyU32, echo: anyU32 }).map((ts): TcpOption => ({ kind: "timestamps", ...ts })),
-  fc.record({ number: fc.integer({ min: 9, max: 255 }), data: fc.uint8Array({ maxLength: 20 }) }).map((
+  fc.record({
+    number: fc.integer({ min: 9, max: 253 }).filter((number) => number !== 34),
+    data: fc.uint8Array({ maxLength: 20 }),
+  }).map((
     rest,
   ): TcpOption => ({ kind: "unknown", ...rest })),
+  fc.record({
+    cookie: fc.constantFrom(0, 4, 6, 8, 16).chain((length) => fc.uint8Array({ minLength: length, maxLength: length })),
+    experimental: fc.boolean(),
+  }).map((rest): TcpOption => ({ kind: "fast-open", ...rest })),
   // A known kind of a length that is not its own.
   fc.record({ number: fc.constantFrom(2, 3, 4, 8), data: fc.uint8Array({ minLength: 3, maxLength: 7 }) }).map((
     rest,
@@ -71,6 +78,7 @@ const anyOption: fc.Arbitrary<TcpOption> = fc.oneof(
 function exactBytes(option: TcpOption): number {
   if (option.kind === "sack") return 2 + 8 * option.blocks.length;
   if (option.kind === "unknown") return 2 + option.data.length;
+  if (option.kind === "fast-open") return (option.experimental ? 4 : 2) + option.cookie.length;
   return { end: 1, nop: 1, mss: 4, "window-scale": 3, "sack-permitted": 2, timestamps: 10 }[option.kind];
 }
 
