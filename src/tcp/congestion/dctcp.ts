@@ -2,8 +2,8 @@
  * DCTCP (RFC 8257): the window is cut in proportion to the share of bytes that the network marked. Without ECN on the
  * connection it is NewReno.
  *
- * The receiver's half is {@linkcode markChange}: every change between marked and unmarked segments is acknowledged at
- * once, so that the sender can count.
+ * The receiver's half, which acknowledges every change between marked and unmarked segments at once, is
+ * `src/tcp/ecn_in.ts`'s: it goes by `wantsEcn`.
  *
  * @module
  */
@@ -14,14 +14,13 @@ import { renoIncrease, renoThreshold } from "./newreno.ts";
 import {
   CONGESTION_EVENT,
   type CongestionControl,
-  congestionOf,
   parametersOf,
   poolOf,
   privateRow,
   registerCongestionControl,
 } from "./types.ts";
 
-const { STATE, SND_UNA, SND_NXT, RCV_NXT, CWND, MSS, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_NXT, CWND, MSS, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const { SSTHRESH, CC, STRIDE: COLD_STRIDE } = COLD;
 
@@ -38,14 +37,11 @@ const DCTCP_ROW = {
   UNA: 4,
   /** The window before the last reduction, to undo. */
   LOSS_WINDOW: 5,
-  /** Receiver: was the last segment marked (DCTCP.CE), and RCV.NXT after it. */
-  CE: 6,
-  PRIOR_RCV_NXT: 7,
   /** Words in a row. */
   STRIDE: 8,
 } as const;
 
-const { ALPHA, WINDOW_END, ACKED, MARKED, UNA, LOSS_WINDOW, CE, PRIOR_RCV_NXT, STRIDE: ROW_STRIDE } = DCTCP_ROW;
+const { ALPHA, WINDOW_END, ACKED, MARKED, UNA, LOSS_WINDOW, STRIDE: ROW_STRIDE } = DCTCP_ROW;
 /** Of alpha: 1. */
 const ALPHA_ONE = 1024;
 /** Parameters as `/sys/module/tcp_dctcp/parameters` names them: the shift of g (1/16), and the first alpha. */
@@ -116,37 +112,6 @@ export const DCTCP: CongestionControl = {
 /** DCTCP's number. */
 const DCTCP_ID: number = registerCongestionControl(DCTCP);
 
-/** Bits that {@linkcode markChange} returns. */
-export const MARK_CHANGE = {
-  /** The mark differs from the segment's before: acknowledge this one at once. */
-  CHANGED: 1,
-  /** The ACKs of segments before this one say ECE. */
-  PRIOR_MARKED: 2,
-} as const;
-
-/**
- * The receiver's half (RFC 8257 3.2 figure 1): call it for every data segment of an ECN connection, before RCV.NXT
- * moves. If it returns `CHANGED`: when an ACK is being delayed, send that first, for {@linkcode acknowledgedBefore} and
- * with ECE only if `PRIOR_MARKED`; then acknowledge at once. From now on ACKs carry ECE exactly if `marked`. Returns -1
- * where the algorithm is another one, and RFC 3168's receiver holds.
- */
-export function markChange(stack: TcpStack, conn: number, marked: boolean): number {
-  if (stack.warm[conn * WARM_STRIDE + COLD_AT] === 0) stack.coldOf(conn);
-  if (congestionOf(stack, conn) !== DCTCP || !hasEcn(stack, conn)) return -1;
-  const at = rowOf(stack, conn) * ROW_STRIDE;
-  const rows = poolOf(stack, DCTCP_ID).words;
-  const before = rows[at + CE];
-  rows[at + CE] = marked ? 1 : 0;
-  rows[at + PRIOR_RCV_NXT] = stack.tcbs.words[conn * STRIDE + RCV_NXT];
-  return (before !== rows[at + CE] ? MARK_CHANGE.CHANGED : 0) | (before !== 0 ? MARK_CHANGE.PRIOR_MARKED : 0);
-}
-
-/** RCV.NXT before the segment that {@linkcode markChange} was last told of. */
-export function acknowledgedBefore(stack: TcpStack, conn: number): number {
-  const row = stack.cold.words[coldAt(stack, conn) + CC];
-  return poolOf(stack, DCTCP_ID).words[row * ROW_STRIDE + PRIOR_RCV_NXT];
-}
-
 /** The estimate of the share of marked bytes, 0 to 1, of a connection under DCTCP; for reports. */
 export function dctcpAlpha(stack: TcpStack, conn: number): number {
   const row = stack.cold.words[coldAt(stack, conn) + CC];
@@ -181,6 +146,5 @@ function rowOf(stack: TcpStack, conn: number): number {
   rows[at + ALPHA] = Math.min(ALPHA_ONE, parametersOf(stack, DCTCP_ID)[FIRST_ALPHA]);
   rows[at + WINDOW_END] = words[c + SND_NXT];
   rows[at + UNA] = words[c + SND_UNA];
-  rows[at + PRIOR_RCV_NXT] = words[c + RCV_NXT];
   return made;
 }

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { acknowledgedBefore, dctcpAlpha, MARK_CHANGE, markChange } from "../../../src/tcp/congestion/dctcp.ts";
+import { dctcpAlpha } from "../../../src/tcp/congestion/dctcp.ts";
 import { CONGESTION_EVENT, setCongestionParameter } from "../../../src/tcp/congestion/types.ts";
 import { ACK_FLAG } from "../../../src/tcp/state/ack_sample.ts";
-import { CA, COLD, TCB } from "../../../src/tcp/state/tcb.ts";
-import { Lone, MSS } from "./lone.ts";
+import { CA, COLD } from "../../../src/tcp/state/tcb.ts";
+import { Lone } from "./lone.ts";
 
 /** Windows of `segments` segments, always in flight, of which the share `marked` is acknowledged with ECE. */
 function windows(flow: Lone, count: number, segments: number, marked: number): void {
@@ -60,20 +60,5 @@ Deno.test("without ECN it is Reno, and takes no row", () => {
   flow.lose();
   flow.algorithm.onState!(flow.stack, flow.conn, CA.RECOVERY);
   assertEquals(flow.ssthresh, 50);
-  assertEquals(markChange(flow.stack, flow.conn, true), -1);
   assertEquals(flow.stack.congestionPools.every((pool) => pool === undefined), true);
-});
-
-Deno.test("the receiver learns of every change between marked and unmarked segments (RFC 8257 3.2)", () => {
-  const flow = new Lone("dctcp", { ecn: true });
-  const { CHANGED, PRIOR_MARKED } = MARK_CHANGE;
-  const seen: number[] = [];
-  for (const marked of [false, false, true, true, false, false]) {
-    seen.push(markChange(flow.stack, flow.conn, marked));
-    const at = flow.conn * TCB.STRIDE + TCB.RCV_NXT;
-    assertEquals(acknowledgedBefore(flow.stack, flow.conn), flow.stack.tcbs.words[at]);
-    flow.stack.tcbs.words[at] += MSS;
-  }
-  assertEquals(seen, [0, 0, CHANGED, PRIOR_MARKED, CHANGED | PRIOR_MARKED, 0]);
-  assertEquals(markChange(new Lone("reno", { ecn: true }).stack, 1, true), -1);
 });
