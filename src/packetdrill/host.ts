@@ -134,7 +134,9 @@ export class EmulatedHost {
   }
 
   /** Forgets what is remembered of peers beyond their connections. */
-  forgetPeers(): void {}
+  forgetPeers(): void {
+    this.stack.fastOpen.flush(this.stack, HOST_ROW);
+  }
 
   /** When the host next has something to do by itself, ns since the run began; Infinity for never. */
   get nextTimerNs(): number {

@@ -11,6 +11,7 @@ import {
   connect,
   FLAG,
   listen,
+  setBacklog,
   shutdownWrite,
   STATE,
   TCB,
@@ -18,8 +19,9 @@ import {
 import { HOST_ROW } from "../host.ts";
 import { AF, FILE, SHUT, SOCK } from "./abi.ts";
 import type { Arguments } from "./arguments.ts";
+import { asksForCookie, defersConnect, openWithData } from "./fast_open.ts";
 import { isNonBlocking, type OpenFile } from "./files.ts";
-import { acceptedSocket, inheritOptions } from "./inherit.ts";
+import { acceptedSocket, inheritOptions, listenerOptions } from "./inherit.ts";
 import { instantly, type Kernel, type SystemCall, waiting } from "./kernel.ts";
 import { CallError, type CallResult, done, failed, fromStack, type Operation } from "./result.ts";
 import { Sock } from "./socket.ts";
@@ -64,16 +66,18 @@ export const listenCall: SystemCall = (kernel, args) =>
     const { sock } = found;
     const backlog = args.number(1);
     const { host } = kernel;
+    // A negative backlog is a large one: Linux compares it unsigned with somaxconn.
+    const longest = backlog < 0 ? 0x7fffffff : backlog;
     if (sock.listener !== 0) {
-      // Linux takes the new length over.
+      setBacklog(host.stack, sock.listener, longest);
       return done(0);
     }
     if (sock.phase !== "unconnected" || sock.conn !== 0) return failed("EINVAL");
     const port = sock.boundPort || kernel.config.bindPort;
-    // A negative backlog is a large one: Linux compares it unsigned with somaxconn.
-    const listener = listen(host.stack, HOST_ROW, 0, port, { backlog: backlog < 0 ? 0x7fffffff : backlog, app: 1 });
+    const listener = listen(host.stack, HOST_ROW, 0, port, { backlog: longest, app: 1 });
     if (listener < 0) return fromStack(listener);
     kernel.attachListener(sock, listener);
+    listenerOptions(host, sock);
     sock.error = null;
     sock.shut = 0;
     return done(0);
@@ -154,7 +158,12 @@ function beginConnect(kernel: Kernel, sock: Sock): CallResult {
       return failed(sock.deferred ? "EISCONN" : "EALREADY");
   }
   if (sock.listener !== 0 || sock.state(kernel.host) !== STATE.CLOSED) return failed("EISCONN");
-  const conn = openConnection(kernel, sock);
+  if (defersConnect(kernel, sock)) {
+    sock.deferred = true;
+    sock.phase = "connecting";
+    return done(0);
+  }
+  const conn = asksForCookie(sock) ? openWithData(kernel, sock, 0) : openConnection(kernel, sock);
   if (conn < 0) return fromStack(conn);
   sock.phase = "connecting";
   return failed("EINPROGRESS");

@@ -5,6 +5,8 @@
  */
 import { errnoName } from "../../base/errors.ts";
 import {
+  deferAcceptTimeouts,
+  FLAG,
   maxPacingRateOf,
   notSentLowOf,
   pathMtuDiscoveryOf,
@@ -15,6 +17,10 @@ import {
   setKeepIdle,
   setKeepInterval,
   setLinger2,
+  setListenerFastOpen,
+  setListenerFlag,
+  setListenerNoCookie,
+  setListenerSetting,
   setMaxPacingRate,
   setMaxSegment,
   setNoDelay,
@@ -31,6 +37,7 @@ import {
   tcpOptions,
   type TcpStack,
 } from "../../tcp/mod.ts";
+import { SETTINGS } from "../../tcp/state/tcb.ts";
 import { CONSTANTS } from "../constants.ts";
 import type { EmulatedHost } from "../host.ts";
 import { AF, IP, IPV6, LEVEL, SO, SOCK, TCP } from "./abi.ts";
@@ -43,7 +50,42 @@ export interface SocketOption {
   check?: (value: number, sock: Sock, host: EmulatedHost) => string | null;
   /** Tells the stack; `-errno` where it refuses. Without it the option is only remembered. */
   apply?: (stack: TcpStack, conn: number, value: number, sock: Sock) => number | void;
+  /** Tells the stack of a listener's, which its SYN-ACKs show and its connections inherit. */
+  listener?: (stack: TcpStack, listener: number, value: number) => number | void;
 }
+
+/** A listener's setting that is `to(value)`. */
+function setting(field: number, to: (value: number) => number = (value) => value): SocketOption["listener"] {
+  return (stack, listener, value) => setListenerSetting(stack, listener, field, to(value));
+}
+
+/** A listener's flag. */
+function flag(bit: number): SocketOption["listener"] {
+  return (stack, listener, value) => setListenerFlag(stack, listener, bit, value !== 0);
+}
+
+const thousand = (value: number) => value * 1000;
+const oneMore = (value: number) => 1 + value;
+/** Linux doubles what SO_SNDBUF asks for, up to `net.core.wmem_max`. */
+const sendBufferFor = (value: number) => Math.max(4608, 2 * (value < 0 ? 212992 : Math.min(value, 212992)));
+
+/** Only before there is a connection, or on a listener. */
+const unconnected = (value: number, sock: Sock, host: EmulatedHost) => {
+  const state = sock.state(host);
+  const free = (state === STATE.CLOSED && !sock.deferred) || state === STATE.LISTEN;
+  return value < 0 || !free ? "EINVAL" : null;
+};
+
+/** TCP_FASTOPEN_CONNECT: the host must allow it, and the socket be new. */
+function fastOpenConnect(value: number, sock: Sock, host: EmulatedHost): string | null {
+  if (value < 0 || value > 1) return "EINVAL";
+  if ((host.profile.fastOpen & 1) === 0) return "EOPNOTSUPP";
+  return sock.state(host) === STATE.CLOSED && !sock.deferred ? null : "EINVAL";
+}
+
+/** TCP_DEFER_ACCEPT counts time-outs of the SYN-ACK. */
+const deferred: SocketOption["listener"] = (stack, listener, value) =>
+  setListenerSetting(stack, listener, SETTINGS.DEFER_ACCEPT, deferAcceptTimeouts(value, 1000, 120000));
 
 /** Level and name in one number. */
 export const keyOf = (level: number, name: number): number => (level << 16) | name;
@@ -62,34 +104,60 @@ const SOCKET_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   [SO.TXREHASH, REMEMBERED],
   [SO.RCVLOWAT, REMEMBERED],
   [SO.TIMESTAMPING, {}],
-  [SO.SNDBUF, { apply: setSendBuffer }],
+  [SO.SNDBUF, { apply: setSendBuffer, listener: setting(SETTINGS.SEND_BUFFER, sendBufferFor) }],
   [SO.SNDBUFFORCE, { apply: setSendBuffer }],
-  [SO.KEEPALIVE, { apply: (stack, conn, value) => setKeepAlive(stack, conn, value !== 0) }],
+  [SO.KEEPALIVE, {
+    apply: (stack, conn, value) => setKeepAlive(stack, conn, value !== 0),
+    listener: flag(FLAG.KEEP_ALIVE),
+  }],
   [SO.MAX_PACING_RATE, { apply: (stack, conn, value) => setMaxPacingRate(stack, conn, value >>> 0) }],
 ];
 
 const TCP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
-  [TCP.NODELAY, { apply: (stack, conn, value) => setNoDelay(stack, conn, value !== 0) }],
-  [TCP.CORK, { apply: (stack, conn, value) => setCork(stack, conn, value !== 0) }],
+  [TCP.NODELAY, { apply: (stack, conn, value) => setNoDelay(stack, conn, value !== 0), listener: flag(FLAG.NO_DELAY) }],
+  [TCP.CORK, { apply: (stack, conn, value) => setCork(stack, conn, value !== 0), listener: flag(FLAG.CORK) }],
   [TCP.MAXSEG, {
     check: (value) => value === 0 ? null : between(88, 32767)(value),
     apply: setMaxSegment,
+    listener: setting(SETTINGS.MAX_SEGMENT),
   }],
-  [TCP.KEEPIDLE, { check: between(1, 32767), apply: setKeepIdle }],
-  [TCP.KEEPINTVL, { check: between(1, 32767), apply: setKeepInterval }],
-  [TCP.KEEPCNT, { check: between(1, 127), apply: setKeepCount }],
+  [TCP.KEEPIDLE, { check: between(1, 32767), apply: setKeepIdle, listener: setting(SETTINGS.KEEP_IDLE_MS, thousand) }],
+  [TCP.KEEPINTVL, {
+    check: between(1, 32767),
+    apply: setKeepInterval,
+    listener: setting(SETTINGS.KEEP_INTERVAL_MS, thousand),
+  }],
+  [TCP.KEEPCNT, { check: between(1, 127), apply: setKeepCount, listener: setting(SETTINGS.KEEP_PROBES) }],
   [TCP.SYNCNT, { check: between(1, 127), apply: setSynRetries }],
   [TCP.LINGER2, { apply: setLinger2 }],
-  [TCP.USER_TIMEOUT, { check: between(0, 2 ** 31 - 1), apply: setUserTimeout }],
-  [TCP.NOTSENT_LOWAT, { apply: setNotSentLow }],
+  [TCP.USER_TIMEOUT, {
+    check: between(0, 2 ** 31 - 1),
+    apply: setUserTimeout,
+    listener: setting(SETTINGS.USER_TIMEOUT_MS),
+  }],
+  [TCP.NOTSENT_LOWAT, { apply: setNotSentLow, listener: setting(SETTINGS.NOT_SENT_LOW) }],
+  [TCP.DEFER_ACCEPT, { listener: deferred }],
+  [TCP.FASTOPEN, { check: unconnected, listener: setListenerFastOpen }],
+  [TCP.FASTOPEN_CONNECT, { check: fastOpenConnect }],
+  [TCP.FASTOPEN_NO_COOKIE, {
+    check: (value, sock, host) => value > 1 ? "EINVAL" : unconnected(value, sock, host),
+    listener: (stack, listener, value) => setListenerNoCookie(stack, listener, value !== 0),
+  }],
   [TCP.INQ, { check: between(0, 1) }],
   [TCP.SAVE_SYN, { check: between(0, 2) }],
 ];
 
 const IP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   // TCP keeps the ECN bits to itself.
-  [IP.TOS, { apply: (stack, conn, value) => setTrafficClass(stack, conn, value & 0xfc) }],
-  [IP.TTL, { check: (value) => value === -1 ? null : between(1, 255)(value), apply: setTtl }],
+  [IP.TOS, {
+    apply: (stack, conn, value) => setTrafficClass(stack, conn, value & 0xfc),
+    listener: setting(SETTINGS.TRAFFIC_CLASS, (value) => 1 + (value & 0xfc)),
+  }],
+  [IP.TTL, {
+    check: (value) => value === -1 ? null : between(1, 255)(value),
+    apply: setTtl,
+    listener: setting(SETTINGS.TTL, oneMore),
+  }],
   [IP.MTU_DISCOVER, { check: between(0, 5), apply: setPathMtuDiscovery }],
   [IP.RECVERR, { apply: (stack, conn, value) => setReceiveErrors(stack, conn, value !== 0) }],
   [IP.FREEBIND, REMEMBERED],
@@ -100,8 +168,9 @@ const IPV6_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   [IPV6.TCLASS, {
     check: between(-1, 255),
     apply: (stack, conn, value) => setTrafficClass(stack, conn, Math.max(0, value) & 0xfc),
+    listener: setting(SETTINGS.TRAFFIC_CLASS, (value) => 1 + (Math.max(0, value) & 0xfc)),
   }],
-  [IPV6.UNICAST_HOPS, { check: between(-1, 255), apply: setTtl }],
+  [IPV6.UNICAST_HOPS, { check: between(-1, 255), apply: setTtl, listener: setting(SETTINGS.TTL, oneMore) }],
   [IPV6.MTU_DISCOVER, { check: between(0, 5), apply: setPathMtuDiscovery }],
   [IPV6.RECVERR, { apply: (stack, conn, value) => setReceiveErrors(stack, conn, value !== 0) }],
   [IPV6.V6ONLY, REMEMBERED],

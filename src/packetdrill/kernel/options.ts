@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { FLAG, TCB } from "../../tcp/mod.ts";
+import { FLAG, setFastOpenKey, TCB } from "../../tcp/mod.ts";
 import type { Value } from "../script.ts";
 import { LEVEL, SO, TCP } from "./abi.ts";
 import { fieldOf, numberOf } from "./arguments.ts";
@@ -33,7 +33,7 @@ function setOption(
   if (level === LEVEL.SOCKET && name === SO.LINGER) return setLinger(kernel, sock, given);
   if (level === LEVEL.SOCKET && (name === SO.RCVTIMEO || name === SO.SNDTIMEO)) return setPatience(sock, name, given);
   if (level === LEVEL.TCP && name === TCP.CONGESTION) return setCongestion(kernel, sock, given);
-  if (level === LEVEL.TCP && name === TCP.FASTOPEN_KEY) return setFastOpenKey(kernel, given, length);
+  if (level === LEVEL.TCP && name === TCP.FASTOPEN_KEY) return setKey(kernel, sock, given, length);
   const least = level === LEVEL.IP ? 1 : 4;
   if (length < least || given.kind === "string") return failed("EINVAL");
   const value = numberOf(given);
@@ -44,6 +44,9 @@ function setOption(
   sock.options.set(keyOf(level, name), value);
   if (level === LEVEL.SOCKET && name === SO.RCVLOWAT) sock.receiveLow = value < 0 ? 0x7fffffff : Math.max(1, value);
   if (level === LEVEL.SOCKET && name === SO.TIMESTAMPING) stampingSet(kernel.host, sock, value);
+  if (sock.listener !== 0) {
+    return fromStack(Math.min(0, option.listener?.(kernel.host.stack, sock.listener, value) ?? 0));
+  }
   if (!isAlive(kernel, sock) || option.apply === undefined) return done(0);
   const result = option.apply(kernel.host.stack, sock.conn, value, sock);
   kernel.host.drain();
@@ -64,18 +67,12 @@ function setCongestion(kernel: Kernel, sock: Sock, given: Value): CallResult {
   return done(0);
 }
 
-/** Linux takes one key of 16 bytes, or two. */
-function setFastOpenKey(kernel: Kernel, given: Value, length: number): CallResult {
+/** TCP_FASTOPEN_KEY: Linux takes one key of 16 bytes, or two. */
+function setKey(kernel: Kernel, sock: Sock, given: Value, length: number): CallResult {
   if (given.kind !== "string" || (length !== 16 && length !== 32)) return failed("EINVAL");
-  const words: string[] = [];
-  for (let i = 0; i < length; i += 4) {
-    let word = "";
-    for (let k = 3; k >= 0; k--) word += given.text.charCodeAt(i + k).toString(16).padStart(2, "0");
-    words.push(word);
-  }
-  const keys = [words.slice(0, 4), words.slice(4)].filter((key) => key.length > 0).map((key) => key.join("-"));
-  kernel.host.configure({ fastOpenKey: keys.join(",") });
-  return done(0);
+  const key = Uint8Array.from({ length }, (_, i) => given.text.charCodeAt(i) & 0xff);
+  sock.fastOpenKey = key;
+  return sock.listener === 0 ? done(0) : fromStack(setFastOpenKey(kernel.host.stack, sock.listener, key));
 }
 
 function setLinger(kernel: Kernel, sock: Sock, given: Value): CallResult {

@@ -59,6 +59,8 @@ export class Sock {
   receiveLow = 1;
   /** Options that were set, by level << 16 | name, as they were given: accepted connections inherit them. */
   readonly options: Map<number, number> = new Map();
+  /** TCP_FASTOPEN_KEY. */
+  fastOpenKey: Uint8Array | null = null;
   /** TCP_CONGESTION. */
   congestion: string | null = null;
   readonly errorQueue: QueuedError[] = [];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { FLAG, receive, SEND, send, STATE, TCB, unreadBytes } from "../../tcp/mod.ts";
+import { FLAG, holdHandshakeAck, receive, SEND, send, STATE, TCB, unreadBytes } from "../../tcp/mod.ts";
 import { AF, LEVEL, MSG, SHUT, TCP } from "./abi.ts";
 import { type Arguments, type MessageHeader, messageHeader } from "./arguments.ts";
 import { noteSend } from "./completions.ts";
@@ -84,7 +84,10 @@ export function sendOnce(
   const state = sock.state(host);
   if (state === STATE.SYN_SENT || state === STATE.SYN_RECEIVED) {
     if (sock.error !== null) return failed(sock.takeError()!);
-    return impatient ? failed("EAGAIN") : null;
+    if (impatient) return failed("EAGAIN");
+    // What waits to be written will carry the ACK of the SYN-ACK.
+    if (state === STATE.SYN_SENT) holdHandshakeAck(host.stack, sock.conn);
+    return null;
   }
   const open = state === STATE.ESTABLISHED || state === STATE.CLOSE_WAIT;
   if (!open || sock.error !== null || (sock.shut & SHUT.WRITE) !== 0) return failed(sock.takeError() ?? "EPIPE");
@@ -183,6 +186,7 @@ function receiving(kernel: Kernel, args: Arguments, length: number, flags: numbe
   return waiting((timedOut) => {
     const { host } = kernel;
     if (sock.state(host) === STATE.LISTEN) return failed("ENOTCONN");
+    if (sock.deferred) return timedOut || impatient(file, flags) ? failed("EAGAIN") : null;
     const available = sock.conn === 0 ? 0 : host.readable(sock.conn);
     if (available > 0) {
       const count = Math.min(available, length - taken);
