@@ -17,6 +17,10 @@ export function setListenerSetting(stack: TcpStack, listener: number, field: num
   const at = listener * L.STRIDE + L.SETTINGS;
   const row = stack.listeners.words[at] ||= stack.settings.allocate();
   stack.settings.words[row * SETTINGS.STRIDE + field] = value;
+  // Connections inherit it without passing a setter of theirs.
+  if (field === SETTINGS.TRAFFIC_CLASS || field === SETTINGS.TTL || field === SETTINGS.PATH_MTU) {
+    stack.ipFieldsUsed = true;
+  }
 }
 
 /** A field of `SETTINGS`, 0 if it has not been set. */
