@@ -5,6 +5,7 @@
  */
 import { ERRNO } from "../base/errors.ts";
 import { PACKET, TCP_FLAG } from "../wire/packet.ts";
+import { accountSyn, openAccount } from "./accounting.ts";
 import { ecnOfSyn, ectOfHandshake } from "./ecn_open.ts";
 import { fastOpenAt } from "./fast_open_queue.ts";
 import { releaseTimeWait } from "./finish.ts";
@@ -130,6 +131,7 @@ export function begin(
   if (options?.ttl !== undefined) setTtl(stack, conn, options.ttl);
   options?.prepare?.(conn);
   if (ecnOfSyn(profile, algorithmFor(stack, conn)) !== 0) words[c + TCB.STATE] |= FLAG.ECN;
+  if (profile.accounting) openAccount(stack, conn);
   return conn;
 }
 
@@ -212,6 +214,7 @@ export function emitPrepared(stack: TcpStack, conn: number): number {
   const window = synWindowOf(stack, conn);
   if (answers) words[c + TCB.RCV_ADV] = (words[c + TCB.RCV_NXT] + window) | 0;
   const asks = (state & FLAG.ECN) === 0 ? 0 : answers ? F_ECE : F_ECE | TCP_FLAG.CWR;
+  if (words[c + TCB.STATE] < 0) accountSyn(stack, conn);
   return emitSyn(
     stack,
     host,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { openAccount } from "./accounting.ts";
 import { switchCongestion } from "./congestion/types.ts";
 import { announcedMssWith, firstWindow, openWindows, sendingMss, settingIn, timestampAge } from "./handshake.ts";
 import { settingsOf } from "./settings.ts";
@@ -97,6 +98,7 @@ export function makeChild(stack: TcpStack, state: number): number {
   warm[w + WARM.TS_OFFSET] = opening.tsOffset;
   warm[w + WARM.ACK_STATE] = timestampAge(stack);
   if (settings !== 0) inherit(stack, conn, settings);
+  if (profile.accounting) openAccount(stack, conn);
   return conn;
 }
 

@@ -11,6 +11,7 @@ import { dropHead } from "./retransmit.ts";
 import { dropRanges } from "./reassembly.ts";
 import { SENDER } from "./state/sender_row.ts";
 import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
+import { tcpInfo } from "./tcp_info.ts";
 import { dropMarks } from "./write_queue.ts";
 import { CA, COLD, FLAG, SSTHRESH_INFINITE, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 import { releaseCongestion } from "./congestion/types.ts";
@@ -52,6 +53,8 @@ function settle(stack: TcpStack, conn: number, errno: number): void {
   stack.disarmTimer(conn, TIMER.REXMIT);
   stack.disarmTimer(conn, TIMER.DELACK);
   disarmKeepAlive(stack, conn);
+  const accounted = words[c + STATE_AT];
+  if (accounted < 0 && (accounted & ORPHAN) === 0) stack.lastInfos.set(conn, tcpInfo(stack, conn));
   const f = fastOpenAt(stack, conn);
   if (f !== 0) {
     abandonFastOpen(stack, conn, f, errno);

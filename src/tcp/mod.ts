@@ -74,7 +74,8 @@ export {
 export { PATH_MTU, pathMtuDiscoveryOf, setPathMtuDiscovery, setReceiveErrors } from "./options_ip.ts";
 export { setErrorReports, softError } from "./reports.ts";
 export { segmentIn, segmentInHashed } from "./segment_in.ts";
-export { type Stream, TcpStack, type TcpStackOptions } from "./stack.ts";
+export { TcpStack } from "./stack.ts";
+export type { Stream, TcpStackOptions } from "./stack_options.ts";
 export { REPORT, ROW_KIND, STATE, stateName, TCP_EVENT } from "./state/states.ts";
 export { ACK_STATE, COLD, FLAG, LISTENER, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 export { type TcpInfo, tcpInfo, tcpInfoOfListener } from "./tcp_info.ts";

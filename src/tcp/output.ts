@@ -5,6 +5,7 @@
  * @module
  */
 import { TCP_FLAG } from "../wire/packet.ts";
+import { accountLimits, accountQueue } from "./accounting.ts";
 import { congestionOf } from "./congestion/types.ts";
 import { armRetransmit, inFlight, recordSegment, retransmitLost } from "./retransmit.ts";
 import { rtoMs } from "./rtt.ts";
@@ -49,6 +50,7 @@ export function push(stack: TcpStack, conn: number, more: number): void {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const state = words[c + STATE_AT];
+  if (state < 0) accountQueue(stack, conn);
   if (((1 << (state & STATE_MASK)) & SENDING) === 0 && !sendsEarly(state)) return;
   if (stack.warm[conn * WARM_STRIDE + COLD_AT] !== 0) retransmitLost(stack, conn);
   if (words[c + SND_END] === words[c + SND_NXT] && (state & FIN_QUEUED) === 0) return;
@@ -79,6 +81,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
   let next = words[c + SND_NXT];
   let flight = inFlight(cold, k);
   let limited = false;
+  let windowLimited = false;
   let group = 1;
   if (((end - next) | 0) > mss) group = groupSegments(stack, conn, mss);
   const before = next;
@@ -98,18 +101,25 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
     let length = buffered;
     if (buffered <= mss) {
       // RFC 9293 3.8.6.2.1 MUST-38: a small segment only if the window takes all of it.
-      if (buffered + (fin ? 1 : 0) > room) break;
+      if (buffered + (fin ? 1 : 0) > room) {
+        windowLimited = true;
+        break;
+      }
       if (buffered < mss && last && !fin && (nagle & NAGLE.PUSH) === 0 && nagleHolds(stack, conn, k, nagle, next)) {
         break;
       }
     } else {
-      if (room < mss) break;
+      if (room < mss) {
+        windowLimited = true;
+        break;
+      }
       if (quota > half) quota = half;
       if (quota > group) quota = group;
       if (
         quota < group && shouldDefer(stack, conn, k, room, (cwnd - flight) * mss, group * mss, buffered, !last || fin)
       ) {
         limited = limited || (cwnd - flight) * mss < room;
+        windowLimited = !limited && room <= buffered;
         break;
       }
       const most = quota * mss;
@@ -139,6 +149,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
   if (next !== before || limited || flight >= cwnd) {
     noteUse(cold, k, next, words[c + SND_UNA], limited || flight >= cwnd);
   }
+  if (initial < 0) accountLimits(stack, conn, windowLimited);
   if (cold[k + PACKETS_OUT] === 0) {
     armProbe(stack, conn);
     stack.releaseColdAtRest(conn);

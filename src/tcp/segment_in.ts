@@ -6,6 +6,7 @@
 import { ERRNO } from "../base/errors.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
+import { accountSegment } from "./accounting.ts";
 import { ackCheck, dataIn, takeInOrder } from "./data_in.ts";
 import { suspectBlackHole } from "./fast_open_end.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
@@ -105,6 +106,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
   const w = conn * WARM_STRIDE;
   const control = packets[o + P_CONTROL];
   const state = words[c + STATE_AT];
+  if (state < 0) accountSegment(stack, conn, p);
   // Header prediction: in order, nothing but ACK and PSH, no gap, timestamp not older, and no unsent data for which a
   // new window would matter.
   if (

@@ -5,6 +5,7 @@
  */
 import { CONTROL, EXTRA, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { fillVirtual } from "../wire/payload.ts";
+import { accountSent } from "./accounting.ts";
 import { stampIpFields } from "./ip_fields.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
@@ -65,6 +66,7 @@ export function emit(stack: TcpStack, conn: number, seq: number, length: number,
   packets[o + LINK] = host;
   if (stack.ipFieldsUsed) stampIpFields(stack, conn, p);
   if (stack.urgentUsed) stampUrgent(stack, conn, p, seq);
+  if (words[c + STATE] < 0) accountSent(stack, conn, seq, length, flags);
   words[c + RCV_WUP] = words[c + RCV_NXT];
   const acks = warm[w + ACK_STATE_AT];
   if ((acks & (SCHEDULED | QUICK_MASK)) !== 0) {

@@ -5,7 +5,6 @@
  * @module
  */
 import type { AddressTable } from "../base/address.ts";
-import type { ByteRing } from "../store/ring.ts";
 import { CLOCK, newClock } from "../store/clock.ts";
 import { alignedWords, RowPool } from "../store/rows.ts";
 import { Demux } from "../transport/demux.ts";
@@ -17,12 +16,14 @@ import { TcpCounters } from "./counters.ts";
 import type { PendingErrors } from "./errors.ts";
 import { FastOpenMemory } from "./fast_open_cache.ts";
 import { congestionById, congestionId } from "./congestion/types.ts";
+import type { TcpInfo } from "./tcp_info.ts";
 import { ACCOUNT } from "./state/account_row.ts";
 import { ACK_SAMPLE } from "./state/ack_sample.ts";
 import { FAST_OPEN } from "./state/fast_open_row.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
 import { SENDER } from "./state/sender_row.ts";
+import type { Stream, TcpStackOptions } from "./stack_options.ts";
 import { ROW_KIND } from "./state/states.ts";
 import {
   ACK_STATE,
@@ -55,33 +56,7 @@ const {
 } = COLD;
 const { STRIDE: TIMER_STRIDE, QUEUED_AT } = TIMER;
 
-/** Real bytes of a connection, both ways; a ring is there once it was needed. */
-export interface Stream {
-  /** Bytes to send; `send.end` is the stream position of `SND_END`. */
-  send: ByteRing | null;
-  /** Bytes received in order; `receive.end` is the stream position of the end of in-order data. */
-  receive: ByteRing | null;
-}
-
 const { NOW } = CLOCK;
-
-/** Options of {@linkcode TcpStack}. */
-export interface TcpStackOptions {
-  /** The packets of the partition. */
-  packets: PacketPool;
-  /** The addresses of the partition. */
-  addresses: AddressTable;
-  /** The hosts of the partition. */
-  hosts: HostTable;
-  /** What hosts share. */
-  profiles: ProfileTable;
-  /** Seed of the run: initial sequence numbers follow from it and the hosts' names. */
-  seed: number;
-  /** Connections to reserve rows for. Default 1,024. */
-  connectionCapacity?: number;
-  /** The driver's clock. Default one of its own, to be set with `setNow`. */
-  clock?: Float64Array;
-}
 
 /** See the module's description. A connection is named by its row, at least 1. */
 export class TcpStack {
@@ -183,6 +158,8 @@ export class TcpStack {
   urgentUsed = false;
   /** Errors that applications have not taken (`errors.ts`), by connection. */
   readonly errors: Map<number, PendingErrors> = new Map();
+  /** TCP_INFO of accounted connections that are done, as long as the application holds them. */
+  readonly lastInfos: Map<number, TcpInfo> = new Map();
   /** What the stack has counted. */
   readonly counters: TcpCounters = new TcpCounters();
 
@@ -290,6 +267,7 @@ export class TcpStack {
       this.#freeStreams.push(stream);
     }
     if (this.errors.size !== 0) this.errors.delete(conn);
+    if (this.lastInfos.size !== 0) this.lastInfos.delete(conn);
     warm.fill(0, warmAt, warmAt + WARM.STRIDE);
     const timersAt = conn * TIMER_STRIDE;
     this.timers.fill(0, timersAt, timersAt + TIMER_STRIDE);
@@ -421,7 +399,6 @@ export class TcpStack {
     if (this.tcbs.words[c + CWND] > this.profileOfConnection(conn).initialWindowSegments) return;
     const sender = cold[coldAt + SENDER_AT];
     if (sender !== 0) {
-      const c = conn * STRIDE;
       if (this.senders.words[sender * SENDER.STRIDE + SENDER.FLAGS] !== 0) return;
       if (this.tcbs.words[c + TCB.SND_END] !== this.tcbs.words[c + SND_NXT]) return;
       this.senders.release(sender);

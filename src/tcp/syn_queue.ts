@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { accountRepeats } from "./accounting.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { acceptQueueFull, enqueueAccepted, noteOverflow, notePeaks } from "./accept_queue.ts";
 import { grantsEcn } from "./ecn_open.ts";
@@ -352,6 +353,7 @@ function establish(stack: TcpStack, row: number, p: number, end: number): number
   const repeated = (syns[s + SR.RETRIES] >> REPEATED_AT) & 0xff;
   const sentUs = syns[s + SR.SENT_US];
   const conn = makeChild(stack, STATE.ESTABLISHED);
+  if (repeated !== 0) accountRepeats(stack, conn, repeated);
   // RFC 6298 3: a SYN-ACK that was repeated gives no sample.
   if (repeated === 0) sampleRtt(stack, conn, (stack.nowUs - sentUs) | 0);
   else {

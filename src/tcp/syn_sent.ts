@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { accountPeer } from "./accounting.ts";
 import { ERRNO } from "../base/errors.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { sendSyn, settingsRow, synWindowOf } from "./connect.ts";
@@ -84,6 +85,7 @@ export function synSentIn(stack: TcpStack, conn: number, p: number): void {
   words[c + TCB.RCV_WUP] = (irs + 1) | 0;
   words[c + TCB.RCV_READ] = (irs + 1) | 0;
   words[c + TCB.RCV_ADV] = (irs + 1 + synWindowOf(stack, conn)) | 0;
+  if (words[c + TCB.STATE] < 0) accountPeer(stack, conn);
   words[c + TCB.SND_WND] = window;
   warm[w + WARM.SND_WL1] = irs;
   warm[w + WARM.MAX_WINDOW] = window;

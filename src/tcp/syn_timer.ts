@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { accountTimeout } from "./accounting.ts";
 import { repeatSyn } from "./connect.ts";
 import { detectBlackHole } from "./fast_open_end.ts";
 import { fastOpenAt } from "./fast_open_queue.ts";
@@ -44,6 +45,7 @@ export function synFired(stack: TcpStack, conn: number): boolean {
     (backoff << BACKOFF_AT);
   stack.counters.retransmissions++;
   stack.counters.synRetransmissions++;
+  if (words[conn * TCB.STRIDE + TCB.STATE] < 0) accountTimeout(stack, conn);
   const f = fastOpenAt(stack, conn);
   if (f !== 0) stack.fastOpens.words[f + FAST_OPEN.REPEATED]++;
   noteRepetition(stack, conn);

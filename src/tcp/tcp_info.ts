@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { accountProgress } from "./accounting.ts";
 import { maxPacingRateOf } from "./options_buffer.ts";
 import { packetsInFlight } from "./recovery.ts";
 import { rtoMs } from "./rtt.ts";
@@ -160,6 +161,8 @@ export function tcpInfo(stack: TcpStack, conn: number): TcpInfo {
   const c = conn * TCB.STRIDE;
   const w = conn * WARM.STRIDE;
   const state = words[c + TCB.STATE];
+  const last = stack.lastInfos.get(conn);
+  if (last !== undefined) return { ...last, tcpi_state: LINUX_STATES[STATE.CLOSED] };
   const profile = stack.profileOfConnection(conn);
   const acks = warm[w + WARM.ACK_STATE];
   const retries = (acks >> ACK_STATE.RETRIES_AT) & 0xff;
@@ -198,6 +201,7 @@ export function tcpInfo(stack: TcpStack, conn: number): TcpInfo {
     tcpi_rcv_wnd: Math.max(0, (words[c + TCB.RCV_ADV] - words[c + TCB.RCV_NXT]) | 0),
   };
   const row = warm[w + WARM.COLD];
+  if (state < 0) accountProgress(stack, conn);
   if (row !== 0) fromCold(stack, row * COLD.STRIDE, info);
   return info;
 }
@@ -224,7 +228,8 @@ function fromCold(stack: TcpStack, k: number, info: TcpInfo): void {
     info.tcpi_dsack_dups = rows[r + RECOVERY.DSACK_DUPS];
   }
   const account = cold[k + COLD.ACCOUNT];
-  if (account !== 0) fromAccount(stack, account * ACCOUNT.STRIDE, info);
+  if (account === 0) return;
+  fromAccount(stack, account * ACCOUNT.STRIDE, info);
 }
 
 function fromAccount(stack: TcpStack, a: number, info: TcpInfo): void {

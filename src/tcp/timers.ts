@@ -5,6 +5,7 @@
  * @module
  */
 import { ERRNO } from "../base/errors.ts";
+import { accountTimeout } from "./accounting.ts";
 import { countsAsLive, finish, releaseTimeWait } from "./finish.ts";
 import { keepAliveFired } from "./keep_alive.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
@@ -180,6 +181,7 @@ function rexmitFired(stack: TcpStack, conn: number): void {
   const expired = hasTimedOut(stack, conn, row);
   detectBlackHole(stack, conn, (acks >> RETRIES_AT) & 0xff, expired);
   if (expired) return giveUp(stack, conn);
+  if (words[c + TCB.STATE] < 0) accountTimeout(stack, conn);
   enterLoss(stack, conn);
   noteRepetition(stack, conn);
 }

@@ -12,6 +12,7 @@ import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { receiveBuffer, unreadBytes, windowEdge } from "./window.ts";
+import { accountLimits } from "./accounting.ts";
 import { takeHardError } from "./errors.ts";
 import { NAGLE } from "./segmentation.ts";
 import { markUrgent } from "./urgent_out.ts";
@@ -91,6 +92,9 @@ function queue(stack: TcpStack, conn: number, count: number, bytes: Uint8Array |
   notePush(stack, conn, (flags & SEND.MORE) !== 0);
   if ((flags & SEND.URGENT) !== 0) markUrgent(stack, conn);
   push(stack, conn, (flags & SEND.MORE) !== 0 ? NAGLE.CORK : 0);
+  if (words[c + STATE_AT] < 0 && taken < count && words[c + SND_END] === words[c + TCB.SND_NXT]) {
+    accountLimits(stack, conn, false);
+  }
   return taken;
 }
 

@@ -42,6 +42,9 @@ export const ACCOUNT = {
   REHASHES: 26,
   /** `ACCOUNT_FLAG`s. */
   FLAGS: 27,
+  /** SND.UNA and RCV.NXT as far as they are accounted for. */
+  LAST_UNA: 28,
+  LAST_RCV: 29,
   /** Words in a row. */
   STRIDE: 32,
 } as const;
@@ -52,6 +55,8 @@ export const ACCOUNT_FLAG = {
   ECN_SEEN: 1,
   /** Data in the SYN was acknowledged. */
   SYN_DATA: 2,
+  /** `LAST_RCV` holds. */
+  PEER_KNOWN: 4,
 } as const;
 
 /** What keeps a sender: nothing, data in flight or waiting, the peer's window, the send buffer (Linux `tcp_chrono`). */
