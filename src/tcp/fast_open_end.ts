@@ -12,11 +12,13 @@ import { COLD, FLAG, OOO, TCB, WARM } from "./state/tcb.ts";
 
 const { ASKED, SYN_DATA, SYN_DATA_ACKED, CHECKS_PATH, PENDING } = FAST_OPEN_FLAG;
 const F = FAST_OPEN;
+/** In `WARM.MAX_WINDOW` of a connection that is over: data in its SYN was acknowledged. */
+const KEPT = -1;
 
 /** Was data in the SYN, ours or the peer's, acknowledged (`TCPI_OPT_SYN_DATA`)? Known also after the end. */
 export function synDataAcked(stack: TcpStack, conn: number): boolean {
   if ((stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE] & FLAG.DONE) !== 0) {
-    return (stack.warm[conn * WARM.STRIDE + WARM.ACK_STATE] & 1) !== 0;
+    return stack.warm[conn * WARM.STRIDE + WARM.MAX_WINDOW] === KEPT;
   }
   const f = fastOpenAt(stack, conn);
   return f !== 0 && (stack.fastOpens.words[f + F.FLAGS] & SYN_DATA_ACKED) !== 0;
@@ -59,7 +61,7 @@ export function suspectBlackHole(stack: TcpStack, conn: number): void {
 export function concludeFastOpen(stack: TcpStack, conn: number, f: number): void {
   const flags = stack.fastOpens.words[f + F.FLAGS];
   const host = stack.tcbs.words[conn * TCB.STRIDE + TCB.HOST];
-  stack.warm[conn * WARM.STRIDE + WARM.ACK_STATE] = (flags & SYN_DATA_ACKED) !== 0 ? 1 : 0;
+  if ((flags & SYN_DATA_ACKED) !== 0) stack.warm[conn * WARM.STRIDE + WARM.MAX_WINDOW] = KEPT;
   if ((flags & ASKED) === 0) return;
   if (hasHeardData(stack, conn, f)) {
     if ((flags & CHECKS_PATH) !== 0) stack.fastOpen.clearBlackHole(host);

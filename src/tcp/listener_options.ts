@@ -5,6 +5,7 @@
  */
 import { ERRNO } from "../base/errors.ts";
 import { keysFromBytes } from "./fast_open_cookie.ts";
+import { writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, LISTENER, LISTENER_FLAG, SETTINGS } from "./state/tcb.ts";
 
@@ -21,6 +22,11 @@ export function setListenerSetting(stack: TcpStack, listener: number, field: num
   if (field === SETTINGS.TRAFFIC_CLASS || field === SETTINGS.TTL || field === SETTINGS.PATH_MTU) {
     stack.ipFieldsUsed = true;
   }
+}
+
+/** TCP_DEFER_ACCEPT on a connection that is opened: the ACK of the SYN-ACK waits for data. */
+export function setDeferAccept(stack: TcpStack, conn: number, timeouts: number): void {
+  writeSetting(stack, conn, SETTINGS.DEFER_ACCEPT, timeouts);
 }
 
 /** A field of `SETTINGS`, 0 if it has not been set. */

@@ -16,6 +16,7 @@ export {
   wouldSendSynData,
 } from "./fast_open_client.ts";
 export { fastOpenClientFail, synDataAcked } from "./fast_open_end.ts";
+export { isFastOpenPending } from "./fast_open_queue.ts";
 export {
   type CongestionAlgorithm,
   type CongestionEvent,
@@ -42,6 +43,7 @@ export { closeListener, listen, setBacklog, type TcpListenOptions } from "./list
 export {
   deferAcceptTimeouts,
   listenerSetting,
+  setDeferAccept,
   setFastOpenKey,
   setListenerFastOpen,
   setListenerFlag,

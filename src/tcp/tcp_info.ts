@@ -3,7 +3,11 @@
  *
  * @module
  */
+<<<<<<< HEAD
 import { accountProgress } from "./accounting.ts";
+=======
+import { fastOpenClientFail, synDataAcked } from "./fast_open_end.ts";
+>>>>>>> 769cebe (Fast Open's mark in TCP_INFO outlives the connection; a listener's Fast Open connection is written to before its final ACK; MSG_FASTOPEN after the handshake is ignored)
 import { maxPacingRateOf } from "./options_buffer.ts";
 import { packetsInFlight } from "./recovery.ts";
 import { rtoMs } from "./rtt.ts";
@@ -200,6 +204,8 @@ export function tcpInfo(stack: TcpStack, conn: number): TcpInfo {
     tcpi_snd_wnd: words[c + TCB.SND_WND],
     tcpi_rcv_wnd: Math.max(0, (words[c + TCB.RCV_ADV] - words[c + TCB.RCV_NXT]) | 0),
   };
+  if (synDataAcked(stack, conn)) info.tcpi_options |= OPTION.SYN_DATA;
+  info.tcpi_fastopen_client_fail = fastOpenClientFail(stack, conn);
   const row = warm[w + WARM.COLD];
   if (state < 0) accountProgress(stack, conn);
   if (row !== 0) fromCold(stack, row * COLD.STRIDE, info);

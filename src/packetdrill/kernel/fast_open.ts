@@ -74,6 +74,13 @@ export function sendFastOpen(
 ): Operation {
   const { host } = kernel;
   if (!fastOpenAllowed(host.stack, HOST_ROW)) return instantly(() => failed("EOPNOTSUPP"));
+  const before = sock.state(host);
+  if (!sock.deferred && sock.phase === "connecting" && before !== STATE.SYN_SENT && before !== STATE.SYN_RECEIVED) {
+    // The handshake is over, and nobody has asked yet: the flag means nothing any more.
+    const connected = endConnect(kernel, sock, before);
+    if (connected.value < 0) return instantly(() => connected);
+    return sendOperation(kernel, file, sock, bytes, flags & ~MSG.FASTOPEN, named);
+  }
   const refused = sock.deferred ? null : refusal(sock, named);
   if (refused !== null) return instantly(() => failed(refused));
   let inSyn = -1;
@@ -89,7 +96,7 @@ export function sendFastOpen(
     const state = sock.state(host);
     if (state === STATE.SYN_SENT || state === STATE.SYN_RECEIVED) {
       if (!isNonBlocking(file) && (flags & MSG.DONTWAIT) === 0 && !timedOut) {
-        if (bytes > 0) holdHandshakeAck(host.stack, sock.conn);
+        if (bytes > inSyn) holdHandshakeAck(host.stack, sock.conn);
         return null;
       }
       return inSyn > 0 ? done(inSyn) : failed("EINPROGRESS");

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isWritable, listenerInfo, STATE, unreadBytes } from "../../tcp/mod.ts";
+import { isFastOpenPending, isWritable, listenerInfo, STATE, unreadBytes } from "../../tcp/mod.ts";
 import type { EmulatedHost } from "../host.ts";
 import { POLL, SHUT } from "./abi.ts";
 import type { OpenFile } from "./files.ts";
@@ -30,7 +30,8 @@ function socketReadiness(host: EmulatedHost, sock: Sock): number {
   const shut = sock.shut | (sock.ended ? SHUT.READ : 0);
   if (shut === SHUT.BOTH || state === STATE.CLOSED) mask |= POLL.HUP;
   if ((shut & SHUT.READ) !== 0) mask |= POLL.IN | POLL.RDNORM | POLL.RDHUP;
-  if (state !== STATE.SYN_SENT && state !== STATE.SYN_RECEIVED) {
+  const early = state === STATE.SYN_RECEIVED && isFastOpenPending(host.stack, sock.conn);
+  if (early || (state !== STATE.SYN_SENT && state !== STATE.SYN_RECEIVED)) {
     if (readable(host, sock)) mask |= POLL.IN | POLL.RDNORM;
     if ((shut & SHUT.WRITE) !== 0 || writable(host, sock)) mask |= POLL.OUT | POLL.WRNORM;
   }

@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { FLAG, holdHandshakeAck, receive, SEND, send, STATE, TCB, unreadBytes } from "../../tcp/mod.ts";
+import {
+  FLAG,
+  holdHandshakeAck,
+  isFastOpenPending,
+  receive,
+  SEND,
+  send,
+  STATE,
+  TCB,
+  unreadBytes,
+} from "../../tcp/mod.ts";
 import { AF, LEVEL, MSG, SHUT, TCP } from "./abi.ts";
 import { type Arguments, type MessageHeader, messageHeader } from "./arguments.ts";
 import { noteSend } from "./completions.ts";
@@ -82,14 +92,16 @@ export function sendOnce(
 ): CallResult | null {
   const { host } = kernel;
   const state = sock.state(host);
-  if (state === STATE.SYN_SENT || state === STATE.SYN_RECEIVED) {
+  // A Fast Open connection of a listener sends before the final ACK (Linux `tcp_passive_fastopen`).
+  const early = state === STATE.SYN_RECEIVED && isFastOpenPending(host.stack, sock.conn);
+  if (state === STATE.SYN_SENT || (state === STATE.SYN_RECEIVED && !early)) {
     if (sock.error !== null) return failed(sock.takeError()!);
     if (impatient) return failed("EAGAIN");
     // What waits to be written will carry the ACK of the SYN-ACK.
     if (state === STATE.SYN_SENT) holdHandshakeAck(host.stack, sock.conn);
     return null;
   }
-  const open = state === STATE.ESTABLISHED || state === STATE.CLOSE_WAIT;
+  const open = early || state === STATE.ESTABLISHED || state === STATE.CLOSE_WAIT;
   if (!open || sock.error !== null || (sock.shut & SHUT.WRITE) !== 0) return failed(sock.takeError() ?? "EPIPE");
   if (bytes === 0) return done(0);
   if (sock.full) return impatient ? failed("EAGAIN") : null;
