@@ -3,11 +3,8 @@
  *
  * @module
  */
-<<<<<<< HEAD
 import { accountProgress } from "./accounting.ts";
-=======
 import { fastOpenClientFail, synDataAcked } from "./fast_open_end.ts";
->>>>>>> 769cebe (Fast Open's mark in TCP_INFO outlives the connection; a listener's Fast Open connection is written to before its final ACK; MSG_FASTOPEN after the handshake is ignored)
 import { maxPacingRateOf } from "./options_buffer.ts";
 import { packetsInFlight } from "./recovery.ts";
 import { rtoMs } from "./rtt.ts";
