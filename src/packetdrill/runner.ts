@@ -324,7 +324,10 @@ class Run {
     if (result.value < 0) return;
     const named = action.result === null || action.result.kind === "any" ? result.value : numberOf(action.result);
     for (const file of result.opened ?? []) {
-      if (!this.#kernel.files.name(file, named)) this.#fail(event, { message: `the script has two files ${named}` });
+      // As packetdrill: an accepted socket may take a number that is in use.
+      if (!this.#kernel.files.name(file, named, name.startsWith("accept"))) {
+        this.#fail(event, { message: `the script has two files ${named}` });
+      }
     }
     if (name === "socket") this.#subject.made(named);
     else if (name === "accept" || name === "accept4") this.#subject.accepts(named);

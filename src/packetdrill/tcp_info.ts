@@ -45,6 +45,10 @@ export function tcpInfoValues(host: EmulatedHost, sock: Sock): Map<string, numbe
     const info = tcpInfo(stack, sock.conn);
     for (const [name, value] of Object.entries(info)) names.set(name, value);
     if (connectionState(stack, sock.conn) === STATE.CLOSED) names.set("tcpi_state", 7);
-  } else names.set("tcpi_state", 7);
+  } else {
+    // No connection: nothing but a state.
+    for (const name of Object.keys(tcpInfoOfListener(stack, 0))) names.set(name, 0);
+    names.set("tcpi_state", sock.deferred ? 2 : 7);
+  }
   return names;
 }

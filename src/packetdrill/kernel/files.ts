@@ -39,9 +39,12 @@ export class FileTable {
     return file;
   }
 
-  /** The script calls the file `number` from now on. False if it has another of that name. */
-  name(file: OpenFile, number: number): boolean {
-    if (this.#byScript.has(number)) return false;
+  /**
+   * The script calls the file `number` from now on. False if it has another of that name, unless that is `replaced`:
+   * then the script cannot speak of the other any more.
+   */
+  name(file: OpenFile, number: number, replaced = false): boolean {
+    if (!replaced && this.#byScript.has(number)) return false;
     this.#byScript.set(number, file);
     return true;
   }
