@@ -15,6 +15,7 @@ import { noteRepetition } from "./reports.ts";
 import { rtoMs } from "./rtt.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { patienceMs } from "./timers.ts";
 
 const { RETRIES_AT, BACKOFF_AT } = ACK_STATE;
 
@@ -32,10 +33,13 @@ export function synFired(stack: TcpStack, conn: number): boolean {
   const answers = (words[conn * TCB.STRIDE + TCB.STATE] & FLAG.STATE_MASK) === STATE.SYN_RECEIVED;
   const own = readSetting(stack, conn, SETTINGS.SYN_RETRIES);
   const linear = answers ? 0 : profile.synLinearTimeouts;
-  const limit = (own || (answers ? profile.synAckRetries : profile.synRetries)) + linear;
+  const backedOff = own || (answers ? profile.synAckRetries : profile.synRetries);
+  const limit = backedOff + linear;
   const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
   const elapsed = Math.floor(((stack.nowUs - stack.warm[w + WARM.MDEV]) >>> 0) / 1000);
-  const expired = retries >= limit || (user !== 0 && retries > 0 && elapsed >= user);
+  // As Linux: also once so much time has gone as the retransmissions would take if all were backed off.
+  const patience = user || patienceMs(backedOff, profile.rtoInitialMs, profile.rtoMaxMs);
+  const expired = retries >= limit || (retries > 0 && elapsed >= patience);
   detectBlackHole(stack, conn, retries, expired);
   if (expired) return false;
   // The first `synLinearTimeouts` repetitions are not backed off (Linux 6.5).
