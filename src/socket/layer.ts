@@ -20,7 +20,7 @@ import {
   shutdownWrite,
 } from "../tcp/mod.ts";
 import { REPORT, TCP_EVENT } from "../tcp/state/states.ts";
-import { TCB } from "../tcp/state/tcb.ts";
+import { FLAG, TCB } from "../tcp/state/tcb.ts";
 import { type UdpOptions, type UdpRuntime, UdpSocket } from "./datagram.ts";
 import { Listener, type SocketListenOptions } from "./listener.ts";
 import { acceptQueueLength, peerHasClosed, unreadBytes } from "./rows.ts";
@@ -230,6 +230,11 @@ export class SocketLayer implements App {
     return acceptQueueLength(this.#runtime.tcp, listener.row);
   }
 
+  /** @internal Do its connections wait for a file descriptor? */
+  isStarved(listener: Listener): boolean {
+    return this.#starved.has(listener.row);
+  }
+
   /** @internal Its connections wait until a file descriptor is free. */
   starve(listener: Listener): void {
     if (this.#starved.has(listener.row)) return;
@@ -288,7 +293,10 @@ export class SocketLayer implements App {
   /** @internal */
   abort(socket: Socket): void {
     this.#aborted(socket);
-    if (socket.connection !== 0) abort(this.#runtime.tcp, socket.connection);
+    const { tcp } = this.#runtime;
+    const c = socket.connection;
+    // A connection that is over has nothing to abort: letting go of it frees its row.
+    if (c !== 0 && (tcp.tcbs.words[c * TCB.STRIDE + TCB.STATE] & FLAG.DONE) === 0) abort(tcp, c);
     this.release(socket);
   }
 

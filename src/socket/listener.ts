@@ -97,7 +97,8 @@ export class Listener extends Emitter<ListenerEvents> {
   /** @internal Accepts all that wait, one after the other. */
   wake(): void {
     this.#layer.later(this.node, () => {
-      if (this.#closed) return;
+      // Without a descriptor, trying again at this instant would never end.
+      if (this.#closed || this.#layer.isStarved(this)) return;
       // The next one first: a handler may throw.
       if (this.#layer.waiting(this) > 1) this.wake();
       this.acceptable();

@@ -1,27 +1,40 @@
 /**
- * Data and FIN of an inbound segment: what is taken, what is held beyond a gap, and when that is acknowledged.
+ * Data and FIN of an inbound segment: what is taken, what is held beyond a gap, and what is owed for it.
  *
  * @module
  */
 import { CONTROL, EXTRA, PACKET } from "../wire/packet.ts";
 import { fillVirtual } from "../wire/payload.ts";
 import { ByteRing } from "../store/ring.ts";
+import { clampWindow, growWindow } from "./autotune.ts";
+import {
+  demandAck,
+  enterPingPong,
+  enterQuickAck,
+  MAX_QUICK_ACKS,
+  measureSegment,
+  noteData,
+  releaseCompressed,
+  scheduleAck,
+} from "./delayed_ack.ts";
+import { ecnIn } from "./ecn_in.ts";
 import { enterTimeWait, setState } from "./finish.ts";
-import { hasGap, holdRange, READY, ready, takeReady } from "./reassembly.ts";
+import { dropRanges, hasGap, holdRange, pruneRanges, READY, ready, takeReady } from "./reassembly.ts";
+import { busyReceiver } from "./receiver.ts";
+import { forgetDuplicate, removeBlocks, reportDuplicate, resetBlocks } from "./sack_out.ts";
 import { sendAck } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE, TCP_EVENT } from "./state/states.ts";
-import { ACK_STATE, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { FLAG, TCB, WARM } from "./state/tcb.ts";
+import { heldBytes, openWindow, receiveBuffer, unreadBytes } from "./window.ts";
 
-const { STATE: STATE_AT, RCV_NXT, RCV_WUP, RCV_ADV, MSS, HOST, STRIDE } = TCB;
-const { ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
-const { QUICK_MASK, PING_PONG, SCHEDULED, SEEN_DATA, HEARD } = ACK_STATE;
-const { STATE_MASK, FIN_RECEIVED, UNACCEPTED } = FLAG;
+const { STATE: STATE_AT, RCV_NXT, RCV_ADV, STRIDE } = TCB;
+const { COLD, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { STATE_MASK, FIN_RECEIVED, UNACCEPTED, ECN, SACK } = FLAG;
 const { CONTROL: P_CONTROL, EXTRA: P_EXTRA, STRIDE: P_STRIDE } = PACKET;
-const { DELACK } = TIMER;
 const { REAL_PAYLOAD } = CONTROL;
-/** Quick ACKs at the start of a conversation, at most (Linux `TCP_MAX_QUICKACKS`). */
-const MAX_QUICK_ACKS = 16;
+/** SACK blocks that a held-back ACK is expected to carry at most (Linux `TCP_SACK_BLOCKS_EXPECTED`). */
+const EXPECTED_BLOCKS = 2;
 
 /** In-order data in the common case: nothing held beyond a gap, no FIN, all within the window. */
 export function takeInOrder(stack: TcpStack, conn: number, p: number, length: number): void {
@@ -34,7 +47,7 @@ export function takeInOrder(stack: TcpStack, conn: number, p: number, length: nu
   }
   words[c + RCV_NXT] = (seq + length) | 0;
   stack.counters.bytesIn += length;
-  noteData(stack, conn, length);
+  noteData(stack, conn, p, length);
   if ((words[c + STATE_AT] & UNACCEPTED) === 0) stack.pushEvent(conn, TCP_EVENT.READABLE, length);
 }
 
@@ -61,77 +74,128 @@ function deliver(stack: TcpStack, conn: number, seq: number, length: number, byt
 }
 
 /**
- * The text and FIN of an acceptable segment (RFC 9293 3.10.7.4, seventh and eighth). `seq` is the first byte's number,
- * after a SYN. The connection may be done when this returns.
+ * The text and FIN of an acceptable segment (RFC 9293 3.10.7.4, seventh and eighth), as Linux's `tcp_data_queue`. `seq`
+ * is the first byte's number, after a SYN. What is owed is noted: `ackCheck` sends it. The connection may be done when
+ * this returns.
  */
 export function dataIn(stack: TcpStack, conn: number, p: number, seq: number, length: number, fin: boolean): void {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const next = words[c + RCV_NXT];
-  let end = (seq + length) | 0;
-  if ((words[c + STATE_AT] & FIN_RECEIVED) !== 0) {
-    // Nothing follows a FIN; a retransmission of it is acknowledged again.
-    sendAck(stack, conn);
-    return;
-  }
-  if (((end - next) | 0) < 0 || (end === next && !fin)) {
+  const end = (seq + length) | 0;
+  // One past the FIN.
+  const after = fin ? (end + 1) | 0 : end;
+  forgetDuplicate(stack, conn);
+  if (((after - next) | 0) <= 0) {
+    // RFC 2883 4.1: a retransmission. The sender has not seen our ACK: the next ones go at once.
     stack.counters.duplicateData++;
-    enterQuickAck(stack, conn);
-    sendAck(stack, conn);
+    reportDuplicate(stack, conn, seq, after);
+    refuse(stack, conn);
     return;
   }
-  // Trim to the window on the right (RFC 9293 3.10.7.4: "only this part is processed").
-  const beyond = (end - words[c + RCV_ADV]) | 0;
-  if (beyond > 0) {
-    end = words[c + RCV_ADV];
-    fin = false;
-    stack.counters.outOfWindow++;
-    if (((end - seq) | 0) <= 0 || ((end - next) | 0) <= 0) {
-      sendAck(stack, conn);
+  const early = (seq - next) | 0;
+  const open = openWindow(words, c);
+  if (early > 0) {
+    if (early >= open) {
+      stack.counters.outOfWindow++;
+      refuse(stack, conn);
       return;
     }
-  }
-  const real = (stack.packets.rows.words[p * P_STRIDE + P_CONTROL] & REAL_PAYLOAD) !== 0;
-  const bytes = real ? payloadOf(stack, p) : null;
-  const early = (seq - next) | 0;
-  if (early > 0) {
-    stack.counters.outOfOrder++;
-    holdRange(stack, conn, seq, end, fin, bytes);
-    // RFC 5681 4.2: an immediate duplicate ACK tells the sender of the gap.
-    enterQuickAck(stack, conn);
-    sendAck(stack, conn);
+    holdEarly(stack, conn, p, seq, length, fin);
     return;
   }
+  if (early < 0) reportDuplicate(stack, conn, seq, next);
+  if (open === 0 && length + early > 0) {
+    // A probe of a shut window (RFC 9293 3.8.6.1): nothing is taken.
+    stack.counters.outOfWindow++;
+    refuse(stack, conn);
+    return;
+  }
+  if (!hasRoom(stack, conn, seq) && unreadBytes(stack, conn) > 0) {
+    demandAck(stack, conn);
+    return;
+  }
+  takeText(stack, conn, p, length, end, early, fin);
+}
+
+/** Out of place: nothing is taken, and the next ACKs go at once. */
+function refuse(stack: TcpStack, conn: number): void {
+  enterQuickAck(stack, conn, MAX_QUICK_ACKS);
+  scheduleAck(stack, conn);
+}
+
+/** Is there memory for more? Where there is not, what lies beyond `seq` is let go (Linux `tcp_try_rmem_schedule`). */
+function hasRoom(stack: TcpStack, conn: number, seq: number): boolean {
+  // Half of the buffer is for payload.
+  let excess = 2 * heldBytes(stack, conn) - receiveBuffer(stack, conn);
+  if (excess <= 0) return true;
+  clampWindow(stack, conn, busyReceiver(stack, conn), heldBytes(stack, conn));
+  excess = 2 * heldBytes(stack, conn) - receiveBuffer(stack, conn);
+  if (excess <= 0) return true;
+  const goal = Math.max(excess, receiveBuffer(stack, conn) >> 3) >> 1;
+  if (pruneRanges(stack, conn, seq, goal) > 0) resetBlocks(stack, conn);
+  return 2 * heldBytes(stack, conn) <= receiveBuffer(stack, conn);
+}
+
+/** A segment beyond a gap. */
+function holdEarly(stack: TcpStack, conn: number, p: number, seq: number, length: number, fin: boolean): void {
+  const state = stack.tcbs.words[conn * STRIDE + STATE_AT];
+  if ((state & ECN) !== 0) ecnIn(stack, conn, p);
+  stack.counters.outOfOrder++;
+  scheduleAck(stack, conn);
+  if (!hasRoom(stack, conn, seq)) return;
+  const real = (stack.packets.rows.words[p * P_STRIDE + P_CONTROL] & REAL_PAYLOAD) !== 0;
+  const r = busyReceiver(stack, conn);
+  measureSegment(stack, conn, r, p, length);
+  const at = holdRange(stack, conn, seq, (seq + length) | 0, fin, real ? payloadOf(stack, p) : null);
+  if (at >= EXPECTED_BLOCKS) releaseCompressed(stack, conn);
+  if ((state & SACK) !== 0) growWindow(stack, conn, r, length);
+}
+
+/** Text that begins at RCV.NXT or before it, and what it joins up with. */
+function takeText(
+  stack: TcpStack,
+  conn: number,
+  p: number,
+  length: number,
+  end: number,
+  early: number,
+  fin: boolean,
+): void {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const next = words[c + RCV_NXT];
   const gap = hasGap(stack, conn);
   let total = (end - next) | 0;
   if (total > 0) {
-    if (bytes !== null || stack.warm[conn * WARM_STRIDE + STREAM] !== 0) {
-      deliver(stack, conn, next, total, bytes === null ? null : bytes.subarray(-early, -early + total));
+    const real = (stack.packets.rows.words[p * P_STRIDE + P_CONTROL] & REAL_PAYLOAD) !== 0;
+    if (real || stack.warm[conn * WARM_STRIDE + STREAM] !== 0) {
+      deliver(stack, conn, next, total, real ? payloadOf(stack, p).subarray(-early, -early + total) : null);
     }
     words[c + RCV_NXT] = end;
+    noteData(stack, conn, p, length);
   }
   if (gap && !fin) {
-    for (let taken = takeReady(stack, conn); taken !== READY.NOTHING; taken = takeReady(stack, conn)) {
+    const from = words[c + RCV_NXT];
+    for (let taken = takeReady(stack, conn, from); taken !== READY.NOTHING; taken = takeReady(stack, conn, from)) {
       deliver(stack, conn, ready.seq, ready.length, ready.bytes);
       words[c + RCV_NXT] = (words[c + RCV_NXT] + ready.length) | 0;
       total += ready.length;
-      if (taken === READY.FIN) fin = true;
-      if (fin) break;
+      if (taken === READY.FIN) {
+        fin = true;
+        break;
+      }
     }
+    ready.bytes = null;
+    // RFC 5681 4.2: what fills a gap is acknowledged at once.
+    if (fin || !hasGap(stack, conn)) demandAck(stack, conn);
   }
-  ready.bytes = null;
+  if (gap) removeBlocks(stack, conn);
   if (total > 0) {
     stack.counters.bytesIn += total;
-    noteData(stack, conn, length);
     if ((words[c + STATE_AT] & UNACCEPTED) === 0) stack.pushEvent(conn, TCP_EVENT.READABLE, total);
-    // RFC 5681 4.2: what fills a gap is acknowledged at once.
-    if (gap && !fin) sendAck(stack, conn);
   }
-  if (gap) stack.releaseColdAtRest(conn);
-  if (!fin) return;
-  finIn(stack, conn);
-  // The FIN was behind a gap: this ACK does not wait for our own FIN either.
-  if (gap && (words[c + STATE_AT] & STATE_MASK) === STATE.CLOSE_WAIT) sendAck(stack, conn);
+  if (fin) finIn(stack, conn);
 }
 
 /** The peer's FIN has been reached (RFC 9293 3.10.7.4, eighth). */
@@ -142,11 +206,17 @@ function finIn(stack: TcpStack, conn: number): void {
   words[c + STATE_AT] |= FIN_RECEIVED;
   if (((words[c + RCV_NXT] - words[c + RCV_ADV]) | 0) > 0) words[c + RCV_ADV] = words[c + RCV_NXT];
   if ((words[c + STATE_AT] & UNACCEPTED) === 0) stack.pushEvent(conn, TCP_EVENT.PEER_CLOSED, 0);
+  scheduleAck(stack, conn);
+  if (stack.warm[conn * WARM_STRIDE + COLD] !== 0) {
+    // Nothing follows a FIN.
+    dropRanges(stack, conn);
+    resetBlocks(stack, conn);
+  }
   const state = words[c + STATE_AT] & STATE_MASK;
   if (state === STATE.ESTABLISHED || state === STATE.SYN_RECEIVED) {
     setState(stack, conn, STATE.CLOSE_WAIT);
     // As Linux: the answer may be our own FIN, which carries the ACK (RFC 9293 3.8.6.3 SHLD-18).
-    stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] |= PING_PONG | SCHEDULED | SEEN_DATA;
+    enterPingPong(stack, conn);
   } else if (state === STATE.FIN_WAIT_1) {
     // Our FIN is not acknowledged: simultaneous close.
     sendAck(stack, conn);
@@ -155,55 +225,4 @@ function finIn(stack: TcpStack, conn: number): void {
     sendAck(stack, conn);
     enterTimeWait(stack, conn);
   }
-}
-
-/** Notes that data came in, for the delayed-ACK rules. An ACK is owed. */
-function noteData(stack: TcpStack, conn: number, length: number): void {
-  const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  const acks = stack.warm[at];
-  const segment = words[c + MSS] >>> 16;
-  if (length > segment) {
-    const most = Math.max(536, stack.hosts.mtuOf(words[c + HOST]) - 40);
-    words[c + MSS] = (words[c + MSS] & 0xffff) | (Math.min(length, most) << 16);
-  }
-  if ((acks & SEEN_DATA) === 0) {
-    stack.warm[at] = (acks & ~QUICK_MASK) | SEEN_DATA | SCHEDULED | HEARD | quickCount(words, c);
-  } else stack.warm[at] = acks | SCHEDULED | HEARD;
-}
-
-function quickCount(words: Int32Array, c: number): number {
-  const window = (words[c + RCV_ADV] - words[c + RCV_WUP]) | 0;
-  const segments = Math.floor(window / (2 * Math.max(1, words[c + MSS] >>> 16)));
-  return Math.min(MAX_QUICK_ACKS, Math.max(2, segments));
-}
-
-/** Something is amiss: acknowledge the next segments at once (Linux `tcp_enter_quickack_mode`). */
-function enterQuickAck(stack: TcpStack, conn: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  const count = quickCount(stack.tcbs.words, conn * STRIDE);
-  stack.warm[at] = (stack.warm[at] & ~(QUICK_MASK | PING_PONG)) | count;
-}
-
-/**
- * Sends the ACK that is owed, or arms the delayed ACK (RFC 9293 3.8.6.3 SHLD-18, SHLD-19: at least every second
- * full-sized segment; MUST-40: within 500 ms).
- */
-export function ackCheck(stack: TcpStack, conn: number): void {
-  const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
-  if ((acks & SCHEDULED) === 0) return;
-  const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  if (
-    ((words[c + RCV_NXT] - words[c + RCV_WUP]) | 0) > words[c + MSS] >>> 16 ||
-    ((acks & QUICK_MASK) !== 0 && (acks & PING_PONG) === 0)
-  ) {
-    sendAck(stack, conn);
-    return;
-  }
-  if (stack.timers[conn * TIMER.STRIDE + DELACK] !== 0) return;
-  const delay = stack.profileOfConnection(conn).delayedAckMs;
-  if (delay === 0) sendAck(stack, conn);
-  else stack.armTimer(conn, DELACK, delay);
 }

@@ -30,7 +30,7 @@ const L = LISTENER;
 /** Bits of `Profile.fastOpen` for servers. */
 const SERVER_WITHOUT_COOKIE = 0x200;
 /** Delayed-ACK state that data in a SYN, which the SYN-ACK acknowledges, leaves untouched. */
-const UNTOUCHED = (1 << ACK_STATE.KIND_AT) - 1;
+const UNTOUCHED = ((1 << ACK_STATE.KIND_AT) - 1) | ACK_STATE.PUSHED | ACK_STATE.PUSHED_TWICE;
 
 const shown = newCookie();
 const valid = newCookie();
@@ -103,9 +103,7 @@ function createChild(stack: TcpStack, p: number): void {
     takeInOrder(stack, conn, p, length);
     opens[f + F.FLAGS] |= SYN_DATA_ACKED;
     // The SYN-ACK acknowledges it: no ACK is owed.
-    stack.disarmTimer(conn, TIMER.DELACK);
     stack.warm[w + WARM.ACK_STATE] &= ~UNTOUCHED;
-    stack.warm[w + WARM.ACK_STATE] &= ~ACK_STATE.HEARD;
   }
   words[c + TCB.RCV_WUP] = words[c + TCB.RCV_NXT];
   words[c + TCB.RCV_ADV] = (words[c + TCB.RCV_NXT] + synAckWindow(stack, host, local, listener, options)) | 0;

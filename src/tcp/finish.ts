@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { disarmDelay } from "./delayed_ack.ts";
 import type { TcpStack } from "./stack.ts";
 import { abandonFastOpen, concludeFastOpen } from "./fast_open_end.ts";
 import { fastOpenAt } from "./fast_open_queue.ts";
@@ -51,7 +52,7 @@ function settle(stack: TcpStack, conn: number, errno: number): void {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   stack.disarmTimer(conn, TIMER.REXMIT);
-  stack.disarmTimer(conn, TIMER.DELACK);
+  disarmDelay(stack, conn);
   disarmKeepAlive(stack, conn);
   const accounted = words[c + STATE_AT];
   if (accounted < 0 && (accounted & ORPHAN) === 0) stack.lastInfos.set(conn, tcpInfo(stack, conn));

@@ -73,7 +73,7 @@ export function peerShift(packets: Int32Array, o: number): number {
 
 /** The age stamp of a TS.Recent that was taken now, in its place in `WARM.ACK_STATE`. */
 export function timestampAge(stack: TcpStack): number {
-  return (stack.nowMs >>> 24) << ACK_STATE.TS_AGE_AT;
+  return (stack.nowMs >>> ACK_STATE.TS_AGE_UNIT) << ACK_STATE.TS_AGE_AT;
 }
 
 /** Sets both segment sizes and the first congestion window of a new connection. */
@@ -169,12 +169,17 @@ export function emitSyn(
  * The first window of a connection that is opened with a settings row (0: none), `mss` being what is announced, less
  * timestamps if they are in use.
  */
-export function firstWindow(stack: TcpStack, profile: Readonly<Profile>, settings: number, _mss: number): number {
+export function firstWindow(stack: TcpStack, profile: Readonly<Profile>, settings: number, mss: number): number {
   const own = settingIn(stack, settings, SETTINGS.RECEIVE_BUFFER);
-  return Math.min(65535, own || profile.receiveBufferBytes);
+  // Never scaled (RFC 7323 2.2); as Linux, whole segments, and half of the buffer at most.
+  const space = (own || profile.receiveBufferBytes) >> 1;
+  return Math.min(65535, space > mss ? space - space % mss : space);
 }
 
 /** The window shift to offer for a connection that is opened with a settings row (0: none). */
 export function firstShift(stack: TcpStack, profile: Readonly<Profile>, settings: number): number {
-  return windowShiftFor(settingIn(stack, settings, SETTINGS.RECEIVE_BUFFER) || profile.receiveBufferBytes);
+  const own = settingIn(stack, settings, SETTINGS.RECEIVE_BUFFER);
+  // A buffer that was asked for does not grow.
+  if (own !== 0) return windowShiftFor(own >> 1);
+  return windowShiftFor(Math.max(profile.receiveBufferBytes >> 1, profile.receiveBufferMaxBytes));
 }

@@ -27,6 +27,7 @@ export {
 export { congestionNames, congestionParameter, setCongestionParameter } from "./congestion/types.ts";
 export { TcpCounters } from "./counters.ts";
 export { hasError, ORIGIN, type PendingErrors, type QueuedError, takeError, takeQueuedError } from "./errors.ts";
+export { quickAck, setQuickAck } from "./delayed_ack.ts";
 export { releaseAfterEvent } from "./finish.ts";
 export { icmpErrorIn } from "./icmp_in.ts";
 export {
@@ -74,6 +75,8 @@ export {
   setSendBuffer,
 } from "./options_buffer.ts";
 export { PATH_MTU, pathMtuDiscoveryOf, setPathMtuDiscovery, setReceiveErrors } from "./options_ip.ts";
+export { hasReadEnd, peekBytes, receive, receiveBytes } from "./read.ts";
+export { bufferFor, setReceiveBuffer, setWindowClamp } from "./receiver.ts";
 export { setErrorReports, softError } from "./reports.ts";
 export { segmentIn, segmentInHashed } from "./segment_in.ts";
 export { TcpStack } from "./stack.ts";
@@ -82,6 +85,7 @@ export { REPORT, ROW_KIND, STATE, stateName, TCP_EVENT } from "./state/states.ts
 export { ACK_STATE, COLD, FLAG, LISTENER, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 export { type TcpInfo, tcpInfo, tcpInfoOfListener } from "./tcp_info.ts";
 export { timerActs, timerFired, timerHost, timerSerial } from "./timers.ts";
-export { receive, receiveBytes, SEND, send, sendBytes } from "./transfer.ts";
-export { unreadBytes } from "./window.ts";
+export { SEND, send, sendBytes } from "./transfer.ts";
+export { bytesInQueue, isAtMark, isUrgentInline, NOTHING, receiveUrgent, setUrgentInline } from "./urgent_in.ts";
+export { receiveBuffer, unreadBytes } from "./window.ts";
 export { isWritable, sendRoom, wantRoom } from "./writable.ts";

@@ -7,6 +7,7 @@
 import { TCP_FLAG } from "../wire/packet.ts";
 import { accountLimits, accountQueue } from "./accounting.ts";
 import { congestionOf } from "./congestion/types.ts";
+import { noteDataSent } from "./delayed_ack.ts";
 import { armRetransmit, inFlight, recordSegment, retransmitLost } from "./retransmit.ts";
 import { rtoMs } from "./rtt.ts";
 import { attachPayload, emit } from "./segment_out.ts";
@@ -32,7 +33,7 @@ const {
   SENDER: SENDER_AT,
   STRIDE: COLD_STRIDE,
 } = COLD;
-const { KIND_AT, PING_PONG, SEEN_DATA, HEARD } = ACK_STATE;
+const { KIND_AT } = ACK_STATE;
 const { REXMIT, STRIDE: TIMER_STRIDE } = TIMER;
 const { FIN: F_FIN, PSH: F_PSH, ACK: F_ACK } = TCP_FLAG;
 const CWND_LIMITED = 1 << 31;
@@ -161,8 +162,8 @@ function afterSending(stack: TcpStack, conn: number, k: number): void {
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
   stack.cold.words[k + LAST_SENT_MS] = stack.nowMs;
   const acks = stack.warm[at];
-  // A request was answered: the connection is interactive, ACKs may wait for data (Linux's ping-pong mode).
-  if ((acks & (SEEN_DATA | HEARD)) === (SEEN_DATA | HEARD)) stack.warm[at] = (acks | PING_PONG) & ~HEARD;
+  // A request was answered promptly: the connection is interactive, ACKs may wait for data.
+  noteDataSent(stack, conn);
   if (stack.timers[conn * TIMER_STRIDE + REXMIT] === 0 || ((acks >> KIND_AT) & 3) === REXMIT_KIND.PROBE) {
     // RFC 6298 5.1: start the timer when it is not running.
     armRetransmit(stack, conn);

@@ -6,26 +6,30 @@
 import { ERRNO } from "../base/errors.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
+import { dataIn, takeInOrder } from "./data_in.ts";
+import { ackCheck } from "./delayed_ack.ts";
+import { congestionWindowReduced } from "./ecn_in.ts";
 import { accountSegment } from "./accounting.ts";
-import { ackCheck, dataIn, takeInOrder } from "./data_in.ts";
-import { suspectBlackHole } from "./fast_open_end.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
 import { fastOpenAcked, fastOpenChildIn } from "./fast_open_server.ts";
 import { enterTimeWait, finish, setState } from "./finish.ts";
 import { finTimeMs } from "./linger.ts";
 import { listenerIn } from "./listen.ts";
 import { armProbe, output } from "./output.ts";
+import { noteTimestampAge, storeTimestamp } from "./paws.ts";
 import { probeDelayMs, probingEnds } from "./persist.ts";
 import { acknowledge, duplicateAck } from "./recovery.ts";
 import { rtoMs } from "./rtt.ts";
 import { keepIdleMs } from "./settings.ts";
-import { sendAck, sendChallengeAck, sendResetFor } from "./segment_out.ts";
+import { sendChallengeAck, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, TCB, TIMER, WARM } from "./state/tcb.ts";
 import { synReceivedIn } from "./syn_queue.ts";
 import { simultaneousDone, synSentIn } from "./syn_sent.ts";
 import { timeWaitIn } from "./time_wait.ts";
+import { awaitsUrgent, urgentIn } from "./urgent_in.ts";
+import { isAcceptable } from "./validate.ts";
 import { roomForWriter } from "./writable.ts";
 
 const {
@@ -42,19 +46,20 @@ const {
   STRIDE,
 } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SND_WL1, MAX_WINDOW, STREAM, STRIDE: WARM_STRIDE } = WARM;
-const { STATE_MASK, SND_SHIFT_AT, TIMESTAMPS, FIN_SENT, ORPHAN, KEEP_ALIVE } = FLAG;
+const { STATE_MASK, SND_SHIFT_AT, TIMESTAMPS, FIN_SENT, FIN_RECEIVED, READ_SHUT, ORPHAN, KEEP_ALIVE } = FLAG;
 const { SRC, DST, PORTS, SEQ, ACK, CONTROL: P_CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, TS_ECR, STRIDE: P_STRIDE } =
   PACKET;
 const { HAS_TIMESTAMPS, FLAGS_MASK } = CONTROL;
-const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, PSH: F_PSH, ACK: F_ACK } = TCP_FLAG;
+const { FIN: F_FIN, SYN: F_SYN, PSH: F_PSH, ACK: F_ACK, URG: F_URG, CWR: F_CWR } = TCP_FLAG;
 const { OOO_HEAD, RTX_HEAD, RETRANS_STAMP, STRIDE: COLD_STRIDE } = COLD;
-const { TS_AGE_AT, RETRIES_AT, BACKOFF_AT, KIND_AT } = ACK_STATE;
+const { RETRIES_AT, BACKOFF_AT, KIND_AT } = ACK_STATE;
 const { ESTABLISHED, SYN_SENT, SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, CLOSE_WAIT } = STATE;
+/** States in which a segment's text is looked at. */
+const TAKES_TEXT = (1 << ESTABLISHED) | (1 << FIN_WAIT_1) | (1 << FIN_WAIT_2) | (1 << CLOSE_WAIT) | (1 << CLOSING) |
+  (1 << LAST_ACK);
 const ATTEMPTS = (0xf << BACKOFF_AT) | (0xff << RETRIES_AT);
 /** States in which a Fast Open connection may still wait for the final ACK. */
 const MAY_BE_PENDING = (1 << SYN_RECEIVED) | (1 << FIN_WAIT_1);
-/** 24 days (RFC 7323 5.5) in units of 2^24 ms. */
-const TS_STALE_UNITS = 124;
 
 /** A segment has arrived at a host. The packet stays the driver's. */
 export function segmentIn(stack: TcpStack, host: number, p: number): void {
@@ -122,7 +127,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
     if (
       (window === words[c + SND_WND] || words[c + SND_END] === words[c + SND_NXT]) && advance >= 0 &&
       ((words[c + SND_NXT] - ack) | 0) >= 0 &&
-      (row === 0 || stack.cold.words[row * COLD_STRIDE + OOO_HEAD] === 0) &&
+      (row === 0 || (stack.cold.words[row * COLD_STRIDE + OOO_HEAD] === 0 && !awaitsUrgent(stack, conn))) &&
       length <= ((words[c + RCV_ADV] - words[c + RCV_NXT]) | 0) && (advance > 0 || length > 0)
     ) {
       let echo = 0;
@@ -178,21 +183,6 @@ function releaseSent(stack: TcpStack, conn: number, ack: number): void {
   if (position > ring.begin) ring.release(Math.min(position, ring.end));
 }
 
-function noteTimestampAge(stack: TcpStack, w: number): void {
-  const at = w + ACK_STATE_AT;
-  const unit = (stack.nowMs >>> 24) << TS_AGE_AT;
-  if (((stack.warm[at] ^ unit) >>> TS_AGE_AT) !== 0) {
-    stack.warm[at] = (stack.warm[at] & ((1 << TS_AGE_AT) - 1)) | unit;
-  }
-}
-
-/** RFC 7323 5: is the timestamp older than TS.Recent, and that not older than 24 days (5.5)? */
-function isOldTimestamp(stack: TcpStack, conn: number, value: number): boolean {
-  if (((value - stack.tcbs.words[conn * STRIDE + TS_RECENT]) | 0) >= 0) return false;
-  const age = ((stack.nowMs >>> 24) - (stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] >>> TS_AGE_AT)) & 0xff;
-  return age < TS_STALE_UNITS;
-}
-
 /** RFC 9293 3.8.4 MUST-26: the keep-alive interval counts from the last segment received. */
 function touchKeepAlive(stack: TcpStack, conn: number): void {
   const at = conn * TIMER.STRIDE + TIMER.KEEPALIVE;
@@ -212,63 +202,17 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
   const o = p * P_STRIDE;
   const c = conn * STRIDE;
   const w = conn * WARM_STRIDE;
-  const control = packets[o + P_CONTROL];
-  const flags = control & FLAGS_MASK;
-  let seq = packets[o + SEQ];
+  const before = words[c + STATE_AT];
+  const pending = ((1 << (before & STATE_MASK)) & MAY_BE_PENDING) !== 0 && isFastOpenPending(stack, conn);
+  if (pending && !fastOpenChildIn(stack, conn, p)) return;
+  if (!isAcceptable(stack, conn, p)) return;
+  const flags = packets[o + P_CONTROL] & FLAGS_MASK;
+  // Fifth, ACK: after the SYN of a SYN-ACK that completes a simultaneous open.
+  if ((flags & F_ACK) === 0) return;
+  const seq = (packets[o + SEQ] + ((flags & F_SYN) !== 0 ? 1 : 0)) | 0;
   const length = packets[o + LENGTH];
   const fin = (flags & F_FIN) !== 0;
-  const syn = (flags & F_SYN) !== 0;
-  const end = (seq + length + (fin ? 1 : 0) + (syn ? 1 : 0)) | 0;
   const state = words[c + STATE_AT];
-  const stamped = (state & TIMESTAMPS) !== 0 && (control & HAS_TIMESTAMPS) !== 0;
-
-  const pending = ((1 << (state & STATE_MASK)) & MAY_BE_PENDING) !== 0 && isFastOpenPending(stack, conn);
-  if (pending && !fastOpenChildIn(stack, conn, p)) return;
-  // RFC 7323 5.3 R1: PAWS, before the sequence check; never for a reset.
-  if (stamped && (flags & F_RST) === 0 && isOldTimestamp(stack, conn, packets[o + TS_VAL])) {
-    stack.counters.pawsRejects++;
-    sendAck(stack, conn);
-    return;
-  }
-  // First, the sequence number (RFC 9293 3.10.7.4, 3.4): as Linux, from Last.ACK.sent to the right edge.
-  if (
-    ((end - words[c + RCV_WUP]) | 0) < 0 || ((seq - rightEdge(words, c)) | 0) > 0
-  ) {
-    if ((flags & F_RST) !== 0) return;
-    stack.counters.outOfWindow++;
-    if (syn) sendChallengeAck(stack, conn);
-    else sendAck(stack, conn);
-    return;
-  }
-  // Second, RST: RFC 5961 3.2.
-  if ((flags & F_RST) !== 0) {
-    if (seq === words[c + RCV_NXT]) resetIn(stack, conn);
-    else {
-      suspectBlackHole(stack, conn);
-      sendChallengeAck(stack, conn);
-    }
-    return;
-  }
-  // Fourth, SYN: RFC 5961 4.2; but a SYN-ACK completes a simultaneous open (RFC 9293 3.5 figure 8, MUST-10).
-  if (syn) {
-    const completes = (state & STATE_MASK) === SYN_RECEIVED && (flags & F_ACK) !== 0 &&
-      ((seq + 1) | 0) === end && end === words[c + RCV_NXT] && packets[o + ACK] === words[c + SND_NXT];
-    if (!completes) {
-      if ((state & STATE_MASK) === SYN_RECEIVED && end === words[c + RCV_NXT] && (flags & F_ACK) === 0) {
-        // The peer's SYN of a simultaneous open, again: our SYN-ACK was lost. The timer repeats it.
-        return;
-      }
-      sendChallengeAck(stack, conn);
-      return;
-    }
-    seq = (seq + 1) | 0;
-  }
-  // Fifth, ACK.
-  if ((flags & F_ACK) === 0) return;
-  if (stamped && ((seq - words[c + RCV_WUP]) | 0) <= 0 && ((packets[o + TS_VAL] - words[c + TS_RECENT]) | 0) >= 0) {
-    words[c + TS_RECENT] = packets[o + TS_VAL];
-    noteTimestampAge(stack, w);
-  }
   if ((state & KEEP_ALIVE) !== 0) touchKeepAlive(stack, conn);
   const ack = packets[o + ACK];
   if (pending) {
@@ -287,6 +231,7 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
   }
   const una = words[c + SND_UNA];
   const advance = (ack - una) | 0;
+  if (advance >= 0) storeTimestamp(stack, conn, p, seq);
   if (advance < 0) {
     // RFC 5961 5.2 (RFC 9293 3.10.7.4): too old to be anything but blind injection.
     if (((ack - una + warm[w + MAX_WINDOW]) | 0) < 0) {
@@ -294,41 +239,43 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
       return;
     }
   } else if (!acceptAck(stack, conn, p, ack, advance, seq, length + (fin ? 1 : 0))) return;
-  // Sixth, URG: the pointer is not passed on yet (RFC 9293 3.8.5 MUST-30, MUST-31: see docs); the bytes are data.
-  const now = words[c + STATE_AT] & STATE_MASK;
-  // Seventh and eighth, text and FIN: only in ESTABLISHED, FIN_WAIT_1 and FIN_WAIT_2.
-  if (length > 0 || fin) {
-    if (now === ESTABLISHED || now === FIN_WAIT_1 || now === FIN_WAIT_2) {
-      if (
-        length > 0 && now !== ESTABLISHED && (words[c + STATE_AT] & (ORPHAN | FLAG.READ_SHUT)) !== 0 &&
-        ((end - (fin ? 1 : 0) - words[c + RCV_NXT]) | 0) > 0
-      ) {
-        // RFC 9293 3.6.1 SHLD-3: data for an application that has closed: a reset says that it is lost.
-        sendResetFor(stack, words[c + HOST], p);
-        finish(stack, conn, (words[c + STATE_AT] & ORPHAN) !== 0 ? 0 : ERRNO.ECONNRESET);
-        return;
-      }
-      dataIn(stack, conn, p, seq, length, fin);
-    } else if (now === CLOSE_WAIT || now === CLOSING || now === LAST_ACK) {
-      // After the peer's FIN: a retransmission; acknowledge it again.
-      sendAck(stack, conn);
-    }
-  }
+  // RFC 3168 6.1.3: the peer has reduced its window; as Linux, an ACK may say so too.
+  if ((flags & F_CWR) !== 0 && (state & FLAG.ECN) !== 0) congestionWindowReduced(stack, conn, length > 0 || fin);
+  // Sixth, URG.
+  if ((flags & F_URG) !== 0 || warm[w + COLD_AT] !== 0) urgentIn(stack, conn, p);
+  // Seventh and eighth, text and FIN.
+  if ((length > 0 || fin) && !textIn(stack, conn, p, seq, length, fin)) return;
   if ((words[c + STATE_AT] & STATE_MASK) === STATE.CLOSED) return;
   output(stack, conn);
   ackCheck(stack, conn);
+}
+
+/** The text and FIN of an acceptable segment, as far as the state has any. False if the connection was reset. */
+function textIn(stack: TcpStack, conn: number, p: number, seq: number, length: number, fin: boolean): boolean {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const flags = words[c + STATE_AT];
+  const state = flags & STATE_MASK;
+  if (((1 << state) & TAKES_TEXT) === 0) return true;
+  if (state !== ESTABLISHED) {
+    // After the peer's FIN there is nothing new (RFC 9293 3.10.7.4, seventh).
+    if ((flags & FIN_RECEIVED) !== 0 && ((seq - words[c + RCV_NXT]) | 0) >= 0) return true;
+    const closed = (flags & (ORPHAN | READ_SHUT | FIN_RECEIVED)) !== 0;
+    if (closed && length > 0 && ((seq + length - words[c + RCV_NXT]) | 0) > 0) {
+      // RFC 9293 3.6.1 SHLD-3: data for an application that has closed: a reset says that it is lost.
+      sendResetFor(stack, words[c + HOST], p);
+      finish(stack, conn, (flags & ORPHAN) !== 0 ? 0 : ERRNO.ECONNRESET);
+      return false;
+    }
+  }
+  dataIn(stack, conn, p, seq, length, fin);
+  return true;
 }
 
 /** The window that a segment offers: that of a SYN is never scaled (RFC 7323 2.2). */
 function offeredWindow(packets: Int32Array, o: number, state: number): number {
   const field = packets[o + WINDOW_TTL_TOS] >>> 16;
   return (packets[o + P_CONTROL] & F_SYN) !== 0 ? field : field << ((state >> SND_SHIFT_AT) & 0xf);
-}
-
-function rightEdge(words: Int32Array, c: number): number {
-  const edge = words[c + RCV_ADV];
-  const next = words[c + RCV_NXT];
-  return ((edge - next) | 0) < 0 ? next : edge;
 }
 
 /**
@@ -427,14 +374,4 @@ function probeAnswered(stack: TcpStack, conn: number): void {
     probingEnds(stack, conn);
   } else if (stack.timers[conn * TIMER.STRIDE + TIMER.REXMIT] === 0) armProbe(stack, conn);
   else stack.armTimer(conn, TIMER.REXMIT, probeDelayMs(stack, conn));
-}
-
-/** An acceptable reset (RFC 9293 3.10.7.4, second). */
-function resetIn(stack: TcpStack, conn: number): void {
-  stack.counters.resetsReceived++;
-  const state = stack.tcbs.words[conn * STRIDE + STATE_AT] & STATE_MASK;
-  // A connection of Fast Open's is one already (Linux).
-  if (state === SYN_RECEIVED && !isFastOpenPending(stack, conn)) return finish(stack, conn, ERRNO.ECONNREFUSED);
-  if (state === CLOSING || state === LAST_ACK) return finish(stack, conn, 0);
-  finish(stack, conn, state === CLOSE_WAIT ? ERRNO.EPIPE : ERRNO.ECONNRESET);
 }

@@ -7,14 +7,20 @@ import { CONTROL, EXTRA, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { fillVirtual } from "../wire/payload.ts";
 import { accountSent } from "./accounting.ts";
 import { stampIpFields } from "./ip_fields.ts";
+import { ackSent } from "./delayed_ack.ts";
+import { echoFlag } from "./ecn_in.ts";
+import { attachBlocks } from "./sack_out.ts";
 import type { TcpStack } from "./stack.ts";
-import { ACK_STATE, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { stampUrgent } from "./urgent_out.ts";
-import { advertiseWindow } from "./window.ts";
+import { takeAnswer } from "./validate.ts";
+import { advertiseWindow, receiverAt } from "./window.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE, SND_UNA, SND_NXT, SND_WND, RCV_NXT, RCV_WUP, TS_RECENT, STRIDE } = TCB;
-const { TS_OFFSET, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
-const { SCHEDULED, QUICK_MASK } = ACK_STATE;
+const { TS_OFFSET, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { SCHEDULED, DELAYED, PUSHED, PUSHED_TWICE, ACK_NOW } = ACK_STATE;
+/** What an ACK that goes out settles. */
+const OWED = SCHEDULED | DELAYED | PUSHED | PUSHED_TWICE | ACK_NOW;
 const { TIMESTAMPS } = FLAG;
 const {
   SRC,
@@ -33,7 +39,6 @@ const {
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 const { HAS_TIMESTAMPS, FLAGS_MASK, DONT_FRAGMENT } = CONTROL;
 const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | DONT_FRAGMENT;
-const { DELACK } = TIMER;
 
 /**
  * Writes a segment with ACK set (unless `flags` has RST alone) to the outbox: what every synchronized state sends.
@@ -69,9 +74,10 @@ export function emit(stack: TcpStack, conn: number, seq: number, length: number,
   if (words[c + STATE] < 0) accountSent(stack, conn, seq, length, flags);
   words[c + RCV_WUP] = words[c + RCV_NXT];
   const acks = warm[w + ACK_STATE_AT];
-  if ((acks & (SCHEDULED | QUICK_MASK)) !== 0) {
-    if ((acks & SCHEDULED) !== 0) stack.disarmTimer(conn, DELACK);
-    warm[w + ACK_STATE_AT] = (acks & QUICK_MASK) !== 0 ? (acks & ~SCHEDULED) - 1 : acks & ~SCHEDULED;
+  if ((acks & OWED) !== 0) warm[w + ACK_STATE_AT] = ackSent(stack, conn, acks);
+  if (warm[w + COLD_AT] !== 0) {
+    const r = receiverAt(stack, conn);
+    if (r !== 0) addReceiverFields(stack, conn, p, r, flags);
   }
   stack.counters.bytesOut += length;
   stack.pushOut(p);
@@ -93,6 +99,15 @@ function acceptableSeq(stack: TcpStack, conn: number): number {
   return (state & FLAG.SCALING) !== 0 && beyond < 1 << ((state >> FLAG.RCV_SHIFT_AT) & 0xf) ? next : edge;
 }
 
+/** What a busy receiver has to say with every segment: SACK blocks (never with a reset), ECE. */
+function addReceiverFields(stack: TcpStack, conn: number, p: number, r: number, flags: number): void {
+  if ((flags & F_RST) !== 0) return;
+  attachBlocks(stack, conn, p, r);
+  if ((stack.tcbs.words[conn * STRIDE + STATE] & FLAG.ECN) !== 0) {
+    stack.packets.rows.words[p * P_STRIDE + P_CONTROL] |= echoFlag(stack, r);
+  }
+}
+
 /** Sends an ACK at once. */
 export function sendAck(stack: TcpStack, conn: number): void {
   emit(stack, conn, acceptableSeq(stack, conn), 0, F_ACK);
@@ -107,8 +122,12 @@ export function sendProbe(stack: TcpStack, conn: number): boolean {
   return emit(stack, conn, (stack.tcbs.words[conn * STRIDE + SND_UNA] - 1) | 0, 0, F_ACK) !== 0;
 }
 
-/** Sends a challenge ACK, if the host's rate limit allows (RFC 5961 3.2, 4.2, 5.2 and 7). */
+/** Sends a challenge ACK, if the connection's and the host's rate limits allow (RFC 5961 3.2, 4.2, 5.2 and 7). */
 export function sendChallengeAck(stack: TcpStack, conn: number): void {
+  if (takeAnswer(stack, conn)) {
+    stack.counters.challengeAcksLimited++;
+    return;
+  }
   const host = stack.tcbs.words[conn * STRIDE + HOST];
   const limit = stack.profileOfConnection(conn).challengeAckLimitPerSecond;
   if (!stack.hosts.takeChallengeAck(host, Math.floor(stack.nowNs / 1e6), limit)) {

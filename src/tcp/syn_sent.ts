@@ -7,7 +7,8 @@ import { accountPeer } from "./accounting.ts";
 import { ERRNO } from "../base/errors.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { sendSyn, settingsRow, synWindowOf } from "./connect.ts";
-import { ackCheck, dataIn } from "./data_in.ts";
+import { dataIn } from "./data_in.ts";
+import { ackCheck, armDelay } from "./delayed_ack.ts";
 import { confirmsEcn } from "./ecn_open.ts";
 import { fastOpenSynAck, trimSynData } from "./fast_open_client.ts";
 import { fastOpenAt } from "./fast_open_queue.ts";
@@ -144,7 +145,7 @@ function holdsAck(stack: TcpStack, conn: number): boolean {
 function holdAck(stack: TcpStack, conn: number): void {
   const at = conn * WARM.STRIDE + WARM.ACK_STATE;
   stack.warm[at] = (stack.warm[at] & ~(ACK_STATE.PING_PONG | ACK_STATE.QUICK_MASK)) | ACK_STATE.SCHEDULED | QUICK_ACKS;
-  stack.armTimer(conn, TIMER.DELACK, HELD_ACK_MS);
+  armDelay(stack, conn, HELD_ACK_MS);
 }
 
 /** Is a timestamp (without offset) one that a SYN of ours has carried? From the first SYN's on (if not long ago) to now. */

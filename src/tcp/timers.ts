@@ -5,6 +5,7 @@
  * @module
  */
 import { ERRNO } from "../base/errors.ts";
+import { delayedAckFired, disarmDelay } from "./delayed_ack.ts";
 import { accountTimeout } from "./accounting.ts";
 import { countsAsLive, finish, releaseTimeWait } from "./finish.ts";
 import { keepAliveFired } from "./keep_alive.ts";
@@ -14,7 +15,7 @@ import { output } from "./output.ts";
 import { noteRepetition } from "./reports.ts";
 import { enterLoss } from "./recovery.ts";
 import { probeFired } from "./persist.ts";
-import { sendAck, sendConnectionReset } from "./segment_out.ts";
+import { sendConnectionReset } from "./segment_out.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { synRowFired } from "./syn_queue.ts";
@@ -24,7 +25,7 @@ import { ACK_STATE, COLD, FLAG, REXMIT_KIND, SETTINGS, SYN_ROW, TCB, TIME_WAIT_R
 
 const { REXMIT, DELACK, KEEPALIVE, QUEUED_AT, STRIDE } = TIMER;
 const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
-const { KIND_AT, RETRIES_AT, PING_PONG, SCHEDULED } = ACK_STATE;
+const { KIND_AT, RETRIES_AT, DELAYED } = ACK_STATE;
 
 /** The host of the row that a timer reference names: first part of its place among timers of one tick. */
 export function timerHost(stack: TcpStack, ref: number): number {
@@ -94,8 +95,9 @@ function earliest(stack: TcpStack, at: number): number {
   const timers = stack.timers;
   const now = stack.nowMs;
   let due = 0;
+  const delayed = (stack.warm[(at / STRIDE) * WARM_STRIDE + ACK_STATE_AT] & DELAYED) !== 0;
   for (let slot = 0; slot < QUEUED_AT; slot++) {
-    const deadline = timers[at + slot];
+    const deadline = slot !== DELACK || delayed ? timers[at + slot] : 0;
     if (deadline !== 0 && (due === 0 || ((deadline - now) | 0) < ((due - now) | 0))) due = deadline;
   }
   return due;
@@ -126,7 +128,10 @@ function connectionFired(stack: TcpStack, conn: number): void {
   for (let slot = 0; slot < QUEUED_AT; slot++) {
     const deadline = stack.timers[at + slot];
     if (deadline === 0 || ((deadline - stack.nowMs) | 0) > 0) continue;
-    if (slot === KEEPALIVE && !countsAsLive(stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE])) {
+    if (slot === DELACK) {
+      if ((stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] & DELAYED) === 0) continue;
+      disarmDelay(stack, conn);
+    } else if (slot === KEEPALIVE && !countsAsLive(stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE])) {
       stack.timers[at + slot] = 0;
     } else stack.disarmTimer(conn, slot);
     if (slot === DELACK) delayedAckFired(stack, conn);
@@ -140,15 +145,6 @@ function connectionFired(stack: TcpStack, conn: number): void {
     stack.timers[at + QUEUED_AT] = due;
     stack.requestTimer((conn << 2) | ROW_KIND.CONNECTION, due);
   }
-}
-
-function delayedAckFired(stack: TcpStack, conn: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  if ((stack.warm[at] & SCHEDULED) === 0) return;
-  // Nothing came to carry the ACK: the conversation is not interactive after all (Linux).
-  stack.warm[at] &= ~PING_PONG;
-  stack.counters.delayedAcks++;
-  sendAck(stack, conn);
 }
 
 function keepAliveSlotFired(stack: TcpStack, conn: number): void {

@@ -1,5 +1,5 @@
 /**
- * Sending and receiving as an application does it: counted bytes or real ones.
+ * Sending as an application does it: counted bytes or real ones.
  *
  * @module
  */
@@ -7,19 +7,17 @@ import { ERRNO } from "../base/errors.ts";
 import { ByteRing } from "../store/ring.ts";
 import { fillVirtual } from "../wire/payload.ts";
 import { push } from "./output.ts";
-import { sendAck } from "./segment_out.ts";
+import { NAGLE } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
-import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
-import { receiveBuffer, unreadBytes, windowEdge } from "./window.ts";
+import { FLAG, TCB, WARM } from "./state/tcb.ts";
 import { accountLimits } from "./accounting.ts";
 import { takeHardError } from "./errors.ts";
-import { NAGLE } from "./segmentation.ts";
 import { markUrgent } from "./urgent_out.ts";
 import { appendable, busySender, endRecord, notePush } from "./write_queue.ts";
 
-const { STATE: STATE_AT, SND_END, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, STRIDE } = TCB;
-const { STREAM, MAX_WINDOW, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { STATE: STATE_AT, SND_END, STRIDE } = TCB;
+const { STREAM, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, DONE, FAILED, WANTS_ROOM, ORPHAN } = FLAG;
 /** States in which the application may write: before the handshake is done, data waits. */
 const WRITABLE_STATES = (1 << STATE.SYN_SENT) | (1 << STATE.SYN_RECEIVED) | (1 << STATE.ESTABLISHED) |
@@ -115,61 +113,4 @@ function append(stack: TcpStack, conn: number, count: number, bytes: Uint8Array 
     }
   }
   words[c + SND_END] = (words[c + SND_END] + count) | 0;
-}
-
-/** Reads up to `max` bytes without looking at them; returns how many there were. Opens the window. */
-export function receive(stack: TcpStack, conn: number, max: number): number {
-  const count = Math.min(max, unreadBytes(stack, conn));
-  if (count <= 0) return 0;
-  const index = stack.warm[conn * WARM_STRIDE + STREAM];
-  if (index !== 0) releaseRead(stack, conn, index, count);
-  consume(stack, conn, count);
-  return count;
-}
-
-/** Reads up to `max` bytes; counted ones come as their pattern. Opens the window. */
-export function receiveBytes(stack: TcpStack, conn: number, max: number): Uint8Array {
-  const unread = unreadBytes(stack, conn);
-  const count = Math.max(0, Math.min(max, unread));
-  const bytes = new Uint8Array(count);
-  if (count === 0) return bytes;
-  const seq = stack.tcbs.words[conn * STRIDE + RCV_READ];
-  const index = stack.warm[conn * WARM_STRIDE + STREAM];
-  const ring = index === 0 ? null : stack.streams[index]!.receive;
-  if (ring === null) fillVirtual(bytes, 0, count, seq);
-  else {
-    const position = ring.end - unread;
-    const counted = Math.min(count, Math.max(0, ring.begin - position));
-    fillVirtual(bytes, 0, counted, seq);
-    if (count > counted) ring.copy(position + counted, count - counted, bytes, counted);
-    releaseRead(stack, conn, index, count);
-  }
-  consume(stack, conn, count);
-  return bytes;
-}
-
-function releaseRead(stack: TcpStack, conn: number, index: number, count: number): void {
-  const ring = stack.streams[index]!.receive;
-  if (ring === null) return;
-  const upTo = ring.end - unreadBytes(stack, conn) + count;
-  if (upTo > ring.begin) ring.release(upTo);
-}
-
-/** The application has read: says so to the peer when that opens the window enough (Linux `tcp_cleanup_rbuf`). */
-function consume(stack: TcpStack, conn: number, count: number): void {
-  const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  words[c + RCV_READ] = (words[c + RCV_READ] + count) | 0;
-  if ((words[c + STATE_AT] & DONE) !== 0) return;
-  const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
-  const next = words[c + RCV_NXT];
-  if ((acks & ACK_STATE.SCHEDULED) !== 0 && ((next - words[c + RCV_WUP]) | 0) > words[c + MSS] >>> 16) {
-    sendAck(stack, conn);
-    return;
-  }
-  const open = (words[c + RCV_ADV] - next) | 0;
-  if (2 * open > receiveBuffer(stack, conn)) return;
-  // RFC 9293 3.8.6.2.2 MUST-39: worth a window update once the window doubles.
-  const edge = (windowEdge(stack, conn) - next) | 0;
-  if (edge > 0 && edge >= 2 * open) sendAck(stack, conn);
 }

@@ -1,15 +1,24 @@
 /**
- * The receive window: how much to offer, and when to say so (RFC 9293 3.8.6).
+ * The receive window: how much to offer (RFC 9293 3.8.6), as Linux's `__tcp_select_window`. Buffers are counted as
+ * Linux does at first: half of one is for payload, half for what the kernel keeps beside it.
  *
  * @module
  */
+import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
-import { COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
+import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
-const { STATE, RCV_NXT, RCV_ADV, RCV_READ, MSS, STRIDE } = TCB;
-const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
+const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, STRIDE } = TCB;
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { RCV_SHIFT_AT, FIN_RECEIVED } = FLAG;
+const { OOO_BYTES, RECEIVER: RECEIVER_AT, STRIDE: COLD_STRIDE } = COLD;
+const { BUFFER, SSTHRESH, CLAMP, STRIDE: RECEIVER_STRIDE } = RECEIVER;
+const { QUICK_MASK } = ACK_STATE;
+/** What is set aside, without a `RECEIVER` row: the segment of an Ethernet. */
+const USUAL_MSS = 1460;
+/** First estimate of the peer's segment size: a larger one has come if the estimate is larger. */
+const FIRST_ESTIMATE = 536;
 
 /** Bytes received in order that the application has not read; a FIN does not count. */
 export function unreadBytes(stack: TcpStack, conn: number): number {
@@ -18,45 +27,103 @@ export function unreadBytes(stack: TcpStack, conn: number): number {
   return (words[c + RCV_NXT] - words[c + RCV_READ] - ((words[c + STATE] & FIN_RECEIVED) !== 0 ? 1 : 0)) | 0;
 }
 
-/** The connection's receive buffer, bytes. */
-export function receiveBuffer(stack: TcpStack, conn: number): number {
+/** Where the connection's `RECEIVER` row begins in `stack.receivers.words`, 0 if it has none. */
+export function receiverAt(stack: TcpStack, conn: number): number {
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
-  if (row !== 0) {
-    const receiver = stack.cold.words[row * COLD.STRIDE + COLD.RECEIVER];
-    if (receiver !== 0) {
-      const own = stack.receivers.words[receiver * RECEIVER.STRIDE + RECEIVER.BUFFER];
-      if (own !== 0) return own;
+  return row === 0 ? 0 : stack.cold.words[row * COLD_STRIDE + RECEIVER_AT] * RECEIVER_STRIDE;
+}
+
+/** The connection's receive buffer, bytes, as SO_RCVBUF shows it: half of it is for payload. */
+export function receiveBuffer(stack: TcpStack, conn: number): number {
+  const r = receiverAt(stack, conn);
+  if (r !== 0) return stack.receivers.words[r + BUFFER];
+  return readSetting(stack, conn, SETTINGS.RECEIVE_BUFFER) || stack.profileOfConnection(conn).receiveBufferBytes;
+}
+
+/** Bytes of payload that the buffer holds: read by nobody yet, or beyond a gap. */
+export function heldBytes(stack: TcpStack, conn: number): number {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
+  const beyond = row === 0 ? 0 : stack.cold.words[row * COLD_STRIDE + OOO_BYTES];
+  return ((words[c + RCV_NXT] - words[c + RCV_READ]) | 0) + beyond;
+}
+
+/** Bytes of payload that the buffer has room for (Linux `tcp_space`). */
+export function freeSpace(stack: TcpStack, conn: number): number {
+  return (receiveBuffer(stack, conn) >> 1) - heldBytes(stack, conn);
+}
+
+/** RCV.WND as last offered, from RCV.NXT on: 0 if more has come than was offered. */
+export function openWindow(words: Int32Array, c: number): number {
+  const open = (words[c + RCV_ADV] - words[c + RCV_NXT]) | 0;
+  return open < 0 ? 0 : open;
+}
+
+/** Most that may ever be offered of a buffer with room for `space` bytes: one segment is set aside (Linux). */
+export function firstClamp(space: number, advertisedMss: number, shift: number): number {
+  let clamp = Math.min(65535 << shift, space);
+  if (clamp > 2 * advertisedMss && clamp + advertisedMss > space) {
+    clamp = Math.max(2 * advertisedMss, space - advertisedMss);
+  }
+  return clamp;
+}
+
+/** The window to offer now, in bytes from RCV.NXT; it may lie left of the edge that was offered. */
+export function selectWindow(stack: TcpStack, conn: number): number {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
+  let segment = words[c + MSS] >>> 16;
+  const r = receiverAt(stack, conn);
+  const allowed = receiveBuffer(stack, conn) >> 1;
+  let free = allowed - heldBytes(stack, conn);
+  let clamp: number;
+  let most: number;
+  if (r !== 0) {
+    clamp = stack.receivers.words[r + CLAMP];
+    most = stack.receivers.words[r + SSTHRESH];
+  } else {
+    clamp = firstClamp(allowed, USUAL_MSS, shift);
+    most = Math.min(65535, clamp);
+    // One segment larger than the first estimate has come: Linux's window has grown by two.
+    if (segment > FIRST_ESTIMATE) {
+      const growth = 2 * (segment > USUAL_MSS ? segment : USUAL_MSS);
+      most = Math.max(most, Math.min(clamp, free, most + growth));
     }
   }
-  return stack.profileOfConnection(conn).receiveBufferBytes;
+  const full = Math.min(clamp, allowed);
+  if (segment > full) {
+    segment = full;
+    if (segment <= 0) return 0;
+  }
+  if (free < full >> 1) {
+    stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] &= ~QUICK_MASK;
+    free = free < 0 ? 0 : (free >> shift) << shift;
+    // RFC 9293 3.8.6.2.2 MUST-39: rather nothing than a silly window.
+    if (free < allowed >> 4 || free < segment) return 0;
+  }
+  if (free > most) free = most;
+  if (shift !== 0) return ((free + (1 << shift) - 1) >> shift) << shift;
+  const window = (words[c + RCV_ADV] - words[c + RCV_WUP]) | 0;
+  if (window <= free - segment || window > free) return free - free % segment;
+  if (segment === full && free > window + (full >> 1)) return free;
+  return window;
 }
 
-/** The right edge that the free buffer allows, not left of the one advertised (RFC 9293 3.8.6 SHLD-14). */
-export function windowEdge(stack: TcpStack, conn: number): number {
-  const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  const next = words[c + RCV_NXT];
-  const buffer = receiveBuffer(stack, conn);
-  const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
-  const unread = (next - words[c + RCV_READ]) | 0;
-  const free = Math.min(Math.max(0, buffer - unread), 65535 << shift);
-  const current = words[c + RCV_ADV];
-  const edge = (next + ((free >> shift) << shift)) | 0;
-  const gain = (edge - current) | 0;
-  // RFC 9293 3.8.6.2.2 MUST-39: silly window avoidance, steps of half the buffer or a segment, whichever is less.
-  const step = Math.min(buffer >> 1, words[c + MSS] >>> 16);
-  return gain >= step && gain > 0 ? edge : current;
-}
-
-/** Moves the right edge as far as it may and returns the window field for a segment without SYN. */
+/**
+ * Moves the right edge as far as it may, never to the left (RFC 9293 3.8.6 SHLD-14), and returns the window field for a
+ * segment without SYN.
+ */
 export function advertiseWindow(stack: TcpStack, conn: number): number {
-  const edge = windowEdge(stack, conn);
+  let window = selectWindow(stack, conn);
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
-  words[c + RCV_ADV] = edge;
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
-  const window = (edge - words[c + RCV_NXT]) | 0;
-  return window <= 0 ? 0 : Math.min(65535, window >> shift);
+  const open = openWindow(words, c);
+  if (window < open) window = ((open + (1 << shift) - 1) >> shift) << shift;
+  words[c + RCV_ADV] = (words[c + RCV_NXT] + window) | 0;
+  return Math.min(65535, window >> shift);
 }
 
 /** Smallest shift with which a window field can express `bytes` (RFC 7323 2.3: at most 14). */

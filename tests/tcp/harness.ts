@@ -402,6 +402,7 @@ export class World {
       segments: stack.segments,
       ranges: stack.ranges,
       settings: stack.settings,
+      receivers: stack.receivers,
       synRows: stack.synRows,
       timeWaits: stack.timeWaits,
       packets: this.packets.rows,

@@ -15,12 +15,25 @@ import {
 } from "../../src/tcp/mod.ts";
 
 Deno.test("challenge ACKs are limited for each second of the host (RFC 5961 section 10)", () => {
-  const peer = active({}, { profileA: { challengeAckLimitPerSecond: 5 } });
+  const peer = active({}, { profileA: { challengeAckLimitPerSecond: 5, invalidRateLimitMs: 0 } });
   for (let i = 0; i < 20; i++) peer.send("R", { seq: peer.seq + 50 });
   assertEquals(peer.take().length, 5);
   assertEquals(peer.world.stack.counters.challengeAcksLimited, 15);
   peer.world.run(SECOND);
   peer.send("R", { seq: peer.seq + 50 });
+  assertEquals(peer.take().length, 1);
+});
+
+Deno.test("one connection answers at most one of a half second's invalid segments without data (Linux tcp_invalid_ratelimit)", () => {
+  const peer = active();
+  peer.send("R", { seq: peer.seq + 50 });
+  peer.send("S");
+  peer.send(".", { seq: peer.seq + 1_000_000 });
+  assertEquals(peer.take().length, 1);
+  peer.send(".", { seq: peer.seq + 1_000_000, length: 10 });
+  assertEquals(peer.take().length, 1, "data is no part of a loop of ACKs");
+  peer.world.run(500 * MS);
+  peer.send(".", { seq: peer.seq + 1_000_000 });
   assertEquals(peer.take().length, 1);
 });
 

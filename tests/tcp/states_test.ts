@@ -359,8 +359,9 @@ for (const name of ["ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT", "CL
   Deno.test(`${name}: a SYN is challenged (RFC 5961), wherever it lies`, () => {
     const peer = reach();
     peer.send("S");
+    peer.world.run(500 * MS);
     peer.send("S", { seq: peer.seq + 1_000_000 });
-    assertEquals(peer.take().map((s) => s.flags), [".", "."]);
+    assertEquals(peer.take().map((s) => s.flags).filter((flags) => flags !== "F."), [".", "."]);
     assertEquals(peer.state, name);
   });
 

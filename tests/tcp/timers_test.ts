@@ -4,6 +4,7 @@ import { ERRNO } from "../../src/base/errors.ts";
 import { MS, SECOND } from "./harness.ts";
 import { active, opening, passive } from "./raw_peer.ts";
 import {
+  ACK_STATE,
   closeConnection,
   connectionInfo,
   receive,
@@ -11,6 +12,8 @@ import {
   setKeepAlive,
   setUserTimeout,
   TCP_EVENT,
+  TIMER,
+  WARM,
 } from "../../src/tcp/mod.ts";
 
 /** Times of the raw peer's segments since the last look, ms after `from`. */
@@ -247,7 +250,9 @@ Deno.test("an idle connection without keep-alive has no timer and no cold row", 
   peer.world.run(SECOND);
   const { stack } = peer.world;
   assertEquals([stack.cold.inUse, stack.segments.inUse, stack.liveTimers], [0, 0, 0]);
-  assertEquals([...stack.timers.subarray(peer.conn * 4, peer.conn * 4 + 3)], [0, 0, 0]);
+  const { REXMIT, KEEPALIVE, STRIDE } = TIMER;
+  assertEquals([REXMIT, KEEPALIVE].map((slot) => stack.timers[peer.conn * STRIDE + slot]), [0, 0]);
+  assertEquals(stack.warm[peer.conn * WARM.STRIDE + WARM.ACK_STATE] & ACK_STATE.DELAYED, 0);
   const before = peer.world.log.length;
   peer.world.run(86400 * SECOND);
   assertEquals(peer.world.log.length, before);

@@ -54,6 +54,8 @@ export const TCP_EVENT = {
   CLOSED: 6,
   /** The connection failed; the argument is the errno. A connection's last event. */
   FAILED: 7,
+  /** The peer has sent urgent data; the argument is the sequence number of its last byte. */
+  URGENT: 8,
   /**
    * Trouble that does not end the connection (RFC 9293 3.9.1.8, ERROR_REPORT); the argument is `REPORT` << 8 | errno.
    */

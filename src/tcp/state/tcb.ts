@@ -158,10 +158,17 @@ export const ACK_STATE = {
   RETRIES_AT: 14,
   /** The first RTT sample has just been taken. */
   FRESH_RTT: 1 << 22,
-  /** Data came in since data was last sent. */
-  HEARD: 1 << 23,
-  /** Age stamp of TS.Recent: the millisecond clock >>> 24 (8 bits). */
-  TS_AGE_AT: 24,
+  /** `TIMER.DELACK` is the deadline of a delayed ACK; otherwise it is when a reply to the last data stops being prompt. */
+  DELAYED: 1 << 23,
+  /** A small or pushed segment waits to be acknowledged, and another one (Linux's `ICSK_ACK_PUSHED`, `PUSHED2`). */
+  PUSHED: 1 << 24,
+  PUSHED_TWICE: 1 << 25,
+  /** The ACK that is owed must go at once. */
+  ACK_NOW: 1 << 26,
+  /** Age stamp of TS.Recent: the millisecond clock >>> `TS_AGE_UNIT` (5 bits). */
+  TS_AGE_AT: 27,
+  /** See `TS_AGE_AT`: 37 hours. */
+  TS_AGE_UNIT: 27,
 } as const;
 
 /** Meanings of `TIMER.REXMIT`. */
@@ -171,7 +178,7 @@ export const REXMIT_KIND = { RETRANSMIT: 0, PROBE: 1, TAIL_LOSS: 2, REORDER: 3 }
 export const TIMER = {
   /** Retransmission, SYN retransmission, zero-window probe. */
   REXMIT: 0,
-  /** Delayed ACK. */
+  /** Delayed ACK, if `ACK_STATE.DELAYED`; else the end of the time in which a reply is prompt. */
   DELACK: 1,
   /** Keep-alive; orphaned FIN_WAIT_2. */
   KEEPALIVE: 2,
@@ -320,6 +327,8 @@ export const OOO = {
   OFFSET: 4,
   /** 1: a FIN follows END. */
   FIN: 5,
+  /** The range before; of the first one, the last. */
+  PREV: 6,
   /** Words in a row. */
   STRIDE: 8,
 } as const;

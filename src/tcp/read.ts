@@ -1,0 +1,101 @@
+/**
+ * Receiving as an application does it: counted bytes or real ones, once or without taking them.
+ *
+ * @module
+ */
+import { fillVirtual } from "../wire/payload.ts";
+import { adjustBuffer } from "./autotune.ts";
+import { cleanUpAfterRead } from "./delayed_ack.ts";
+import type { TcpStack } from "./stack.ts";
+import { FLAG, TCB, WARM } from "./state/tcb.ts";
+import { findReadable, passUrgent, readable, skipByte } from "./urgent_in.ts";
+import { unreadBytes } from "./window.ts";
+
+const { STATE: STATE_AT, RCV_READ, STRIDE } = TCB;
+const { STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { DONE, FIN_RECEIVED, READ_SHUT } = FLAG;
+
+/**
+ * Reads up to `max` bytes without looking at them; returns how many there were. Opens the window. A read ends at an
+ * urgent byte (RFC 9293 3.8.5), as a second one begins there.
+ */
+export function receive(stack: TcpStack, conn: number, max: number): number {
+  const count = prepareRead(stack, conn, max);
+  if (count > 0) {
+    const index = stack.warm[conn * WARM_STRIDE + STREAM];
+    if (index !== 0) releaseRead(stack, conn, index, count);
+    consume(stack, conn, count);
+  }
+  return count;
+}
+
+/** Reads up to `max` bytes; counted ones come as their pattern. Opens the window. */
+export function receiveBytes(stack: TcpStack, conn: number, max: number): Uint8Array {
+  const count = prepareRead(stack, conn, max);
+  const bytes = new Uint8Array(count);
+  if (count === 0) return bytes;
+  copyUnread(stack, conn, 0, bytes);
+  const index = stack.warm[conn * WARM_STRIDE + STREAM];
+  if (index !== 0) releaseRead(stack, conn, index, count);
+  consume(stack, conn, count);
+  return bytes;
+}
+
+/** MSG_PEEK: as {@linkcode receiveBytes}, but the bytes stay to be read. */
+export function peekBytes(stack: TcpStack, conn: number, max: number): Uint8Array {
+  findReadable(stack, conn);
+  const bytes = new Uint8Array(Math.max(0, Math.min(max, readable.bytes)));
+  if (bytes.length > 0) copyUnread(stack, conn, readable.skips ? 1 : 0, bytes);
+  return bytes;
+}
+
+/** How many bytes a read of `max` takes; passes over an urgent byte that is not part of the stream. */
+function prepareRead(stack: TcpStack, conn: number, max: number): number {
+  findReadable(stack, conn);
+  const count = Math.max(0, Math.min(max, readable.bytes));
+  if (readable.skips && max > 0) {
+    skipByte(stack, conn);
+    passUrgent(stack, conn);
+  }
+  return count;
+}
+
+/** Copies unread bytes from `skip` bytes past the reader's position on. */
+function copyUnread(stack: TcpStack, conn: number, skip: number, bytes: Uint8Array): void {
+  const count = bytes.length;
+  const seq = (stack.tcbs.words[conn * STRIDE + RCV_READ] + skip) | 0;
+  const index = stack.warm[conn * WARM_STRIDE + STREAM];
+  const ring = index === 0 ? null : stack.streams[index]!.receive;
+  if (ring === null) {
+    fillVirtual(bytes, 0, count, seq);
+    return;
+  }
+  const position = ring.end - unreadBytes(stack, conn) + skip;
+  const counted = Math.min(count, Math.max(0, ring.begin - position));
+  fillVirtual(bytes, 0, counted, seq);
+  if (count > counted) ring.copy(position + counted, count - counted, bytes, counted);
+}
+
+function releaseRead(stack: TcpStack, conn: number, index: number, count: number): void {
+  const ring = stack.streams[index]!.receive;
+  if (ring === null) return;
+  const upTo = ring.end - unreadBytes(stack, conn) + count;
+  if (upTo > ring.begin) ring.release(upTo);
+}
+
+/** The application has read `count` bytes. */
+function consume(stack: TcpStack, conn: number, count: number): void {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  words[c + RCV_READ] = (words[c + RCV_READ] + count) | 0;
+  if (stack.warm[conn * WARM_STRIDE + WARM.COLD] !== 0) {
+    passUrgent(stack, conn);
+    adjustBuffer(stack, conn);
+  }
+  if ((words[c + STATE_AT] & DONE) === 0) cleanUpAfterRead(stack, conn, count);
+}
+
+/** Has the stream to read come to its end, after the bytes that are buffered? */
+export function hasReadEnd(stack: TcpStack, conn: number): boolean {
+  return (stack.tcbs.words[conn * STRIDE + STATE_AT] & (FIN_RECEIVED | READ_SHUT | DONE)) !== 0;
+}
