@@ -18,7 +18,6 @@ import {
   timerActs,
   timerFired,
   timerSerial,
-  unreadBytes,
 } from "../tcp/mod.ts";
 import { congestionId } from "../tcp/congestion/types.ts";
 import { isWireError } from "../wire/error.ts";
@@ -227,21 +226,6 @@ export class EmulatedHost {
   /** SO_LINGER of a connection: seconds, null for off. */
   setLinger(conn: number, seconds: number | null): void {
     setLinger(this.stack, conn, seconds !== null, seconds ?? 0);
-  }
-
-  /** Bytes that a read would give now: up to urgent data, if there is some. */
-  readable(conn: number): number {
-    return unreadBytes(this.stack, conn);
-  }
-
-  /** Reads the urgent byte: `"none"` if there is none to expect, `"wait"` if it has not come yet. */
-  receiveUrgent(_conn: number, _peek: boolean): "none" | "byte" | "wait" {
-    return "none";
-  }
-
-  /** Is the next byte to read the urgent one? */
-  atUrgentMark(_conn: number): boolean {
-    return false;
   }
 
   /** A packet from the wire: bytes from the IP header on. Returns what is wrong with them, or null. */

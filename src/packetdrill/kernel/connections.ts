@@ -12,6 +12,7 @@ import {
   FLAG,
   listen,
   setBacklog,
+  shutdownRead,
   shutdownWrite,
   STATE,
   TCB,
@@ -218,7 +219,7 @@ export const shutdownCall: SystemCall = (kernel, args) =>
     if (state === STATE.LISTEN) return (how & SHUT.READ) === 0 ? done(0) : disconnect(kernel, sock);
     if (state === STATE.SYN_SENT) return disconnect(kernel, sock);
     sock.shut |= how;
-    if ((how & SHUT.READ) !== 0) host.stack.tcbs.words[sock.conn * TCB.STRIDE + TCB.STATE] |= FLAG.READ_SHUT;
+    if ((how & SHUT.READ) !== 0) shutdownRead(host.stack, sock.conn);
     if ((how & SHUT.WRITE) !== 0) shutdownWrite(host.stack, sock.conn);
     host.drain();
     return done(0);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { FLAG, STATE, TCB } from "../../tcp/mod.ts";
+import { bytesInQueue, FLAG, isAtMark, STATE, TCB } from "../../tcp/mod.ts";
 import { FILE, IOCTL } from "./abi.ts";
 import { numberOf } from "./arguments.ts";
 import { instantly, type Kernel, type SystemCall } from "./kernel.ts";
@@ -48,9 +48,9 @@ function queueLength(kernel: Kernel, sock: Sock, request: number): number | null
   const c = sock.conn * TCB.STRIDE;
   switch (request) {
     case IOCTL.SIOCINQ:
-      return waits ? 0 : host.readable(sock.conn);
+      return waits ? 0 : bytesInQueue(host.stack, sock.conn);
     case IOCTL.SIOCATMARK:
-      return sock.conn !== 0 && host.atUrgentMark(sock.conn) ? 1 : 0;
+      return sock.conn !== 0 && isAtMark(host.stack, sock.conn) ? 1 : 0;
     case IOCTL.SIOCOUTQ:
     case IOCTL.SIOCOUTQNSD: {
       if (waits) return 0;

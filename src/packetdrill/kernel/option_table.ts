@@ -5,11 +5,14 @@
  */
 import { errnoName } from "../../base/errors.ts";
 import {
+  bufferFor,
   deferAcceptTimeouts,
   FLAG,
   maxPacingRateOf,
   notSentLowOf,
   pathMtuDiscoveryOf,
+  quickAck,
+  receiveBuffer,
   sendBufferOf,
   setCork,
   setKeepAlive,
@@ -26,12 +29,16 @@ import {
   setNoDelay,
   setNotSentLow,
   setPathMtuDiscovery,
+  setQuickAck,
+  setReceiveBuffer,
   setReceiveErrors,
   setSendBuffer,
   setSynRetries,
   setTrafficClass,
   setTtl,
+  setUrgentInline,
   setUserTimeout,
+  setWindowClamp,
   STATE,
   takeError,
   tcpOptions,
@@ -106,6 +113,9 @@ const SOCKET_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   [SO.TIMESTAMPING, {}],
   [SO.SNDBUF, { apply: setSendBuffer, listener: setting(SETTINGS.SEND_BUFFER, sendBufferFor) }],
   [SO.SNDBUFFORCE, { apply: setSendBuffer }],
+  [SO.RCVBUF, { apply: setReceiveBuffer, listener: setting(SETTINGS.RECEIVE_BUFFER, bufferFor) }],
+  [SO.RCVBUFFORCE, { apply: setReceiveBuffer }],
+  [SO.OOBINLINE, { apply: (stack, conn, value) => setUrgentInline(stack, conn, value !== 0) }],
   [SO.KEEPALIVE, {
     apply: (stack, conn, value) => setKeepAlive(stack, conn, value !== 0),
     listener: flag(FLAG.KEEP_ALIVE),
@@ -130,6 +140,8 @@ const TCP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   [TCP.KEEPCNT, { check: between(1, 127), apply: setKeepCount, listener: setting(SETTINGS.KEEP_PROBES) }],
   [TCP.SYNCNT, { check: between(1, 127), apply: setSynRetries }],
   [TCP.LINGER2, { apply: setLinger2 }],
+  [TCP.QUICKACK, { apply: setQuickAck }],
+  [TCP.WINDOW_CLAMP, { apply: setWindowClamp }],
   [TCP.USER_TIMEOUT, {
     check: between(0, 2 ** 31 - 1),
     apply: setUserTimeout,
@@ -189,7 +201,7 @@ export const OPTIONS: ReadonlyMap<number, SocketOption> = new Map([
 export function readOption(kernel: Kernel, sock: Sock, level: number, name: number): number | string | null {
   const stored = sock.options.get(keyOf(level, name));
   const special = level === LEVEL.SOCKET
-    ? socketValue(kernel, sock, name)
+    ? socketValue(kernel, sock, name, stored)
     : level === LEVEL.TCP
     ? tcpValue(kernel, sock, name, stored)
     : ipValue(kernel, sock, level, name);
@@ -197,7 +209,7 @@ export function readOption(kernel: Kernel, sock: Sock, level: number, name: numb
   return OPTIONS.has(keyOf(level, name)) ? stored ?? 0 : null;
 }
 
-function socketValue(kernel: Kernel, sock: Sock, name: number): number | null {
+function socketValue(kernel: Kernel, sock: Sock, name: number, stored: number | undefined): number | null {
   const { host } = kernel;
   switch (name) {
     case SO.ERROR: {
@@ -219,7 +231,8 @@ function socketValue(kernel: Kernel, sock: Sock, name: number): number | null {
     case SO.SNDBUF:
       return sock.conn !== 0 ? sendBufferOf(host.stack, sock.conn) : host.profile.sendBufferInitialBytes;
     case SO.RCVBUF:
-      return host.profile.receiveBufferBytes;
+      if (stored !== undefined) return bufferFor(stored);
+      return sock.conn !== 0 ? receiveBuffer(host.stack, sock.conn) : host.profile.receiveBufferBytes;
     case SO.MAX_PACING_RATE:
       return sock.conn !== 0 ? maxPacingRateOf(host.stack, sock.conn) : 0xffffffff;
   }
@@ -247,6 +260,8 @@ function tcpValue(kernel: Kernel, sock: Sock, name: number, stored: number | und
       return stored === undefined ? Math.floor(profile.finTimeoutMs / 1000) : stored < 0 ? -1 : Math.min(stored, 120);
     case TCP.NOTSENT_LOWAT:
       return sock.conn !== 0 ? notSentLowOf(host.stack, sock.conn) : stored ?? 0;
+    case TCP.QUICKACK:
+      return sock.conn !== 0 && quickAck(host.stack, sock.conn) ? 1 : 0;
     case TCP.CONGESTION:
       return sock.congestion ?? profile.congestionControl;
   }

@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { isFastOpenPending, isWritable, listenerInfo, STATE, unreadBytes } from "../../tcp/mod.ts";
+import {
+  isFastOpenPending,
+  isWritable,
+  listenerInfo,
+  NOTHING,
+  receiveUrgent,
+  STATE,
+  unreadBytes,
+} from "../../tcp/mod.ts";
 import type { EmulatedHost } from "../host.ts";
 import { POLL, SHUT } from "./abi.ts";
 import type { OpenFile } from "./files.ts";
@@ -33,6 +41,7 @@ function socketReadiness(host: EmulatedHost, sock: Sock): number {
   const early = state === STATE.SYN_RECEIVED && isFastOpenPending(host.stack, sock.conn);
   if (early || (state !== STATE.SYN_SENT && state !== STATE.SYN_RECEIVED)) {
     if (readable(host, sock)) mask |= POLL.IN | POLL.RDNORM;
+    if (sock.conn !== 0 && urgentWaits(host, sock.conn)) mask |= POLL.PRI;
     if ((shut & SHUT.WRITE) !== 0 || writable(host, sock)) mask |= POLL.OUT | POLL.WRNORM;
   }
   if (sock.error !== null || sock.errorQueue.length > 0) mask |= POLL.ERR;
@@ -46,4 +55,10 @@ function readable(host: EmulatedHost, sock: Sock): boolean {
 /** Is there room for writing: a third of the buffer free, as Linux has it? */
 function writable(host: EmulatedHost, sock: Sock): boolean {
   return sock.conn === 0 || isWritable(host.stack, sock.conn);
+}
+
+/** Has an urgent byte come that nobody has read? */
+function urgentWaits(host: EmulatedHost, conn: number): boolean {
+  const byte = receiveUrgent(host.stack, conn, true);
+  return byte >= 0 && byte !== NOTHING;
 }

@@ -7,7 +7,10 @@ import {
   FLAG,
   holdHandshakeAck,
   isFastOpenPending,
+  NOTHING,
+  peekBytes,
   receive,
+  receiveUrgent,
   SEND,
   send,
   STATE,
@@ -23,7 +26,7 @@ import { isNonBlocking, type OpenFile } from "./files.ts";
 import { sendFastOpen } from "./fast_open.ts";
 import { instantly, type Kernel, type SystemCall, waiting } from "./kernel.ts";
 import { keyOf } from "./option_table.ts";
-import { CallError, type CallResult, done, failed, type Operation } from "./result.ts";
+import { CallError, type CallResult, done, failed, fromStack, type Operation } from "./result.ts";
 import type { Sock } from "./socket.ts";
 
 const sum = (lengths: readonly number[]) => lengths.reduce((total, length) => total + length, 0);
@@ -192,21 +195,16 @@ function receiving(kernel: Kernel, args: Arguments, length: number, flags: numbe
   const found = socketOf(kernel, args);
   if (found === null) return instantly(() => failed("EINVAL"));
   const { sock } = found;
-  if ((flags & MSG.OOB) !== 0) return instantly(() => receiveUrgent(kernel, sock, flags));
+  if ((flags & MSG.OOB) !== 0) return instantly(() => receiveUrgentByte(kernel, sock, flags));
   let taken = 0;
   const target = (flags & MSG.WAITALL) !== 0 ? length : Math.max(1, Math.min(sock.receiveLow, length));
   return waiting((timedOut) => {
     const { host } = kernel;
     if (sock.state(host) === STATE.LISTEN) return failed("ENOTCONN");
     if (sock.deferred) return timedOut || impatient(file, flags) ? failed("EAGAIN") : null;
-    const available = sock.conn === 0 ? 0 : host.readable(sock.conn);
+    const available = sock.conn === 0 ? 0 : unreadBytes(host.stack, sock.conn);
     if (available > 0) {
-      const count = Math.min(available, length - taken);
-      if ((flags & MSG.PEEK) === 0) {
-        receive(host.stack, sock.conn, count);
-        host.drain();
-      }
-      taken += count;
+      taken += take(kernel, sock, length - taken, (flags & MSG.PEEK) !== 0);
       if (length === 0 || taken >= target || (flags & MSG.PEEK) !== 0) return done(taken);
     }
     const ended = noMoreToRead(kernel, sock);
@@ -214,6 +212,15 @@ function receiving(kernel: Kernel, args: Arguments, length: number, flags: numbe
     if (ended !== null) return ended;
     return timedOut || impatient(file, flags) ? failed("EAGAIN") : null;
   }, kernel.host.nowNs + sock.receiveTimeoutNs);
+}
+
+/** Reads, or looks at, up to `most` bytes; urgent data ends a read. */
+function take(kernel: Kernel, sock: Sock, most: number, peek: boolean): number {
+  const { host } = kernel;
+  if (peek) return peekBytes(host.stack, sock.conn, most).length;
+  const count = receive(host.stack, sock.conn, most);
+  host.drain();
+  return count;
 }
 
 const impatient = (file: OpenFile, flags: number) => isNonBlocking(file) || (flags & MSG.DONTWAIT) !== 0;
@@ -227,13 +234,13 @@ function noMoreToRead(kernel: Kernel, sock: Sock): CallResult | null {
 }
 
 /** `recv(…, MSG_OOB)` (Linux `tcp_recv_urg`). */
-function receiveUrgent(kernel: Kernel, sock: Sock, flags: number): CallResult {
+function receiveUrgentByte(kernel: Kernel, sock: Sock, flags: number): CallResult {
   const { host } = kernel;
   if (sock.state(host) === STATE.LISTEN) return failed("ENOTCONN");
-  const read = host.receiveUrgent(sock.conn, (flags & MSG.PEEK) !== 0);
-  if (read === "none") return failed("EINVAL");
-  if (read === "byte") return done((flags & MSG.TRUNC) !== 0 ? 0 : 1);
-  return noMoreToRead(kernel, sock) ?? failed("EAGAIN");
+  if (sock.conn === 0) return failed("EINVAL");
+  const read = receiveUrgent(host.stack, sock.conn, (flags & MSG.PEEK) !== 0);
+  if (read < 0) return fromStack(read);
+  return done(read === NOTHING || (flags & MSG.TRUNC) !== 0 ? 0 : 1);
 }
 
 function readPipe(file: OpenFile, length: number): CallResult {
