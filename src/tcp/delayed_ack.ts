@@ -10,7 +10,7 @@
 import { CONTROL, PACKET, sackBlocksSent, TCP_FLAG } from "../wire/packet.ts";
 import { growWindow, measureRoundTrip } from "./autotune.ts";
 import { ecnIn } from "./ecn_in.ts";
-import { advertisedMss, busyReceiver } from "./receiver.ts";
+import { advertisedMss, busyReceiver, trickleMs } from "./receiver.ts";
 import { rtoMs } from "./rtt.ts";
 import { sendAck } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
@@ -86,11 +86,11 @@ function noteTrickle(
 ): void {
   stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] = acks | SCHEDULED | SEEN_DATA;
   measureSegment(stack, conn, 0, p, length);
-  const least = stack.profileOfConnection(conn).delayedAckMs;
-  if ((acks & SEEN_DATA) === 0 || ((stack.nowMs - promptUntil + least) | 0) > rtoMs(stack, conn)) {
+  const trickle = trickleMs(stack, conn);
+  if ((acks & SEEN_DATA) === 0 || ((stack.nowMs - promptUntil + trickle) | 0) > rtoMs(stack, conn)) {
     addQuickAcks(stack, conn, MAX_QUICK_ACKS);
   }
-  if ((acks & DELAYED) === 0) stack.timers[conn * TIMER_STRIDE + DELACK] = ((stack.nowMs + least) | 0) || 1;
+  if ((acks & DELAYED) === 0) stack.timers[conn * TIMER_STRIDE + DELACK] = ((stack.nowMs + trickle) | 0) || 1;
   if ((stack.tcbs.words[conn * STRIDE + STATE_AT] & ECN) !== 0) ecnIn(stack, conn, p);
 }
 

@@ -17,6 +17,8 @@ const { HOST, LOCAL, STATE, RCV_WUP, RCV_ADV, RCV_READ, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 /** Initial window of a sender, which the receiver expects in the first round trip (Linux `TCP_INIT_CWND`). */
 const INITIAL_SEGMENTS = 10;
+/** What a trickle is where ACKs are not delayed, ms: Linux's `TCP_DELACK_MIN`. */
+const TRICKLE_MS = 40;
 /** Least SO_RCVBUF (Linux `SOCK_MIN_RCVBUF`), and most that may be asked for (`net.core.rmem_max`). */
 const LEAST_BUFFER = 2304;
 const MOST_ASKED = 212_992;
@@ -26,6 +28,11 @@ export function advertisedMss(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   return announcedMss(stack, words[c + HOST], words[c + LOCAL]);
+}
+
+/** Data that comes more slowly than this, ms, is a trickle: as long as ACKs are delayed, where they are. */
+export function trickleMs(stack: TcpStack, conn: number): number {
+  return stack.profileOfConnection(conn).delayedAckMs || TRICKLE_MS;
 }
 
 /**
@@ -54,7 +61,7 @@ export function busyReceiver(stack: TcpStack, conn: number): number {
   if ((readSetting(stack, conn, SETTINGS.FLAGS) & SETTING_FLAG.RECEIVE_BUFFER_LOCKED) !== 0) rows[r + FLAGS] |= LOCKED;
   rows[r + ATO] = profile.delayedAckMs;
   rows[r + LAST_DATA_MS] = (stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] & ACK_STATE.SEEN_DATA) !== 0
-    ? (stack.timers[conn * TIMER.STRIDE + TIMER.DELACK] - profile.delayedAckMs) | 0
+    ? (stack.timers[conn * TIMER.STRIDE + TIMER.DELACK] - trickleMs(stack, conn)) | 0
     : stack.nowMs;
   const offered = (words[c + RCV_ADV] - words[c + RCV_WUP]) | 0;
   rows[r + SPACE] = Math.max(1, Math.min(rows[r + SSTHRESH], Math.max(offered, mss), INITIAL_SEGMENTS * mss));
