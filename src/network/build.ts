@@ -21,7 +21,8 @@ import { PacketPool } from "../wire/packet.ts";
 import { NetworkError } from "./errors.ts";
 import type { HostOptions, LinkOptions, NatOptions } from "./options.ts";
 import { Loopback } from "./loopback.ts";
-import { LOOPBACK_APP, Partition } from "./partition.ts";
+import { FineTimers } from "./fine_timers.ts";
+import { FINE_TIMER_APP, LOOPBACK_APP, Partition } from "./partition.ts";
 import {
   addressOffset,
   directionOptions,
@@ -96,6 +97,7 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
   });
   const partition = new Partition({ clock, packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes, seed });
   partition.apps[LOOPBACK_APP] = new Loopback(partition);
+  partition.apps[FINE_TIMER_APP] = new FineTimers(partition);
   return partition;
 }
 

@@ -11,6 +11,7 @@ import { WARM } from "../tcp/state/tcb.ts";
 import type { UdpSockets } from "../transport/udp.ts";
 import { PACKET } from "../wire/packet.ts";
 import { emit } from "./deliver.ts";
+import { drainFineTimers } from "./fine_timers.ts";
 import { APP_EVENT, type Partition } from "./partition.ts";
 
 const { LINK, STRIDE } = PACKET;
@@ -34,6 +35,7 @@ export function drainTcp(s: Partition): void {
     const requests = tcp.timerRequests;
     for (let i = 0; i < tcp.timerRequestCount; i++) s.tcpWheel.push(requests[2 * i + 1], requests[2 * i]);
     tcp.timerRequestCount = 0;
+    if (tcp.fineTimerRequestCount > 0) drainFineTimers(s);
     for (let i = 0; i < tcp.eventCount; i++) {
       const events = tcp.events;
       const connection = events[3 * i];
@@ -44,7 +46,7 @@ export function drainTcp(s: Partition): void {
     }
     tcp.eventCount = 0;
     if (s.udpSockets !== undefined) drainUdp(s, s.udpSockets);
-  } while (tcp.outCount > 0 || tcp.timerRequestCount > 0);
+  } while (tcp.outCount > 0 || tcp.timerRequestCount > 0 || tcp.fineTimerRequestCount > 0);
 }
 
 function drainUdp(s: Partition, udp: UdpSockets): void {

@@ -54,6 +54,8 @@ const BUCKET_NS = 16_384;
 export const SOCKET_APP = 1;
 /** Index of the loopback interfaces among the applications. */
 export const LOOPBACK_APP = 2;
+/** Index of TCP's fine timers among the applications. */
+export const FINE_TIMER_APP = 3;
 
 /** Sees every delivery: packet row, when, and the nodes at both ends of the link. It must not change anything. */
 export type DeliveryTap = (packet: number, timeNs: number, from: number, to: number) => void;
@@ -101,8 +103,8 @@ export class Partition implements UdpRuntime {
   readonly due: RefList = new RefList();
   /** Scheduled application events. */
   readonly events: RowPool;
-  /** Applications; 0 is none, `SOCKET_APP` the socket layer, `LOOPBACK_APP` what hosts send to themselves. */
-  readonly apps: (App | undefined)[] = [undefined, undefined, undefined];
+  /** Applications; 0 is none, `SOCKET_APP` the socket layer, `LOOPBACK_APP`, `FINE_TIMER_APP`. */
+  readonly apps: (App | undefined)[] = [undefined, undefined, undefined, undefined];
   readonly stats: ConnectionStats = new ConnectionStats();
   readonly limits: LimitRecords = new LimitRecords();
   /** Dropped packets by reason (`DROP`). */

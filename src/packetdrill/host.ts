@@ -8,6 +8,7 @@ import { AddressTable } from "../base/address.ts";
 import { HostTable } from "../transport/hosts.ts";
 import { makeProfile, type Profile, ProfileTable } from "../transport/profile.ts";
 import {
+  fineTimerFired,
   icmpErrorIn,
   releaseAfterEvent,
   segmentIn,
@@ -70,6 +71,8 @@ export class EmulatedHost {
   #settings: Partial<Profile>;
   readonly #timers = new Map<number, number[]>();
   readonly #ticks: number[] = [];
+  /** Timers finer than a millisecond, the next first. */
+  readonly #fine: { timeNs: number; ref: number; generation: number }[] = [];
   #clockNs = START_NS;
   #buffer = new Uint8Array(65536);
 
@@ -139,7 +142,9 @@ export class EmulatedHost {
 
   /** When the host next has something to do by itself, ns since the run began; Infinity for never. */
   get nextTimerNs(): number {
-    return this.#ticks.length === 0 ? Infinity : this.#ticks[0] * MS - START_NS;
+    const tick = this.#ticks.length === 0 ? Infinity : this.#ticks[0] * MS;
+    const fine = this.#fine.length === 0 ? Infinity : this.#fine[0].timeNs;
+    return Math.min(tick, fine) - START_NS;
   }
 
   /** Takes out of the stack what it has written. Call after every call into the stack. */
@@ -150,6 +155,13 @@ export class EmulatedHost {
         this.#request(stack.timerRequests[2 * i], stack.timerRequests[2 * i + 1]);
       }
       stack.timerRequestCount = 0;
+      for (let i = 0; i < stack.fineTimerRequestCount; i++) {
+        const ref = stack.fineTimerRequests[2 * i];
+        const timeNs = Math.ceil(stack.fineTimerRequests[2 * i + 1]);
+        this.#fine.push({ timeNs, ref, generation: stack.generation(ref >>> 2) });
+        this.#fine.sort((a, b) => a.timeNs - b.timeNs);
+      }
+      stack.fineTimerRequestCount = 0;
       for (let i = 0; i < stack.outCount; i++) this.#transmit(stack.out[i]);
       stack.outCount = 0;
       if (stack.eventCount === 0) return;
@@ -191,6 +203,14 @@ export class EmulatedHost {
     if (this.nextTimerNs > untilNs) {
       this.#setClock(untilNs + START_NS);
       return false;
+    }
+    const fine = this.#fine[0];
+    if (fine !== undefined && !(this.#ticks[0] * MS <= fine.timeNs)) {
+      this.#fine.shift();
+      this.#setClock(fine.timeNs);
+      if (this.stack.generation(fine.ref >>> 2) === fine.generation) fineTimerFired(this.stack, fine.ref);
+      this.drain();
+      return true;
     }
     const tick = this.#ticks.shift()!;
     this.#setClock(tick * MS);

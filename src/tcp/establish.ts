@@ -6,6 +6,7 @@
 import { openAccount } from "./accounting.ts";
 import { switchCongestion } from "./congestion/types.ts";
 import { announcedMssWith, firstWindow, openWindows, sendingMss, settingIn, timestampAge } from "./handshake.ts";
+import { startPacing } from "./pacing.ts";
 import { settingsOf } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, LISTENER, SETTINGS, SYN_FLAG, TCB, WARM } from "./state/tcb.ts";
@@ -109,4 +110,5 @@ function inherit(stack: TcpStack, conn: number, settings: number): void {
   rows.copyWithin(own * SETTINGS.STRIDE, from, from + SETTINGS.STRIDE);
   const algorithm = settingIn(stack, own, SETTINGS.CONGESTION) - 1;
   if (algorithm >= 0) switchCongestion(stack, conn, algorithm);
+  startPacing(stack, conn);
 }

@@ -85,6 +85,7 @@ export { REPORT, ROW_KIND, STATE, stateName, TCP_EVENT } from "./state/states.ts
 export { ACK_STATE, COLD, FLAG, LISTENER, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 export { type TcpInfo, tcpInfo, tcpInfoOfListener } from "./tcp_info.ts";
 export { timerActs, timerFired, timerHost, timerSerial } from "./timers.ts";
+export { fineTimerFired } from "./pacing.ts";
 export { SEND, send, sendBytes } from "./transfer.ts";
 export { bytesInQueue, isAtMark, isUrgentInline, NOTHING, receiveUrgent, setUrgentInline } from "./urgent_in.ts";
 export { receiveBuffer, unreadBytes } from "./window.ts";

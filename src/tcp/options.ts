@@ -10,6 +10,7 @@ import { congestionId, congestionOf, switchCongestion } from "./congestion/types
 import { disarmKeepAlive } from "./finish.ts";
 import { armKeepAlive, restartKeepAlive } from "./keep_alive.ts";
 import { push } from "./output.ts";
+import { startPacing } from "./pacing.ts";
 import { NAGLE } from "./segmentation.ts";
 import { keepAliveSettings, readSetting, writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
@@ -118,6 +119,7 @@ export function setCongestion(stack: TcpStack, conn: number, name: string): numb
   // The setting keeps the cold row, and with it the algorithm, where there is nothing in flight.
   writeSetting(stack, conn, SETTINGS.CONGESTION, 1 + id);
   switchCongestion(stack, conn, id);
+  startPacing(stack, conn);
   return 0;
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { ERRNO } from "../base/errors.ts";
+import { startPacing } from "./pacing.ts";
 import { readSetting, writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { SETTING_FLAG, SETTINGS } from "./state/tcb.ts";
@@ -55,6 +56,7 @@ export function notSentLowOf(stack: TcpStack, conn: number): number {
 /** SO_MAX_PACING_RATE in bytes per second, 2^32 - 1 for no limit. A limit turns pacing on. */
 export function setMaxPacingRate(stack: TcpStack, conn: number, bytesPerSecond: number): number {
   writeSetting(stack, conn, SETTINGS.MAX_PACING_RATE, Math.max(1, Math.min(bytesPerSecond, 0xffffffff)) | 0);
+  startPacing(stack, conn);
   return 0;
 }
 

@@ -8,6 +8,7 @@ import { TCP_FLAG } from "../wire/packet.ts";
 import { accountLimits, accountQueue } from "./accounting.ts";
 import { congestionOf } from "./congestion/types.ts";
 import { noteDataSent } from "./delayed_ack.ts";
+import { mustWait, notePaced, paces } from "./pacing.ts";
 import { armRetransmit, inFlight, recordSegment, retransmitLost } from "./retransmit.ts";
 import { rtoMs } from "./rtt.ts";
 import { attachPayload, emit } from "./segment_out.ts";
@@ -89,6 +90,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
   for (;;) {
     const unsent = (end - next) | 0;
     if (unsent <= 0 && !wantsFin) break;
+    if (s !== 0 && paces(stack, s) && mustWait(stack, conn, s)) break;
     let quota = cwnd - flight;
     if (quota <= 0) {
       limited = true;
@@ -138,7 +140,9 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
       (ends && length > 0 && (!last || ((nagle & NAGLE.NO_PSH) === 0 && (s === 0 || !isMoreToCome(stack, s)))));
     const sent = sendGroup(stack, conn, next, length, mss, push, ends && fin, s !== 0 && ends && !last);
     if (sent === next) break;
-    flight += Math.max(1, Math.ceil(((sent - next) | 0) / mss));
+    const segments = Math.max(1, Math.ceil(((sent - next) | 0) / mss));
+    flight += segments;
+    if (s !== 0 && paces(stack, s)) notePaced(stack, conn, s, (sent - next) | 0, segments);
     if (((sent - next) | 0) < length + (ends && fin ? 1 : 0)) {
       next = sent;
       break;

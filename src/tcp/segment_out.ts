@@ -6,6 +6,7 @@
 import { CONTROL, EXTRA, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { fillVirtual } from "../wire/payload.ts";
 import { accountSent } from "./accounting.ts";
+import { stampEcn } from "./ecn_out.ts";
 import { stampIpFields } from "./ip_fields.ts";
 import { ackSent } from "./delayed_ack.ts";
 import { echoFlag } from "./ecn_in.ts";
@@ -70,6 +71,7 @@ export function emit(stack: TcpStack, conn: number, seq: number, length: number,
   } else packets[o + P_CONTROL] = flags | TCP_BITS;
   packets[o + LINK] = host;
   if (stack.ipFieldsUsed) stampIpFields(stack, conn, p);
+  if ((words[c + STATE] & FLAG.ECN) !== 0) stampEcn(stack, conn, p, seq, length);
   if (stack.urgentUsed) stampUrgent(stack, conn, p, seq);
   if (words[c + STATE] < 0) accountSent(stack, conn, seq, length, flags);
   words[c + RCV_WUP] = words[c + RCV_NXT];

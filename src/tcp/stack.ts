@@ -22,7 +22,7 @@ import { ACK_SAMPLE } from "./state/ack_sample.ts";
 import { FAST_OPEN } from "./state/fast_open_row.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
-import { SENDER } from "./state/sender_row.ts";
+import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import type { Stream, TcpStackOptions } from "./stack_options.ts";
 import { ROW_KIND } from "./state/states.ts";
 import {
@@ -148,6 +148,14 @@ export class TcpStack {
   timerRequests: Int32Array = new Int32Array(2 * 256);
   /** Pairs in `timerRequests`. */
   timerRequestCount = 0;
+  /**
+   * Pairs of timer reference and time (ns, later than now) that are finer than the wheel's milliseconds;
+   * `fineTimerRequestCount` pairs. The driver calls `fineTimerFired`, unless the connection has ended, and zeroes the
+   * count.
+   */
+  fineTimerRequests: Float64Array = new Float64Array(2 * 16);
+  /** Pairs in `fineTimerRequests`. */
+  fineTimerRequestCount = 0;
   /** Armed timers that keep a run alive: all but keep-alives. */
   liveTimers = 0;
   /** Connections made so far. */
@@ -316,7 +324,15 @@ export class TcpStack {
     const algorithm = this.algorithmOf(conn);
     cold[coldAt + CA_STATE] = algorithm << 8;
     congestionById(algorithm).start?.(this, conn);
+    if (congestionById(algorithm).pacingRate !== undefined || this.profileOfConnection(conn).pacing) this.#pace(conn);
     return row;
+  }
+
+  /** Segments are spaced out from now on. */
+  #pace(conn: number): void {
+    const s = this.senderOf(conn) * SENDER.STRIDE;
+    this.senders.words[s + SENDER.TAIL_SEQ] = this.tcbs.words[conn * STRIDE + SND_NXT];
+    this.senders.words[s + SENDER.FLAGS] |= SENDER_FLAG.PACED;
   }
 
   /** Number of the congestion control of the connection's profile. */

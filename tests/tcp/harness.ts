@@ -9,6 +9,7 @@ import { makeProfile, type Profile, ProfileTable } from "../../src/transport/pro
 import { CONTROL, EXTRA, PACKET, PacketPool, PROTOCOL, TCP_FLAG } from "../../src/wire/packet.ts";
 import {
   connectionInfo,
+  fineTimerFired,
   icmpErrorIn,
   releaseAfterEvent,
   segmentIn,
@@ -109,6 +110,7 @@ export class World {
   #order = 0;
   #timers = new Map<number, number[]>();
   #ticks: number[] = [];
+  #fine: { time: number; ref: number; generation: number }[] = [];
 
   constructor(options: WorldOptions = {}) {
     const seed = options.seed ?? 1;
@@ -139,6 +141,12 @@ export class World {
         this.#request(stack.timerRequests[2 * i], stack.timerRequests[2 * i + 1]);
       }
       stack.timerRequestCount = 0;
+      for (let i = 0; i < stack.fineTimerRequestCount; i++) {
+        const [ref, time] = stack.fineTimerRequests.subarray(2 * i, 2 * i + 2);
+        this.#fine.push({ time: Math.ceil(time), ref, generation: stack.generation(ref >>> 2) });
+      }
+      stack.fineTimerRequestCount = 0;
+      this.#fine.sort((a, b) => a.time - b.time);
       for (let i = 0; i < stack.outCount; i++) this.#transmit(stack.out[i]);
       stack.outCount = 0;
       if (stack.eventCount === 0) return;
@@ -271,10 +279,17 @@ export class World {
   step(untilNs: number): boolean {
     const packetAt = this.#heap.length > 0 ? this.#heap[0].time : Infinity;
     const tickAt = this.#ticks.length > 0 ? this.#ticks[0] * MS : Infinity;
-    const time = Math.min(packetAt, tickAt);
+    const fineAt = this.#fine.length > 0 ? this.#fine[0].time : Infinity;
+    const time = Math.min(packetAt, tickAt, fineAt);
     if (time > untilNs) return false;
     this.nowNs = Math.max(this.nowNs, time);
     this.stack.setNow(this.nowNs);
+    if (time === fineAt) {
+      const { ref, generation } = this.#fine.shift()!;
+      if (this.stack.generation(ref >>> 2) === generation) fineTimerFired(this.stack, ref);
+      this.drain();
+      return true;
+    }
     if (packetAt <= tickAt) {
       this.#deliver(this.#pop().packet);
       return true;
