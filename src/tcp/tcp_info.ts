@@ -5,6 +5,8 @@
  */
 import { accountProgress } from "./accounting.ts";
 import { fastOpenClientFail, synDataAcked } from "./fast_open_end.ts";
+import { settingsRow } from "./connect.ts";
+import { announcedMssWith } from "./handshake.ts";
 import { maxPacingRateOf } from "./options_buffer.ts";
 import { packetsInFlight } from "./recovery.ts";
 import { rtoMs } from "./rtt.ts";
@@ -169,7 +171,6 @@ export function tcpInfo(stack: TcpStack, conn: number): TcpInfo {
   const retries = (acks >> ACK_STATE.RETRIES_AT) & 0xff;
   const probing = ((acks >> ACK_STATE.KIND_AT) & 3) === REXMIT_KIND.PROBE || packetsInFlight(stack, conn) === 0;
   const failed = (state & FLAG.FAILED) !== 0;
-  const ipv6 = stack.addresses.isIpv6(words[c + TCB.LOCAL]);
   const mtu = stack.hosts.mtuOf(words[c + TCB.HOST]);
   const maxRate = maxPacingRateOf(stack, conn);
   const unlimited = maxRate === 0xffffffff ? 2 ** 64 - 1 : maxRate;
@@ -193,7 +194,8 @@ export function tcpInfo(stack: TcpStack, conn: number): TcpInfo {
     tcpi_rttvar: warm[w + WARM.SRTT] === 0 ? 0 : warm[w + WARM.MDEV] >> 2,
     tcpi_min_rtt: warm[w + WARM.MIN_RTT],
     tcpi_snd_cwnd: words[c + TCB.CWND],
-    tcpi_advmss: mtu - (ipv6 ? 60 : 40) - ((state & FLAG.TIMESTAMPS) !== 0 ? 12 : 0),
+    tcpi_advmss: announcedMssWith(stack, words[c + TCB.HOST], words[c + TCB.LOCAL], settingsRow(stack, conn)) -
+      ((state & FLAG.TIMESTAMPS) !== 0 ? 12 : 0),
     tcpi_reordering: profile.reordering,
     tcpi_notsent_bytes: Math.max(0, (words[c + TCB.SND_END] - words[c + TCB.SND_NXT]) | 0),
     tcpi_max_pacing_rate: unlimited,
