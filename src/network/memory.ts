@@ -50,7 +50,9 @@ export function connectionBytes(s: Partition): number {
   const tcp = s.tcp;
   const ends = tcp.tcbs.peak * 4 * (tcp.tcbs.strideWords + WARM.STRIDE + TIMER.STRIDE);
   const few = peakBytes(tcp.cold) + peakBytes(tcp.segments) + peakBytes(tcp.ranges) + peakBytes(tcp.settings) +
-    peakBytes(tcp.synRows) + peakBytes(tcp.timeWaits);
+    peakBytes(tcp.synRows) + peakBytes(tcp.timeWaits) + peakBytes(tcp.recoveries) + peakBytes(tcp.receivers) +
+    peakBytes(tcp.senders) + peakBytes(tcp.accounts) + peakBytes(tcp.fastOpens) +
+    tcp.congestionPools.reduce((sum, pool) => sum + (pool === undefined ? 0 : peakBytes(pool)), 0);
   const tables = tcp.demux.table.entries.byteLength;
   return ends + few + tables + natBytes(s.nat) + s.tcpWheel.bytes + s.natWheel.bytes;
 }
