@@ -422,7 +422,8 @@ export class World {
       senders: stack.senders,
       accounts: stack.accounts,
       fastOpens: stack.fastOpens,
-      ...Object.fromEntries(stack.congestionPools.map((pool, id) => [`congestion ${id}`, pool ?? { inUse: 0 }])),
+      // (An array with holes: only algorithms that were used have a pool.)
+      ...Object.fromEntries(Object.entries(stack.congestionPools).map(([id, pool]) => [`congestion ${id}`, pool!])),
       synRows: stack.synRows,
       timeWaits: stack.timeWaits,
       packets: this.packets.rows,
