@@ -40,6 +40,8 @@ export interface Segment {
   tsEcr?: number;
   /** Urgent pointer, with URG. */
   urgent?: number;
+  /** Fast Open's cookie in hexadecimal digits, "" for a request; `x:` before it for the experimental option. */
+  cookie?: string;
   srcPort: number;
   dstPort: number;
   ttl: number;
@@ -83,6 +85,8 @@ const FLAG_LETTERS: [number, string][] = [
   [TCP_FLAG.PSH, "P"],
   [TCP_FLAG.ACK, "."],
   [TCP_FLAG.URG, "U"],
+  [TCP_FLAG.ECE, "E"],
+  [TCP_FLAG.CWR, "W"],
 ];
 
 export class World {
@@ -203,7 +207,26 @@ export class World {
     if (control & TCP_FLAG.URG) {
       segment.urgent = this.packets.extras.words[words[o + PACKET.EXTRA] * EXTRA.STRIDE + EXTRA.URGENT];
     }
+    if (control & CONTROL.HAS_FAST_OPEN) segment.cookie = this.#readCookie(words[o + PACKET.EXTRA]);
     return segment;
+  }
+
+  #writeCookie(p: number, cookie: string): void {
+    const e = this.packets.extraOf(p) * EXTRA.STRIDE;
+    const digits = cookie.replace("x:", "");
+    const words = this.packets.extras.words;
+    words[e + EXTRA.FAST_OPEN] = digits.length / 2 | (cookie.startsWith("x:") ? 0x100 : 0);
+    for (let i = 0; i < 4; i++) {
+      words[e + EXTRA.FAST_OPEN_COOKIE + i] = parseInt(digits.slice(8 * i, 8 * i + 8).padEnd(8, "0"), 16);
+    }
+  }
+
+  #readCookie(extra: number): string {
+    const words = this.packets.extras.words;
+    const e = extra * EXTRA.STRIDE;
+    const option = words[e + EXTRA.FAST_OPEN];
+    const digits = [0, 1, 2, 3].map((i) => (words[e + EXTRA.FAST_OPEN_COOKIE + i] >>> 0).toString(16).padStart(8, "0"));
+    return (option & 0x100 ? "x:" : "") + digits.join("").slice(0, 2 * (option & 0xff));
   }
 
   #transmit(p: number): void {
@@ -345,6 +368,8 @@ export class World {
       sackPermitted?: boolean;
       tsVal?: number;
       tsEcr?: number;
+      cookie?: string;
+      trafficClass?: number;
     },
   ): void {
     const p = this.packets.allocate();
@@ -367,6 +392,11 @@ export class World {
       control |= CONTROL.HAS_TIMESTAMPS;
       words[o + PACKET.TS_VAL] = fields.tsVal;
       words[o + PACKET.TS_ECR] = fields.tsEcr ?? 0;
+    }
+    words[o + PACKET.WINDOW_TTL_TOS] |= fields.trafficClass ?? 0;
+    if (fields.cookie !== undefined) {
+      control |= CONTROL.HAS_FAST_OPEN;
+      this.#writeCookie(p, fields.cookie);
     }
     words[o + PACKET.CONTROL] = control;
     segmentIn(this.stack, to, p);
