@@ -25,6 +25,7 @@ import { RECOVERY } from "./state/recovery_row.ts";
 import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import type { Stream, TcpStackOptions } from "./stack_options.ts";
 import { ROW_KIND } from "./state/states.ts";
+import { canReuseTimeWait } from "./time_wait_reuse.ts";
 import {
   ACK_STATE,
   CA,
@@ -206,6 +207,7 @@ export class TcpStack {
       addresses: this.addresses,
       demux: this.demux,
     });
+    this.ports.use.isReusable = (row) => canReuseTimeWait(this, row);
     this.secret0 = options.seed | 0;
     this.secret1 = (Math.floor(options.seed / 2 ** 32) | 0) ^ 0x69736e;
   }

@@ -23,6 +23,7 @@ export class PortSearch {
   #remotePort = 0;
   #low = 0;
   #met = 0;
+  #reuses = false;
   #bitmap: PortBitmap | null = null;
 
   /** Searches in `use`; without bitmaps (for tests) if `bitmaps` is false. */
@@ -31,7 +32,10 @@ export class PortSearch {
     this.#bitmaps = bitmaps;
   }
 
-  /** Starts a search for a port from `low` to `high`, free in the sense of `scope` (`PORT_SCOPE`) for these words. */
+  /**
+   * Starts a search for a port from `low` to `high`, free in the sense of `scope` (`PORT_SCOPE`) for these words. With
+   * `reuses`, TIME-WAIT tuples that have rested are free as well: time frees them, and no bitmap follows that.
+   */
   begin(
     scope: number,
     host: number,
@@ -40,8 +44,10 @@ export class PortSearch {
     remotePort: number,
     low: number,
     high: number,
+    reuses = false,
   ): void {
     this.size = high - low + 1;
+    this.#reuses = reuses;
     this.#scope = scope;
     this.#host = host;
     this.#local = local;
@@ -49,7 +55,7 @@ export class PortSearch {
     this.#remotePort = remotePort;
     this.#low = low;
     this.#met = 0;
-    const range = this.#use.findCrowded(scope, host, local, remote, remotePort, low, this.size);
+    const range = reuses ? undefined : this.#use.findCrowded(scope, host, local, remote, remotePort, low, this.size);
     this.#bitmap = range === undefined ? null : range.bitmap;
   }
 
@@ -97,8 +103,11 @@ export class PortSearch {
 
   #probe(offset: number): boolean {
     const port = this.#low + offset;
-    if (!this.#use.isTaken(this.#scope, this.#host, this.#local, this.#remote, this.#remotePort, port)) return true;
-    if (++this.#met > PATIENCE && this.#bitmaps) {
+    const reuses = this.#reuses;
+    if (!this.#use.isTaken(this.#scope, this.#host, this.#local, this.#remote, this.#remotePort, port, reuses)) {
+      return true;
+    }
+    if (++this.#met > PATIENCE && this.#bitmaps && !reuses) {
       const range = this.#use.addCrowded(
         this.#scope,
         this.#host,

@@ -67,6 +67,8 @@ export interface PortUseOptions {
 export class PortUse implements TupleWatch {
   /** Crowded ranges, plus one while every port is counted. */
   watching = 0;
+  /** May the tuple of a TIME-WAIT row be used again (RFC 6191)? It changes with time alone. */
+  isReusable: (row: number) => boolean = () => false;
   readonly #hosts: HostTable;
   readonly #demux: Demux;
   /** Explicit binds: (host, address or 0, port) to 1, (host, ANY_PARTICULAR, port) to their count. */
@@ -100,11 +102,26 @@ export class PortUse implements TupleWatch {
     );
   }
 
-  /** Is the port taken in the sense of a {@linkcode PORT_SCOPE}? The plain answer, without bitmaps. */
-  isTaken(scope: number, host: number, local: number, remote: number, remotePort: number, port: number): boolean {
+  /**
+   * Is the port taken in the sense of a {@linkcode PORT_SCOPE}? The plain answer, without bitmaps. With `reuses`, a
+   * tuple in TIME-WAIT that `isReusable` is free for the tuple's scope.
+   */
+  isTaken(
+    scope: number,
+    host: number,
+    local: number,
+    remote: number,
+    remotePort: number,
+    port: number,
+    reuses = false,
+  ): boolean {
     if (scope === PORT_SCOPE.BIND) return this.checkBind(host, local, port, false) !== 0;
     if (this.isHeld(host, port)) return true;
-    if (scope === PORT_SCOPE.TUPLE) return this.#demux.find(host, local, remote, port << 16 | remotePort) !== 0;
+    if (scope === PORT_SCOPE.TUPLE) {
+      const value = this.#demux.find(host, local, remote, port << 16 | remotePort);
+      if (value === 0) return false;
+      return !(reuses && (value & 3) === TIME_WAIT && this.isReusable(value >>> 2));
+    }
     this.countPorts();
     return this.#counts!.get(host, 0, port) !== 0 || this.#counts!.get(host, 0, port | WAITING) !== 0;
   }

@@ -47,7 +47,8 @@ export interface PortAllocatorOptions {
 
 /**
  * Gives local ports to the outgoing connections of a partition's hosts. A port given is not held: the caller inserts
- * the four-tuple into the `Demux` before it asks again, and a TIME-WAIT row there still occupies it.
+ * the four-tuple into the `Demux` before it asks again, and a TIME-WAIT row there still occupies it (but see
+ * `Profile.timeWaitReuse` and `PortUse.isReusable`).
  *
  * What a host gets depends on the seed, the host's name, the addresses and its own earlier connections; on no other
  * host, no row number and no table's order.
@@ -94,7 +95,10 @@ export class PortAllocator {
   ): number {
     const { ephemeralPortLow: low, ephemeralPortHigh: high, portAllocation } = profile;
     if (portAllocation === "host-wide") this.#search.begin(PORT_SCOPE.HOST, host, 0, 0, 0, low, high);
-    else this.#search.begin(PORT_SCOPE.TUPLE, host, local, remote, remotePort, low, high);
+    else {
+      const { timeWaitReuse } = profile;
+      this.#search.begin(PORT_SCOPE.TUPLE, host, local, remote, remotePort, low, high, timeWaitReuse);
+    }
     const offset = this.#choose(host, profile, local, remote, remotePort);
     return offset < 0 ? -ERRNO.EADDRNOTAVAIL : low + offset;
   }

@@ -1,7 +1,13 @@
 // Fast Open's cookies: the same that Linux makes.
 import { assertEquals } from "@std/assert";
 import { AddressTable } from "../../src/base/address.ts";
-import { keysFromBytes, newCookie, parseFastOpenKeys, sameCookie, serverCookie } from "../../src/tcp/fast_open_cookie.ts";
+import {
+  keysFromBytes,
+  newCookie,
+  parseFastOpenKeys,
+  sameCookie,
+  serverCookie,
+} from "../../src/tcp/fast_open_cookie.ts";
 
 const KEY = "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4";
 const ZERO = "00000000-00000000-00000000-00000000";
@@ -24,7 +30,24 @@ Deno.test("a cookie is Linux's SipHash of the address pair, over IPv6", () => {
 });
 
 Deno.test("TCP_FASTOPEN_KEY's bytes are the sysctl's words, the first byte the least", () => {
-  const bytes = Uint8Array.from([0xf7, 0x63, 0xbf, 0xa0, 0x81, 0x3d, 0x80, 0xed, 0x30, 0x1d, 0x64, 0xcd, 0x90, 0x4a, 0xbc, 0xce]);
+  const bytes = Uint8Array.from([
+    0xf7,
+    0x63,
+    0xbf,
+    0xa0,
+    0x81,
+    0x3d,
+    0x80,
+    0xed,
+    0x30,
+    0x1d,
+    0x64,
+    0xcd,
+    0x90,
+    0x4a,
+    0xbc,
+    0xce,
+  ]);
   assertEquals(keysFromBytes(bytes), parseFastOpenKeys("a0bf63f7-ed803d81-cd641d30-cebc4a90"));
   assertEquals(keysFromBytes(bytes.subarray(3)), null);
 });

@@ -389,3 +389,36 @@ Deno.test("a quoted fragment without its transport header is refused", () => {
   assert(isWireError(result));
   assertEquals([result.layer, result.code], ["icmp", "fragment"]);
 });
+
+Deno.test("Fast Open's option survives encoding and decoding, padded with NOPs; an illegal cookie is dropped", () => {
+  const w = world();
+  for (const option of [0, 4, 6, 16, 0x100, 0x108]) {
+    const control = SYN_ROW.control | CONTROL.HAS_MSS | CONTROL.HAS_TIMESTAMPS | CONTROL.HAS_FAST_OPEN;
+    const p = buildRow(w, { ...SYN_ROW, control });
+    const extra = w.pool.extraOf(p) * EXTRA.STRIDE;
+    const length = option & 0xff;
+    w.pool.extras.words[extra + EXTRA.FAST_OPEN] = option;
+    for (let i = 0; 4 * i < length; i++) {
+      const bytes = Math.min(4, length - 4 * i);
+      w.pool.extras.words[extra + EXTRA.FAST_OPEN_COOKIE + i] = 0x81828384 & (~0 << (32 - 8 * bytes));
+    }
+    const bytes = new Uint8Array(packetBytes(w.pool, p, false));
+    assertEquals(encodePacket(w.pool, w.addresses, p, bytes), bytes.length);
+    const q = decodePacket(w.pool, w.addresses, bytes);
+    assert(!isWireError(q));
+    const read = (row: number) => {
+      const e = w.pool.rows.words[row * PACKET.STRIDE + PACKET.EXTRA] * EXTRA.STRIDE;
+      return [...w.pool.extras.words.subarray(e + EXTRA.FAST_OPEN, e + EXTRA.FAST_OPEN_COOKIE + 4)];
+    };
+    assertEquals(read(q), read(p));
+    assertEquals(w.pool.rows.words[q * PACKET.STRIDE + PACKET.CONTROL], control);
+    if (option !== 6) continue;
+    // Behind MSS and timestamps: one byte less, which no cookie has, and a NOP in its place.
+    const at = 20 + 20 + 4 + 12;
+    bytes[at + 1] = 7;
+    bytes[at + 7] = 1;
+    const illegal = decodePacket(w.pool, w.addresses, bytes, { verifyChecksums: false });
+    assert(!isWireError(illegal));
+    assertEquals(w.pool.rows.words[illegal * PACKET.STRIDE + PACKET.CONTROL] & CONTROL.HAS_FAST_OPEN, 0);
+  }
+});

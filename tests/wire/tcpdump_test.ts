@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { parseAddress } from "../../src/base/address.ts";
-import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../../src/wire/packet.ts";
+import { CONTROL, EXTRA, PACKET, PROTOCOL, TCP_FLAG } from "../../src/wire/packet.ts";
 import { formatPacket } from "../../src/wire/tcpdump.ts";
 import { anyRow, buildRow, type RowSpec, SYN_ROW, world } from "./support/rows.ts";
 
@@ -160,4 +160,19 @@ Deno.test("any row has a line", () => {
     assertEquals(text.includes("\n"), false);
     assertEquals(/undefined|NaN/.test(text), false);
   }));
+});
+
+Deno.test("Fast Open's option is printed as tcpdump prints it, in both formats", () => {
+  const w = world();
+  const text = (option: number, words: number[]) => {
+    const p = buildRow(w, { ...BASE, control: TCP | TCP_FLAG.SYN | HAS_MSS | CONTROL.HAS_FAST_OPEN });
+    const e = w.pool.extraOf(p) * EXTRA.STRIDE;
+    w.pool.extras.words[e + EXTRA.FAST_OPEN] = option;
+    words.forEach((word, i) => w.pool.extras.words[e + EXTRA.FAST_OPEN_COOKIE + i] = word);
+    return formatPacket(w.pool, w.addresses, p, 0, { time: false }).replace(/.*options /, "");
+  };
+  assertEquals(text(0, []), "[mss 1460,tfo cookiereq,nop,nop], length 0");
+  assertEquals(text(0x100, []), "[mss 1460,exp-tfo cookiereq], length 0");
+  assertEquals(text(0x106, [0x09090909, 0]), "[mss 1460,exp-tfo cookie 090909090000,nop,nop], length 0");
+  assertEquals(text(6, [0x01020304, 0x05060000]), "[mss 1460,tfo cookie 010203040506], length 0");
 });
