@@ -58,7 +58,8 @@ export function busyReceiver(stack: TcpStack, conn: number): number {
   rows[r + SSTHRESH] = Math.min(65535, rows[r + CLAMP]);
   const estimate = words[c + TCB.MSS] >>> 16;
   if (estimate > 536) rows[r + SSTHRESH] = Math.min(rows[r + CLAMP], rows[r + SSTHRESH] + 2 * Math.max(mss, estimate));
-  if ((readSetting(stack, conn, SETTINGS.FLAGS) & SETTING_FLAG.RECEIVE_BUFFER_LOCKED) !== 0) rows[r + FLAGS] |= LOCKED;
+  // A buffer that was asked for does not grow.
+  if (own !== 0) rows[r + FLAGS] |= LOCKED;
   rows[r + ATO] = profile.delayedAckMs;
   rows[r + LAST_DATA_MS] = (stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] & ACK_STATE.SEEN_DATA) !== 0
     ? (stack.timers[conn * TIMER.STRIDE + TIMER.DELACK] - trickleMs(stack, conn)) | 0

@@ -6,6 +6,7 @@
  * @module
  */
 import { pacingRate } from "./pacing_rate.ts";
+import { sackOptionBytes } from "./sack_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { CA, COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
 
@@ -41,7 +42,9 @@ export function boundToHalfWindow(maxWindow: number, bytes: number, headers: num
 export function currentMss(stack: TcpStack, conn: number): number {
   const c = conn * STRIDE;
   const words = stack.tcbs.words;
-  const mss = words[c + MSS] & 0xffff;
+  // RFC 2018 3, RFC 6691 3.2: SACK blocks take room from the data beside them.
+  const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
+  const mss = (words[c + MSS] & 0xffff) - (row === 0 ? 0 : sackOptionBytes(stack, conn));
   const maxWindow = stack.warm[conn * WARM_STRIDE + MAX_WINDOW];
   const bounded = mss <= maxWindow >> 1
     ? mss

@@ -42,6 +42,8 @@ export interface Segment {
   urgent?: number;
   /** Fast Open's cookie in hexadecimal digits, "" for a request; `x:` before it for the experimental option. */
   cookie?: string;
+  /** SACK blocks: left and right edges. */
+  sack?: [number, number][];
   srcPort: number;
   dstPort: number;
   ttl: number;
@@ -208,6 +210,14 @@ export class World {
       segment.urgent = this.packets.extras.words[words[o + PACKET.EXTRA] * EXTRA.STRIDE + EXTRA.URGENT];
     }
     if (control & CONTROL.HAS_FAST_OPEN) segment.cookie = this.#readCookie(words[o + PACKET.EXTRA]);
+    if (control & CONTROL.HAS_SACK) {
+      const extras = this.packets.extras.words;
+      const e = words[o + PACKET.EXTRA] * EXTRA.STRIDE;
+      segment.sack = Array.from({ length: extras[e + EXTRA.SACK_COUNT] }, (_, i) => [
+        extras[e + EXTRA.SACK + 2 * i] >>> 0,
+        extras[e + EXTRA.SACK + 2 * i + 1] >>> 0,
+      ]);
+    }
     return segment;
   }
 
@@ -369,7 +379,10 @@ export class World {
       tsVal?: number;
       tsEcr?: number;
       cookie?: string;
+      /** Urgent pointer, with URG. */
+      urgent?: number;
       trafficClass?: number;
+      bytes?: Uint8Array;
     },
   ): void {
     const p = this.packets.allocate();
@@ -382,8 +395,16 @@ export class World {
     words[o + PACKET.PORTS] = (fields.srcPort << 16) | fields.dstPort;
     words[o + PACKET.SEQ] = fields.seq ?? 0;
     words[o + PACKET.ACK] = fields.ack ?? 0;
-    words[o + PACKET.LENGTH] = fields.length ?? 0;
-    words[o + PACKET.WINDOW_TTL_TOS] = ((fields.window ?? 65535) << 16) | (64 << 8);
+    words[o + PACKET.LENGTH] = fields.length ?? fields.bytes?.length ?? 0;
+    words[o + PACKET.WINDOW_TTL_TOS] = ((fields.window ?? 65535) << 16) | (64 << 8) | (fields.trafficClass ?? 0);
+    if (fields.urgent !== undefined) {
+      this.packets.extras.words[this.packets.extraOf(p) * EXTRA.STRIDE + EXTRA.URGENT] = fields.urgent;
+    }
+    if (fields.bytes !== undefined) {
+      const payload = this.packets.payloads.put(fields.bytes.slice());
+      this.packets.extras.words[this.packets.extraOf(p) * EXTRA.STRIDE + EXTRA.PAYLOAD] = payload;
+      control |= CONTROL.REAL_PAYLOAD;
+    }
     if (fields.mss !== undefined) control |= CONTROL.HAS_MSS;
     if (fields.shift !== undefined) control |= CONTROL.HAS_WINDOW_SCALE;
     if (fields.sackPermitted) control |= CONTROL.HAS_SACK_PERMITTED;

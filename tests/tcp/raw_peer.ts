@@ -46,6 +46,7 @@ export class RawPeer {
     flags: string,
     fields:
       & { seq?: number; ack?: number; length?: number; window?: number; tsVal?: number; tsEcr?: number }
+      & { urgent?: number; trafficClass?: number; bytes?: Uint8Array }
       & RawOptions = {},
   ): void {
     this.world.inject(this.host, {
