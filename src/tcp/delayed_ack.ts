@@ -192,6 +192,11 @@ export function delayAck(stack: TcpStack, conn: number): void {
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
   const acks = stack.warm[at];
   const least = stack.profileOfConnection(conn).delayedAckMs;
+  if ((acks & (SEEN_DATA | DELAYED)) === 0 && least !== 0) {
+    // Nothing but a FIN has come: no delay was learnt; the application may still answer at this instant.
+    armDelay(stack, conn, 1);
+    return;
+  }
   const r = receiverAt(stack, conn);
   let ato = r === 0 ? least : stack.receivers.words[r + ATO];
   if (ato > least) {
@@ -215,8 +220,19 @@ export function delayAck(stack: TcpStack, conn: number): void {
   armDelay(stack, conn, ato);
 }
 
-/** The ACK that is owed goes after `delayMs`, unless something carries it before. */
-export function armDelay(stack: TcpStack, conn: number, delayMs: number): void {
+/**
+ * The ACK of a SYN-ACK waits for data to carry it, `delayMs` at most; what is sent promptly makes the connection
+ * interactive, and else ACKs are quick (Linux `tcp_rcv_synsent_state_process`).
+ */
+export function holdAck(stack: TcpStack, conn: number, delayMs: number): void {
+  const r = busyReceiver(stack, conn);
+  stack.receivers.words[r + LAST_DATA_MS] = stack.nowMs;
+  enterQuickAck(stack, conn, MAX_QUICK_ACKS);
+  stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] |= SCHEDULED | SEEN_DATA;
+  armDelay(stack, conn, delayMs);
+}
+
+function armDelay(stack: TcpStack, conn: number, delayMs: number): void {
   stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] |= DELAYED;
   stack.timers[conn * TIMER_STRIDE + DELACK] = 0;
   stack.armTimer(conn, DELACK, delayMs);

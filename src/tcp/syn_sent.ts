@@ -8,7 +8,7 @@ import { ERRNO } from "../base/errors.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { sendSyn, settingsRow, synWindowOf } from "./connect.ts";
 import { dataIn } from "./data_in.ts";
-import { ackCheck, armDelay } from "./delayed_ack.ts";
+import { ackCheck, holdAck } from "./delayed_ack.ts";
 import { confirmsEcn } from "./ecn_open.ts";
 import { fastOpenSynAck, trimSynData } from "./fast_open_client.ts";
 import { fastOpenAt } from "./fast_open_queue.ts";
@@ -31,7 +31,6 @@ const { RETRIES_AT, BACKOFF_AT } = ACK_STATE;
 const ATTEMPTS = (0xff << RETRIES_AT) | (0xf << BACKOFF_AT);
 /** How long the ACK of a SYN-ACK waits for data to carry it, ms (Linux `TCP_DELACK_MAX`), and quick ACKs after that. */
 const HELD_ACK_MS = 200;
-const QUICK_ACKS = 16;
 /** Repetitions of a SYN up to which the microsecond clock tells when the first was sent. */
 const RECENT_REPEATS = 8;
 
@@ -132,7 +131,7 @@ export function synSentIn(stack: TcpStack, conn: number, p: number): void {
   // RFC 9293 3.10.7.3: acknowledge the SYN at once, with data if there is some.
   output(stack, conn);
   if (stack.outCount !== before) ackCheck(stack, conn);
-  else if (holdsAck(stack, conn)) holdAck(stack, conn);
+  else if (holdsAck(stack, conn)) holdAck(stack, conn, HELD_ACK_MS);
   else sendAck(stack, conn);
 }
 
@@ -140,12 +139,6 @@ export function synSentIn(stack: TcpStack, conn: number, p: number): void {
 function holdsAck(stack: TcpStack, conn: number): boolean {
   return (stack.warm[conn * WARM.STRIDE + WARM.ACK_STATE] & ACK_STATE.PING_PONG) !== 0 ||
     settingIn(stack, settingsRow(stack, conn), SETTINGS.DEFER_ACCEPT) !== 0;
-}
-
-function holdAck(stack: TcpStack, conn: number): void {
-  const at = conn * WARM.STRIDE + WARM.ACK_STATE;
-  stack.warm[at] = (stack.warm[at] & ~(ACK_STATE.PING_PONG | ACK_STATE.QUICK_MASK)) | ACK_STATE.SCHEDULED | QUICK_ACKS;
-  armDelay(stack, conn, HELD_ACK_MS);
 }
 
 /** Is a timestamp (without offset) one that a SYN of ours has carried? From the first SYN's on (if not long ago) to now. */
