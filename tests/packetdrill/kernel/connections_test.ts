@@ -73,7 +73,7 @@ Deno.test("below SO_RCVLOWAT there is nothing to read for poll; MSG_DONTWAIT doe
 Deno.test("a reset after the peer's FIN is EPIPE to readers' errors, not ECONNRESET", () => {
   assertEquals(
     failureOf(`${CONNECTED}+0 < F. 1:1(0) ack 1 win 32000
-+.04 > . 1:1(0) ack 2
++.001 > . 1:1(0) ack 2
 +0 < R. 2:2(0) ack 1 win 32000
 +0 getsockopt(4, SOL_SOCKET, SO_ERROR, [EPIPE], [4]) = 0
 `),
