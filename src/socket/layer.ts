@@ -230,16 +230,16 @@ export class SocketLayer implements App {
     return acceptQueueLength(this.#runtime.tcp, listener.row);
   }
 
-  /** @internal Do its connections wait for a file descriptor? */
-  isStarved(listener: Listener): boolean {
-    return this.#starved.has(listener.row);
-  }
-
   /** @internal Its connections wait until a file descriptor is free. */
   starve(listener: Listener): void {
     if (this.#starved.has(listener.row)) return;
     this.#starved.add(listener.row);
     this.#runtime.waitForFile(listener.node, this.#app, TIMER.FILE_FREE, listener.row);
+  }
+
+  /** @internal Do its connections wait for a file descriptor? */
+  isStarved(listener: Listener): boolean {
+    return this.#starved.has(listener.row);
   }
 
   /** @internal */

@@ -24,6 +24,22 @@ export class TcpCounters {
   synAckRetransmissions = 0;
   /** Fast retransmits: entries into loss recovery by duplicate ACKs. */
   fastRetransmits = 0;
+  /** Retransmissions that were lost again, as SACK showed. */
+  lostRetransmissions = 0;
+  /** Tail loss probes sent (RFC 8985 7), and losses that they repaired. */
+  tailLossProbes = 0;
+  /** Losses that a tail loss probe has repaired. */
+  tailLossRepairs = 0;
+  /** Reductions of the window that were undone, and of those after timeouts that were needless. */
+  undos = 0;
+  /** Needless timeouts found out by F-RTO, timestamps or D-SACK. */
+  spuriousTimeouts = 0;
+  /** D-SACKs received (RFC 2883). */
+  duplicateSacks = 0;
+  /** SACK blocks that could not be (out of the window, or reversed). */
+  invalidSacks = 0;
+  /** Timeouts that found the peer to have taken SACKed data back (RFC 2018 8). */
+  sackRenegings = 0;
   /** Partial ACKs in recovery (RFC 6582). */
   partialAcks = 0;
   /** Duplicate ACKs received. */

@@ -12,13 +12,16 @@ import { cookieToShow, updateMetrics } from "./fast_open_cache.ts";
 import { copyCookie, newCookie, NO_COOKIE, readFastOpen } from "./fast_open_cookie.ts";
 import { fastOpenAt } from "./fast_open_queue.ts";
 import { announcedMss, peerMss, settingIn, synOptions } from "./handshake.ts";
-import { armRetransmit, dropHead, markLost, recordSegment, retransmitLost } from "./retransmit.ts";
+import { resendUncongested } from "./recovery.ts";
+import { dropHead, recordSegment } from "./retransmit.ts";
+import { armRetransmit } from "./rto_timer.ts";
+import { markLost } from "./scoreboard.ts";
 import { rtoMs } from "./rtt.ts";
 import { attachPayload } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACCOUNT, ACCOUNT_FLAG } from "./state/account_row.ts";
 import { FAST_OPEN, FAST_OPEN_FLAG } from "./state/fast_open_row.ts";
-import { ACK_STATE, CA, COLD, RTX, RTX_FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { ACK_STATE, COLD, RTX, RTX_FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
 
 const { ASKED, EXPERIMENTAL, SYN_DATA, SYN_DATA_ACKED, CHECKS_PATH } = FAST_OPEN_FLAG;
 const F = FAST_OPEN;
@@ -206,17 +209,13 @@ function noteSynData(stack: TcpStack, k: number): void {
 
 /** Loss without congestion: what the SYN carried goes again, the window stays (Linux `tcp_non_congestion_loss_retransmit`). */
 function resendSynData(stack: TcpStack, conn: number, k: number): void {
-  const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  const cold = stack.cold.words;
-  let record = cold[k + COLD.RTX_HEAD];
+  stack.recoveryOf(conn);
+  let record = stack.cold.words[k + COLD.RTX_HEAD];
   while (record !== 0) {
     markLost(stack, k, record);
     record = stack.segments.words[record * RTX.STRIDE + RTX.NEXT];
   }
-  cold[k + COLD.HIGH_SEQ] = words[c + TCB.SND_NXT];
-  cold[k + COLD.CA_STATE] = (cold[k + COLD.CA_STATE] & ~0xff) | CA.LOSS;
-  retransmitLost(stack, conn);
+  resendUncongested(stack, conn);
   armRetransmit(stack, conn);
 }
 

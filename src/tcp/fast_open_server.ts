@@ -13,7 +13,7 @@ import { copyCookie, newCookie, NO_COOKIE, readFastOpen, sameCookie, serverCooki
 import { synOptions } from "./handshake.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
-import { armRetransmit } from "./retransmit.ts";
+import { armRetransmit } from "./rto_timer.ts";
 import { sampleRtt } from "./rtt.ts";
 import { sendAck, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";

@@ -10,11 +10,11 @@ import { synTooBig } from "./fast_open_client.ts";
 import { finish } from "./finish.ts";
 import { PATH_MTU, pathMtuDiscoveryOf } from "./options_ip.ts";
 import { noteSoftError } from "./reports.ts";
-import { markLost, retransmitLost } from "./retransmit.ts";
+import { simpleRetransmit } from "./recovery.ts";
 import type { TcpStack } from "./stack.ts";
 import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
-import { COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
+import { COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { busySender } from "./write_queue.ts";
 
 /**
@@ -122,15 +122,5 @@ function tooBig(stack: TcpStack, conn: number, told: number, v6: boolean): void 
   words[c + TCB.MSS] = (words[c + TCB.MSS] & ~0xffff) | lowered;
   const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
   if (row === 0) return;
-  const k = row * COLD.STRIDE;
-  const records = stack.segments.words;
-  for (
-    let record = stack.cold.words[k + COLD.RTX_HEAD];
-    record !== 0;
-    record = records[record * RTX.STRIDE + RTX.NEXT]
-  ) {
-    const r = record * RTX.STRIDE;
-    if (((records[r + RTX.END] - records[r + RTX.SEQ]) | 0) > lowered) markLost(stack, k, record);
-  }
-  retransmitLost(stack, conn);
+  if (stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] !== 0) simpleRetransmit(stack, conn);
 }

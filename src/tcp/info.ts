@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { packetsInFlight } from "./recovery.ts";
 import { rtoMs } from "./rtt.ts";
+import { packetsInFlight } from "./scoreboard.ts";
 import type { TcpStack } from "./stack.ts";
 import { stateName } from "./state/states.ts";
 import { COLD, FLAG, LISTENER, TCB, WARM } from "./state/tcb.ts";

@@ -6,11 +6,16 @@
  */
 import { TCP_FLAG } from "../wire/packet.ts";
 import { accountLimits, accountQueue } from "./accounting.ts";
-import { congestionOf } from "./congestion/types.ts";
+import { CONGESTION_EVENT, congestionOf } from "./congestion/types.ts";
+import { noteUse, restartAfterIdle } from "./cwnd_use.ts";
+import { enterCwr } from "./cwr.ts";
 import { noteDataSent } from "./delayed_ack.ts";
 import { mustWait, notePaced, paces } from "./pacing.ts";
-import { armRetransmit, inFlight, recordSegment, retransmitLost } from "./retransmit.ts";
+import { countSent } from "./prr.ts";
+import { recordSegment } from "./retransmit.ts";
+import { timerAfterSending } from "./rto_timer.ts";
 import { rtoMs } from "./rtt.ts";
+import { inFlight } from "./scoreboard.ts";
 import { attachPayload, emit } from "./segment_out.ts";
 import { currentMss, groupSegments, NAGLE, nagleHolds, nagleOf, shouldDefer } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
@@ -18,33 +23,38 @@ import { SENDER } from "./state/sender_row.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
 import { isUrgent } from "./urgent_out.ts";
-import { isMoreToCome, recordLength } from "./write_queue.ts";
+import { isMoreToCome, recordEndsAt, recordLength } from "./write_queue.ts";
 
 const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, FIN_SENT, NO_DELAY, CORK, ACTIVE } = FLAG;
 const { STRIDE: SENDER_STRIDE } = SENDER;
-const {
-  MAX_PACKETS_OUT,
-  CWND_USAGE_SEQ,
-  PACKETS_OUT,
-  SND_SMALL,
-  LAST_SENT_MS,
-  SSTHRESH,
-  SENDER: SENDER_AT,
-  STRIDE: COLD_STRIDE,
-} = COLD;
+const { PACKETS_OUT, SND_SMALL, LAST_SENT_MS, SENDER: SENDER_AT, STRIDE: COLD_STRIDE } = COLD;
 const { KIND_AT } = ACK_STATE;
 const { REXMIT, STRIDE: TIMER_STRIDE } = TIMER;
 const { FIN: F_FIN, PSH: F_PSH, ACK: F_ACK } = TCP_FLAG;
-const CWND_LIMITED = 1 << 31;
+/** Beside `NAGLE`: one segment, whatever the congestion window. */
+const ONE = 1 << 8;
 /** States in which data or a FIN may still have to go out. */
 const SENDING = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 << STATE.FIN_WAIT_1) | (1 << STATE.CLOSING) |
   (1 << STATE.LAST_ACK);
 
-/** Sends what may be sent: lost segments first, then new data. Arms the timers that this asks for. */
+/** Sends the new data that may be sent. Arms the timers that this asks for. */
 export function output(stack: TcpStack, conn: number): void {
   push(stack, conn, 0);
+}
+
+/** As `output`, without Nagle's delay. */
+export function pushNew(stack: TcpStack, conn: number): void {
+  push(stack, conn, NAGLE.PUSH);
+}
+
+/** Sends one segment of new data, even beyond the congestion window. True if one went out. */
+export function sendOne(stack: TcpStack, conn: number): boolean {
+  const at = conn * STRIDE + SND_NXT;
+  const next = stack.tcbs.words[at];
+  push(stack, conn, NAGLE.PUSH | ONE);
+  return stack.tcbs.words[at] !== next;
 }
 
 /** As `output`, with `more` of `NAGLE` in force for this time. */
@@ -54,7 +64,6 @@ export function push(stack: TcpStack, conn: number, more: number): void {
   const state = words[c + STATE_AT];
   if (state < 0) accountQueue(stack, conn);
   if (((1 << (state & STATE_MASK)) & SENDING) === 0 && !sendsEarly(state)) return;
-  if (stack.warm[conn * WARM_STRIDE + COLD_AT] !== 0) retransmitLost(stack, conn);
   if (words[c + SND_END] === words[c + SND_NXT] && (state & FIN_QUEUED) === 0) return;
   if ((state & FIN_SENT) !== 0) return;
   sendNew(stack, conn, words, c, state, (state & (NO_DELAY | CORK)) === 0 ? more : nagleOf(state) | more);
@@ -82,6 +91,8 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
   const half = cwnd > 3 ? cwnd >> 1 : 1;
   let next = words[c + SND_NXT];
   let flight = inFlight(cold, k);
+  const packetsBefore = cold[k + PACKETS_OUT];
+  const one = (nagle & ONE) !== 0;
   let limited = false;
   let windowLimited = false;
   let group = 1;
@@ -91,11 +102,12 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
     const unsent = (end - next) | 0;
     if (unsent <= 0 && !wantsFin) break;
     if (s !== 0 && paces(stack, s) && mustWait(stack, conn, s)) break;
-    let quota = cwnd - flight;
+    let quota = one ? 1 : cwnd - flight;
     if (quota <= 0) {
       limited = true;
       break;
     }
+    if (flight === 0) congestionOf(stack, conn).onEvent?.(stack, conn, CONGESTION_EVENT.TX_START);
     // What lies in one buffer: to the end of a record, if there is one.
     const buffered = s === 0 ? unsent : recordLength(stack, s, next, unsent);
     const last = buffered === unsent;
@@ -119,7 +131,8 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
       if (quota > half) quota = half;
       if (quota > group) quota = group;
       if (
-        quota < group && shouldDefer(stack, conn, k, room, (cwnd - flight) * mss, group * mss, buffered, !last || fin)
+        !one && quota < group &&
+        shouldDefer(stack, conn, k, room, (cwnd - flight) * mss, group * mss, buffered, !last || fin)
       ) {
         limited = limited || (cwnd - flight) * mss < room;
         windowLimited = !limited && room <= buffered;
@@ -136,9 +149,18 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
     }
     // RFC 9293 3.9.1.2 MUST-61: PSH on the last segment of what is buffered; and, as Linux, of every group.
     const ends = length === buffered;
-    const push = length > mss ||
-      (ends && length > 0 && (!last || ((nagle & NAGLE.NO_PSH) === 0 && (s === 0 || !isMoreToCome(stack, s)))));
-    const sent = sendGroup(stack, conn, next, length, mss, push, ends && fin, s !== 0 && ends && !last);
+    const push = ends && length > 0 &&
+      (!last || ((nagle & NAGLE.NO_PSH) === 0 && (s === 0 || !isMoreToCome(stack, s))));
+    const sent = sendGroup(
+      stack,
+      conn,
+      next,
+      length,
+      mss,
+      push,
+      ends && fin,
+      s !== 0 && ends && recordEndsAt(stack, s, (next + length) | 0),
+    );
     if (sent === next) break;
     const segments = Math.max(1, Math.ceil(((sent - next) | 0) / mss));
     flight += segments;
@@ -148,11 +170,11 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
       break;
     }
     next = sent;
-    if (ends && fin) break;
+    if (one || (ends && fin)) break;
   }
-  if (next !== before) afterSending(stack, conn, k);
+  if (next !== before) afterSending(stack, conn, k, packetsBefore, one);
   if (next !== before || limited || flight >= cwnd) {
-    noteUse(cold, k, next, words[c + SND_UNA], limited || flight >= cwnd);
+    noteUse(stack, conn, k, next, limited || flight >= cwnd);
   }
   if (initial < 0) accountLimits(stack, conn, windowLimited);
   if (cold[k + PACKETS_OUT] === 0) {
@@ -161,17 +183,15 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
   }
 }
 
-/** Data went out: ACKs may wait for more of it, and the retransmission timer must run. */
-function afterSending(stack: TcpStack, conn: number, k: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  stack.cold.words[k + LAST_SENT_MS] = stack.nowMs;
-  const acks = stack.warm[at];
+/** Data went out: ACKs may wait for more of it, and the timer of data in flight must run. `before`: records before it. */
+function afterSending(stack: TcpStack, conn: number, k: number, before: number, probe: boolean): void {
+  const cold = stack.cold.words;
+  cold[k + LAST_SENT_MS] = stack.nowMs;
+  countSent(stack, k, cold[k + PACKETS_OUT] - before);
   // A request was answered promptly: the connection is interactive, ACKs may wait for data.
   noteDataSent(stack, conn);
-  if (stack.timers[conn * TIMER_STRIDE + REXMIT] === 0 || ((acks >> KIND_AT) & 3) === REXMIT_KIND.PROBE) {
-    // RFC 6298 5.1: start the timer when it is not running.
-    armRetransmit(stack, conn);
-  }
+  // RFC 6298 5.1: the timer runs (for a tail loss probe, its own code sees to that).
+  if (!probe) timerAfterSending(stack, conn, before);
 }
 
 /**
@@ -194,9 +214,13 @@ function sendGroup(
   for (let left = length;;) {
     const size = left < mss ? left : mss;
     const last = size === left;
-    const flags = F_ACK | (last && push ? F_PSH : 0) | (last && fin ? F_FIN : 0);
+    // A group ends with PSH on the wire, but a segment of it that is sent again is itself alone (Linux).
+    const flags = F_ACK | (last && (push || length > mss) ? F_PSH : 0) | (last && fin ? F_FIN : 0);
     const p = emit(stack, conn, next, size, flags);
-    if (p === 0) return next;
+    if (p === 0) {
+      enterCwr(stack, conn);
+      return next;
+    }
     attachPayload(stack, conn, p, next, size);
     const end = (next + size + (last && fin ? 1 : 0)) | 0;
     recordSegment(
@@ -204,7 +228,9 @@ function sendGroup(
       conn,
       next,
       end,
-      last ? (fin ? RTX_FLAG.FIN : 0) | (push ? RTX_FLAG.PUSH : 0) | (endsRecord ? RTX_FLAG.RECORD_END : 0) : 0,
+      last
+        ? (fin ? RTX_FLAG.FIN : 0) | (push ? RTX_FLAG.PUSH : 0) | (endsRecord ? RTX_FLAG.RECORD_END : 0)
+        : RTX_FLAG.JOINED,
     );
     words[c + SND_NXT] = end;
     next = end;
@@ -215,50 +241,6 @@ function sendGroup(
     }
     left -= size;
   }
-}
-
-/** RFC 5681 4.1, as Linux: halve the window for each RTO of silence, not below the initial window. */
-function restartAfterIdle(stack: TcpStack, conn: number, k: number): void {
-  const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  const profile = stack.profileOfConnection(conn);
-  const restart = profile.initialWindowSegments;
-  let cwnd = words[c + CWND];
-  if (cwnd <= restart) return;
-  const cold = stack.cold.words;
-  const rto = rtoMs(stack, conn);
-  let idle = ((stack.nowMs - cold[k + LAST_SENT_MS]) | 0) - rto;
-  if (idle < 0) return;
-  if (cold[k + SSTHRESH] !== 0x7fffffff) {
-    cold[k + SSTHRESH] = Math.max(cold[k + SSTHRESH], (cwnd >> 1) + (cwnd >> 2));
-  }
-  for (; idle >= 0 && cwnd > restart; idle -= rto) cwnd >>= 1;
-  words[c + CWND] = Math.max(cwnd, restart);
-}
-
-/** Keeps account of how much of the congestion window was used (RFC 7661's concern, as Linux does it). */
-function noteUse(cold: Int32Array, k: number, next: number, una: number, limited: boolean): void {
-  const packets = cold[k + PACKETS_OUT];
-  const most = cold[k + MAX_PACKETS_OUT];
-  if (
-    ((una - cold[k + CWND_USAGE_SEQ]) | 0) >= 0 || limited ||
-    ((most & CWND_LIMITED) === 0 && packets > (most & ~CWND_LIMITED))
-  ) {
-    cold[k + MAX_PACKETS_OUT] = packets | (limited ? CWND_LIMITED : 0);
-    cold[k + CWND_USAGE_SEQ] = next;
-  }
-}
-
-/** Lets congestion control grow the window for `acked` segments, if the window was what held data back. */
-export function growWindow(stack: TcpStack, conn: number, acked: number): void {
-  const cold = stack.cold.words;
-  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
-  const used = cold[k + MAX_PACKETS_OUT];
-  if ((used & CWND_LIMITED) === 0) {
-    const cwnd = stack.tcbs.words[conn * STRIDE + CWND];
-    if (cwnd >= cold[k + SSTHRESH] || cwnd >= 2 * used) return;
-  }
-  congestionOf(stack, conn).onAck(stack, conn, acked);
 }
 
 /**

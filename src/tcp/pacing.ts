@@ -6,6 +6,7 @@
  */
 import { isPaced, pacingRate } from "./pacing_rate.ts";
 import { push } from "./output.ts";
+import { retransmitLost } from "./retransmit.ts";
 import type { TcpStack } from "./stack.ts";
 import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { ROW_KIND } from "./state/states.ts";
@@ -83,5 +84,8 @@ export function fineTimerFired(stack: TcpStack, ref: number): void {
   const s = senderAt(stack, conn);
   if (s === 0 || (stack.senders.words[s + FLAGS] & PACING) === 0) return;
   stack.senders.words[s + FLAGS] &= ~PACING;
-  if ((stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE] & FLAG.DONE) === 0) push(stack, conn, 0);
+  if ((stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE] & FLAG.DONE) === 0) {
+    retransmitLost(stack, conn);
+    push(stack, conn, 0);
+  }
 }

@@ -6,7 +6,8 @@
 import { ERRNO } from "../base/errors.ts";
 import { TCP_FLAG } from "../wire/packet.ts";
 import { finish } from "./finish.ts";
-import { armRetransmit, recordSegment } from "./retransmit.ts";
+import { recordSegment } from "./retransmit.ts";
+import { armRetransmit } from "./rto_timer.ts";
 import { rtoMs } from "./rtt.ts";
 import { RESOURCE_PROBE_MS } from "./keep_alive.ts";
 import { softError } from "./reports.ts";

@@ -4,13 +4,22 @@
  * @module
  */
 import { TCP_FLAG } from "../wire/packet.ts";
-import { rtoMs } from "./rtt.ts";
+import { enterCwr } from "./cwr.ts";
+import { mustWait, notePaced, paces } from "./pacing.ts";
+import { countSent } from "./prr.ts";
+import { rateSent } from "./rate.ts";
+import { armRetransmit, rexmitKind } from "./rto_timer.ts";
+import { inFlight, recoveryAt, usesSack } from "./scoreboard.ts";
 import { attachPayload, emit } from "./segment_out.ts";
+import { currentMss, groupSegments } from "./segmentation.ts";
+import { appendSent, insertSent, removeSent } from "./sent_list.ts";
 import type { TcpStack } from "./stack.ts";
-import { ACK_STATE, COLD, REXMIT_KIND, RTX, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { RECOVERY } from "./state/recovery_row.ts";
+import { SENDER } from "./state/sender_row.ts";
+import { COLD, REXMIT_KIND, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 
-const { SND_UNA, SND_WND, MSS, CWND, STRIDE } = TCB;
-const { ACK_STATE: ACK_STATE_AT, COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
+const { SND_UNA, SND_WND, CWND, STRIDE } = TCB;
+const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const {
   RTX_HEAD,
   RTX_TAIL,
@@ -20,21 +29,34 @@ const {
   LOST_OUT,
   RETRANS_OUT,
   RETRANS_STAMP,
+  DELIVERED,
+  SENDER: SENDER_AT,
+  RECOVERY: RECOVERY_AT,
   STRIDE: COLD_STRIDE,
 } = COLD;
-const { NEXT, PREV, SEQ, END, SENT_US, FLAGS, RETRANSMITS, STRIDE: RTX_STRIDE } = RTX;
-const { SACKED, LOST, RETRANSMITTED, EVER, FIN, PUSH } = RTX_FLAG;
-const { REXMIT } = TIMER;
-const { KIND_AT } = ACK_STATE;
+const { NEXT, PREV, SEQ, END, SENT_US, FLAGS, RETRANSMITS, DELIVERED: SENT_DELIVERED, STRIDE: RTX_STRIDE } = RTX;
+const { SACKED, LOST, RETRANSMITTED, EVER, FIN, PUSH, RECORD_END, SYN, LISTED, JOINED } = RTX_FLAG;
+const {
+  HIGHEST_SACK,
+  SACK_FINGER,
+  LOST_HINT,
+  LOST_COUNT,
+  UNDO_RETRANS,
+  TOTAL_RETRANS,
+  RACK_SENT_US,
+  STRIDE: ROW_STRIDE,
+} = RECOVERY;
 const { FIN: F_FIN, PSH: F_PSH, ACK: F_ACK } = TCP_FLAG;
 
-/** (Re)starts the retransmission timer, replacing a probe timer (RFC 6298 5.1, 5.3). */
-export function armRetransmit(stack: TcpStack, conn: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  const acks = stack.warm[at];
-  if ((acks & (3 << KIND_AT)) !== 0) stack.warm[at] = (acks & ~(3 << KIND_AT)) | (REXMIT_KIND.RETRANSMIT << KIND_AT);
-  stack.armTimer(conn, REXMIT, rtoMs(stack, conn));
-}
+/** What became of a retransmission. */
+export const RESENT = {
+  /** It was sent. */
+  SENT: 0,
+  /** The host's own interface did not take it. */
+  DROPPED: 1,
+  /** The peer's window does not let it. */
+  WINDOW: 2,
+} as const;
 
 /** Appends a record for a segment just sent. `end` counts a FIN. The connection has a cold row. */
 export function recordSegment(stack: TcpStack, conn: number, seq: number, end: number, flags: number): void {
@@ -49,70 +71,66 @@ export function recordSegment(stack: TcpStack, conn: number, seq: number, end: n
   records[r + END] = end;
   records[r + SENT_US] = stack.nowUs;
   records[r + FLAGS] = flags;
+  records[r + SENT_DELIVERED] = cold[k + DELIVERED];
   if (tail === 0) cold[k + RTX_HEAD] = record;
   else records[tail * RTX_STRIDE + NEXT] = record;
   cold[k + RTX_TAIL] = record;
+  const row = cold[k + RECOVERY_AT];
+  if (row !== 0) noteRecord(stack, k, row * ROW_STRIDE, record, tail === 0);
   cold[k + PACKETS_OUT]++;
 }
 
-/** Segments thought to be in the network (Linux's `tcp_packets_in_flight`; `pipe` of RFC 6675). */
-export function inFlight(cold: Int32Array, k: number): number {
-  return cold[k + PACKETS_OUT] - cold[k + SACKED_OUT] - cold[k + LOST_OUT] + cold[k + RETRANS_OUT];
+function noteRecord(stack: TcpStack, k: number, row: number, record: number, first: boolean): void {
+  const rows = stack.recoveries.words;
+  // What was delivered before was sent before: also after half an hour, when the clock's difference has no sign.
+  if (first) rows[row + RACK_SENT_US] = (stack.nowUs - 1) | 0;
+  if (rows[row + HIGHEST_SACK] === 0) rows[row + HIGHEST_SACK] = record;
+  rateSent(stack, k, row, record);
+  appendSent(stack, row, record);
 }
 
-/** Takes a record for lost. */
-export function markLost(stack: TcpStack, k: number, record: number): void {
-  const cold = stack.cold.words;
-  const at = record * RTX_STRIDE + FLAGS;
-  const flags = stack.segments.words[at];
-  if ((flags & (LOST | SACKED)) === 0) {
-    cold[k + LOST_OUT]++;
-    stack.segments.words[at] = flags | LOST;
-    const hint = cold[k + RTX_HINT];
-    if (
-      hint !== 0 &&
-      ((stack.segments.words[record * RTX_STRIDE + SEQ] - stack.segments.words[hint * RTX_STRIDE + SEQ]) | 0) < 0
-    ) cold[k + RTX_HINT] = record;
-  }
-}
-
-/** After a timeout: everything in flight is taken for lost, and retransmissions too (RFC 5681 3.1, Linux `tcp_enter_loss`). */
-export function markAllLost(stack: TcpStack, k: number): void {
-  const cold = stack.cold.words;
-  const records = stack.segments.words;
-  let lost = 0;
-  for (let record = cold[k + RTX_HEAD]; record !== 0; record = records[record * RTX_STRIDE + NEXT]) {
-    const at = record * RTX_STRIDE + FLAGS;
-    if ((records[at] & SACKED) !== 0) continue;
-    records[at] = (records[at] & ~RETRANSMITTED) | LOST;
-    lost++;
-  }
-  cold[k + LOST_OUT] = lost;
-  cold[k + RETRANS_OUT] = 0;
-  cold[k + RTX_HINT] = 0;
-}
-
-/** Frees the first record, which is acknowledged. */
+/** Frees the first record, which is acknowledged, and takes it out of all counts. */
 export function dropHead(stack: TcpStack, k: number): void {
   const cold = stack.cold.words;
-  const records = stack.segments.words;
   const head = cold[k + RTX_HEAD];
-  const r = head * RTX_STRIDE;
-  const flags = records[r + FLAGS];
+  const flags = stack.segments.words[head * RTX_STRIDE + FLAGS];
+  if ((flags & (SACKED | LOST | RETRANSMITTED)) !== 0) uncount(cold, k, flags);
+  cold[k + PACKETS_OUT]--;
+  unlink(stack, k, head);
+}
+
+function uncount(cold: Int32Array, k: number, flags: number): void {
   if ((flags & SACKED) !== 0) cold[k + SACKED_OUT]--;
   if ((flags & LOST) !== 0) cold[k + LOST_OUT]--;
   if ((flags & RETRANSMITTED) !== 0) cold[k + RETRANS_OUT]--;
-  cold[k + PACKETS_OUT]--;
-  if (cold[k + RTX_HINT] === head) cold[k + RTX_HINT] = 0;
-  const next = records[r + NEXT];
-  cold[k + RTX_HEAD] = next;
-  if (next === 0) cold[k + RTX_TAIL] = 0;
-  else records[next * RTX_STRIDE + PREV] = 0;
-  stack.segments.release(head);
+}
+
+/** Takes a record out of the queue and frees it. */
+function unlink(stack: TcpStack, k: number, record: number): void {
+  const cold = stack.cold.words;
+  const records = stack.segments.words;
+  const at = record * RTX_STRIDE;
+  const next = records[at + NEXT];
+  const previous = records[at + PREV];
+  if (cold[k + RTX_HINT] === record) cold[k + RTX_HINT] = 0;
+  const row = cold[k + RECOVERY_AT];
+  if (row !== 0) {
+    const r = row * ROW_STRIDE;
+    const rows = stack.recoveries.words;
+    removeSent(stack, r, record);
+    if (rows[r + HIGHEST_SACK] === record) rows[r + HIGHEST_SACK] = next;
+    if (rows[r + SACK_FINGER] === record) rows[r + SACK_FINGER] = next;
+    if (rows[r + LOST_HINT] === record) rows[r + LOST_HINT] = 0;
+  }
+  if (previous === 0) cold[k + RTX_HEAD] = next;
+  else records[previous * RTX_STRIDE + NEXT] = next;
+  if (next === 0) cold[k + RTX_TAIL] = previous;
+  else records[next * RTX_STRIDE + PREV] = previous;
+  stack.segments.release(record);
 }
 
 /** Splits a record that is longer than `bytes`: the MSS went down, or the window is smaller. */
-function splitRecord(stack: TcpStack, k: number, record: number, bytes: number): void {
+export function splitRecord(stack: TcpStack, k: number, record: number, bytes: number): void {
   const rest = stack.segments.allocate();
   const records = stack.segments.words;
   const cold = stack.cold.words;
@@ -122,7 +140,8 @@ function splitRecord(stack: TcpStack, k: number, record: number, bytes: number):
   const middle = (records[r + SEQ] + bytes) | 0;
   records[s + SEQ] = middle;
   records[r + END] = middle;
-  records[r + FLAGS] &= ~(FIN | PUSH);
+  records[r + FLAGS] &= ~(FIN | PUSH | RECORD_END | JOINED);
+  records[s + FLAGS] &= ~(SYN | LISTED);
   records[s + PREV] = record;
   records[r + NEXT] = rest;
   const after = records[s + NEXT];
@@ -133,69 +152,201 @@ function splitRecord(stack: TcpStack, k: number, record: number, bytes: number):
   if ((flags & SACKED) !== 0) cold[k + SACKED_OUT]++;
   if ((flags & LOST) !== 0) cold[k + LOST_OUT]++;
   if ((flags & RETRANSMITTED) !== 0) cold[k + RETRANS_OUT]++;
+  const row = cold[k + RECOVERY_AT];
+  if (row !== 0) insertSent(stack, row * ROW_STRIDE, record, rest);
 }
 
-/** Sends a record again. False if the window does not let it: only the first one may go out regardless. */
-export function retransmitRecord(stack: TcpStack, conn: number, record: number): boolean {
+/** Joins the record after `record` to it (Linux's `tcp_collapse_retrans`). */
+function joinNext(stack: TcpStack, conn: number, k: number, record: number): void {
+  const records = stack.segments.words;
+  const cold = stack.cold.words;
+  const r = record * RTX_STRIDE;
+  const next = records[r + NEXT];
+  const n = next * RTX_STRIDE;
+  const flags = records[n + FLAGS];
+  records[r + END] = records[n + END];
+  records[r + FLAGS] |= flags & (EVER | FIN | PUSH | RECORD_END);
+  uncount(cold, k, flags);
+  cold[k + PACKETS_OUT]--;
+  if (!usesSack(stack, conn) && cold[k + SACKED_OUT] > 0) cold[k + SACKED_OUT]--;
+  if (cold[k + RTX_HINT] === next) cold[k + RTX_HINT] = record;
+  const row = recoveryAt(stack, k);
+  const rows = stack.recoveries.words;
+  if (rows[row + HIGHEST_SACK] === next) rows[row + HIGHEST_SACK] = record;
+  if (rows[row + LOST_HINT] === next) {
+    rows[row + LOST_HINT] = 0;
+    rows[row + LOST_COUNT] = 0;
+  }
+  unlink(stack, k, next);
+}
+
+/** A small record that is sent again takes those behind it along, as far as they fit (Linux). */
+function collapse(stack: TcpStack, conn: number, k: number, record: number, space: number): void {
+  const records = stack.segments.words;
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const r = record * RTX_STRIDE;
+  const edge = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
+  if ((records[r + FLAGS] & (SACKED | SYN | JOINED)) !== 0) return;
+  let room = space - dataLength(records, r);
+  for (;;) {
+    const next = records[r + NEXT];
+    if (next === 0 || (records[r + FLAGS] & (RECORD_END | FIN)) !== 0) return;
+    const n = next * RTX_STRIDE;
+    if ((records[n + FLAGS] & (SACKED | JOINED)) !== 0) return;
+    room -= dataLength(records, n);
+    if (room < 0 || ((records[n + END] - edge) | 0) > 0) return;
+    joinNext(stack, conn, k, record);
+  }
+}
+
+/** Where in a group of records that are sent again together one stands: alone, with more to come, or at the end. */
+export const PLACE = { ALONE: 0, WITHIN: 1, LAST: 2 } as const;
+
+/**
+ * Sends a record again: one of `RESENT`. What is counted, and what it means for recovery, is the caller's business
+ * (Linux's `__tcp_retransmit_skb`). `place`: one of `PLACE`.
+ */
+export function sendAgain(stack: TcpStack, conn: number, record: number, place: number): number {
+  const row = stack.recoveryOf(conn) * ROW_STRIDE;
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
   let records = stack.segments.words;
   const r = record * RTX_STRIDE;
-  const seq = records[r + SEQ];
-  const mss = words[c + MSS] & 0xffff;
-  const room = (words[c + SND_UNA] + words[c + SND_WND] - seq) | 0;
-  if (room <= 0 && seq !== words[c + SND_UNA]) return false;
-  let length = dataLength(records, r);
-  // RFC 9293 3.8.6.1: a peer that shrank its window still gets the oldest byte again (MUST-34, SHLD-16).
-  const most = room > 0 ? Math.min(mss, room) : 1;
-  if (length > most) {
-    splitRecord(stack, k, record, most);
-    records = stack.segments.words;
-    length = most;
+  const una = words[c + SND_UNA];
+  if (((records[r + SEQ] - una) | 0) < 0) {
+    // What is acknowledged of it is not sent again.
+    records[r + SEQ] = una;
+    records[r + FLAGS] &= ~SYN;
   }
+  const seq = records[r + SEQ];
+  const mss = currentMss(stack, conn);
+  let room = (una + words[c + SND_WND] - seq) | 0;
+  if (room <= 0) {
+    // RFC 9293 3.8.6 MUST-34: a peer that shrank its window still gets the oldest data again.
+    if (seq !== una) return RESENT.WINDOW;
+    room = mss;
+  }
+  const most = Math.min(mss, room);
+  let length = dataLength(records, r);
+  if (place !== PLACE.WITHIN) records[r + FLAGS] &= ~JOINED;
+  const previous = records[r + PREV];
+  if (place === PLACE.ALONE && previous !== 0) records[previous * RTX_STRIDE + FLAGS] &= ~JOINED;
+  if (length > most) splitRecord(stack, k, record, most);
+  else if (length < most && place === PLACE.ALONE) collapse(stack, conn, k, record, most);
+  records = stack.segments.words;
+  length = dataLength(records, r);
   const flags = records[r + FLAGS];
-  const cold = stack.cold.words;
-  if ((flags & RETRANSMITTED) === 0) cold[k + RETRANS_OUT]++;
-  records[r + FLAGS] = flags | RETRANSMITTED | EVER;
-  records[r + SENT_US] = stack.nowUs;
-  records[r + RETRANSMITS]++;
-  if (cold[k + RETRANS_STAMP] === 0) cold[k + RETRANS_STAMP] = stack.nowMs || 1;
-  stack.counters.retransmissions++;
+  records[r + FLAGS] = flags | EVER;
   const p = emit(
     stack,
     conn,
     seq,
     length,
-    F_ACK | ((flags & FIN) !== 0 ? F_FIN : 0) | ((flags & PUSH) !== 0 ? F_PSH : 0),
+    F_ACK | ((flags & FIN) !== 0 ? F_FIN : 0) | ((flags & PUSH) !== 0 || place === PLACE.LAST ? F_PSH : 0),
   );
+  if (p === 0) {
+    enterCwr(stack, conn);
+    return RESENT.DROPPED;
+  }
   attachPayload(stack, conn, p, seq, length);
-  return true;
+  stack.counters.retransmissions++;
+  const s = stack.cold.words[k + SENDER_AT] * SENDER.STRIDE;
+  if (paces(stack, s)) notePaced(stack, conn, s, length, 1);
+  stack.recoveries.words[row + TOTAL_RETRANS]++;
+  records[r + SENT_US] = stack.nowUs;
+  records[r + RETRANSMITS]++;
+  removeSent(stack, row, record);
+  appendSent(stack, row, record);
+  rateSent(stack, k, row, record);
+  return RESENT.SENT;
+}
+
+/** Sends a record again and counts it as in flight: one of `RESENT` (Linux's `tcp_retransmit_skb`). */
+export function retransmitRecord(stack: TcpStack, conn: number, record: number, place: number): number {
+  const result = sendAgain(stack, conn, record, place);
+  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  const cold = stack.cold.words;
+  const at = record * RTX_STRIDE;
+  const records = stack.segments.words;
+  if (result === RESENT.SENT) {
+    if ((records[at + FLAGS] & RETRANSMITTED) === 0) cold[k + RETRANS_OUT]++;
+    records[at + FLAGS] |= RETRANSMITTED;
+  }
+  if (cold[k + RETRANS_STAMP] === 0) cold[k + RETRANS_STAMP] = sentMs(stack, records[at + SENT_US]) || 1;
+  const rows = stack.recoveries.words;
+  const undo = recoveryAt(stack, k) + UNDO_RETRANS;
+  rows[undo] = Math.max(0, rows[undo]) + 1;
+  return result;
+}
+
+/** The millisecond clock when it was `us` on the microsecond clock, not long ago. */
+export function sentMs(stack: TcpStack, us: number): number {
+  if (us === stack.nowUs) return stack.nowMs;
+  const age = (stack.nowUs - us) | 0;
+  return Math.floor((Math.floor(stack.nowNs / 1e3) - age) / 1e3) | 0;
 }
 
 function dataLength(records: Int32Array, r: number): number {
   return ((records[r + END] - records[r + SEQ]) | 0) - ((records[r + FLAGS] & FIN) !== 0 ? 1 : 0);
 }
 
+/** How many records, from `record` on, are sent again in one group: at most `room`. */
+function groupLength(stack: TcpStack, conn: number, record: number, room: number): number {
+  const records = stack.segments.words;
+  if (room <= 1 || (records[record * RTX_STRIDE + FLAGS] & JOINED) === 0) return 1;
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const edge = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
+  const most = Math.min(room, groupSegments(stack, conn, currentMss(stack, conn)));
+  let count = 1;
+  let at = record * RTX_STRIDE;
+  while (count < most && (records[at + FLAGS] & JOINED) !== 0) {
+    at = records[at + NEXT] * RTX_STRIDE;
+    if ((records[at + FLAGS] & (LOST | SACKED | RETRANSMITTED)) !== LOST) break;
+    if (((records[at + END] - edge) | 0) > 0) break;
+    count++;
+  }
+  return count;
+}
+
 /** Retransmits what is marked lost, oldest first, as far as the congestion window and the peer's window allow. */
 export function retransmitLost(stack: TcpStack, conn: number): void {
-  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
+  const k = row * COLD_STRIDE;
   // What was retransmitted is marked lost too: nothing is left to do once the counts are equal.
-  if (stack.cold.words[k + LOST_OUT] <= stack.cold.words[k + RETRANS_OUT]) return;
+  if (row === 0 || stack.cold.words[k + LOST_OUT] <= stack.cold.words[k + RETRANS_OUT]) return;
   const c = conn * STRIDE;
-  let record = stack.cold.words[k + RTX_HINT] || stack.cold.words[k + RTX_HEAD];
-  let sent = false;
-  while (record !== 0) {
-    const cold = stack.cold.words;
-    if (inFlight(cold, k) >= stack.tcbs.words[c + CWND]) break;
+  const cold = stack.cold.words;
+  const head = cold[k + RTX_HEAD];
+  let hole = 0;
+  const s = cold[k + SENDER_AT] * SENDER.STRIDE;
+  const paced = paces(stack, s);
+  let restart = false;
+  // Of the group being sent again: how many it has, and how many are left.
+  let grouped = 1;
+  let left = 0;
+  let record = cold[k + RTX_HINT] || head;
+  for (; record !== 0; record = stack.segments.words[record * RTX_STRIDE + NEXT]) {
+    if (hole === 0) cold[k + RTX_HINT] = record;
+    if (inFlight(cold, k) >= stack.tcbs.words[c + CWND] || cold[k + RETRANS_OUT] >= cold[k + LOST_OUT]) break;
     const flags = stack.segments.words[record * RTX_STRIDE + FLAGS];
-    if ((flags & (LOST | RETRANSMITTED | SACKED)) === LOST) {
-      if (!retransmitRecord(stack, conn, record)) break;
-      sent = true;
+    if ((flags & LOST) === 0) {
+      if (hole === 0 && (flags & (RETRANSMITTED | SACKED)) === 0) hole = record;
+      continue;
     }
-    record = stack.segments.words[record * RTX_STRIDE + NEXT];
+    if ((flags & (SACKED | RETRANSMITTED)) !== 0) continue;
+    if (left === 0) {
+      if (paced && mustWait(stack, conn, s)) break;
+      const room = stack.tcbs.words[c + CWND] - inFlight(cold, k);
+      left = grouped = groupLength(stack, conn, record, room);
+    }
+    left--;
+    const place = grouped === 1 ? PLACE.ALONE : left > 0 ? PLACE.WITHIN : PLACE.LAST;
+    if (retransmitRecord(stack, conn, record, place) !== RESENT.SENT) break;
+    countSent(stack, k, 1);
+    if (record === head && rexmitKind(stack, conn) !== REXMIT_KIND.REORDER) restart = true;
   }
-  // Everything before the hint has been dealt with; at the end of the list, new losses start from the head again.
-  stack.cold.words[k + RTX_HINT] = record;
-  if (sent && stack.timers[conn * TIMER.STRIDE + REXMIT] === 0) armRetransmit(stack, conn);
+  if (restart) armRetransmit(stack, conn);
 }

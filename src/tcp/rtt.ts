@@ -5,12 +5,14 @@
  * @module
  */
 import type { TcpStack } from "./stack.ts";
+import { RECOVERY } from "./state/recovery_row.ts";
 import { ACK_STATE, COLD, TCB, WARM } from "./state/tcb.ts";
 
 const { SND_UNA, SND_NXT, STRIDE } = TCB;
-const { SRTT, MDEV, RTTVAR, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { SRTT, MDEV, RTTVAR, MIN_RTT, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { MDEV_MAX, RTT_SEQ, STRIDE: COLD_STRIDE } = COLD;
 const { BACKOFF_AT, FRESH_RTT } = ACK_STATE;
+const { MIN_RTT_STAMP, MIN_RTT_2, MIN_RTT_2_STAMP, MIN_RTT_3, MIN_RTT_3_STAMP } = RECOVERY;
 
 /** Longest round trip that the fixed point holds, µs. */
 const LONGEST_US = 200_000_000;
@@ -33,6 +35,7 @@ export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): vo
     // RFC 6298 2.2: SRTT = R, RTTVAR = R / 2, RTO = SRTT + 4 RTTVAR.
     warm[at + SRTT] = m << 3;
     warm[at + MDEV] = m << 1;
+    if (warm[at + MIN_RTT] === 0) warm[at + MIN_RTT] = m;
     warm[at + RTTVAR] = Math.max(m << 1, leastUs);
     if (row !== 0) {
       cold[k + MDEV_MAX] = warm[at + RTTVAR];
@@ -87,4 +90,52 @@ export function rtoMs(stack: TcpStack, conn: number): number {
     : Math.ceil(((srtt >> 3) + warm[at + RTTVAR]) / 1000);
   const backoff = (warm[at + ACK_STATE_AT] >> BACKOFF_AT) & 0xf;
   return Math.min(base * (1 << backoff), profile.rtoMaxMs);
+}
+
+/**
+ * Keeps the least round trip of the last minutes (`net.ipv4.tcp_min_rtt_wlen`): the best three of Kathleen Nichols'
+ * windowed filter, as Linux, where there is a `RECOVERY` row, at offset `r`; the least of all time where there is none.
+ */
+export function noteLeastRtt(stack: TcpStack, conn: number, r: number, measuredUs: number): void {
+  const at = conn * WARM_STRIDE + MIN_RTT;
+  const warm = stack.warm;
+  // Linux takes a jiffy where nothing can be measured.
+  const rtt = measuredUs <= 0 ? 1000 : Math.min(measuredUs, LONGEST_US);
+  if (r === 0) {
+    if (warm[at] === 0 || rtt < warm[at]) warm[at] = rtt;
+    return;
+  }
+  const rows = stack.recoveries.words;
+  const now = stack.nowMs;
+  const window = stack.profileOfConnection(conn).minRttWindowSeconds * 1000;
+  if (warm[at] === 0 || rtt <= warm[at] || ((now - rows[r + MIN_RTT_3_STAMP]) | 0) > window) {
+    warm[at] = rows[r + MIN_RTT_2] = rows[r + MIN_RTT_3] = rtt;
+    rows[r + MIN_RTT_STAMP] = rows[r + MIN_RTT_2_STAMP] = rows[r + MIN_RTT_3_STAMP] = now;
+    return;
+  }
+  if (rtt <= rows[r + MIN_RTT_2]) setSecond(rows, r, rtt, now);
+  else if (rtt <= rows[r + MIN_RTT_3]) setThird(rows, r, rtt, now);
+  const age = (now - rows[r + MIN_RTT_STAMP]) | 0;
+  if (age > window) {
+    // The best is too old: the second takes its place, and once more if that is too old as well.
+    for (let i = 0; i < 2 && ((now - rows[r + MIN_RTT_STAMP]) | 0) > window; i++) {
+      warm[at] = rows[r + MIN_RTT_2];
+      rows[r + MIN_RTT_STAMP] = rows[r + MIN_RTT_2_STAMP];
+      rows[r + MIN_RTT_2] = rows[r + MIN_RTT_3];
+      rows[r + MIN_RTT_2_STAMP] = rows[r + MIN_RTT_3_STAMP];
+      setThird(rows, r, rtt, now);
+    }
+  } else if (rows[r + MIN_RTT_2_STAMP] === rows[r + MIN_RTT_STAMP] && age > window / 4) setSecond(rows, r, rtt, now);
+  else if (rows[r + MIN_RTT_3_STAMP] === rows[r + MIN_RTT_2_STAMP] && age > window / 2) setThird(rows, r, rtt, now);
+}
+
+function setSecond(rows: Int32Array, r: number, rtt: number, now: number): void {
+  rows[r + MIN_RTT_2] = rtt;
+  rows[r + MIN_RTT_2_STAMP] = now;
+  setThird(rows, r, rtt, now);
+}
+
+function setThird(rows: Int32Array, r: number, rtt: number, now: number): void {
+  rows[r + MIN_RTT_3] = rtt;
+  rows[r + MIN_RTT_3_STAMP] = now;
 }

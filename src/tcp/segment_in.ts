@@ -6,6 +6,7 @@
 import { ERRNO } from "../base/errors.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
+import { ackIn, oldAckIn } from "./ack_in.ts";
 import { dataIn, takeInOrder } from "./data_in.ts";
 import { ackCheck } from "./delayed_ack.ts";
 import { congestionWindowReduced } from "./ecn_in.ts";
@@ -18,11 +19,11 @@ import { listenerIn } from "./listen.ts";
 import { armProbe, output } from "./output.ts";
 import { noteTimestampAge, storeTimestamp } from "./paws.ts";
 import { probeDelayMs, probingEnds } from "./persist.ts";
-import { acknowledge, duplicateAck } from "./recovery.ts";
 import { rtoMs } from "./rtt.ts";
 import { keepIdleMs } from "./settings.ts";
 import { sendChallengeAck, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
+import { ACK_FLAG } from "./state/ack_sample.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, TCB, TIMER, WARM } from "./state/tcb.ts";
 import { synReceivedIn } from "./syn_queue.ts";
@@ -49,9 +50,9 @@ const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SND_WL1, MAX_WINDOW, STREAM, STR
 const { STATE_MASK, SND_SHIFT_AT, TIMESTAMPS, FIN_SENT, FIN_RECEIVED, READ_SHUT, ORPHAN, KEEP_ALIVE } = FLAG;
 const { SRC, DST, PORTS, SEQ, ACK, CONTROL: P_CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, TS_ECR, STRIDE: P_STRIDE } =
   PACKET;
-const { HAS_TIMESTAMPS, FLAGS_MASK } = CONTROL;
-const { FIN: F_FIN, SYN: F_SYN, PSH: F_PSH, ACK: F_ACK, URG: F_URG, CWR: F_CWR } = TCP_FLAG;
-const { OOO_HEAD, RTX_HEAD, RETRANS_STAMP, STRIDE: COLD_STRIDE } = COLD;
+const { HAS_TIMESTAMPS, HAS_SACK, FLAGS_MASK } = CONTROL;
+const { FIN: F_FIN, SYN: F_SYN, PSH: F_PSH, ACK: F_ACK, URG: F_URG, ECE: F_ECE, CWR: F_CWR } = TCP_FLAG;
+const { OOO_HEAD, RTX_HEAD, STRIDE: COLD_STRIDE } = COLD;
 const { RETRIES_AT, BACKOFF_AT, KIND_AT } = ACK_STATE;
 const { ESTABLISHED, SYN_SENT, SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, CLOSE_WAIT } = STATE;
 /** States in which a segment's text is looked at. */
@@ -115,7 +116,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
   // Header prediction: in order, nothing but ACK and PSH, no gap, timestamp not older, and no unsent data for which a
   // new window would matter.
   if (
-    (state & STATE_MASK) === ESTABLISHED && (control & FLAGS_MASK & ~F_PSH) === F_ACK &&
+    (state & STATE_MASK) === ESTABLISHED && (control & ((FLAGS_MASK & ~F_PSH) | HAS_SACK)) === F_ACK &&
     packets[o + SEQ] === words[c + RCV_NXT]
   ) {
     const window = (packets[o + WINDOW_TTL_TOS] >>> 16) << ((state >> SND_SHIFT_AT) & 0xf);
@@ -157,7 +158,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
           }
         }
         if (advance > 0) {
-          acknowledge(stack, conn, ack, echo);
+          ackIn(stack, conn, ack, echo, ACK_FLAG.WINDOW_UPDATED, 0);
           if ((state & FLAG.WANTS_ROOM) !== 0) roomForWriter(stack, conn);
           if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
         }
@@ -238,6 +239,8 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
       sendChallengeAck(stack, conn);
       return;
     }
+    const extra = sackRowOf(stack, conn, p);
+    if (extra !== 0) oldAckIn(stack, conn, ack, echoOf(stack, conn, p), ACK_FLAG.SLOW_PATH, extra);
   } else if (!acceptAck(stack, conn, p, ack, advance, seq, length + (fin ? 1 : 0))) return;
   // RFC 3168 6.1.3: the peer has reduced its window; as Linux, an ACK may say so too.
   if ((flags & F_CWR) !== 0 && (state & FLAG.ECN) !== 0) congestionWindowReduced(stack, conn, length > 0 || fin);
@@ -278,6 +281,23 @@ function offeredWindow(packets: Int32Array, o: number, state: number): number {
   return (packets[o + P_CONTROL] & F_SYN) !== 0 ? field : field << ((state >> SND_SHIFT_AT) & 0xf);
 }
 
+/** The echoed timestamp of a segment, 0 for none. */
+function echoOf(stack: TcpStack, conn: number, p: number): number {
+  const packets = stack.packets.rows.words;
+  const o = p * P_STRIDE;
+  const stamped = (packets[o + P_CONTROL] & HAS_TIMESTAMPS) !== 0 &&
+    (stack.tcbs.words[conn * STRIDE + STATE_AT] & TIMESTAMPS) !== 0;
+  return stamped ? packets[o + TS_ECR] : 0;
+}
+
+/** The extra row of a segment with SACK blocks for a connection that uses SACK, 0 for none. */
+function sackRowOf(stack: TcpStack, conn: number, p: number): number {
+  const packets = stack.packets.rows.words;
+  const o = p * P_STRIDE;
+  if ((packets[o + P_CONTROL] & HAS_SACK) === 0) return 0;
+  return (stack.tcbs.words[conn * STRIDE + STATE_AT] & FLAG.SACK) === 0 ? 0 : packets[o + PACKET.EXTRA];
+}
+
 /**
  * An ACK within SND.UNA to SND.NXT: window, retransmission queue, and the states that our FIN's acknowledgement ends.
  * False if the connection is done.
@@ -301,8 +321,9 @@ function acceptAck(
   const before = words[c + SND_WND];
   // RFC 9293 3.10.7.4: SND.WL1, SND.WL2: not from an old segment; as Linux, a newer ACK always counts.
   const newer = (seq - warm[w + SND_WL1]) | 0;
-  const changed = window !== before;
-  if (advance > 0 || newer > 0 || (newer === 0 && window > before)) {
+  let flags = ACK_FLAG.SLOW_PATH | (occupied > 0 ? ACK_FLAG.HAS_DATA : 0);
+  if (advance > 0 || newer > 0 || (newer === 0 && (window > before || window === 0))) {
+    flags |= ACK_FLAG.WINDOW_UPDATED;
     words[c + SND_WND] = window;
     warm[w + SND_WL1] = seq;
     if (window > warm[w + MAX_WINDOW]) warm[w + MAX_WINDOW] = window;
@@ -310,22 +331,13 @@ function acceptAck(
   const probing = ((warm[w + ACK_STATE_AT] >> KIND_AT) & 3) === REXMIT_KIND.PROBE;
   const row = warm[w + COLD_AT];
   const flying = row !== 0 && stack.cold.words[row * COLD_STRIDE + RTX_HEAD] !== 0;
+  const tcpFlags = packets[o + P_CONTROL] & FLAGS_MASK;
+  // RFC 3168 6.1.2: ECE from a peer with which ECN was negotiated, but not on a SYN.
+  if ((tcpFlags & (F_ECE | F_SYN)) === F_ECE && (words[c + STATE_AT] & FLAG.ECN) !== 0) flags |= ACK_FLAG.ECE;
+  ackIn(stack, conn, ack, echoOf(stack, conn, p), flags, sackRowOf(stack, conn, p));
   if (advance > 0) {
-    if (flying) {
-      const echo = (packets[o + P_CONTROL] & HAS_TIMESTAMPS) !== 0 && (words[c + STATE_AT] & TIMESTAMPS) !== 0
-        ? packets[o + TS_ECR]
-        : 0;
-      acknowledge(stack, conn, ack, echo);
-    } else words[c + SND_UNA] = ack;
     if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
     if ((words[c + STATE_AT] & FLAG.WANTS_ROOM) !== 0) roomForWriter(stack, conn);
-  } else if (flying && occupied === 0 && !changed && window !== 0) {
-    // RFC 5681 2: a duplicate ACK.
-    duplicateAck(stack, conn);
-  } else if (flying && window === 0 && stack.cold.words[row * COLD_STRIDE + RETRANS_STAMP] !== 0) {
-    // RFC 9293 3.8.6 MUST-34, 3.8.6.1 MUST-37: a peer that has shrunk its window to nothing, and answers, lives: our
-    // patience with it begins anew.
-    stack.cold.words[row * COLD_STRIDE + RETRANS_STAMP] = stack.nowMs || 1;
   }
   if (!flying && probing) probeAnswered(stack, conn);
   else if (!flying && (warm[w + ACK_STATE_AT] & ATTEMPTS) !== 0) warm[w + ACK_STATE_AT] &= ~ATTEMPTS;

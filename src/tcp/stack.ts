@@ -16,6 +16,7 @@ import { TcpCounters } from "./counters.ts";
 import type { PendingErrors } from "./errors.ts";
 import { FastOpenMemory } from "./fast_open_cache.ts";
 import { congestionById, congestionId } from "./congestion/types.ts";
+import { makeRecovery } from "./recovery_row.ts";
 import type { TcpInfo } from "./tcp_info.ts";
 import { ACCOUNT } from "./state/account_row.ts";
 import { ACK_SAMPLE } from "./state/ack_sample.ts";
@@ -322,7 +323,8 @@ export class TcpStack {
       this.warm[ackStateAt] &= ~FRESH_RTT;
       cold[coldAt + MDEV_MAX] = this.warm[at - COLD_AT + RTTVAR];
     }
-    cold[coldAt + LAST_SENT_MS] = this.nowMs;
+    cold[coldAt + LAST_SENT_MS] = cold[coldAt + COLD.CWND_STAMP_MS] = this.nowMs;
+    cold[coldAt + COLD.DELIVERED] = 1;
     const algorithm = this.algorithmOf(conn);
     cold[coldAt + CA_STATE] = algorithm << 8;
     congestionById(algorithm).start?.(this, conn);
@@ -369,8 +371,7 @@ export class TcpStack {
 
   /** The connection's `RECOVERY` row, made if it has none. */
   recoveryOf(conn: number): number {
-    const at = this.coldOf(conn) * COLD_STRIDE + RECOVERY_AT;
-    return this.cold.words[at] ||= this.recoveries.allocate();
+    return this.cold.words[this.coldOf(conn) * COLD_STRIDE + RECOVERY_AT] || makeRecovery(this, conn);
   }
 
   /** The connection's `RECEIVER` row, made if it has none. */

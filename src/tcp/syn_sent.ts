@@ -17,7 +17,7 @@ import { firstShift, peerMss, peerShift, sendingMss, settingIn, timestampAge } f
 import { armKeepAlive } from "./keep_alive.ts";
 import { isOldStamp } from "./out_of_window.ts";
 import { output } from "./output.ts";
-import { armRetransmit } from "./retransmit.ts";
+import { armRetransmit } from "./rto_timer.ts";
 import { noHandshakeSample, sampleRtt } from "./rtt.ts";
 import { sendAck, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";

@@ -15,7 +15,7 @@ import { noteRepetition } from "./reports.ts";
 import { rtoMs } from "./rtt.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
-import { patienceMs } from "./timers.ts";
+import { patienceMs } from "./timeout.ts";
 
 const { RETRIES_AT, BACKOFF_AT } = ACK_STATE;
 

@@ -8,13 +8,13 @@ import { fastOpenClientFail, synDataAcked } from "./fast_open_end.ts";
 import { settingsRow } from "./connect.ts";
 import { announcedMssWith } from "./handshake.ts";
 import { maxPacingRateOf } from "./options_buffer.ts";
-import { packetsInFlight } from "./recovery.ts";
+import { packetsInFlight } from "./scoreboard.ts";
 import { rtoMs } from "./rtt.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACCOUNT, ACCOUNT_FLAG, CHRONO } from "./state/account_row.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, LISTENER, REXMIT_KIND, SSTHRESH_INFINITE, TCB, WARM } from "./state/tcb.ts";
-import { RECOVERY } from "./state/recovery_row.ts";
+import { RECOVERY, RECOVERY_FLAG } from "./state/recovery_row.ts";
 import { SENDER } from "./state/sender_row.ts";
 
 /** Linux's numbers of the states, by ours. */
@@ -231,6 +231,14 @@ function fromCold(stack: TcpStack, k: number, info: TcpInfo): void {
     info.tcpi_reordering = rows[r + RECOVERY.REORDERING] || info.tcpi_reordering;
     info.tcpi_reord_seen = rows[r + RECOVERY.REORDER_SEEN];
     info.tcpi_dsack_dups = rows[r + RECOVERY.DSACK_DUPS];
+    info.tcpi_delivered_ce = rows[r + RECOVERY.DELIVERED_CE];
+    info.tcpi_total_retrans = rows[r + RECOVERY.TOTAL_RETRANS];
+    const interval = rows[r + RECOVERY.RATE_INTERVAL_US];
+    if (interval > 0) {
+      info.tcpi_delivery_rate = Math.floor(rows[r + RECOVERY.RATE_DELIVERED] * info.tcpi_snd_mss * 1e6 / interval);
+      const flags = rows[r + RECOVERY.FLAGS];
+      info.tcpi_delivery_rate_app_limited = (flags & RECOVERY_FLAG.RATE_APP_LIMITED) !== 0 ? 1 : 0;
+    }
   }
   const account = cold[k + COLD.ACCOUNT];
   if (account === 0) return;

@@ -6,26 +6,25 @@
  */
 import { ERRNO } from "../base/errors.ts";
 import { delayedAckFired, disarmDelay } from "./delayed_ack.ts";
-import { accountTimeout } from "./accounting.ts";
 import { countsAsLive, finish, releaseTimeWait } from "./finish.ts";
 import { keepAliveFired } from "./keep_alive.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
-import { detectBlackHole } from "./fast_open_end.ts";
 import { output } from "./output.ts";
 import { noteRepetition } from "./reports.ts";
-import { enterLoss } from "./recovery.ts";
+import { reorderFired } from "./recovery.ts";
 import { probeFired } from "./persist.ts";
 import { sendConnectionReset } from "./segment_out.ts";
-import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
+import { tailLossFired } from "./tail_loss.ts";
+import { timeoutFired } from "./timeout.ts";
 import { synRowFired } from "./syn_queue.ts";
 import { fastOpenTimerFired, synFired } from "./syn_timer.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
-import { ACK_STATE, COLD, FLAG, REXMIT_KIND, SETTINGS, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
+import { ACK_STATE, COLD, FLAG, REXMIT_KIND, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 
 const { REXMIT, DELACK, KEEPALIVE, QUEUED_AT, STRIDE } = TIMER;
 const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
-const { KIND_AT, RETRIES_AT, DELAYED } = ACK_STATE;
+const { KIND_AT, DELAYED } = ACK_STATE;
 
 /** The host of the row that a timer reference names: first part of its place among timers of one tick. */
 export function timerHost(stack: TcpStack, ref: number): number {
@@ -171,14 +170,13 @@ function rexmitFired(stack: TcpStack, conn: number): void {
     }
   }
   const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
-  if (((acks >> KIND_AT) & 3) === REXMIT_KIND.PROBE) return probeFired(stack, conn);
+  const kind = (acks >> KIND_AT) & 3;
+  if (kind === REXMIT_KIND.PROBE) return probeFired(stack, conn);
   const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
   if (row === 0 || stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] === 0) return output(stack, conn);
-  const expired = hasTimedOut(stack, conn, row);
-  detectBlackHole(stack, conn, (acks >> RETRIES_AT) & 0xff, expired);
-  if (expired) return giveUp(stack, conn);
-  if (words[c + TCB.STATE] < 0) accountTimeout(stack, conn);
-  enterLoss(stack, conn);
+  if (kind === REXMIT_KIND.TAIL_LOSS) return tailLossFired(stack, conn);
+  if (kind === REXMIT_KIND.REORDER) return reorderFired(stack, conn);
+  if (!timeoutFired(stack, conn)) return giveUp(stack, conn);
   noteRepetition(stack, conn);
 }
 
@@ -189,33 +187,4 @@ export function giveUp(stack: TcpStack, conn: number): void {
   const state = stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE];
   if ((state & FLAG.ORPHAN) !== 0) sendConnectionReset(stack, conn);
   finish(stack, conn, soft || ERRNO.ETIMEDOUT);
-}
-
-/**
- * Has the data been retransmitted for so long that the connection is dead? As Linux: as long as `retries2` doublings
- * from the least RTO take (924.6 s by default), or the user timeout (RFC 5482).
- */
-function hasTimedOut(stack: TcpStack, conn: number, row: number): boolean {
-  const stamp = stack.cold.words[row * COLD.STRIDE + COLD.RETRANS_STAMP];
-  if (stamp === 0) return false;
-  const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  const elapsed = (stack.nowMs - stamp) | 0;
-  const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
-  if (user !== 0) return elapsed >= user;
-  const profile = stack.profileOfConnection(conn);
-  const orphan = (words[c + TCB.STATE] & FLAG.ORPHAN) !== 0;
-  const patience = patienceMs(orphan ? profile.orphanRetries : profile.retries2, profile.rtoMinMs, profile.rtoMaxMs);
-  // RFC 9293 3.8.6 SHLD-17: into a window shrunk to nothing these are probes, and answers to them (which start the
-  // time anew) come as rarely as they are sent (Linux `tcp_rtx_probe0_timed_out`).
-  if (words[c + TCB.SND_WND] === 0 && !orphan) return elapsed >= Math.max(patience, 2 * profile.rtoMaxMs);
-  return elapsed >= patience;
-}
-
-/** Sum of the timeouts of `retries` retransmissions that start at `least` ms and double up to `most` ms. */
-export function patienceMs(retries: number, least: number, most: number): number {
-  let doublings = 0;
-  while (least * 2 ** (doublings + 1) <= most) doublings++;
-  if (retries <= doublings) return (2 ** (retries + 1) - 1) * least;
-  return (2 ** (doublings + 1) - 1) * least + (retries - doublings) * most;
 }

@@ -7,6 +7,7 @@ import { ERRNO } from "../base/errors.ts";
 import { ByteRing } from "../store/ring.ts";
 import { fillVirtual } from "../wire/payload.ts";
 import { push } from "./output.ts";
+import { noteAppLimited } from "./rate.ts";
 import { NAGLE } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
@@ -66,6 +67,7 @@ function queue(stack: TcpStack, conn: number, count: number, bytes: Uint8Array |
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const half = stack.warm[conn * WARM_STRIDE + MAX_WINDOW] >> 1;
+  noteAppLimited(stack, conn);
   let pushed = words[c + SND_END];
   let taken = 0;
   while (taken < count) {

@@ -188,6 +188,12 @@ export function recordLength(stack: TcpStack, s: number, next: number, unsent: n
   return unsent;
 }
 
+/** Does a record end at `seq`? After `recordLength`, which drops the marks before. */
+export function recordEndsAt(stack: TcpStack, s: number, seq: number): boolean {
+  const mark = stack.senders.words[s + MARK_HEAD];
+  return mark !== 0 && stack.ranges.words[mark * OOO.STRIDE + OOO.SEQ] === seq;
+}
+
 function dropMark(stack: TcpStack, s: number, mark: number): void {
   const rows = stack.senders.words;
   const after = stack.ranges.words[mark * OOO.STRIDE];

@@ -405,6 +405,16 @@ export class World {
       this.packets.extras.words[this.packets.extraOf(p) * EXTRA.STRIDE + EXTRA.PAYLOAD] = payload;
       control |= CONTROL.REAL_PAYLOAD;
     }
+    if (fields.sack !== undefined && fields.sack.length > 0) {
+      const e = this.packets.extraOf(p) * EXTRA.STRIDE;
+      const extras = this.packets.extras.words;
+      control |= CONTROL.HAS_SACK;
+      extras[e + EXTRA.SACK_COUNT] = fields.sack.length;
+      fields.sack.forEach(([from, to], i) => {
+        extras[e + EXTRA.SACK + 2 * i] = from;
+        extras[e + EXTRA.SACK + 2 * i + 1] = to;
+      });
+    }
     if (fields.mss !== undefined) control |= CONTROL.HAS_MSS;
     if (fields.shift !== undefined) control |= CONTROL.HAS_WINDOW_SCALE;
     if (fields.sackPermitted) control |= CONTROL.HAS_SACK_PERMITTED;

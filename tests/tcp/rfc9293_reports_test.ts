@@ -142,7 +142,7 @@ Deno.test("after data has got through, the next delivery problem is reported ane
   peer.ack += 100;
   peer.send(".");
   withData(peer);
-  peer.world.run(20 * SECOND);
+  peer.world.run(200 * SECOND);
   assertEquals(reports(peer).length, 2);
 });
 

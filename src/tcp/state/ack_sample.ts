@@ -65,6 +65,14 @@ export const ACK_FLAG = {
   RATE_RETRANSMITTED: 4096,
   /** The ACK acknowledges less than one segment of 2 MSS sent last: it may have been delayed. */
   ACK_DELAYED: 8192,
-  /** It reveals lost retransmissions or needs the retransmission timer reset. */
+  /** The retransmission timer starts anew. */
   SET_TIMER: 16384,
+  /** The oldest segment in flight is SACKed: the peer has taken it back. */
+  RENEGING: 1 << 15,
+  /** The D-SACK is for the tail loss probe. */
+  DSACK_TLP: 1 << 16,
+  /** It reveals that a retransmission was lost. */
+  LOST_RETRANSMISSION: 1 << 17,
+  /** It did not come by the fast path. */
+  SLOW_PATH: 1 << 18,
 } as const;

@@ -277,7 +277,7 @@ export const RTX = {
   FLAGS: 5,
   /** Times retransmitted. */
   RETRANSMITS: 6,
-  /** For rate samples (where there is a `RECOVERY` row): delivered count and time when sent, first send of the flight. */
+  /** For rate samples: `COLD.DELIVERED` when sent; where there is a `RECOVERY` row, its time, and the flight's first. */
   DELIVERED: 7,
   DELIVERED_US: 8,
   FIRST_SENT_US: 9,
@@ -285,6 +285,8 @@ export const RTX = {
   /** RACK's order of sending: the neighbours in the list of segments by the time they were last sent. */
   SENT_NEXT: 11,
   SENT_PREV: 12,
+  /** `RECOVERY.DELIVERED_CE` when sent. */
+  DELIVERED_CE: 13,
   /** Words in a row. */
   STRIDE: 16,
 } as const;
@@ -313,6 +315,8 @@ export const RTX_FLAG = {
   SYN: 512,
   /** Stands in the list by time of sending. */
   LISTED: 1024,
+  /** Was sent in one group with the record after it, and is sent again in one (Linux: both are in one `sk_buff`). */
+  JOINED: 2048,
 } as const;
 
 /** A record of the reassembly queue: a range of bytes beyond RCV.NXT. */

@@ -1,0 +1,125 @@
+/**
+ * The one timer of data in flight, `TIMER.REXMIT`: retransmission (RFC 6298), RACK's reordering timer and the tail loss
+ * probe (RFC 8985) replace one another in it, as in Linux.
+ *
+ * @module
+ */
+import { rtoMs } from "./rtt.ts";
+import { recoveryState } from "./scoreboard.ts";
+import { readSetting } from "./settings.ts";
+import type { TcpStack } from "./stack.ts";
+import { ACK_STATE, CA, COLD, FLAG, REXMIT_KIND, RTX, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
+
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SRTT, STRIDE: WARM_STRIDE } = WARM;
+const { RTX_HEAD, PACKETS_OUT, RETRANS_STAMP, STRIDE: COLD_STRIDE } = COLD;
+const { SENT_US, STRIDE: RTX_STRIDE } = RTX;
+const { KIND_AT } = ACK_STATE;
+const { RETRANSMIT, TAIL_LOSS, REORDER } = REXMIT_KIND;
+const { REXMIT } = TIMER;
+/** Least time until a probe or a reordering timeout, beyond what was computed, µs (Linux's 2 jiffies of 1 ms). */
+const LEAST_US = 2000;
+
+/** What the retransmission slot is for: one of `REXMIT_KIND`. */
+export function rexmitKind(stack: TcpStack, conn: number): number {
+  return (stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] >> KIND_AT) & 3;
+}
+
+/** Says what the retransmission slot is for. */
+export function setRexmitKind(stack: TcpStack, conn: number, kind: number): void {
+  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const acks = stack.warm[at];
+  if (((acks >> KIND_AT) & 3) !== kind) stack.warm[at] = (acks & ~(3 << KIND_AT)) | (kind << KIND_AT);
+}
+
+function arm(stack: TcpStack, conn: number, kind: number, delayMs: number): void {
+  setRexmitKind(stack, conn, kind);
+  stack.armTimer(conn, REXMIT, Math.max(1, Math.min(delayMs, stack.profileOfConnection(conn).rtoMaxMs)));
+}
+
+/** (Re)starts the retransmission timer, replacing whatever ran (RFC 6298 5.1, 5.3). */
+export function armRetransmit(stack: TcpStack, conn: number): void {
+  arm(stack, conn, RETRANSMIT, rtoMs(stack, conn));
+}
+
+/** The retransmission timer, in `delayMs`. */
+export function armRetransmitIn(stack: TcpStack, conn: number, delayMs: number): void {
+  arm(stack, conn, RETRANSMIT, delayMs);
+}
+
+/** After a timeout: never beyond what the user timeout leaves (RFC 5482, Linux). */
+export function armAfterTimeout(stack: TcpStack, conn: number): void {
+  const rto = rtoMs(stack, conn);
+  const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
+  if (user === 0) return armRetransmitIn(stack, conn, rto);
+  const stamp = stack.cold.words[stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE + RETRANS_STAMP];
+  const left = user - (stamp === 0 ? 0 : (stack.nowMs - stamp) | 0);
+  armRetransmitIn(stack, conn, Math.min(rto, Math.max(1, left)));
+}
+
+/** RACK: look for losses again in `delayUs` (RFC 8985 6.2 step 5). */
+export function armReorder(stack: TcpStack, conn: number, delayUs: number): void {
+  arm(stack, conn, REORDER, Math.ceil((delayUs + LEAST_US) / 1000));
+}
+
+/** Time until the oldest segment in flight has been out for a timeout, µs; it may have passed. */
+function rtoLeftUs(stack: TcpStack, conn: number, k: number): number {
+  const head = stack.cold.words[k + RTX_HEAD];
+  const since = (stack.nowUs - stack.segments.words[head * RTX_STRIDE + SENT_US]) | 0;
+  return rtoMs(stack, conn) * 1000 - since;
+}
+
+/**
+ * (Re)starts the retransmission timer after progress, or turns it off where nothing is in flight (RFC 6298 5.2, 5.3).
+ * In place of a probe or reordering timer, the time that the oldest segment has been out counts.
+ */
+export function rearmRto(stack: TcpStack, conn: number): void {
+  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  if (k === 0 || stack.cold.words[k + PACKETS_OUT] === 0) {
+    stack.disarmTimer(conn, REXMIT);
+    setRexmitKind(stack, conn, RETRANSMIT);
+    return;
+  }
+  const kind = rexmitKind(stack, conn);
+  if (kind === REORDER || kind === TAIL_LOSS) {
+    arm(stack, conn, RETRANSMIT, Math.ceil(rtoLeftUs(stack, conn, k) / 1000));
+  } else armRetransmit(stack, conn);
+}
+
+/**
+ * Arms the tail loss probe: two round trips after now, and time for a delayed ACK of a lone segment, but not later
+ * than the retransmission timeout (RFC 8985 7.2, as Linux). False where there is to be none. `anew`: the timeout, too,
+ * would start now.
+ */
+export function armTailLossProbe(stack: TcpStack, conn: number, anew: boolean): boolean {
+  const profile = stack.profileOfConnection(conn);
+  if (!profile.tailLossProbe || (stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE] & FLAG.SACK) === 0) return false;
+  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  const state = recoveryState(stack, k);
+  if (state !== CA.OPEN && state !== CA.CWR) return false;
+  const srtt = stack.warm[conn * WARM_STRIDE + SRTT];
+  let delayMs = profile.rtoInitialMs;
+  if (srtt !== 0) {
+    const alone = stack.cold.words[k + PACKETS_OUT] === 1;
+    delayMs = Math.ceil(((srtt >> 2) + (alone ? profile.rtoMinMs * 1000 : LEAST_US)) / 1000);
+  }
+  const leftUs = anew ? rtoMs(stack, conn) * 1000 : rtoLeftUs(stack, conn, k);
+  if (leftUs > 0) delayMs = Math.min(delayMs, Math.ceil(leftUs / 1000));
+  arm(stack, conn, TAIL_LOSS, delayMs);
+  return true;
+}
+
+/** After progress: a tail loss probe if there is to be one, or the retransmission timer. */
+export function restartTimer(stack: TcpStack, conn: number): void {
+  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  if (k === 0 || stack.cold.words[k + PACKETS_OUT] === 0 || !armTailLossProbe(stack, conn, true)) rearmRto(stack, conn);
+}
+
+/** After new data was sent; `before` segments were in flight. */
+export function timerAfterSending(stack: TcpStack, conn: number, before: number): void {
+  if (armTailLossProbe(stack, conn, false)) return;
+  const kind = rexmitKind(stack, conn);
+  // RFC 6298 5.1: start the timer when it is not running.
+  if (kind === REXMIT_KIND.PROBE || before === 0 || stack.timers[conn * TIMER.STRIDE + REXMIT] === 0) {
+    armRetransmit(stack, conn);
+  } else if (kind === TAIL_LOSS) rearmRto(stack, conn);
+}
