@@ -383,6 +383,8 @@ export class World {
       urgent?: number;
       trafficClass?: number;
       bytes?: Uint8Array;
+      /** SACK blocks: left and right edges. */
+      sack?: [number, number][];
     },
   ): void {
     const p = this.packets.allocate();

@@ -47,6 +47,7 @@ export class RawPeer {
     fields:
       & { seq?: number; ack?: number; length?: number; window?: number; tsVal?: number; tsEcr?: number }
       & { urgent?: number; trafficClass?: number; bytes?: Uint8Array }
+      & { sack?: [number, number][] }
       & RawOptions = {},
   ): void {
     this.world.inject(this.host, {
