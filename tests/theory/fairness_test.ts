@@ -21,7 +21,7 @@ function fairness(congestionControl: string, runs: number, seconds: number): { m
   return { median: median(all), all };
 }
 
-for (const algorithm of ["reno", "cubic"]) {
+for (const algorithm of ["reno", "cubic", "dctcp"]) {
   Deno.test(`two flows of ${algorithm} converge to their fair share`, () => {
     const { median, all } = fairness(algorithm, 9, 40);
     assert(median >= 0.98, `${median}: ${all}`);

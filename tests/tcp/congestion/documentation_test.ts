@@ -7,7 +7,8 @@ const PAGE = Deno.readTextFileSync(new URL("../../../docs/congestion.md", import
 Deno.test("docs/congestion.md has every algorithm and every parameter of CUBIC", () => {
   // (Tests beside this one register their own.)
   const own = congestionNames().filter((name) => !name.startsWith("test-") && name !== "half-full");
-  assertEquals([...PAGE.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name).sort(), own.sort());
+  const [first] = PAGE.split("\n## ");
+  assertEquals([...new Set([...first.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name))].sort(), own.sort());
   for (const name of Object.keys(CUBIC_PARAMETERS)) assert(PAGE.includes(`\`${name}\``), name);
 });
 
