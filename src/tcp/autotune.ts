@@ -7,9 +7,10 @@
 import { CONTROL, PACKET } from "../wire/packet.ts";
 import { bytesToLastEnd } from "./reassembly.ts";
 import { advertisedMss } from "./receiver.ts";
+import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER, RECEIVER_FLAG } from "./state/receiver_row.ts";
-import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
+import { ACK_STATE, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 import { freeSpace, receiverAt } from "./window.ts";
 
 const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, STRIDE } = TCB;
@@ -94,7 +95,8 @@ function growBuffer(stack: TcpStack, conn: number, r: number, copied: number): v
   const buffer = Math.min(2 * window, profile.receiveBufferMaxBytes);
   if (buffer <= rows[r + BUFFER]) return;
   rows[r + BUFFER] = buffer;
-  rows[r + CLAMP] = buffer >> 1;
+  // What TCP_WINDOW_CLAMP asked for stays the bound.
+  rows[r + CLAMP] = Math.min(buffer >> 1, readSetting(stack, conn, SETTINGS.WINDOW_CLAMP) || buffer);
 }
 
 /** The buffer is exceeded (Linux `tcp_clamp_window`): it takes in what it holds, or the window shrinks. */
