@@ -20,6 +20,7 @@ import { armProbe, output } from "./output.ts";
 import { noteTimestampAge, storeTimestamp } from "./paws.ts";
 import { probeDelayMs, probingEnds } from "./persist.ts";
 import { rtoMs } from "./rtt.ts";
+import { loneAckIn } from "./lone_ack.ts";
 import { keepIdleMs } from "./settings.ts";
 import { sendChallengeAck, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
@@ -158,7 +159,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
           }
         }
         if (advance > 0) {
-          ackIn(stack, conn, ack, echo, ACK_FLAG.WINDOW_UPDATED, 0);
+          if (!loneAckIn(stack, conn, ack)) ackIn(stack, conn, ack, echo, ACK_FLAG.WINDOW_UPDATED, 0);
           if ((state & FLAG.WANTS_ROOM) !== 0) roomForWriter(stack, conn);
           if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
         }

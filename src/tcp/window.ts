@@ -75,23 +75,17 @@ export function selectWindow(stack: TcpStack, conn: number): number {
   const c = conn * STRIDE;
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
   let segment = words[c + MSS] >>> 16;
-  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
-  const r = row === 0 ? 0 : stack.cold.words[row * COLD_STRIDE + RECEIVER_AT] * RECEIVER_STRIDE;
-  const unread = (words[c + RCV_NXT] - words[c + RCV_READ]) | 0;
-  let allowed: number;
-  let free: number;
+  // Without a cold row, which is usual, a look at the profile says it all.
+  const bare = stack.warm[conn * WARM_STRIDE + COLD_AT] === 0;
+  const r = bare ? 0 : receiverAt(stack, conn);
+  const allowed = (bare ? stack.profileOfConnection(conn).receiveBufferBytes : receiveBuffer(stack, conn)) >> 1;
+  let free = allowed - (bare ? (words[c + RCV_NXT] - words[c + RCV_READ]) | 0 : heldBytes(stack, conn));
   let clamp: number;
   let most: number;
   if (r !== 0) {
-    const rows = stack.receivers.words;
-    allowed = rows[r + BUFFER] >> 1;
-    free = allowed - unread - stack.cold.words[row * COLD_STRIDE + OOO_BYTES];
-    clamp = rows[r + CLAMP];
-    most = rows[r + SSTHRESH];
+    clamp = stack.receivers.words[r + CLAMP];
+    most = stack.receivers.words[r + SSTHRESH];
   } else {
-    const own = row === 0 ? 0 : readSetting(stack, conn, SETTINGS.RECEIVE_BUFFER);
-    allowed = (own || stack.profileOfConnection(conn).receiveBufferBytes) >> 1;
-    free = allowed - unread;
     clamp = firstClamp(allowed, USUAL_MSS, shift);
     most = clamp < 65535 ? clamp : 65535;
     // One segment larger than the first estimate has come: Linux's window has grown by two.
