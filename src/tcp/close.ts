@@ -89,7 +89,7 @@ export function closeConnection(stack: TcpStack, conn: number): void {
     // TCP_LINGER2 below 0: no waiting for the peer's FIN.
     sendConnectionReset(stack, conn);
     finish(stack, conn, 0);
-  } else armOrphan(stack, conn);
+  } else armOrphan(stack, conn, false);
 }
 
 /** RFC 9293 3.10.5: no reset before anything was synchronized, nor once both sides have closed and all was sent. */

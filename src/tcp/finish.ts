@@ -14,7 +14,7 @@ import { SENDER } from "./state/sender_row.ts";
 import { ROW_KIND, STATE, TCP_EVENT } from "./state/states.ts";
 import { tcpInfo } from "./tcp_info.ts";
 import { dropMarks } from "./write_queue.ts";
-import { CA, COLD, FLAG, SSTHRESH_INFINITE, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
+import { CA, COLD, FLAG, SSTHRESH_INFINITE, TCB, TIME_WAIT_FLAG, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 import { releaseCongestion } from "./congestion/types.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE: STATE_AT, SND_NXT, SND_UNA, RCV_NXT, RCV_ADV, TS_RECENT, STRIDE } = TCB;
@@ -112,9 +112,28 @@ function freeCold(stack: TcpStack, conn: number): void {
 
 /** Enters TIME_WAIT: a 64-byte row takes the tuple over, the connection is done (RFC 9293 3.6.1 MUST-13: 2 MSL). */
 export function enterTimeWait(stack: TcpStack, conn: number): void {
-  const host = stack.tcbs.words[conn * STRIDE + HOST];
-  const lastsMs = Math.ceil(stack.profileOf(host).timeWaitNs / 1e6);
+  const lastsMs = timeWaitMs(stack, stack.tcbs.words[conn * STRIDE + HOST]);
   if (lastsMs === 0) return finish(stack, conn, 0);
+  stack.counters.timeWaits++;
+  shrink(stack, conn, lastsMs, 0);
+}
+
+/**
+ * An orphan in FIN_WAIT_2 has nothing left to do but to wait for the peer's FIN, `lastsMs` at most: a TIME_WAIT row is
+ * enough for that (Linux `tcp_time_wait`).
+ */
+export function shrinkFinWait2(stack: TcpStack, conn: number, lastsMs: number): void {
+  shrink(stack, conn, lastsMs, TIME_WAIT_FLAG.FIN_WAIT_2);
+}
+
+/** How long TIME_WAIT lasts at a host, ms. */
+export function timeWaitMs(stack: TcpStack, host: number): number {
+  return Math.ceil(stack.profileOf(host).timeWaitNs / 1e6);
+}
+
+/** Puts a small row in the connection's place, for `lastsMs`; the connection is done. */
+function shrink(stack: TcpStack, conn: number, lastsMs: number, flags: number): void {
+  const host = stack.tcbs.words[conn * STRIDE + HOST];
   const row = stack.timeWaits.allocate();
   const rows = stack.timeWaits.words;
   const words = stack.tcbs.words;
@@ -133,7 +152,8 @@ export function enterTimeWait(stack: TcpStack, conn: number): void {
   rows[t + TW.TS_OFFSET] = stack.warm[w + TS_OFFSET];
   rows[t + TW.TS_STAMP] = stack.nowMs;
   rows[t + TW.SINCE_MS] = stack.nowMs;
-  rows[t + TW.FLAGS] = ((state & TIMESTAMPS) !== 0 ? 1 : 0) | (((state >> RCV_SHIFT_AT) & 0xf) << 8) |
+  rows[t + TW.FLAGS] = flags | ((state & TIMESTAMPS) !== 0 ? TIME_WAIT_FLAG.TIMESTAMPS : 0) |
+    (((state >> RCV_SHIFT_AT) & 0xf) << 8) |
     (trafficClassOf(stack, conn) << 16) | (ttlOf(stack, conn) << 24);
   rows[t + TW.SERIAL] = stack.warm[w + SERIAL];
   stack.demux.replace(
@@ -144,7 +164,6 @@ export function enterTimeWait(stack: TcpStack, conn: number): void {
     (conn << 2) | ROW_KIND.CONNECTION,
     (row << 2) | ROW_KIND.TIME_WAIT,
   );
-  stack.counters.timeWaits++;
   armTimeWait(stack, row, lastsMs);
   words[c + SND_UNA] = words[c + SND_NXT];
   settle(stack, conn, 0);

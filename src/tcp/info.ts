@@ -7,7 +7,7 @@ import { rtoMs } from "./rtt.ts";
 import { packetsInFlight } from "./scoreboard.ts";
 import type { TcpStack } from "./stack.ts";
 import { stateName } from "./state/states.ts";
-import { COLD, FLAG, LISTENER, TCB, WARM } from "./state/tcb.ts";
+import { COLD, FLAG, LISTENER, TCB, TIME_WAIT_FLAG, TIME_WAIT_ROW, WARM } from "./state/tcb.ts";
 import { unreadBytes } from "./window.ts";
 
 /** A connection, readable. Sequence numbers are unsigned; windows in bytes, the congestion window in segments. */
@@ -119,7 +119,14 @@ export function stateCounts(stack: TcpStack): Record<string, number> {
   }
   if (stack.listeners.inUse > 0) counts.LISTEN = stack.listeners.inUse;
   if (stack.synRows.inUse > 0) counts.SYN_RECEIVED = (counts.SYN_RECEIVED ?? 0) + stack.synRows.inUse;
-  if (stack.timeWaits.inUse > 0) counts.TIME_WAIT = stack.timeWaits.inUse;
+  const rows = stack.timeWaits.words;
+  for (let row = 1; row < stack.timeWaits.end; row++) {
+    const t = row * TIME_WAIT_ROW.STRIDE;
+    if (rows[t + TIME_WAIT_ROW.PORTS] === 0) continue;
+    const waits = (rows[t + TIME_WAIT_ROW.FLAGS] & TIME_WAIT_FLAG.FIN_WAIT_2) !== 0;
+    const name = waits ? "FIN_WAIT_2" : "TIME_WAIT";
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
   return counts;
 }
 

@@ -13,7 +13,7 @@ import { congestionWindowReduced } from "./ecn_in.ts";
 import { accountSegment } from "./accounting.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
 import { fastOpenAcked, fastOpenChildIn } from "./fast_open_server.ts";
-import { enterTimeWait, finish, setState } from "./finish.ts";
+import { enterTimeWait, finish, setState, shrinkFinWait2, timeWaitMs } from "./finish.ts";
 import { finTimeMs } from "./linger.ts";
 import { listenerIn } from "./listen.ts";
 import { armProbe, output } from "./output.ts";
@@ -22,7 +22,7 @@ import { probeDelayMs, probingEnds } from "./persist.ts";
 import { rtoMs } from "./rtt.ts";
 import { loneAckIn } from "./lone_ack.ts";
 import { keepIdleMs } from "./settings.ts";
-import { sendChallengeAck, sendResetFor } from "./segment_out.ts";
+import { sendChallengeAck, sendConnectionReset, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_FLAG } from "./state/ack_sample.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
@@ -347,7 +347,7 @@ function acceptAck(
   const state = words[c + STATE_AT] & STATE_MASK;
   if (state === FIN_WAIT_1) {
     setState(stack, conn, FIN_WAIT_2);
-    if ((words[c + STATE_AT] & ORPHAN) !== 0) armOrphan(stack, conn);
+    if ((words[c + STATE_AT] & ORPHAN) !== 0) orphanAcked(stack, conn, p, seq);
     return (words[c + STATE_AT] & FLAG.DONE) === 0;
   } else if (state === CLOSING) {
     enterTimeWait(stack, conn);
@@ -359,16 +359,44 @@ function acceptAck(
   return true;
 }
 
-/** An orphan does not wait for the peer's FIN for ever (Linux `tcp_fin_timeout`). */
-export function armOrphan(stack: TcpStack, conn: number): void {
-  const lastsMs = finTimeMs(stack, conn, rtoMs(stack, conn));
-  if (lastsMs < 0) {
-    // TCP_LINGER2 below 0: no waiting.
+/** The segment `p` has acknowledged an orphan's FIN. */
+function orphanAcked(stack: TcpStack, conn: number, p: number, seq: number): void {
+  const packets = stack.packets.rows.words;
+  const words = stack.tcbs.words;
+  const o = p * P_STRIDE;
+  const fin = (packets[o + P_CONTROL] & F_FIN) !== 0;
+  const length = packets[o + LENGTH];
+  const fresh = (length > 0 || fin) && ((seq + length - words[conn * STRIDE + RCV_NXT]) | 0) > 0;
+  if (fresh || finTimeMs(stack, conn, rtoMs(stack, conn)) < 0) {
+    // RFC 9293 3.6.1 SHLD-3: data for an application that has closed; or TCP_LINGER2 below 0: no waiting.
+    sendResetFor(stack, words[conn * STRIDE + HOST], p);
     finish(stack, conn, 0);
     return;
   }
+  // A FIN in the same segment is for the connection as it is.
+  armOrphan(stack, conn, fin);
+}
+
+/**
+ * An orphan does not wait for the peer's FIN for ever (Linux `tcp_fin_timeout`); and only what is beyond the time of
+ * TIME_WAIT, or what it `keeps` its row for, it waits as a whole connection.
+ */
+export function armOrphan(stack: TcpStack, conn: number, keeps: boolean): void {
+  const lastsMs = Math.max(1, finTimeMs(stack, conn, rtoMs(stack, conn)));
+  const smallMs = timeWaitMs(stack, stack.tcbs.words[conn * STRIDE + HOST]);
+  if (lastsMs <= smallMs && !keeps) return shrinkFinWait2(stack, conn, lastsMs);
   stack.timers[conn * TIMER.STRIDE + TIMER.KEEPALIVE] = 0;
-  stack.armTimer(conn, TIMER.KEEPALIVE, Math.max(1, lastsMs));
+  stack.armTimer(conn, TIMER.KEEPALIVE, lastsMs > smallMs ? lastsMs - smallMs : lastsMs);
+}
+
+/** An orphan has waited in FIN_WAIT_2 for long enough, or may go on as a smaller row. */
+export function orphanFired(stack: TcpStack, conn: number): void {
+  const smallMs = timeWaitMs(stack, stack.tcbs.words[conn * STRIDE + HOST]);
+  if (smallMs === 0) return finish(stack, conn, 0);
+  const restMs = finTimeMs(stack, conn, rtoMs(stack, conn)) - smallMs;
+  if (restMs > 0) return shrinkFinWait2(stack, conn, restMs);
+  sendConnectionReset(stack, conn);
+  finish(stack, conn, 0);
 }
 
 /** A zero-window probe was answered: the peer lives. If the window has opened, probing ends (RFC 9293 3.8.6.1 MUST-37). */

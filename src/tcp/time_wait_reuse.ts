@@ -5,9 +5,10 @@
  * @module
  */
 import type { TcpStack } from "./stack.ts";
-import { TIME_WAIT_ROW } from "./state/tcb.ts";
+import { TIME_WAIT_FLAG, TIME_WAIT_ROW } from "./state/tcb.ts";
 
 const { HOST, FLAGS, SINCE_MS, STRIDE } = TIME_WAIT_ROW;
+const { TIMESTAMPS, FIN_WAIT_2 } = TIME_WAIT_FLAG;
 /** How long a tuple has to rest before it is chosen again, ms (Linux `tcp_tw_reuse_delay`). */
 const REST_MS = 1000;
 
@@ -15,6 +16,6 @@ const REST_MS = 1000;
 export function canReuseTimeWait(stack: TcpStack, row: number): boolean {
   const rows = stack.timeWaits.words;
   const t = row * STRIDE;
-  if ((rows[t + FLAGS] & 1) === 0) return false;
+  if ((rows[t + FLAGS] & (TIMESTAMPS | FIN_WAIT_2)) !== TIMESTAMPS) return false;
   return stack.profileOf(rows[t + HOST]).timeWaitReuse && ((stack.nowMs - rows[t + SINCE_MS]) | 0) > REST_MS;
 }

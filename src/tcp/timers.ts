@@ -13,6 +13,7 @@ import { output } from "./output.ts";
 import { noteRepetition } from "./reports.ts";
 import { reorderFired } from "./recovery.ts";
 import { probeFired } from "./persist.ts";
+import { orphanFired } from "./segment_in.ts";
 import { sendConnectionReset } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { tailLossFired } from "./tail_loss.ts";
@@ -148,8 +149,7 @@ function connectionFired(stack: TcpStack, conn: number): void {
 
 function keepAliveSlotFired(stack: TcpStack, conn: number): void {
   if (countsAsLive(stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE])) {
-    // An orphan has waited in FIN_WAIT_2 for long enough.
-    finish(stack, conn, 0);
+    orphanFired(stack, conn);
     return;
   }
   keepAliveFired(stack, conn);

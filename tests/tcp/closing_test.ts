@@ -14,6 +14,7 @@ import {
   setUserTimeout,
   shutdownRead,
   shutdownWrite,
+  stateCounts,
   takeError,
   takeQueuedError,
   TCP_EVENT,
@@ -60,11 +61,13 @@ Deno.test("an orphan in FIN_WAIT_2 waits as TCP_LINGER2 says, not at all below 0
     peer.world.drain();
     peer.ack++;
     peer.send(".");
-    const inUse = [stack.tcbs.inUse];
+    const waiting = () => stateCounts(stack).FIN_WAIT_2 ?? 0;
+    const inUse = [waiting()];
     peer.world.run((waits - 1) * SECOND);
-    inUse.push(stack.tcbs.inUse);
+    inUse.push(waiting());
     peer.world.run(2 * SECOND);
-    inUse.push(stack.tcbs.inUse);
+    inUse.push(waiting());
+    assertEquals(stack.tcbs.inUse, 0);
     assertEquals(inUse, waits === 0 ? [0, 0, 0] : [1, 1, 0]);
   }
 });
@@ -175,4 +178,22 @@ Deno.test("IP_RECVERR: an ICMP error waits in the queue, and the next call fails
   assertEquals(live.state, "ESTABLISHED");
   assertEquals(send(live.world.stack, live.conn, 10), -ERRNO.EHOSTUNREACH);
   assertEquals(send(live.world.stack, live.conn, 10), 10);
+});
+
+Deno.test("an orphan in FIN_WAIT_2 is a small row, which a SYN ends with a reset and a FIN makes TIME_WAIT", () => {
+  for (const fin of [true, false]) {
+    const peer = active();
+    const { stack } = peer.world;
+    closeConnection(stack, peer.conn);
+    peer.world.drain();
+    peer.ack++;
+    peer.send(".");
+    peer.take();
+    assertEquals([stack.tcbs.inUse, stack.timeWaits.inUse], [0, 1]);
+    peer.send(fin ? "F." : "S", { seq: fin ? peer.seq : peer.seq + 10 });
+    assertEquals(peer.take().map((s) => [s.flags, (s.ack - peer.seq) | 0]), fin ? [[".", 1]] : [["R.", 11]]);
+    assertEquals(stateCounts(stack), fin ? { TIME_WAIT: 1 } : {});
+    peer.world.run(61 * SECOND);
+    assertEquals(peer.world.leaks(), []);
+  }
 });

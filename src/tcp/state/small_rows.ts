@@ -46,7 +46,7 @@ export const SYN_FLAG = {
   ACKED: 1 << 29,
 } as const;
 
-/** A connection in TIME_WAIT. 64 bytes. */
+/** A connection in TIME_WAIT, or an orphan in FIN_WAIT_2 (`TIME_WAIT_FLAG.FIN_WAIT_2`). 64 bytes. */
 export const TIME_WAIT_ROW = {
   LOCAL: 0,
   REMOTE: 1,
@@ -60,7 +60,7 @@ export const TIME_WAIT_ROW = {
   TS_OFFSET: 8,
   /** When TS.Recent was last updated, ms. */
   TS_STAMP: 9,
-  /** Bit 0: timestamps in use; bits 8 to 11: our window shift; 16 to 23: traffic class; 24 to 31: TTL. */
+  /** `TIME_WAIT_FLAG`s; bits 8 to 11: our window shift; 16 to 23: traffic class; 24 to 31: TTL. */
   FLAGS: 10,
   SERIAL: 11,
   DEADLINE: 12,
@@ -71,6 +71,14 @@ export const TIME_WAIT_ROW = {
   SINCE_MS: 15,
   /** Words in a row. */
   STRIDE: 16,
+} as const;
+
+/** Flags of `TIME_WAIT_ROW.FLAGS`. */
+export const TIME_WAIT_FLAG = {
+  /** Timestamps are in use. */
+  TIMESTAMPS: 1,
+  /** It is not TIME_WAIT yet: the peer's FIN has still to come. */
+  FIN_WAIT_2: 2,
 } as const;
 
 /** A listener. */

@@ -390,4 +390,4 @@ export const SETTING_FLAG = {
   NO_REPORTS: 32,
 } as const;
 
-export { LISTENER, LISTENER_FLAG, SYN_FLAG, SYN_ROW, TIME_WAIT_ROW } from "./small_rows.ts";
+export { LISTENER, LISTENER_FLAG, SYN_FLAG, SYN_ROW, TIME_WAIT_FLAG, TIME_WAIT_ROW } from "./small_rows.ts";
