@@ -93,7 +93,7 @@ const profileSchema = f.fields({
     "Key of its cookies (tcp_fastopen_key). Default: from the seed and the host's name.",
   ),
   synCookies: f.whole(0, 2).optional().describe(
-    "SYN cookies (tcp_syncookies): 0 never, 1 when full, 2 always. Default 0.",
+    "SYN cookies (tcp_syncookies): 0 never, 1 when full, 2 always. Default 1.",
   ),
   maxSynBacklog: f.whole(0, 2 ** 31 - 1).optional().describe(
     "Half-open connections (tcp_max_syn_backlog). Default 4096.",

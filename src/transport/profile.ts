@@ -141,7 +141,7 @@ export interface Profile {
   fastOpenKey: string;
   /** How long a path that swallowed Fast Open's SYN is remembered, s (`tcp_fastopen_blackhole_timeout_sec`). Default 0: not. */
   fastOpenBlackholeSeconds: number;
-  /** SYN cookies (`net.ipv4.tcp_syncookies`; RFC 4987 3.6): 0 never, 1 when the SYN queue is full, 2 always. Default 0. */
+  /** SYN cookies (`net.ipv4.tcp_syncookies`; RFC 4987 3.6): 0 never, 1 when the SYN queue is full, 2 always. Default 1. */
   synCookies: number;
   /** SYNs in the queue of one listener, besides its backlog (`net.ipv4.tcp_max_syn_backlog`). Default 4,096. */
   maxSynBacklog: number;
@@ -248,7 +248,7 @@ export const DEFAULT_PROFILE: Readonly<Profile> = Object.freeze({
   fastOpen: 1,
   fastOpenKey: "",
   fastOpenBlackholeSeconds: 0,
-  synCookies: 0,
+  synCookies: 1,
   maxSynBacklog: 4096,
   rfc1337: false,
   receiveBufferMaxBytes: 6291456,

@@ -66,8 +66,8 @@ Deno.test("with a full accept queue new SYNs are dropped and counted", () => {
   assertEquals([info.acceptQueue, info.acceptOverflows], [2, 2]);
 });
 
-Deno.test("with a full SYN queue, of one more than the backlog as Linux's, new SYNs are dropped and counted apart, with the time of the first", () => {
-  const world = new World();
+Deno.test("without cookies, and with a full SYN queue, of one more than the backlog as Linux's, new SYNs are dropped and counted apart, with the time of the first", () => {
+  const world = new World({ profileB: { synCookies: 0 } });
   const listener = listen(world.stack, B, 0, 80, { backlog: 3, app: 0 });
   for (let port = 1; port <= 5; port++) world.inject(B, { flags: "S", seq: 1, srcPort: port, dstPort: 80 });
   const info = listenerInfo(world.stack, listener);

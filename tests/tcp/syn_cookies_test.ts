@@ -93,7 +93,7 @@ Deno.test("a full accept queue takes no cookie back; without cookies the last qu
   });
   seqs.forEach((seq, i) => world.inject(B, { flags: ".", seq: 501, ack: seq + 1, srcPort: i + 1, dstPort: 80 }));
   assertEquals(listenerInfo(world.stack, listener).acceptQueue, 1);
-  const flood = server({ maxSynBacklog: 100 }, 4096);
+  const flood = server({ synCookies: 0, maxSynBacklog: 100 }, 4096);
   for (let srcPort = 1; srcPort <= 100; srcPort++) flood.world.inject(B, { ...SYN, srcPort });
   assertEquals(listenerInfo(flood.world.stack, flood.listener).synQueue, 76);
   assert(flood.world.stack.counters.synOverflows === 24);
