@@ -31,8 +31,9 @@ export function restartAfterIdle(stack: TcpStack, conn: number, k: number): void
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const cold = stack.cold.words;
-  const rto = rtoMs(stack, conn);
   let idle = (stack.nowMs - cold[k + LAST_SENT_MS]) | 0;
+  if (idle <= 0) return;
+  const rto = rtoMs(stack, conn);
   if (idle <= rto) return;
   const profile = stack.profileOfConnection(conn);
   const algorithm = congestionOf(stack, conn);
@@ -66,7 +67,8 @@ export function noteUse(stack: TcpStack, conn: number, k: number, next: number, 
     return;
   }
   if (packets > cold[k + CWND_USED]) cold[k + CWND_USED] = packets;
-  if (((stack.nowMs - cold[k + CWND_STAMP_MS]) | 0) < rtoMs(stack, conn)) return;
+  const since = (stack.nowMs - cold[k + CWND_STAMP_MS]) | 0;
+  if (since <= 0 || since < rtoMs(stack, conn)) return;
   if (!stack.profileOfConnection(conn).slowStartAfterIdle || congestionOf(stack, conn).onControl !== undefined) return;
   shrinkUnused(stack, conn, k);
 }

@@ -38,7 +38,8 @@ function arm(stack: TcpStack, conn: number, kind: number, delayMs: number): void
 
 /** (Re)starts the retransmission timer, replacing whatever ran (RFC 6298 5.1, 5.3). */
 export function armRetransmit(stack: TcpStack, conn: number): void {
-  arm(stack, conn, RETRANSMIT, rtoMs(stack, conn));
+  setRexmitKind(stack, conn, RETRANSMIT);
+  stack.armTimer(conn, REXMIT, rtoMs(stack, conn));
 }
 
 /** The retransmission timer, in `delayMs`. */
@@ -104,7 +105,8 @@ export function armTailLossProbe(stack: TcpStack, conn: number, anew: boolean): 
   }
   const leftUs = anew ? rtoMs(stack, conn) * 1000 : rtoLeftUs(stack, conn, k);
   if (leftUs > 0) delayMs = Math.min(delayMs, Math.ceil(leftUs / 1000));
-  arm(stack, conn, TAIL_LOSS, delayMs);
+  setRexmitKind(stack, conn, TAIL_LOSS);
+  stack.armTimer(conn, REXMIT, Math.max(1, delayMs));
   return true;
 }
 
