@@ -69,6 +69,7 @@ export {
 export {
   maxPacingRateOf,
   notSentLowOf,
+  sendBufferFor,
   sendBufferOf,
   setMaxPacingRate,
   setNotSentLow,

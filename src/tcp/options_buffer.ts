@@ -10,20 +10,18 @@ import type { TcpStack } from "./stack.ts";
 import { SETTING_FLAG, SETTINGS } from "./state/tcb.ts";
 import { roomForWriter, sendBufferBytes } from "./writable.ts";
 
-/** The most that SO_SNDBUF takes before it is doubled (`net.core.wmem_max`). */
-const MOST_SEND_BUFFER = 212992;
+/** The most that SO_SNDBUF takes before it is doubled (`net.core.wmem_max` of Linux 6.17). */
+const MOST_SEND_BUFFER = 4 * 1024 * 1024;
 /** Linux `SOCK_MIN_SNDBUF`: two of the smallest buffers. */
 const LEAST_SEND_BUFFER = 4608;
 
 /**
- * SO_SNDBUF: as on Linux twice the bytes asked for, of which `wmem_max` (212,992) are granted; at least 4,608, and no
+ * SO_SNDBUF: as on Linux twice the bytes asked for, of which `wmem_max` (4 MiB) are granted; at least 4,608, and no
  * autotuning any more.
  */
 export function setSendBuffer(stack: TcpStack, conn: number, bytes: number): number {
   if (!Number.isInteger(bytes)) return -ERRNO.EINVAL;
-  // Linux compares without a sign: a negative size is a large one.
-  const granted = bytes < 0 ? MOST_SEND_BUFFER : Math.min(bytes, MOST_SEND_BUFFER);
-  writeSetting(stack, conn, SETTINGS.SEND_BUFFER, Math.max(2 * granted, LEAST_SEND_BUFFER));
+  writeSetting(stack, conn, SETTINGS.SEND_BUFFER, sendBufferFor(bytes));
   writeSetting(
     stack,
     conn,
@@ -32,6 +30,12 @@ export function setSendBuffer(stack: TcpStack, conn: number, bytes: number): num
   );
   roomForWriter(stack, conn);
   return 0;
+}
+
+/** The buffer that an SO_SNDBUF of `bytes` makes; Linux compares without a sign, so that a negative size is a large one. */
+export function sendBufferFor(bytes: number): number {
+  const granted = bytes < 0 ? MOST_SEND_BUFFER : Math.min(bytes, MOST_SEND_BUFFER);
+  return Math.max(2 * granted, LEAST_SEND_BUFFER);
 }
 
 /** What `getsockopt` says of SO_SNDBUF. */

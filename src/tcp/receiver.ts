@@ -19,9 +19,9 @@ const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const INITIAL_SEGMENTS = 10;
 /** What a trickle is where ACKs are not delayed, ms: Linux's `TCP_DELACK_MIN`. */
 const TRICKLE_MS = 40;
-/** Least SO_RCVBUF (Linux `SOCK_MIN_RCVBUF`), and most that may be asked for (`net.core.rmem_max`). */
+/** Least SO_RCVBUF (Linux `SOCK_MIN_RCVBUF`), and most that may be asked for (`net.core.rmem_max` of Linux 6.17). */
 const LEAST_BUFFER = 2304;
-const MOST_ASKED = 212_992;
+const MOST_ASKED = 4 * 1024 * 1024;
 
 /** The MSS that the connection's SYN announced. */
 export function advertisedMss(stack: TcpStack, conn: number): number {
@@ -86,9 +86,9 @@ export function setReceiveBuffer(stack: TcpStack, conn: number, bytes: number): 
   stack.receivers.words[r + FLAGS] |= LOCKED;
 }
 
-/** The buffer that an SO_RCVBUF of `bytes` makes. */
+/** The buffer that an SO_RCVBUF of `bytes` makes; Linux compares without a sign, so that a negative size is a large one. */
 export function bufferFor(bytes: number): number {
-  return Math.max(LEAST_BUFFER, 2 * Math.min(bytes, MOST_ASKED));
+  return Math.max(LEAST_BUFFER, 2 * Math.min(bytes < 0 ? MOST_ASKED : bytes, MOST_ASKED));
 }
 
 /** TCP_WINDOW_CLAMP: no window above `bytes` (at least half the least buffer, as Linux). */

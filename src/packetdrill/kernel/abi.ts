@@ -54,19 +54,25 @@ export const LEVEL = { IP: 0, SOCKET: 1, TCP: 6, IPV6: 41 } as const;
 
 /** Options of level SOL_SOCKET. */
 export const SO = {
+  DEBUG: 1,
   REUSEADDR: 2,
   TYPE: 3,
   ERROR: 4,
+  DONTROUTE: 5,
+  BROADCAST: 6,
   SNDBUF: 7,
   RCVBUF: 8,
   KEEPALIVE: 9,
   OOBINLINE: 10,
+  NO_CHECK: 11,
   PRIORITY: 12,
   LINGER: 13,
   REUSEPORT: 15,
   RCVLOWAT: 18,
+  SNDLOWAT: 19,
   RCVTIMEO: 20,
   SNDTIMEO: 21,
+  TIMESTAMP: 29,
   ACCEPTCONN: 30,
   TIMESTAMPING: 37,
   SNDBUFFORCE: 32,
@@ -89,6 +95,8 @@ export const TIMESTAMPING = {
   TX_ACK: 512,
   OPT_TSONLY: 2048,
   OPT_ID_TCP: 0x10000,
+  /** All that there are. */
+  ALL: 0x7ffff,
 } as const;
 
 /** What a time stamp is of (`SCM_TSTAMP_…`). */

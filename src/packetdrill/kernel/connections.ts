@@ -54,7 +54,10 @@ export const bindCall: SystemCall = (kernel, args) =>
     const found = socketOf(kernel, args);
     if (found === null) return failed("ENOTSOCK");
     const { sock } = found;
-    if (sock.boundPort !== 0 || sock.conn !== 0) return failed("EINVAL");
+    const closed = sock.state(kernel.host) === STATE.CLOSED;
+    // A connection that is over has given its port back, unless the socket itself was bound to it.
+    if (!closed || (sock.boundPort !== 0 && !(sock.accepted && sock.conn !== 0))) return failed("EINVAL");
+    if (kernel.isPortTaken(sock, kernel.config.bindPort)) return failed("EADDRINUSE");
     sock.boundPort = kernel.config.bindPort;
     return done(0);
   });
@@ -222,6 +225,7 @@ export const shutdownCall: SystemCall = (kernel, args) =>
     if ((how & SHUT.READ) !== 0) shutdownRead(host.stack, sock.conn);
     if ((how & SHUT.WRITE) !== 0) shutdownWrite(host.stack, sock.conn);
     host.drain();
+    kernel.wake(sock, 0);
     return done(0);
   });
 

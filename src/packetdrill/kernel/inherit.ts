@@ -35,6 +35,7 @@ export function acceptedSocket(listener: Sock): Sock {
   sock.sendTimeoutNs = listener.sendTimeoutNs;
   sock.receiveLow = listener.receiveLow;
   sock.boundPort = listener.boundPort;
+  sock.accepted = true;
   sock.phase = "connected";
   return sock;
 }

@@ -9,7 +9,7 @@ import { FLAG, takeQueuedError, TCB, TCP_EVENT } from "../../tcp/mod.ts";
 import type { RunConfig } from "../config.ts";
 import type { EmulatedHost } from "../host.ts";
 import type { Value } from "../script.ts";
-import { SHUT } from "./abi.ts";
+import { LEVEL, POLL, SHUT, SO } from "./abi.ts";
 import { Arguments } from "./arguments.ts";
 import { collectCompletions } from "./completions.ts";
 import { Epoll } from "./epoll.ts";
@@ -20,6 +20,15 @@ import type { Sock } from "./socket.ts";
 
 /** A system call: reads its arguments and makes the operation. */
 export type SystemCall = (kernel: Kernel, args: Arguments) => Operation;
+
+const REUSE_ADDRESS = (LEVEL.SOCKET << 16) | SO.REUSEADDR;
+const REUSE_PORT = (LEVEL.SOCKET << 16) | SO.REUSEPORT;
+
+/** What an event wakes those for who ask for it (Linux `sk_data_ready`, `sk_write_space`); others wake everybody. */
+const EDGES: ReadonlyMap<number, number> = new Map([
+  [TCP_EVENT.READABLE, POLL.IN | POLL.RDNORM],
+  [TCP_EVENT.WRITABLE, POLL.OUT | POLL.WRNORM],
+]);
 
 /** See the module's description. */
 export class Kernel {
@@ -90,7 +99,7 @@ export class Kernel {
       const listener = this.#byListener.get(argument);
       if (listener === undefined) return;
       inheritOptions(this.host, listener, conn);
-      this.#wake(listener);
+      this.wake(listener, POLL.IN | POLL.RDNORM);
       return;
     }
     const sock = this.#byConnection.get(conn);
@@ -116,7 +125,7 @@ export class Kernel {
         sock.shutBoth();
         break;
     }
-    this.#wake(sock);
+    this.wake(sock, EDGES.get(kind) ?? 0);
   }
 
   /** A reset after the peer's FIN is EPIPE, as Linux's `tcp_reset` has it. */
@@ -129,7 +138,7 @@ export class Kernel {
   refresh(): void {
     for (const sock of this.#byConnection.values()) {
       const told = this.#takeErrors(sock);
-      if (collectCompletions(this.host, sock) || told) this.#wake(sock);
+      if (collectCompletions(this.host, sock) || told) this.wake(sock, POLL.ERR);
     }
   }
 
@@ -147,12 +156,33 @@ export class Kernel {
     return told;
   }
 
-  /** Something happened to the socket: edge-triggered watchers are told. */
-  #wake(sock: Sock): void {
+  /**
+   * Something happened to the socket: edge-triggered watchers are told. `edges`: bits of `POLL` that say what it was, to
+   * those who ask for any of them; 0 to all.
+   */
+  wake(sock: Sock, edges: number): void {
     for (const { target } of this.files) {
       if (target.kind !== "epoll") continue;
-      for (const watch of target.watches) if (watch.file.target === sock) watch.fresh = true;
+      for (const watch of target.watches) {
+        if (watch.file.target !== sock) continue;
+        if (edges === 0 || ((watch.events | POLL.ERR | POLL.HUP) & edges) !== 0) watch.fresh = true;
+      }
     }
+  }
+
+  /**
+   * Does another socket keep `sock` from binding to the port? With SO_REUSEADDR on both only one that listens does, with
+   * SO_REUSEPORT on both none (Linux `inet_csk_bind_conflict`).
+   */
+  isPortTaken(sock: Sock, port: number): boolean {
+    for (const { target } of this.files) {
+      if (target.kind !== "socket" || target === sock || target.boundPort !== port || target.accepted) continue;
+      if (target.type !== sock.type) continue;
+      const both = (key: number) => sock.options.get(key) === 1 && target.options.get(key) === 1;
+      if (both(REUSE_PORT) || (both(REUSE_ADDRESS) && target.listener === 0)) continue;
+      return true;
+    }
+    return false;
   }
 
   /** Gives a new file a descriptor. */

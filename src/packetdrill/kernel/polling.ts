@@ -70,10 +70,11 @@ function epollEvent(value: Value): { events: number; data: number } {
 /** `epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN, fd=4})`. */
 export const epollControlCall: SystemCall = (kernel, args) =>
   instantly(() => {
-    const { target } = kernel.file(args, 0);
-    if (target.kind !== "epoll") return failed("EINVAL");
+    const watching = kernel.file(args, 0);
+    const { target } = watching;
     const operation = args.number(1);
     const file = kernel.file(args, 2);
+    if (target.kind !== "epoll" || file === watching) return failed("EINVAL");
     const { events, data } = epollEvent(args.at(3));
     const at = target.watches.findIndex((watch) => watch.file === file);
     switch (operation) {

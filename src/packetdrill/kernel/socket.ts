@@ -47,6 +47,8 @@ export class Sock {
   full = false;
   /** Has there been a connection that is over? */
   wasConnected = false;
+  /** It came from a listener. */
+  accepted = false;
   /** Port and address bound to, 0 for none. */
   boundPort = 0;
   boundAddress = 0;

@@ -54,11 +54,14 @@ export const sendmsgCall: SystemCall = (kernel, args) => {
   return sending(kernel, args, sum(header.lengths), args.number(2), header.named);
 };
 
+/** `write` knows every kind of file; `send` and its kin only sockets. */
+const forAnyFile = (args: Arguments) => /^(read|write)v?$/.test(args.name);
+
 function sending(kernel: Kernel, args: Arguments, bytes: number, flags: number, named: boolean): Operation {
   const file = kernel.file(args, 0);
-  if (file.target.kind === "pipe") return instantly(() => writePipe(file, bytes));
+  if (file.target.kind === "pipe" && forAnyFile(args)) return instantly(() => writePipe(file, bytes));
   const found = socketOf(kernel, args);
-  if (found === null) return instantly(() => failed("EINVAL"));
+  if (found === null) return instantly(() => failed(forAnyFile(args) ? "EINVAL" : "ENOTSOCK"));
   return sendOperation(kernel, file, found.sock, bytes, flags, named);
 }
 
@@ -153,7 +156,16 @@ export const readCall: SystemCall = (kernel, args) => {
 export const readvCall: SystemCall = (kernel, args) => receiving(kernel, args, sum(args.vector(args.at(1))), 0);
 
 /** `recv(4, ..., 1000, MSG_PEEK)` and `recvfrom`. */
-export const recvCall: SystemCall = (kernel, args) => receiving(kernel, args, args.number(2), args.number(3));
+export const recvCall: SystemCall = (kernel, args) => {
+  const [length, flags] = [args.number(2), args.number(3)];
+  const found = socketOf(kernel, args);
+  if (found !== null && (flags & MSG.ERRQUEUE) !== 0) {
+    return instantly(() =>
+      receiveError(kernel, found.sock, { named: false, lengths: [length], flags: 0, control: null })
+    );
+  }
+  return receiving(kernel, args, length, flags);
+};
 
 /** `recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 1000}], msg_flags=0}, 0)`. */
 export const recvmsgCall: SystemCall = (kernel, args) => {
@@ -190,10 +202,10 @@ function messageMismatch(kernel: Kernel, sock: Sock | null, header: MessageHeade
 
 function receiving(kernel: Kernel, args: Arguments, length: number, flags: number): Operation {
   const file = kernel.file(args, 0);
-  if (file.target.kind === "pipe") return instantly(() => readPipe(file, length));
-  if (file.target.kind === "regular") return instantly(() => done(length));
+  if (file.target.kind === "pipe" && forAnyFile(args)) return instantly(() => readPipe(file, length));
+  if (file.target.kind === "regular" && forAnyFile(args)) return instantly(() => done(length));
   const found = socketOf(kernel, args);
-  if (found === null) return instantly(() => failed("EINVAL"));
+  if (found === null) return instantly(() => failed(forAnyFile(args) ? "EINVAL" : "ENOTSOCK"));
   const { sock } = found;
   if ((flags & MSG.OOB) !== 0) return instantly(() => receiveUrgentByte(kernel, sock, flags));
   let taken = 0;
