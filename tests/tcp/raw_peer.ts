@@ -103,7 +103,12 @@ export class RawPeer {
 }
 
 /** A connection that the raw peer opened to a listener on B, accepted. */
-export function passive(options: RawOptions = {}, worldOptions: WorldOptions = {}, acceptIt = true): RawPeer {
+export function passive(
+  options: RawOptions = {},
+  worldOptions: WorldOptions = {},
+  acceptIt = true,
+  rttNs = 0,
+): RawPeer {
   const world = new World(worldOptions);
   const listener = listen(world.stack, B, 0, 80, { backlog: 10, app: 0 });
   const peer = new RawPeer(world, B, 5000, options);
@@ -114,6 +119,7 @@ export function passive(options: RawOptions = {}, worldOptions: WorldOptions = {
   const synAck = peer.take()[0];
   peer.base = synAck.seq;
   peer.ack = synAck.seq + 1;
+  world.run(rttNs);
   peer.send(".");
   if (acceptIt) {
     peer.conn = accept(world.stack, listener);

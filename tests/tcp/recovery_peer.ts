@@ -10,14 +10,9 @@ export const MSS = 1000;
 
 /** A connection that the peer opened, with SACK, a window of plenty and a round trip of `rttMs`. */
 export function sacking(worldOptions: WorldOptions = {}, options: RawOptions = {}, rttMs = 100): RawPeer {
-  const peer = passive({ mss: MSS, sackPermitted: true, shift: 7, window: 8000, ...options }, worldOptions);
-  // One segment measures the path.
-  send(peer.world.stack, peer.conn, MSS);
-  peer.world.run(rttMs * MS);
-  peer.ack += MSS;
-  peer.send(".");
+  const raw = { mss: MSS, sackPermitted: true, shift: 7, window: 8000, ...options };
+  const peer = passive(raw, worldOptions, true, rttMs * MS);
   peer.take();
-  peer.base = (peer.ack - 1) >>> 0;
   return peer;
 }
 
