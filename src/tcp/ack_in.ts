@@ -7,6 +7,7 @@
 import { beginWork, work } from "./ack_work.ts";
 import { congestionOf } from "./congestion/types.ts";
 import { growWindow } from "./cwnd_use.ts";
+import { probeAcked } from "./mtu_probe.ts";
 import { pushNew } from "./output.ts";
 import { inReduction, reduceWindow } from "./prr.ts";
 import { rackAdaptWindow, rackAdvance } from "./rack.ts";
@@ -46,6 +47,7 @@ const {
   RACK_RTT_US,
   SOFT_ERROR,
   RECOVERY: RECOVERY_AT,
+  SENDER: SENDER_AT,
   STRIDE: COLD_STRIDE,
 } = COLD;
 const { SEQ, END, SENT_US, FLAGS, DELIVERED: SENT_DELIVERED, STRIDE: RTX_STRIDE } = RTX;
@@ -279,6 +281,7 @@ function cleanQueue(
   flags = work.flags;
   if ((flags & (DATA_ACKED | SYN_ACKED)) !== 0) {
     flags |= SET_TIMER;
+    if (cold[k + SENDER_AT] !== 0) probeAcked(stack, conn, k);
     if (!sack) {
       removeDuplicates(stack, conn, k, acked, (flags & ECE) !== 0);
       // Without SACK nobody can tell originals from retransmissions.

@@ -7,7 +7,6 @@ import { ERRNO } from "../base/errors.ts";
 import { PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { accountSyn, openAccount } from "./accounting.ts";
 import { ecnOfSyn, ectOfHandshake } from "./ecn_open.ts";
-import { fastOpenAt } from "./fast_open_queue.ts";
 import { releaseTimeWait } from "./finish.ts";
 import {
   announcedMss,
@@ -22,9 +21,9 @@ import {
 } from "./handshake.ts";
 import { canConnect, setTrafficClass, setTtl } from "./ip_fields.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
+import { announcedOnPath } from "./path_mtu.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
-import { FAST_OPEN } from "./state/fast_open_row.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { COLD, FLAG, SETTINGS, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 import { canReuseTimeWait } from "./time_wait_reuse.ts";
@@ -180,12 +179,8 @@ export function prepareSyn(stack: TcpStack, conn: number): void {
   synOptions.shift = firstShift(stack, profile, settings);
   synOptions.tsVal = (stack.nowMs + stack.warm[conn * WARM.STRIDE + WARM.TS_OFFSET]) | 0;
   synOptions.tsEcr = words[c + TCB.TS_RECENT];
-  const f = fastOpenAt(stack, conn);
-  if (f === 0) return;
   // A path that is known to take less lowers what is announced, as Linux's route does.
-  const pathMtu = stack.fastOpens.words[f + FAST_OPEN.PATH_MTU];
-  const headers = stack.addresses.isIpv6(words[c + TCB.LOCAL]) ? 60 : 40;
-  if (pathMtu !== 0) synOptions.mss = Math.min(synOptions.mss, pathMtu - headers);
+  if (stack.pathMtus.size !== 0) synOptions.mss = announcedOnPath(stack, host, words[c + TCB.REMOTE], synOptions.mss);
 }
 
 /** Sends the SYN of SYN_SENT, or the SYN-ACK of a simultaneous open. Returns the packet. */

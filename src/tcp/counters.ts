@@ -40,6 +40,10 @@ export class TcpCounters {
   invalidSacks = 0;
   /** Timeouts that found the peer to have taken SACKed data back (RFC 2018 8). */
   sackRenegings = 0;
+  /** Probes for the path's MTU (RFC 4821), those that were acknowledged, and those that were lost. */
+  mtuProbes = 0;
+  mtuProbesPassed = 0;
+  mtuProbesLost = 0;
   /** Partial ACKs in recovery (RFC 6582). */
   partialAcks = 0;
   /** Duplicate ACKs received. */

@@ -6,7 +6,9 @@
 import { openAccount } from "./accounting.ts";
 import { switchCongestion } from "./congestion/types.ts";
 import { announcedMssWith, firstWindow, openWindows, sendingMss, settingIn, timestampAge } from "./handshake.ts";
+import { beginMtuSearch } from "./mtu_probe.ts";
 import { startPacing } from "./pacing.ts";
+import { adoptPathMtu } from "./path_mtu.ts";
 import { settingsOf } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, LISTENER, SETTINGS, SYN_FLAG, TCB, WARM } from "./state/tcb.ts";
@@ -100,6 +102,8 @@ export function makeChild(stack: TcpStack, state: number): number {
   warm[w + WARM.ACK_STATE] = timestampAge(stack);
   if (settings !== 0) inherit(stack, conn, settings);
   if (profile.accounting) openAccount(stack, conn);
+  if (stack.pathMtus.size !== 0) adoptPathMtu(stack, conn);
+  if (profile.mtuProbing > 1) beginMtuSearch(stack, conn, false);
   return conn;
 }
 

@@ -6,11 +6,12 @@
 import type { Profile } from "../transport/profile.ts";
 import { CONTROL, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { type FastOpenCookie, newCookie, NO_COOKIE, writeFastOpen } from "./fast_open_cookie.ts";
+import { forbidsFragments } from "./options_ip.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, FLAG, SETTINGS, TCB } from "./state/tcb.ts";
 import { windowShiftFor } from "./window.ts";
 
-const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMENT;
+const TCP_BITS = PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT;
 /** Bytes of the timestamps option, padded. */
 const TIMESTAMP_BYTES = 12;
 /** First guess of the size of inbound segments (Linux `TCP_MSS_DEFAULT`). */
@@ -84,6 +85,7 @@ export function openWindows(stack: TcpStack, conn: number, profile: Readonly<Pro
   words[c + TCB.CWND] = profile.initialWindowSegments;
   // RFC 9293 3.7.4 MUST-17: an application can switch Nagle off; the profile may start with it off.
   if (!profile.nagle) words[c + TCB.STATE] |= FLAG.NO_DELAY;
+  if (!profile.pathMtuDiscovery) stack.ipFieldsUsed = true;
 }
 
 /** What a SYN or SYN-ACK carries. */
@@ -95,9 +97,10 @@ export interface SynOptions {
   scaling: boolean;
   timestamps: boolean;
   sack: boolean;
-  /** Traffic class and TTL of the packet. */
+  /** Traffic class, TTL and DF of the packet. */
   trafficClass: number;
   ttl: number;
+  dontFragment: boolean;
   /** Fast Open's option (RFC 7413), or none. */
   readonly cookie: FastOpenCookie;
 }
@@ -113,12 +116,15 @@ export const synOptions: SynOptions = {
   sack: false,
   trafficClass: 0,
   ttl: 0,
+  dontFragment: true,
   cookie: newCookie(),
 };
 
 /** Fills in the IP fields of `synOptions` from a settings row (0: the profile's), and leaves Fast Open's option out. */
 export function plainSyn(stack: TcpStack, profile: Readonly<Profile>, settings: number, ect: number): void {
   const options = synOptions;
+  const mode = settingIn(stack, settings, SETTINGS.PATH_MTU) - 1;
+  options.dontFragment = mode < 0 ? profile.pathMtuDiscovery : forbidsFragments(mode);
   options.cookie.length = NO_COOKIE;
   options.ttl = profile.defaultTtl;
   options.trafficClass = ect;
@@ -151,6 +157,7 @@ export function emitSyn(
   packets[o + PACKET.SEQ] = seq;
   packets[o + PACKET.ACK] = ack;
   packets[o + PACKET.CONTROL] = flags | TCP_BITS | CONTROL.HAS_MSS |
+    (options.dontFragment ? CONTROL.DONT_FRAGMENT : 0) |
     (options.timestamps ? CONTROL.HAS_TIMESTAMPS : 0) | (options.scaling ? CONTROL.HAS_WINDOW_SCALE : 0) |
     (options.sack ? CONTROL.HAS_SACK_PERMITTED : 0);
   packets[o + PACKET.WINDOW_TTL_TOS] = (window << 16) | (options.ttl << 8) | options.trafficClass;

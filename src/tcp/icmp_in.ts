@@ -9,22 +9,20 @@ import { ORIGIN, queueError, raiseError } from "./errors.ts";
 import { synTooBig } from "./fast_open_client.ts";
 import { finish } from "./finish.ts";
 import { PATH_MTU, pathMtuDiscoveryOf } from "./options_ip.ts";
+import { lowerPathMtu, watchPathMtu } from "./path_mtu.ts";
 import { noteSoftError } from "./reports.ts";
 import { simpleRetransmit } from "./recovery.ts";
 import type { TcpStack } from "./stack.ts";
-import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
-import { busySender } from "./write_queue.ts";
 
 /**
- * Least path MTU that is believed: RFC 791's, RFC 8200's for IPv6. (Linux's `min_pmtu` is 552: below, it fragments,
- * which nothing does here, so that a path of less would swallow everything.)
+ * Least path MTU that is believed of IPv6 (RFC 8200); of IPv4 the profile says (Linux's 552: below, it fragments, which
+ * nothing does here, so that a path of less would swallow everything: by default 68, as RFC 791).
  */
-const LEAST_MTU = 68;
 const LEAST_MTU6 = 1280;
-/** RFC 1191 7.1: plateaus, for routers that do not tell the MTU. */
-const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+/** What a path takes whose router does not tell: Linux's `min_pmtu`. */
+const UNTOLD_MTU = 552;
 
 /** The errno that an ICMP (or, if `v6`, ICMPv6) error stands for, 0 if it is none for TCP. Negative: a hard error. */
 export function icmpErrno(type: number, code: number, v6: boolean): number {
@@ -76,7 +74,7 @@ export function icmpErrorIn(stack: TcpStack, host: number, p: number): void {
   const v6 = packets[o + PACKET.CONTROL] >>> CONTROL.PROTOCOL_SHIFT === PROTOCOL.ICMPV6;
   if (v6 ? type === 2 : type === 3 && code === 4) {
     const told = v6 ? packets[o + PACKET.SEQ] >>> 0 : packets[o + PACKET.SEQ] & 0xffff;
-    if (believesPathMtu(stack, conn)) tooBig(stack, conn, told, v6);
+    tooBig(stack, conn, told, v6);
     return;
   }
   // RFC 9293 3.9.2.2 MUST-55: source quench is ignored.
@@ -99,28 +97,33 @@ export function icmpErrorIn(stack: TcpStack, host: number, p: number): void {
   if (!raiseError(stack, conn, Math.abs(error))) noteSoftError(stack, conn, Math.abs(error));
 }
 
-/** IP_MTU_DISCOVER: is an ICMP error about the path's MTU believed? */
-function believesPathMtu(stack: TcpStack, conn: number): boolean {
-  const mode = pathMtuDiscoveryOf(stack, conn);
-  return mode === PATH_MTU.WANT || mode === PATH_MTU.DO || mode === PATH_MTU.PROBE;
-}
-
-/** The path takes no packet so large: lower the MSS and send again what was too big (RFC 1191, RFC 8201). */
+/**
+ * The path takes no packet so large (RFC 1191, RFC 8201): the host remembers that, the MSS falls, and what was too big
+ * goes again. Where IP_MTU_DISCOVER does not believe in such messages, only the host does, and what is sent next follows.
+ */
 function tooBig(stack: TcpStack, conn: number, told: number, v6: boolean): void {
   const words = stack.tcbs.words;
   const c = conn * TCB.STRIDE;
-  const headers = (v6 ? 60 : 40) + ((words[c + TCB.STATE] & FLAG.TIMESTAMPS) !== 0 ? 12 : 0);
-  const mss = words[c + TCB.MSS] & 0xffff;
-  const mtu = told !== 0 ? told : PLATEAUS.find((plateau) => plateau < mss + headers) ?? LEAST_MTU;
-  const believed = Math.max(mtu, v6 ? LEAST_MTU6 : stack.profileOfConnection(conn).minPathMtuBytes);
-  if ((words[c + TCB.STATE] & FLAG.STATE_MASK) === STATE.SYN_SENT && synTooBig(stack, conn, believed)) return;
-  const lowered = believed - headers;
-  if (lowered >= mss) return;
-  const s = busySender(stack, conn);
-  stack.senders.words[s + SENDER.PATH_MTU] = believed;
-  stack.senders.words[s + SENDER.FLAGS] |= SENDER_FLAG.KEEP;
-  words[c + TCB.MSS] = (words[c + TCB.MSS] & ~0xffff) | lowered;
+  const mode = pathMtuDiscoveryOf(stack, conn);
+  const believes = mode !== PATH_MTU.INTERFACE && mode !== PATH_MTU.OMIT && (v6 || mode !== PATH_MTU.DONT);
+  // RFC 8201 4: less than the least MTU of IPv6 is no message to act on.
+  if (v6 && (!believes || told < LEAST_MTU6)) return;
+  const profile = stack.profileOfConnection(conn);
+  const host = words[c + TCB.HOST];
+  const remote = words[c + TCB.REMOTE];
+  // A router that does not tell, or is not to be heard (RFC 1191 5 allows a guess below 576).
+  const mtu = told === 0 || !profile.pathMtuDiscovery ? UNTOLD_MTU : told;
+  const believed = v6 ? told : Math.max(mtu, profile.minPathMtuBytes);
+  const news = stack.pathMtus.learn(stack, host, remote, believed);
+  if ((words[c + TCB.STATE] & FLAG.STATE_MASK) === STATE.SYN_SENT) {
+    if (believes) synTooBig(stack, conn, believed);
+    return;
+  }
+  if (!believes) {
+    if (news) watchPathMtu(stack, conn);
+    return;
+  }
+  if (!lowerPathMtu(stack, conn, believed)) return;
   const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
-  if (row === 0) return;
   if (stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] !== 0) simpleRetransmit(stack, conn);
 }

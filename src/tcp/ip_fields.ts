@@ -5,7 +5,8 @@
  * @module
  */
 import type { AddressTable } from "../base/address.ts";
-import { PACKET } from "../wire/packet.ts";
+import { CONTROL, PACKET } from "../wire/packet.ts";
+import { forbidsFragments, pathMtuDiscoveryOf } from "./options_ip.ts";
 import { readSetting, writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { SETTINGS } from "./state/tcb.ts";
@@ -47,10 +48,16 @@ export function ttlOf(stack: TcpStack, conn: number): number {
   return own === 0 ? stack.profileOfConnection(conn).defaultTtl : own - 1;
 }
 
-/** Puts the connection's traffic class and TTL into packet `p`; ECN's bits stay. Only if `stack.ipFieldsUsed`. */
+/**
+ * Puts the connection's traffic class and TTL into packet `p`, ECN's bits stay; and takes DF away where IP_MTU_DISCOVER
+ * does not want it. Only if `stack.ipFieldsUsed`.
+ */
 export function stampIpFields(stack: TcpStack, conn: number, p: number): void {
   const packets = stack.packets.rows.words;
   const at = p * PACKET.STRIDE + PACKET.WINDOW_TTL_TOS;
+  if (!forbidsFragments(pathMtuDiscoveryOf(stack, conn))) {
+    packets[p * PACKET.STRIDE + PACKET.CONTROL] &= ~CONTROL.DONT_FRAGMENT;
+  }
   packets[at] = (packets[at] & (0xffff0000 | ECN_MASK)) | (ttlOf(stack, conn) << 8) | trafficClassOf(stack, conn);
 }
 

@@ -27,6 +27,11 @@ export function pathMtuDiscoveryOf(stack: TcpStack, conn: number): number {
   return stack.profileOfConnection(conn).pathMtuDiscovery ? PATH_MTU.WANT : PATH_MTU.DONT;
 }
 
+/** Do segments carry IPv4's DF in this mode (one of `PATH_MTU`; Linux `ip_dont_fragment`)? */
+export function forbidsFragments(mode: number): boolean {
+  return mode === PATH_MTU.WANT || mode === PATH_MTU.DO;
+}
+
 /** IP_RECVERR, IPV6_RECVERR: ICMP errors are queued for `takeQueuedError`, and end the connection's waiting calls. */
 export function setReceiveErrors(stack: TcpStack, conn: number, on: boolean): number {
   const flags = readSetting(stack, conn, SETTINGS.FLAGS);

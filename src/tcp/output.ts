@@ -10,7 +10,9 @@ import { CONGESTION_EVENT, congestionOf } from "./congestion/types.ts";
 import { noteUse, restartAfterIdle } from "./cwnd_use.ts";
 import { enterCwr } from "./cwr.ts";
 import { noteDataSent } from "./delayed_ack.ts";
+import { noteProbe, PROBE, probeSize, searchesMtu } from "./mtu_probe.ts";
 import { mustWait, notePaced, paces } from "./pacing.ts";
+import { refreshPathMtu } from "./path_mtu.ts";
 import { countSent } from "./prr.ts";
 import { recordSegment } from "./retransmit.ts";
 import { timerAfterSending } from "./rto_timer.ts";
@@ -81,23 +83,25 @@ function sendsEarly(state: number): boolean {
 function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, initial: number, nagle: number): void {
   const k = stack.coldOf(conn) * COLD_STRIDE;
   const cold = stack.cold.words;
+  const s = cold[k + SENDER_AT] * SENDER_STRIDE;
+  if (s !== 0) refreshPathMtu(stack, conn, s);
   const mss = currentMss(stack, conn);
   const end = words[c + SND_END];
   const wantsFin = (initial & FIN_QUEUED) !== 0;
   const edge = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
   if (cold[k + PACKETS_OUT] === 0) restartAfterIdle(stack, conn, k);
-  const s = cold[k + SENDER_AT] * SENDER_STRIDE;
+  const before = words[c + SND_NXT];
+  const packetsBefore = cold[k + PACKETS_OUT];
+  const one = (nagle & ONE) !== 0;
+  if (s !== 0 && !one && searchesMtu(stack, s) && !probePath(stack, conn, k, s)) return;
   const cwnd = words[c + CWND];
   const half = cwnd > 3 ? cwnd >> 1 : 1;
   let next = words[c + SND_NXT];
   let flight = inFlight(cold, k);
-  const packetsBefore = cold[k + PACKETS_OUT];
-  const one = (nagle & ONE) !== 0;
   let limited = false;
   let windowLimited = false;
   let group = 1;
   if (((end - next) | 0) > mss) group = groupSegments(stack, conn, mss);
-  const before = next;
   for (;;) {
     const unsent = (end - next) | 0;
     if (unsent <= 0 && !wantsFin) break;
@@ -181,6 +185,20 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
     armProbe(stack, conn);
     stack.releaseColdAtRest(conn);
   }
+}
+
+/** Sends a probe of the path's MTU, if it is time for one. False if sending has to wait for that. */
+function probePath(stack: TcpStack, conn: number, k: number, s: number): boolean {
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  const next = words[c + SND_NXT];
+  const size = probeSize(stack, conn, k, s, next, (words[c + SND_END] - next) | 0, inFlight(stack.cold.words, k));
+  if (size === PROBE.WAIT) return false;
+  if (size === PROBE.NONE || (paces(stack, s) && mustWait(stack, conn, s))) return true;
+  if (sendGroup(stack, conn, next, size, size, false, false, false) === next) return true;
+  noteProbe(stack, conn, s, next, size);
+  if (paces(stack, s)) notePaced(stack, conn, s, size, 1);
+  return true;
 }
 
 /** Data went out: ACKs may wait for more of it, and the timer of data in flight must run. `before`: records before it. */

@@ -7,10 +7,11 @@
 import { work } from "./ack_work.ts";
 import { CONGESTION_EVENT, congestionOf } from "./congestion/types.ts";
 import { enterCwr } from "./cwr.ts";
+import { probeLost } from "./mtu_probe.ts";
 import { beginReduction, currentSsthresh, endReduction, inReduction, queueCwr, reduceWindow } from "./prr.ts";
 import { rackDetectLoss, rackLeftUs, rackMarkLost } from "./rack.ts";
 import { checkReordering, isBeyondReordering } from "./reordering.ts";
-import { retransmitLost } from "./retransmit.ts";
+import { recut, retransmitLost } from "./retransmit.ts";
 import { markByCount, markHead } from "./rfc6675.ts";
 import { armRetransmitIn, rearmRto, rexmitKind } from "./rto_timer.ts";
 import {
@@ -254,6 +255,10 @@ export function alert(stack: TcpStack, conn: number, k: number, duplicate: boole
       tryToOpen(stack, conn, k);
       return RESEND.NOTHING;
     }
+    if (probeLost(stack, conn, k)) {
+      simpleRetransmit(stack, conn);
+      return RESEND.NOTHING;
+    }
     enterRecovery(stack, conn, k, ece);
     first = true;
   }
@@ -352,14 +357,25 @@ export function simpleRetransmit(stack: TcpStack, conn: number): void {
   stack.recoveryOf(conn);
   const k = coldAt(stack, conn);
   const cold = stack.cold.words;
-  const records = stack.segments.words;
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const mss = words[c + MSS] & 0xffff;
-  for (let record = cold[k + RTX_HEAD]; record !== 0; record = records[record * RTX_STRIDE + NEXT]) {
+  for (let record = cold[k + RTX_HEAD]; record !== 0;) {
+    const records = stack.segments.words;
     const at = record * RTX_STRIDE;
     const fin = (records[at + RTX_FLAGS] & RTX_FLAG.FIN) !== 0 ? 1 : 0;
-    if (((records[at + END] - records[at + SEQ]) | 0) - fin > mss) markLost(stack, k, record);
+    const tooLong = ((records[at + END] - records[at + SEQ]) | 0) - fin > mss;
+    const next = records[at + NEXT];
+    if (!tooLong || (records[at + RTX_FLAGS] & SACKED) !== 0) {
+      record = next;
+      continue;
+    }
+    // What was sent together is cut anew, and goes again together.
+    const last = recut(stack, conn, k, record, mss);
+    for (const end = stack.segments.words[last * RTX_STRIDE + NEXT]; record !== end;) {
+      markLost(stack, k, record);
+      record = stack.segments.words[record * RTX_STRIDE + NEXT];
+    }
   }
   const r = recoveryAt(stack, k);
   stack.recoveries.words[r + RECOVERY.LOST_HINT] = 0;

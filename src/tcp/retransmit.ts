@@ -5,6 +5,7 @@
  */
 import { TCP_FLAG } from "../wire/packet.ts";
 import { enterCwr } from "./cwr.ts";
+import { abandonProbe } from "./mtu_probe.ts";
 import { mustWait, notePaced, paces } from "./pacing.ts";
 import { countSent } from "./prr.ts";
 import { rateSent } from "./rate.ts";
@@ -200,6 +201,36 @@ function collapse(stack: TcpStack, conn: number, k: number, record: number, spac
   }
 }
 
+/**
+ * A group of records, sent together when the MSS was larger, is cut anew into segments of `mss` (Linux's
+ * `tcp_set_skb_tso_segs`). Returns its last record. There is a `RECOVERY` row.
+ */
+export function recut(stack: TcpStack, conn: number, k: number, record: number, mss: number): number {
+  const cold = stack.cold.words;
+  const sacked = cold[k + SACKED_OUT];
+  const at = record * RTX_STRIDE;
+  const tags = SACKED | LOST | RETRANSMITTED;
+  for (;;) {
+    const records = stack.segments.words;
+    const next = records[at + NEXT];
+    if (next === 0 || (records[at + FLAGS] & JOINED) === 0) break;
+    const flags = records[next * RTX_STRIDE + FLAGS];
+    if (((flags ^ records[at + FLAGS]) & tags) !== 0) break;
+    joinNext(stack, conn, k, record);
+    if ((flags & JOINED) === 0) records[at + FLAGS] &= ~JOINED;
+  }
+  let last = record;
+  while (dataLength(stack.segments.words, last * RTX_STRIDE) > mss) {
+    splitRecord(stack, k, last, mss);
+    const records = stack.segments.words;
+    records[last * RTX_STRIDE + FLAGS] |= JOINED;
+    last = records[last * RTX_STRIDE + NEXT];
+  }
+  // Without SACK, duplicate ACKs are counted, not records.
+  if (!usesSack(stack, conn)) cold[k + SACKED_OUT] = sacked;
+  return last;
+}
+
 /** Where in a group of records that are sent again together one stands: alone, with more to come, or at the end. */
 export const PLACE = { ALONE: 0, WITHIN: 1, LAST: 2 } as const;
 
@@ -215,6 +246,7 @@ export function sendAgain(stack: TcpStack, conn: number, record: number, place: 
   let records = stack.segments.words;
   const r = record * RTX_STRIDE;
   const una = words[c + SND_UNA];
+  abandonProbe(stack, stack.cold.words[k + SENDER_AT] * SENDER.STRIDE);
   if (((records[r + SEQ] - una) | 0) < 0) {
     // What is acknowledged of it is not sent again.
     records[r + SEQ] = una;

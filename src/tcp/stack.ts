@@ -15,6 +15,7 @@ import type { PacketPool } from "../wire/packet.ts";
 import { TcpCounters } from "./counters.ts";
 import type { PendingErrors } from "./errors.ts";
 import { FastOpenMemory } from "./fast_open_cache.ts";
+import { PathMemory } from "./path_mtu.ts";
 import { congestionById, congestionId } from "./congestion/types.ts";
 import { makeRecovery } from "./recovery_row.ts";
 import type { TcpInfo } from "./tcp_info.ts";
@@ -113,6 +114,8 @@ export class TcpStack {
   readonly listeners: RowPool;
   /** Listeners made so far. */
   listenersMade = 0;
+  /** What hosts remember of paths. */
+  readonly pathMtus: PathMemory = new PathMemory();
   /** What hosts remember of Fast Open. */
   readonly fastOpen: FastOpenMemory = new FastOpenMemory();
   /** Real bytes by `WARM.STREAM`. */

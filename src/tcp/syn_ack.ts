@@ -7,6 +7,7 @@ import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { ectOfHandshake } from "./ecn_open.ts";
 import { listenerSettings, opening, synAckWindow } from "./establish.ts";
 import { announcedMssWith, emitSyn, plainSyn, synOptions } from "./handshake.ts";
+import { announcedOnPath } from "./path_mtu.ts";
 import type { TcpStack } from "./stack.ts";
 import { SYN_FLAG } from "./state/tcb.ts";
 
@@ -15,11 +16,12 @@ const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMEN
 
 /** Fills `synOptions` for the SYN-ACK of `opening`, without Fast Open's option; the timestamp is now's. */
 export function prepareSynAck(stack: TcpStack): void {
-  const { host, local, listener, options } = opening;
+  const { host, local, remote, listener, options } = opening;
   const settings = listenerSettings(stack, listener);
   const ect = ectOfHandshake(stack.algorithmOfListener(listener));
   plainSyn(stack, stack.profileOf(host), settings, ect);
   synOptions.mss = announcedMssWith(stack, host, local, settings);
+  if (stack.pathMtus.size !== 0) synOptions.mss = announcedOnPath(stack, host, remote, synOptions.mss);
   synOptions.timestamps = (options & SYN_FLAG.TIMESTAMPS) !== 0;
   synOptions.scaling = (options & SYN_FLAG.SCALING) !== 0;
   synOptions.sack = (options & SYN_FLAG.SACK) !== 0;

@@ -16,7 +16,9 @@ import { finish, setState } from "./finish.ts";
 import { firstShift, peerMss, peerShift, sendingMss, settingIn, timestampAge } from "./handshake.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { isOldStamp } from "./out_of_window.ts";
+import { beginMtuSearch } from "./mtu_probe.ts";
 import { output } from "./output.ts";
+import { adoptPathMtu } from "./path_mtu.ts";
 import { armRetransmit } from "./rto_timer.ts";
 import { noHandshakeSample, sampleRtt } from "./rtt.ts";
 import { sendAck, sendResetFor } from "./segment_out.ts";
@@ -183,14 +185,10 @@ function negotiate(stack: TcpStack, conn: number, packets: Int32Array, o: number
   words[c + TCB.STATE] = state;
   const asked = settingIn(stack, settings, SETTINGS.MAX_SEGMENT);
   const stamps = (state & FLAG.TIMESTAMPS) !== 0;
-  let mss = sendingMss(stack, host, words[c + TCB.LOCAL], peerMss(packets, o), stamps, asked);
-  const f = fastOpenAt(stack, conn);
-  const pathMtu = f === 0 ? 0 : stack.fastOpens.words[f + FAST_OPEN.PATH_MTU];
-  if (pathMtu !== 0) {
-    const headers = (stack.addresses.isIpv6(words[c + TCB.LOCAL]) ? 60 : 40) + (stamps ? 12 : 0);
-    mss = Math.min(mss, pathMtu - headers);
-  }
+  const mss = sendingMss(stack, host, words[c + TCB.LOCAL], peerMss(packets, o), stamps, asked);
   words[c + TCB.MSS] = mss | (Math.min(536, mss) << 16);
+  if (stack.pathMtus.size !== 0) adoptPathMtu(stack, conn);
+  if (profile.mtuProbing > 1) beginMtuSearch(stack, conn, true);
 }
 
 /** SYN_RECEIVED of a simultaneous open: is our SYN acknowledged? Then ESTABLISHED (RFC 9293 3.10.7.4, fifth). */

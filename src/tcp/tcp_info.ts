@@ -222,7 +222,10 @@ function fromCold(stack: TcpStack, k: number, info: TcpInfo): void {
   info.tcpi_delivered = cold[k + COLD.DELIVERED];
   const sender = cold[k + COLD.SENDER];
   if (sender !== 0) {
-    info.tcpi_pmtu = stack.senders.words[sender * SENDER.STRIDE + SENDER.PATH_MTU] || info.tcpi_pmtu;
+    const s = sender * SENDER.STRIDE;
+    info.tcpi_pmtu = stack.senders.words[s + SENDER.PATH_MTU] || info.tcpi_pmtu;
+    const announced = stack.senders.words[s + SENDER.ANNOUNCED];
+    if (announced !== 0 && announced < info.tcpi_advmss) info.tcpi_advmss = announced;
   }
   const recovery = cold[k + COLD.RECOVERY];
   if (recovery !== 0) {

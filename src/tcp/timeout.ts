@@ -6,6 +6,7 @@
  */
 import { accountTimeout } from "./accounting.ts";
 import { detectBlackHole } from "./fast_open_end.ts";
+import { suspectBlackHole } from "./mtu_probe.ts";
 import { enterLoss } from "./recovery.ts";
 import { PLACE, RESENT, retransmitRecord, sentMs } from "./retransmit.ts";
 import { armAfterTimeout, armRetransmitIn } from "./rto_timer.ts";
@@ -29,12 +30,15 @@ export function timeoutFired(stack: TcpStack, conn: number): boolean {
   const c = conn * TCB.STRIDE;
   const k = stack.warm[conn * WARM_STRIDE + WARM.COLD] * COLD.STRIDE;
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const profile = stack.profileOfConnection(conn);
   if (words[c + TCB.SND_WND] === 0 && (words[c + TCB.STATE] & FLAG.ORPHAN) === 0) {
     // RFC 9293 3.8.6 SHLD-17: a peer that has shrunk its window to nothing, and answers, lives.
     if (isProbingInVain(stack, conn, k)) return false;
     enterLoss(stack, conn);
     retransmitRecord(stack, conn, stack.cold.words[k + COLD.RTX_HEAD], PLACE.ALONE);
   } else {
+    // RFC 9293 3.8.3 R1: the path may be to blame.
+    if (profile.mtuProbing !== 0 && isOutFor(stack, conn, k, profile.retries1)) suspectBlackHole(stack, conn);
     const expired = hasTimedOut(stack, conn, k);
     detectBlackHole(stack, conn, (stack.warm[at] >> RETRIES_AT) & 0xff, expired);
     if (expired) return false;
@@ -99,6 +103,14 @@ function hasTimedOut(stack: TcpStack, conn: number, k: number): boolean {
   const profile = stack.profileOfConnection(conn);
   const retries = (words[c + TCB.STATE] & FLAG.ORPHAN) !== 0 ? profile.orphanRetries : profile.retries2;
   return elapsed >= patienceMs(retries, profile.rtoMinMs, profile.rtoMaxMs);
+}
+
+/** Has the data been retransmitted for as long as `retries` doublings from the least RTO take? */
+function isOutFor(stack: TcpStack, conn: number, k: number, retries: number): boolean {
+  if ((stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] & (0xff << RETRIES_AT)) === 0) return false;
+  const stamp = stack.cold.words[k + COLD.RETRANS_STAMP];
+  const profile = stack.profileOfConnection(conn);
+  return stamp !== 0 && ((stack.nowMs - stamp) | 0) >= patienceMs(retries, profile.rtoMinMs, profile.rtoMaxMs);
 }
 
 /** Sum of the timeouts of `retries` retransmissions that start at `least` ms and double up to `most` ms. */

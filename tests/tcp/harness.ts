@@ -48,6 +48,8 @@ export interface Segment {
   dstPort: number;
   ttl: number;
   trafficClass: number;
+  /** Without DF. */
+  mayFragment?: true;
   /** ns. */
   time: number;
   /** Sending host, 0 for the raw peer. */
@@ -199,6 +201,7 @@ export class World {
       time: this.nowNs,
       from: words[o + PACKET.LINK],
     };
+    if (!(control & CONTROL.DONT_FRAGMENT)) segment.mayFragment = true;
     if (control & CONTROL.HAS_MSS) segment.mss = words[o + PACKET.SYN_OPTIONS] & 0xffff;
     if (control & CONTROL.HAS_WINDOW_SCALE) segment.shift = (words[o + PACKET.SYN_OPTIONS] >>> 16) & 0xff;
     if (control & CONTROL.HAS_SACK_PERMITTED) segment.sackPermitted = true;

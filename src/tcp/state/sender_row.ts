@@ -37,6 +37,8 @@ export const SENDER = {
   PROBED_MS: 17,
   /** The MSS that the peer's and the interface's allow, whatever was learnt of the path: what a probe may grow to. */
   MSS_CLAMP: 18,
+  /** The MSS that was announced, if the path was known to take less than the interface; 0 otherwise. */
+  ANNOUNCED: 19,
   /** Words in a row. */
   STRIDE: 32,
 } as const;
@@ -54,6 +56,8 @@ export const SENDER_FLAG = {
   PACING: 16,
   /** The path MTU is being searched for. */
   MTU_SEARCH: 32,
-  /** `BUFFER` or `PATH_MTU` hold something worth keeping. */
+  /** `BUFFER` or `MSS_CLAMP` hold something worth keeping. */
   KEEP: 64,
+  /** The host has learnt something of the path: look before sending. */
+  PATH: 128,
 } as const;
