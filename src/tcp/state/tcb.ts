@@ -307,8 +307,6 @@ export const RTX_FLAG = {
   PUSH: 32,
   /** Ends a record (MSG_EOR): nothing is joined to it. */
   RECORD_END: 64,
-  /** Was sent with CWR. */
-  CWR: 128,
   /** The application had nothing more when it was sent: no rate sample above the estimate. */
   APP_LIMITED: 256,
   /** Carries the SYN (Fast Open): `SEQ` is the ISS. */
