@@ -49,6 +49,14 @@ export const ERRNO = {
   ENOENT: 19,
   /** The operation is not supported, or not allowed. */
   EOPNOTSUPP: 20,
+  /** An ICMP protocol unreachable. */
+  ENOPROTOOPT: 21,
+  /** An ICMP destination host unknown. */
+  EHOSTDOWN: 22,
+  /** An ICMP source host isolated. */
+  ENONET: 23,
+  /** An ICMPv6 error that says that the destination is forbidden. */
+  EACCES: 24,
 } as const;
 
 /** The name of an error number: `"ECONNREFUSED"`. */

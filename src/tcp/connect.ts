@@ -168,14 +168,14 @@ export function prepareSyn(stack: TcpStack, conn: number): void {
   const host = words[c + TCB.HOST];
   const profile = stack.profileOf(host);
   const state = words[c + TCB.STATE];
-  const answers = (state & FLAG.STATE_MASK) === STATE.SYN_RECEIVED;
   const settings = settingsRow(stack, conn);
   const ect = (state & FLAG.ECN) !== 0 ? ectOfHandshake(algorithmFor(stack, conn)) : 0;
   plainSyn(stack, profile, settings, ect);
   synOptions.mss = announcedMssWith(stack, host, words[c + TCB.LOCAL], settings);
-  synOptions.timestamps = answers ? (state & FLAG.TIMESTAMPS) !== 0 : profile.timestamps;
-  synOptions.scaling = answers ? (state & FLAG.SCALING) !== 0 : profile.windowScaling;
-  synOptions.sack = answers ? (state & FLAG.SACK) !== 0 : profile.sack;
+  // The SYN-ACK of a simultaneous open offers what the SYN did, whatever the peer's has said (as Linux).
+  synOptions.timestamps = profile.timestamps;
+  synOptions.scaling = profile.windowScaling;
+  synOptions.sack = profile.sack;
   synOptions.shift = firstShift(stack, profile, settings);
   synOptions.tsVal = (stack.nowMs + stack.warm[conn * WARM.STRIDE + WARM.TS_OFFSET]) | 0;
   synOptions.tsEcr = words[c + TCB.TS_RECENT];

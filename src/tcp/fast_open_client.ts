@@ -162,7 +162,7 @@ export function trimSynData(stack: TcpStack, conn: number, ack: number): void {
 
 /**
  * The SYN-ACK of a Fast Open SYN has been taken (Linux `tcp_rcv_fastopen_synack`): what it says is remembered, and data
- * that it does not acknowledge is sent again at once. True if that was done.
+ * that it does not acknowledge is sent again at once. True if not, so that data which came with the SYN-ACK is taken.
  */
 export function fastOpenSynAck(stack: TcpStack, conn: number, p: number, repeated: number): boolean {
   const f = fastOpenAt(stack, conn);
@@ -193,12 +193,12 @@ export function fastOpenSynAck(stack: TcpStack, conn: number, p: number, repeate
       stack.counters.fastOpenActives++;
       noteSynData(stack, k);
     }
-    return false;
+    return true;
   }
   opens[f + F.CLIENT_FAIL] = total > 0 ? FAIL.SYN_RETRANSMITTED : FAIL.DATA_NOT_ACKED;
   stack.counters.fastOpenActiveFails++;
   resendSynData(stack, conn, k);
-  return true;
+  return false;
 }
 
 /** For TCP_INFO, where accounts are kept. */

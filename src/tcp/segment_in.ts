@@ -247,6 +247,8 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
   if ((flags & F_CWR) !== 0 && (state & FLAG.ECN) !== 0) congestionWindowReduced(stack, conn, length > 0 || fin);
   // Sixth, URG.
   if ((flags & F_URG) !== 0 || warm[w + COLD_AT] !== 0) urgentIn(stack, conn, p);
+  // The SYN-ACK of a simultaneous open repeats a SYN that has been taken: as any duplicate, it is acknowledged (Linux).
+  if ((flags & F_SYN) !== 0) dataIn(stack, conn, p, (seq - 1) | 0, 1, false);
   // Seventh and eighth, text and FIN.
   if ((length > 0 || fin) && !textIn(stack, conn, p, seq, length, fin)) return;
   if ((words[c + STATE_AT] & STATE_MASK) === STATE.CLOSED) return;

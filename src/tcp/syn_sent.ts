@@ -120,15 +120,17 @@ export function synSentIn(stack: TcpStack, conn: number, p: number): void {
   armKeepAlive(stack, conn);
   stack.pushEvent(conn, TCP_EVENT.CONNECTED, 0);
   const before = stack.outCount;
+  let takesData = false;
   if (f !== 0) {
     trimSynData(stack, conn, ack);
-    fastOpenSynAck(stack, conn, p, repeated);
+    takesData = fastOpenSynAck(stack, conn, p, repeated);
     stack.releaseColdAtRest(conn);
   }
   if ((words[c + TCB.STATE] & FLAG.FIN_QUEUED) !== 0) setState(stack, conn, STATE.FIN_WAIT_1);
   const length = packets[o + PACKET.LENGTH];
   const fin = (flags & F_FIN) !== 0;
-  if (length > 0 || fin) dataIn(stack, conn, p, (irs + 1) | 0, length, fin);
+  // As Linux: without Fast Open, data that comes with a SYN-ACK is not taken. It is not acknowledged, and comes again.
+  if (takesData && (length > 0 || fin)) dataIn(stack, conn, p, (irs + 1) | 0, length, fin);
   if ((words[c + TCB.STATE] & FLAG.STATE_MASK) === STATE.CLOSED) return;
   // RFC 9293 3.10.7.3: acknowledge the SYN at once, with data if there is some.
   output(stack, conn);

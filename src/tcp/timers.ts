@@ -14,7 +14,6 @@ import { noteRepetition } from "./reports.ts";
 import { reorderFired } from "./recovery.ts";
 import { probeFired } from "./persist.ts";
 import { orphanFired } from "./segment_in.ts";
-import { sendConnectionReset } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { tailLossFired } from "./tail_loss.ts";
 import { timeoutFired } from "./timeout.ts";
@@ -180,11 +179,9 @@ function rexmitFired(stack: TcpStack, conn: number): void {
   noteRepetition(stack, conn);
 }
 
-/** The connection is given up: ETIMEDOUT, or the soft error that was reported meanwhile (RFC 9293 3.8.3 MUST-20, R2). */
+/** The connection is given up, without a word: ETIMEDOUT, or the soft error that was reported meanwhile (RFC 9293 3.8.3 MUST-20, R2). */
 export function giveUp(stack: TcpStack, conn: number): void {
   const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
   const soft = row === 0 ? 0 : stack.cold.words[row * COLD.STRIDE + COLD.SOFT_ERROR];
-  const state = stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE];
-  if ((state & FLAG.ORPHAN) !== 0) sendConnectionReset(stack, conn);
   finish(stack, conn, soft || ERRNO.ETIMEDOUT);
 }

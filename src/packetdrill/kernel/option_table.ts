@@ -16,6 +16,7 @@ import {
   sendBufferFor,
   sendBufferOf,
   setCork,
+  setDeferAccept,
   setKeepAlive,
   setKeepCount,
   setKeepIdle,
@@ -98,7 +99,7 @@ const hopsOf = (value: number, host: EmulatedHost) => value === -1 ? host.profil
 /** Linux keeps the number of time-outs that the seconds of TCP_DEFER_ACCEPT need, and tells how long those take. */
 function deferredSeconds(value: number): number {
   let seconds = 0;
-  for (let i = deferAcceptTimeouts(value, 1000, 120000), timeout = 1; i > 0; i--) {
+  for (let i = timeoutsIn(value), timeout = 1; i > 0; i--) {
     seconds += timeout;
     timeout = Math.min(2 * timeout, 120);
   }
@@ -106,8 +107,7 @@ function deferredSeconds(value: number): number {
 }
 
 /** TCP_DEFER_ACCEPT counts time-outs of the SYN-ACK. */
-const deferred: SocketOption["listener"] = (stack, listener, value) =>
-  setListenerSetting(stack, listener, SETTINGS.DEFER_ACCEPT, deferAcceptTimeouts(value, 1000, 120000));
+const timeoutsIn = (seconds: number) => deferAcceptTimeouts(seconds, 1000, 120000);
 
 /** Level and name in one number. */
 export const keyOf = (level: number, name: number): number => (level << 16) | name;
@@ -184,7 +184,7 @@ const TCP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
     listener: setting(SETTINGS.KEEP_INTERVAL_MS, thousand),
   }],
   [TCP.KEEPCNT, { check: between(1, 127), apply: setKeepCount, listener: setting(SETTINGS.KEEP_PROBES) }],
-  [TCP.SYNCNT, { check: between(1, 127), apply: setSynRetries }],
+  [TCP.SYNCNT, { check: between(1, 127), apply: setSynRetries, listener: setting(SETTINGS.SYN_RETRIES) }],
   [TCP.LINGER2, { apply: setLinger2 }],
   [TCP.QUICKACK, { apply: setQuickAck }],
   [TCP.WINDOW_CLAMP, { apply: setWindowClamp }],
@@ -194,7 +194,11 @@ const TCP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
     listener: setting(SETTINGS.USER_TIMEOUT_MS),
   }],
   [TCP.NOTSENT_LOWAT, { apply: setNotSentLow, listener: setting(SETTINGS.NOT_SENT_LOW) }],
-  [TCP.DEFER_ACCEPT, { keep: deferredSeconds, listener: deferred }],
+  [TCP.DEFER_ACCEPT, {
+    keep: deferredSeconds,
+    apply: (stack, conn, value) => setDeferAccept(stack, conn, timeoutsIn(value)),
+    listener: setting(SETTINGS.DEFER_ACCEPT, timeoutsIn),
+  }],
   [TCP.FASTOPEN, { check: unconnected, listener: setListenerFastOpen }],
   [TCP.FASTOPEN_CONNECT, { check: fastOpenConnect }],
   [TCP.FASTOPEN_NO_COOKIE, {
