@@ -10,6 +10,28 @@ import { unreadBytes } from "./window.ts";
 
 const L = LISTENER;
 
+const { STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { DONE: FLAG_DONE, FAILED: FLAG_FAILED, FIN_RECEIVED: FLAG_FIN_RECEIVED, UNACCEPTED: FLAG_UNACCEPTED } = FLAG;
+const {
+  ACCEPTABLE: TCP_EVENT_ACCEPTABLE,
+  CLOSED: TCP_EVENT_CLOSED,
+  FAILED: TCP_EVENT_FAILED,
+  PEER_CLOSED: TCP_EVENT_PEER_CLOSED,
+  READABLE: TCP_EVENT_READABLE,
+} = TCP_EVENT;
+const { APP_DATA: WARM_APP_DATA, APP_DATA2: WARM_APP_DATA2, SRTT: WARM_SRTT, STRIDE: WARM_STRIDE } = WARM;
+const {
+  ACCEPT_COUNT: L_ACCEPT_COUNT,
+  ACCEPT_FIRST_HIGH: L_ACCEPT_FIRST_HIGH,
+  ACCEPT_HEAD: L_ACCEPT_HEAD,
+  ACCEPT_OVERFLOWS: L_ACCEPT_OVERFLOWS,
+  ACCEPT_TAIL: L_ACCEPT_TAIL,
+  BACKLOG: L_BACKLOG,
+  PEAKS: L_PEAKS,
+  STRIDE: L_STRIDE,
+  SYN_COUNT: L_SYN_COUNT,
+} = L;
+
 /**
  * Takes the oldest connection from a listener's accept queue, 0 if it is empty. What happened to it meanwhile is
  * told now: READABLE, PEER_CLOSED, and CLOSED or FAILED if it is over already.
@@ -18,53 +40,53 @@ export function accept(stack: TcpStack, listener: number): number {
   const conn = takeAccepted(stack, listener);
   if (conn === 0) return 0;
   const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  const state = words[c + TCB.STATE] &= ~FLAG.UNACCEPTED;
+  const c = conn * TCB_STRIDE;
+  const state = words[c + TCB_STATE] &= ~FLAG_UNACCEPTED;
   const unread = unreadBytes(stack, conn);
-  if (unread > 0) stack.pushEvent(conn, TCP_EVENT.READABLE, unread);
-  if ((state & FLAG.FIN_RECEIVED) !== 0) stack.pushEvent(conn, TCP_EVENT.PEER_CLOSED, 0);
-  if ((state & FLAG.FAILED) !== 0) {
-    stack.pushEvent(conn, TCP_EVENT.FAILED, stack.warm[conn * WARM.STRIDE + WARM.SRTT]);
-  } else if ((state & FLAG.DONE) !== 0) stack.pushEvent(conn, TCP_EVENT.CLOSED, 0);
+  if (unread > 0) stack.pushEvent(conn, TCP_EVENT_READABLE, unread);
+  if ((state & FLAG_FIN_RECEIVED) !== 0) stack.pushEvent(conn, TCP_EVENT_PEER_CLOSED, 0);
+  if ((state & FLAG_FAILED) !== 0) {
+    stack.pushEvent(conn, TCP_EVENT_FAILED, stack.warm[conn * WARM_STRIDE + WARM_SRTT]);
+  } else if ((state & FLAG_DONE) !== 0) stack.pushEvent(conn, TCP_EVENT_CLOSED, 0);
   return conn;
 }
 
 /** Takes the oldest connection out of the queue, 0 if it is empty. */
 export function takeAccepted(stack: TcpStack, listener: number): number {
   const rows = stack.listeners.words;
-  const l = listener * L.STRIDE;
-  const conn = rows[l + L.ACCEPT_HEAD];
+  const l = listener * L_STRIDE;
+  const conn = rows[l + L_ACCEPT_HEAD];
   if (conn === 0) return 0;
-  const w = conn * WARM.STRIDE;
-  const next = stack.warm[w + WARM.APP_DATA2];
-  stack.warm[w + WARM.APP_DATA] = 0;
-  stack.warm[w + WARM.APP_DATA2] = 0;
-  rows[l + L.ACCEPT_HEAD] = next;
-  if (next === 0) rows[l + L.ACCEPT_TAIL] = 0;
-  rows[l + L.ACCEPT_COUNT]--;
+  const w = conn * WARM_STRIDE;
+  const next = stack.warm[w + WARM_APP_DATA2];
+  stack.warm[w + WARM_APP_DATA] = 0;
+  stack.warm[w + WARM_APP_DATA2] = 0;
+  rows[l + L_ACCEPT_HEAD] = next;
+  if (next === 0) rows[l + L_ACCEPT_TAIL] = 0;
+  rows[l + L_ACCEPT_COUNT]--;
   return conn;
 }
 
 /** Puts a connection that a listener made into its queue. */
 export function enqueueAccepted(stack: TcpStack, listener: number, conn: number): void {
   const rows = stack.listeners.words;
-  const l = listener * L.STRIDE;
-  const tail = rows[l + L.ACCEPT_TAIL];
-  if (tail === 0) rows[l + L.ACCEPT_HEAD] = conn;
-  else stack.warm[tail * WARM.STRIDE + WARM.APP_DATA2] = conn;
-  rows[l + L.ACCEPT_TAIL] = conn;
-  rows[l + L.ACCEPT_COUNT]++;
+  const l = listener * L_STRIDE;
+  const tail = rows[l + L_ACCEPT_TAIL];
+  if (tail === 0) rows[l + L_ACCEPT_HEAD] = conn;
+  else stack.warm[tail * WARM_STRIDE + WARM_APP_DATA2] = conn;
+  rows[l + L_ACCEPT_TAIL] = conn;
+  rows[l + L_ACCEPT_COUNT]++;
   notePeaks(rows, l);
   stack.counters.passiveOpens++;
-  stack.pushEvent(conn, TCP_EVENT.ACCEPTABLE, listener);
+  stack.pushEvent(conn, TCP_EVENT_ACCEPTABLE, listener);
 }
 
 /** Is the accept queue full? As Linux's it holds one more than the backlog says. A refusal is counted. */
 export function acceptQueueFull(stack: TcpStack, listener: number): boolean {
   const rows = stack.listeners.words;
-  const l = listener * L.STRIDE;
-  if (rows[l + L.ACCEPT_COUNT] <= rows[l + L.BACKLOG]) return false;
-  noteOverflow(stack, l, L.ACCEPT_OVERFLOWS, L.ACCEPT_FIRST_HIGH);
+  const l = listener * L_STRIDE;
+  if (rows[l + L_ACCEPT_COUNT] <= rows[l + L_BACKLOG]) return false;
+  noteOverflow(stack, l, L_ACCEPT_OVERFLOWS, L_ACCEPT_FIRST_HIGH);
   stack.counters.acceptOverflows++;
   stack.counters.listenDrops++;
   return true;
@@ -81,8 +103,8 @@ export function noteOverflow(stack: TcpStack, l: number, counter: number, firstH
 
 /** Keeps the greatest lengths of both queues. */
 export function notePeaks(rows: Int32Array, l: number): void {
-  const peaks = rows[l + L.PEAKS];
-  const syn = Math.min(65535, Math.max(peaks & 0xffff, rows[l + L.SYN_COUNT]));
-  const queued = Math.min(65535, Math.max(peaks >>> 16, rows[l + L.ACCEPT_COUNT]));
-  rows[l + L.PEAKS] = (queued << 16) | syn;
+  const peaks = rows[l + L_PEAKS];
+  const syn = Math.min(65535, Math.max(peaks & 0xffff, rows[l + L_SYN_COUNT]));
+  const queued = Math.min(65535, Math.max(peaks >>> 16, rows[l + L_ACCEPT_COUNT]));
+  rows[l + L_PEAKS] = (queued << 16) | syn;
 }

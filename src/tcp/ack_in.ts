@@ -74,6 +74,20 @@ const PROGRESS = DATA_ACKED | SYN_ACKED | DATA_SACKED;
 const { LOST: LOST_TOTAL, LOST_COUNT, TLP_STATE, HEARD_MS, FLAGS: ROW_FLAGS } = RECOVERY;
 const S = ACK_SAMPLE;
 
+const {
+  ACKED: ACK_SAMPLE_ACKED,
+  ACKED_BYTES: ACK_SAMPLE_ACKED_BYTES,
+  DELIVERED: ACK_SAMPLE_DELIVERED,
+  FLAGS: ACK_SAMPLE_FLAGS,
+  IN_FLIGHT: ACK_SAMPLE_IN_FLIGHT,
+  LOST: ACK_SAMPLE_LOST,
+  PRIOR_IN_FLIGHT: ACK_SAMPLE_PRIOR_IN_FLIGHT,
+  RTT_US: ACK_SAMPLE_RTT_US,
+} = S;
+const { FORWARD_RTO: RECOVERY_FLAG_FORWARD_RTO, RENEGED: RECOVERY_FLAG_RENEGED } = RECOVERY_FLAG;
+const { NONE: TLP_NONE } = TLP;
+const { OPEN: CA_OPEN } = CA;
+
 /**
  * An ACK of SND.UNA to SND.NXT; the window has been updated. `flags`: what the caller knows of `ACK_FLAG`. `extra`: the
  * extra row of a packet with SACK blocks, 0 for none. `echo`: the echoed timestamp, 0 for none.
@@ -100,7 +114,7 @@ export function ackIn(stack: TcpStack, conn: number, ack: number, echo: number, 
   }
   const cold = stack.cold.words;
   const delivered = cold[k + DELIVERED];
-  sample[S.PRIOR_IN_FLIGHT] = inFlight(cold, k);
+  sample[ACK_SAMPLE_PRIOR_IN_FLIGHT] = inFlight(cold, k);
   const highest = usesSack(stack, conn) ? highestSackSeq(stack, conn, k) : una;
   words[c + SND_UNA] = ack;
   if (extra !== 0) {
@@ -113,18 +127,18 @@ export function ackIn(stack: TcpStack, conn: number, ack: number, echo: number, 
   let r = recoveryAt(stack, k);
   if (r !== 0) stack.recoveries.words[r + HEARD_MS] = stack.nowMs;
   const lost = r === 0 ? 0 : stack.recoveries.words[r + LOST_TOTAL];
-  const reneged = r !== 0 && (stack.recoveries.words[r + ROW_FLAGS] & RECOVERY_FLAG.RENEGED) !== 0;
+  const reneged = r !== 0 && (stack.recoveries.words[r + ROW_FLAGS] & RECOVERY_FLAG_RENEGED) !== 0;
   cleanQueue(stack, conn, k, r, ack, highest, delivered);
   const algorithm = congestionOf(stack, conn);
   if (r !== 0) rackAdaptWindow(stack, k, r, work.ratePriorDelivered);
-  sample[S.FLAGS] = work.flags;
-  sample[S.ACKED_BYTES] = (ack - una) | 0;
+  sample[ACK_SAMPLE_FLAGS] = work.flags;
+  sample[ACK_SAMPLE_ACKED_BYTES] = (ack - una) | 0;
   algorithm.onAckEvent?.(stack, conn);
-  if (r !== 0 && stack.recoveries.words[r + TLP_STATE] !== TLP.NONE) tailAckIn(stack, conn, k, ack);
+  if (r !== 0 && stack.recoveries.words[r + TLP_STATE] !== TLP_NONE) tailAckIn(stack, conn, k, ack);
   let resend: number = RESEND.NOTHING;
   if (
     (work.flags & NOT_DUPLICATE) === 0 || (work.flags & (DATA_SACKED | ECE)) !== 0 ||
-    recoveryState(stack, k) !== CA.OPEN
+    recoveryState(stack, k) !== CA_OPEN
   ) {
     const duplicate = (work.flags & (UNA_ADVANCED | NOT_DUPLICATE | DSACK)) === 0;
     if (duplicate) stack.counters.duplicateAcks++;
@@ -139,10 +153,10 @@ export function ackIn(stack: TcpStack, conn: number, ack: number, echo: number, 
   const newlyLost = r === 0 ? 0 : stack.recoveries.words[r + LOST_TOTAL] - lost;
   if (r !== 0) rateSample(stack, conn, k, r, newly, reneged);
   if (newlyLost > 0) work.flags |= DATA_LOST;
-  sample[S.FLAGS] = work.flags;
-  sample[S.DELIVERED] = newly;
-  sample[S.LOST] = newlyLost;
-  sample[S.IN_FLIGHT] = inFlight(cold, k);
+  sample[ACK_SAMPLE_FLAGS] = work.flags;
+  sample[ACK_SAMPLE_DELIVERED] = newly;
+  sample[ACK_SAMPLE_LOST] = newlyLost;
+  sample[ACK_SAMPLE_IN_FLIGHT] = inFlight(cold, k);
   if (algorithm.onControl !== undefined) algorithm.onControl(stack, conn);
   else if (inReduction(recoveryState(stack, k))) {
     reduceWindow(stack, conn, k, newly, newlyLost, (work.flags & UNA_ADVANCED) !== 0);
@@ -166,14 +180,14 @@ function resendAfter(stack: TcpStack, conn: number, k: number, resend: number): 
     pushNew(stack, conn);
     const beyond = (stack.tcbs.words[conn * STRIDE + SND_NXT] - stack.cold.words[k + HIGH_SEQ]) | 0;
     if (beyond > 0) return;
-    stack.recoveries.words[recoveryAt(stack, k) + ROW_FLAGS] &= ~RECOVERY_FLAG.FORWARD_RTO;
+    stack.recoveries.words[recoveryAt(stack, k) + ROW_FLAGS] &= ~RECOVERY_FLAG_FORWARD_RTO;
   }
   retransmitLost(stack, conn);
 }
 
 /** Nothing is in flight: a D-SACK may still undo a reduction, or end a tail loss probe. */
 function idleAck(stack: TcpStack, conn: number, k: number, extra: number, ack: number): void {
-  stack.ackSample[S.FLAGS] = work.flags;
+  stack.ackSample[ACK_SAMPLE_FLAGS] = work.flags;
   congestionOf(stack, conn).onAckEvent?.(stack, conn);
   if (stack.cold.words[k + RECOVERY_AT] === 0) return;
   if (extra !== 0) {
@@ -183,7 +197,7 @@ function idleAck(stack: TcpStack, conn: number, k: number, extra: number, ack: n
     }
   }
   if ((work.flags & DSACK) !== 0) alert(stack, conn, k, false);
-  if (stack.recoveries.words[recoveryAt(stack, k) + TLP_STATE] !== TLP.NONE) tailAckIn(stack, conn, k, ack);
+  if (stack.recoveries.words[recoveryAt(stack, k) + TLP_STATE] !== TLP_NONE) tailAckIn(stack, conn, k, ack);
 }
 
 /** An ACK below SND.UNA: its SACK blocks may still be news. */
@@ -299,12 +313,12 @@ function cleanQueue(
   }
   work.flags = flags;
   const sample = stack.ackSample;
-  sample[S.ACKED] = acked;
+  sample[ACK_SAMPLE_ACKED] = acked;
   const algorithm = congestionOf(stack, conn);
   if (algorithm.onSample !== undefined) {
-    sample[S.FLAGS] = flags;
-    sample[S.IN_FLIGHT] = cold[k + DELIVERED] - work.ratePriorDelivered;
-    sample[S.DELIVERED] = cold[k + DELIVERED] - delivered;
+    sample[ACK_SAMPLE_FLAGS] = flags;
+    sample[ACK_SAMPLE_IN_FLIGHT] = cold[k + DELIVERED] - work.ratePriorDelivered;
+    sample[ACK_SAMPLE_DELIVERED] = cold[k + DELIVERED] - delivered;
     algorithm.onSample(stack, conn);
   }
 }
@@ -330,7 +344,7 @@ function takeRtt(
     const elapsed = (stack.nowMs + stack.warm[conn * WARM_STRIDE + TS_OFFSET] - work.echo) | 0;
     if (elapsed >= 0 && elapsed < 0x7fffffff / 1000) seqRtt = ccRtt = Math.max(1, elapsed) * 1000;
   }
-  stack.ackSample[S.RTT_US] = ccRtt;
+  stack.ackSample[ACK_SAMPLE_RTT_US] = ccRtt;
   if (seqRtt < 0) return false;
   // Suspected of delay: no evidence against the minimum.
   if ((work.flags & ACK_DELAYED) === 0 || ccRtt <= stack.warm[conn * WARM_STRIDE + MIN_RTT]) {

@@ -11,6 +11,10 @@ import { recoveryState } from "./scoreboard.ts";
 import type { TcpStack } from "./stack.ts";
 import { CA, COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 
+const { CWND_RESTART: CONGESTION_EVENT_CWND_RESTART } = CONGESTION_EVENT;
+const { OPEN: CA_OPEN } = CA;
+const { ORPHAN: FLAG_ORPHAN, WANTS_ROOM: FLAG_WANTS_ROOM } = FLAG;
+
 const { STATE, SND_UNA, CWND, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const {
@@ -40,7 +44,7 @@ export function restartAfterIdle(stack: TcpStack, conn: number, k: number): void
   if (!profile.slowStartAfterIdle || algorithm.onControl !== undefined) return;
   let cwnd = words[c + CWND];
   const restart = Math.min(profile.initialWindowSegments, cwnd);
-  algorithm.onEvent?.(stack, conn, CONGESTION_EVENT.CWND_RESTART);
+  algorithm.onEvent?.(stack, conn, CONGESTION_EVENT_CWND_RESTART);
   cold[k + SSTHRESH] = currentSsthresh(stack, conn);
   while ((idle -= rto) > 0 && cwnd > restart) cwnd >>= 1;
   words[c + CWND] = Math.max(cwnd, restart);
@@ -78,7 +82,7 @@ function shrinkUnused(stack: TcpStack, conn: number, k: number): void {
   const cold = stack.cold.words;
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
-  if (recoveryState(stack, k) === CA.OPEN && (words[c + STATE] & (FLAG.WANTS_ROOM | FLAG.ORPHAN)) === 0) {
+  if (recoveryState(stack, k) === CA_OPEN && (words[c + STATE] & (FLAG_WANTS_ROOM | FLAG_ORPHAN)) === 0) {
     const used = Math.max(cold[k + CWND_USED], stack.profileOfConnection(conn).initialWindowSegments);
     if (used < words[c + CWND]) {
       cold[k + SSTHRESH] = currentSsthresh(stack, conn);

@@ -28,6 +28,17 @@ import { STATE, TCP_EVENT } from "./state/states.ts";
 import { FLAG, TCB, WARM } from "./state/tcb.ts";
 import { heldBytes, openWindow, receiveBuffer, unreadBytes } from "./window.ts";
 
+const { PEER_CLOSED: TCP_EVENT_PEER_CLOSED, READABLE: TCP_EVENT_READABLE } = TCP_EVENT;
+const { PAYLOAD: E_PAYLOAD, STRIDE: E_STRIDE } = EXTRA;
+const {
+  CLOSE_WAIT: STATE_CLOSE_WAIT,
+  CLOSING: STATE_CLOSING,
+  ESTABLISHED: STATE_ESTABLISHED,
+  FIN_WAIT_1: STATE_FIN_WAIT_1,
+  FIN_WAIT_2: STATE_FIN_WAIT_2,
+  SYN_RECEIVED: STATE_SYN_RECEIVED,
+} = STATE;
+
 const { STATE: STATE_AT, RCV_NXT, RCV_ADV, STRIDE } = TCB;
 const { COLD, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_RECEIVED, UNACCEPTED, ECN, SACK } = FLAG;
@@ -48,12 +59,12 @@ export function takeInOrder(stack: TcpStack, conn: number, p: number, length: nu
   words[c + RCV_NXT] = (seq + length) | 0;
   stack.counters.bytesIn += length;
   noteData(stack, conn, p, length);
-  if ((words[c + STATE_AT] & UNACCEPTED) === 0) stack.pushEvent(conn, TCP_EVENT.READABLE, length);
+  if ((words[c + STATE_AT] & UNACCEPTED) === 0) stack.pushEvent(conn, TCP_EVENT_READABLE, length);
 }
 
 function payloadOf(stack: TcpStack, p: number): Uint8Array {
   const extra = stack.packets.rows.words[p * P_STRIDE + P_EXTRA];
-  return stack.packets.payloads.get(stack.packets.extras.words[extra * EXTRA.STRIDE + EXTRA.PAYLOAD]);
+  return stack.packets.payloads.get(stack.packets.extras.words[extra * E_STRIDE + E_PAYLOAD]);
 }
 
 /** Puts bytes into the receive ring: real ones, or the pattern of counted ones once there is a ring. */
@@ -193,7 +204,7 @@ function takeText(
   if (gap) removeBlocks(stack, conn);
   if (total > 0) {
     stack.counters.bytesIn += total;
-    if ((words[c + STATE_AT] & UNACCEPTED) === 0) stack.pushEvent(conn, TCP_EVENT.READABLE, total);
+    if ((words[c + STATE_AT] & UNACCEPTED) === 0) stack.pushEvent(conn, TCP_EVENT_READABLE, total);
   }
   if (fin) finIn(stack, conn);
 }
@@ -205,7 +216,7 @@ function finIn(stack: TcpStack, conn: number): void {
   words[c + RCV_NXT] = (words[c + RCV_NXT] + 1) | 0;
   words[c + STATE_AT] |= FIN_RECEIVED;
   if (((words[c + RCV_NXT] - words[c + RCV_ADV]) | 0) > 0) words[c + RCV_ADV] = words[c + RCV_NXT];
-  if ((words[c + STATE_AT] & UNACCEPTED) === 0) stack.pushEvent(conn, TCP_EVENT.PEER_CLOSED, 0);
+  if ((words[c + STATE_AT] & UNACCEPTED) === 0) stack.pushEvent(conn, TCP_EVENT_PEER_CLOSED, 0);
   scheduleAck(stack, conn);
   if (stack.warm[conn * WARM_STRIDE + COLD] !== 0) {
     // Nothing follows a FIN.
@@ -213,15 +224,15 @@ function finIn(stack: TcpStack, conn: number): void {
     resetBlocks(stack, conn);
   }
   const state = words[c + STATE_AT] & STATE_MASK;
-  if (state === STATE.ESTABLISHED || state === STATE.SYN_RECEIVED) {
-    setState(stack, conn, STATE.CLOSE_WAIT);
+  if (state === STATE_ESTABLISHED || state === STATE_SYN_RECEIVED) {
+    setState(stack, conn, STATE_CLOSE_WAIT);
     // As Linux: the answer may be our own FIN, which carries the ACK (RFC 9293 3.8.6.3 SHLD-18).
     enterPingPong(stack, conn);
-  } else if (state === STATE.FIN_WAIT_1) {
+  } else if (state === STATE_FIN_WAIT_1) {
     // Our FIN is not acknowledged: simultaneous close.
     sendAck(stack, conn);
-    setState(stack, conn, STATE.CLOSING);
-  } else if (state === STATE.FIN_WAIT_2) {
+    setState(stack, conn, STATE_CLOSING);
+  } else if (state === STATE_FIN_WAIT_2) {
     sendAck(stack, conn);
     enterTimeWait(stack, conn);
   }

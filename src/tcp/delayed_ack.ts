@@ -19,6 +19,10 @@ import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
 import { heldBytes, openWindow, receiveBuffer, receiverAt, selectWindow } from "./window.ts";
 
+const { TIMESTAMPS: FLAG_TIMESTAMPS } = FLAG;
+const { HAS_SACK: C_HAS_SACK } = CONTROL;
+const { CLOSE_WAIT: STATE_CLOSE_WAIT, ESTABLISHED: STATE_ESTABLISHED } = STATE;
+
 const { STATE: STATE_AT, RCV_NXT, RCV_WUP, RCV_ADV, MSS, STRIDE } = TCB;
 const { COLD: COLD_AT, SRTT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { QUICK_MASK, PING_PONG, SCHEDULED, SEEN_DATA, DELAYED, PUSHED, PUSHED_TWICE, ACK_NOW } = ACK_STATE;
@@ -112,8 +116,8 @@ export function measureSegment(stack: TcpStack, conn: number, r: number, p: numb
     if ((control & F_PSH) !== 0) stack.warm[at] |= PUSHED;
     return;
   }
-  const timestamps = (words[c + STATE_AT] & FLAG.TIMESTAMPS) !== 0 ? 12 : 0;
-  const blocks = (control & CONTROL.HAS_SACK) === 0 ? 0 : sackBlocksSent(stack.packets, p, timestamps);
+  const timestamps = (words[c + STATE_AT] & FLAG_TIMESTAMPS) !== 0 ? 12 : 0;
+  const blocks = (control & C_HAS_SACK) === 0 ? 0 : sackBlocksSent(stack.packets, p, timestamps);
   const invariant = length + (blocks === 0 ? 0 : 4 + 8 * blocks);
   if (
     invariant + timestamps >= TELLING_BYTES ||
@@ -341,7 +345,7 @@ export function setQuickAck(stack: TcpStack, conn: number, value: number): void 
   }
   stack.warm[at] &= ~PING_PONG;
   const state = stack.tcbs.words[conn * STRIDE + STATE_AT] & STATE_MASK;
-  if ((state !== STATE.ESTABLISHED && state !== STATE.CLOSE_WAIT) || (stack.warm[at] & SCHEDULED) === 0) return;
+  if ((state !== STATE_ESTABLISHED && state !== STATE_CLOSE_WAIT) || (stack.warm[at] & SCHEDULED) === 0) return;
   stack.warm[at] |= PUSHED;
   cleanUpAfterRead(stack, conn, 1);
   if ((value & 1) === 0) stack.warm[at] |= PING_PONG;

@@ -14,6 +14,40 @@ import type { TcpStack } from "./stack.ts";
 import { FLAG, LISTENER, SETTINGS, SYN_FLAG, TCB, WARM } from "./state/tcb.ts";
 
 const L = LISTENER;
+
+const { APP: L_APP, FLAGS: L_FLAGS, SETTINGS: L_SETTINGS, STRIDE: L_STRIDE } = L;
+const { ECN: SYN_FLAG_ECN, SACK: SYN_FLAG_SACK, SCALING: SYN_FLAG_SCALING, TIMESTAMPS: SYN_FLAG_TIMESTAMPS } = SYN_FLAG;
+const {
+  RCV_ADV: TCB_RCV_ADV,
+  RCV_NXT: TCB_RCV_NXT,
+  RCV_READ: TCB_RCV_READ,
+  RCV_WUP: TCB_RCV_WUP,
+  SND_END: TCB_SND_END,
+  SND_NXT: TCB_SND_NXT,
+  SND_UNA: TCB_SND_UNA,
+  STATE: TCB_STATE,
+  STRIDE: TCB_STRIDE,
+  TS_RECENT: TCB_TS_RECENT,
+} = TCB;
+const {
+  ACK_STATE: WARM_ACK_STATE,
+  APP: WARM_APP,
+  APP_DATA: WARM_APP_DATA,
+  SERIAL: WARM_SERIAL,
+  SND_WL1: WARM_SND_WL1,
+  STRIDE: WARM_STRIDE,
+  TS_OFFSET: WARM_TS_OFFSET,
+} = WARM;
+const {
+  ECN: FLAG_ECN,
+  RCV_SHIFT_AT: FLAG_RCV_SHIFT_AT,
+  SACK: FLAG_SACK,
+  SCALING: FLAG_SCALING,
+  SND_SHIFT_AT: FLAG_SND_SHIFT_AT,
+  TIMESTAMPS: FLAG_TIMESTAMPS,
+  UNACCEPTED: FLAG_UNACCEPTED,
+} = FLAG;
+const { CONGESTION: SET_CONGESTION, MAX_SEGMENT: SET_MAX_SEGMENT, STRIDE: SET_STRIDE } = SETTINGS;
 const TIMESTAMP_BYTES = 12;
 
 /** What is known of a connection before there is a row for it. */
@@ -50,14 +84,14 @@ export const opening: Opening = {
 
 /** The settings row of a listener, 0 for none. */
 export function listenerSettings(stack: TcpStack, listener: number): number {
-  return stack.listeners.words[listener * L.STRIDE + L.SETTINGS];
+  return stack.listeners.words[listener * L_STRIDE + L_SETTINGS];
 }
 
 /** The window that a listener's SYN-ACK with these `SYN_ROW.OPTIONS` offers. */
 export function synAckWindow(stack: TcpStack, host: number, local: number, listener: number, options: number): number {
   const settings = listenerSettings(stack, listener);
   const mss = announcedMssWith(stack, host, local, settings);
-  const net = (options & SYN_FLAG.TIMESTAMPS) !== 0 ? mss - TIMESTAMP_BYTES : mss;
+  const net = (options & SYN_FLAG_TIMESTAMPS) !== 0 ? mss - TIMESTAMP_BYTES : mss;
   return firstWindow(stack, stack.profileOf(host), settings, net);
 }
 
@@ -71,35 +105,35 @@ export function makeChild(stack: TcpStack, state: number): number {
   const conn = stack.allocateConnection(host, local, opening.remote, opening.ports);
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const c = conn * TCB.STRIDE;
-  const w = conn * WARM.STRIDE;
-  const l = listener * L.STRIDE;
-  const timestamps = (options & SYN_FLAG.TIMESTAMPS) !== 0;
+  const c = conn * TCB_STRIDE;
+  const w = conn * WARM_STRIDE;
+  const l = listener * L_STRIDE;
+  const timestamps = (options & SYN_FLAG_TIMESTAMPS) !== 0;
   const next = (irs + 1) | 0;
   const first = (iss + 1) | 0;
   const rows = stack.listeners.words;
-  const settings = rows[l + L.SETTINGS];
-  words[c + TCB.STATE] = state | FLAG.UNACCEPTED | rows[l + L.FLAGS] | (timestamps ? FLAG.TIMESTAMPS : 0) |
-    ((options & SYN_FLAG.SACK) !== 0 ? FLAG.SACK : 0) | ((options & SYN_FLAG.ECN) !== 0 ? FLAG.ECN : 0) |
-    ((options & SYN_FLAG.SCALING) !== 0
-      ? FLAG.SCALING | (((options >>> 16) & 0xf) << FLAG.SND_SHIFT_AT) | (((options >>> 20) & 0xf) << FLAG.RCV_SHIFT_AT)
+  const settings = rows[l + L_SETTINGS];
+  words[c + TCB_STATE] = state | FLAG_UNACCEPTED | rows[l + L_FLAGS] | (timestamps ? FLAG_TIMESTAMPS : 0) |
+    ((options & SYN_FLAG_SACK) !== 0 ? FLAG_SACK : 0) | ((options & SYN_FLAG_ECN) !== 0 ? FLAG_ECN : 0) |
+    ((options & SYN_FLAG_SCALING) !== 0
+      ? FLAG_SCALING | (((options >>> 16) & 0xf) << FLAG_SND_SHIFT_AT) | (((options >>> 20) & 0xf) << FLAG_RCV_SHIFT_AT)
       : 0);
-  words[c + TCB.SND_UNA] = first;
-  words[c + TCB.SND_NXT] = first;
-  words[c + TCB.SND_END] = first;
-  words[c + TCB.RCV_NXT] = next;
-  words[c + TCB.RCV_WUP] = next;
-  words[c + TCB.RCV_READ] = next;
-  words[c + TCB.RCV_ADV] = (next + synAckWindow(stack, host, local, listener, options)) | 0;
-  words[c + TCB.TS_RECENT] = opening.tsRecent;
-  const asked = settingIn(stack, settings, SETTINGS.MAX_SEGMENT);
+  words[c + TCB_SND_UNA] = first;
+  words[c + TCB_SND_NXT] = first;
+  words[c + TCB_SND_END] = first;
+  words[c + TCB_RCV_NXT] = next;
+  words[c + TCB_RCV_WUP] = next;
+  words[c + TCB_RCV_READ] = next;
+  words[c + TCB_RCV_ADV] = (next + synAckWindow(stack, host, local, listener, options)) | 0;
+  words[c + TCB_TS_RECENT] = opening.tsRecent;
+  const asked = settingIn(stack, settings, SET_MAX_SEGMENT);
   openWindows(stack, conn, profile, sendingMss(stack, host, local, options & 0xffff, timestamps, asked));
-  warm[w + WARM.SND_WL1] = (next - 1) | 0;
-  warm[w + WARM.APP] = rows[l + L.APP];
-  warm[w + WARM.APP_DATA] = listener;
-  warm[w + WARM.SERIAL] = opening.serial;
-  warm[w + WARM.TS_OFFSET] = opening.tsOffset;
-  warm[w + WARM.ACK_STATE] = timestampAge(stack);
+  warm[w + WARM_SND_WL1] = (next - 1) | 0;
+  warm[w + WARM_APP] = rows[l + L_APP];
+  warm[w + WARM_APP_DATA] = listener;
+  warm[w + WARM_SERIAL] = opening.serial;
+  warm[w + WARM_TS_OFFSET] = opening.tsOffset;
+  warm[w + WARM_ACK_STATE] = timestampAge(stack);
   if (settings !== 0) inherit(stack, conn, settings);
   if (profile.accounting) openAccount(stack, conn);
   if (stack.pathMtus.size !== 0) adoptPathMtu(stack, conn);
@@ -110,9 +144,9 @@ export function makeChild(stack: TcpStack, state: number): number {
 function inherit(stack: TcpStack, conn: number, settings: number): void {
   const own = settingsOf(stack, conn);
   const rows = stack.settings.words;
-  const from = settings * SETTINGS.STRIDE;
-  rows.copyWithin(own * SETTINGS.STRIDE, from, from + SETTINGS.STRIDE);
-  const algorithm = settingIn(stack, own, SETTINGS.CONGESTION) - 1;
+  const from = settings * SET_STRIDE;
+  rows.copyWithin(own * SET_STRIDE, from, from + SET_STRIDE);
+  const algorithm = settingIn(stack, own, SET_CONGESTION) - 1;
   if (algorithm >= 0) switchCongestion(stack, conn, algorithm);
   startPacing(stack, conn);
 }

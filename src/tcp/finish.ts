@@ -23,6 +23,47 @@ const { STATE_MASK, DONE, FAILED, UNACCEPTED, ORPHAN, DRAINED, TIMESTAMPS, RCV_S
 const { STRIDE: COLD_STRIDE } = COLD;
 const TW = TIME_WAIT_ROW;
 
+const { CONNECTION: ROW_KIND_CONNECTION, TIME_WAIT: ROW_KIND_TIME_WAIT } = ROW_KIND;
+const { KEEPALIVE: TIMER_KEEPALIVE, REXMIT: TIMER_REXMIT, STRIDE: TIMER_STRIDE } = TIMER;
+const {
+  CLOSED: STATE_CLOSED,
+  FIN_WAIT_2: STATE_FIN_WAIT_2,
+  SYN_RECEIVED: STATE_SYN_RECEIVED,
+  SYN_SENT: STATE_SYN_SENT,
+} = STATE;
+const { CLOSED: TCP_EVENT_CLOSED, FAILED: TCP_EVENT_FAILED } = TCP_EVENT;
+const {
+  ACCOUNT: COLD_ACCOUNT,
+  CA_STATE: COLD_CA_STATE,
+  FAST_OPEN: COLD_FAST_OPEN,
+  RECEIVER: COLD_RECEIVER,
+  RECOVERY: COLD_RECOVERY,
+  RTX_HEAD: COLD_RTX_HEAD,
+  SENDER: COLD_SENDER,
+  SETTINGS: COLD_SETTINGS,
+  SSTHRESH: COLD_SSTHRESH,
+} = COLD;
+const { STRIDE: SENDER_STRIDE } = SENDER;
+const { OPEN: CA_OPEN } = CA;
+const {
+  DEADLINE: TW_DEADLINE,
+  FLAGS: TW_FLAGS,
+  HOST: TW_HOST,
+  LOCAL: TW_LOCAL,
+  PORTS: TW_PORTS,
+  QUEUED_AT: TW_QUEUED_AT,
+  RCV_ADV: TW_RCV_ADV,
+  RCV_NXT: TW_RCV_NXT,
+  REMOTE: TW_REMOTE,
+  SERIAL: TW_SERIAL,
+  SINCE_MS: TW_SINCE_MS,
+  SND_NXT: TW_SND_NXT,
+  STRIDE: TW_STRIDE,
+  TS_OFFSET: TW_TS_OFFSET,
+  TS_RECENT: TW_TS_RECENT,
+  TS_STAMP: TW_TS_STAMP,
+} = TW;
+
 /** Sets the state of a connection. */
 export function setState(stack: TcpStack, conn: number, state: number): void {
   const at = conn * STRIDE + STATE_AT;
@@ -42,7 +83,7 @@ export function finish(stack: TcpStack, conn: number, errno: number): void {
     words[c + LOCAL],
     words[c + REMOTE],
     words[c + PORTS],
-    (conn << 2) | ROW_KIND.CONNECTION,
+    (conn << 2) | ROW_KIND_CONNECTION,
   );
   stack.addresses.release(words[c + REMOTE]);
   settle(stack, conn, errno);
@@ -51,7 +92,7 @@ export function finish(stack: TcpStack, conn: number, errno: number): void {
 function settle(stack: TcpStack, conn: number, errno: number): void {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
-  stack.disarmTimer(conn, TIMER.REXMIT);
+  stack.disarmTimer(conn, TIMER_REXMIT);
   disarmDelay(stack, conn);
   disarmKeepAlive(stack, conn);
   const accounted = words[c + STATE_AT];
@@ -63,49 +104,49 @@ function settle(stack: TcpStack, conn: number, errno: number): void {
   }
   freeCold(stack, conn);
   const old = words[c + STATE_AT];
-  words[c + STATE_AT] = (old & ~STATE_MASK) | STATE.CLOSED | DONE | (errno !== 0 ? FAILED : 0);
+  words[c + STATE_AT] = (old & ~STATE_MASK) | STATE_CLOSED | DONE | (errno !== 0 ? FAILED : 0);
   if (errno !== 0) {
     stack.warm[conn * WARM_STRIDE + SRTT] = errno;
-    if ((old & STATE_MASK) === STATE.SYN_SENT || (old & STATE_MASK) === STATE.SYN_RECEIVED) {
+    if ((old & STATE_MASK) === STATE_SYN_SENT || (old & STATE_MASK) === STATE_SYN_RECEIVED) {
       stack.counters.attemptFails++;
     } else stack.counters.connectionErrors++;
   }
-  if ((old & UNACCEPTED) === 0) stack.pushEvent(conn, errno !== 0 ? TCP_EVENT.FAILED : TCP_EVENT.CLOSED, errno);
+  if ((old & UNACCEPTED) === 0) stack.pushEvent(conn, errno !== 0 ? TCP_EVENT_FAILED : TCP_EVENT_CLOSED, errno);
 }
 
 /** Turns the keep-alive timer off, which counts as live only for an orphan in FIN_WAIT_2. */
 export function disarmKeepAlive(stack: TcpStack, conn: number): void {
-  const at = conn * TIMER.STRIDE + TIMER.KEEPALIVE;
+  const at = conn * TIMER_STRIDE + TIMER_KEEPALIVE;
   if (stack.timers[at] === 0) return;
   const state = stack.tcbs.words[conn * STRIDE + STATE_AT];
-  if (countsAsLive(state)) stack.disarmTimer(conn, TIMER.KEEPALIVE);
+  if (countsAsLive(state)) stack.disarmTimer(conn, TIMER_KEEPALIVE);
   else stack.timers[at] = 0;
 }
 
 /** Does the KEEPALIVE slot, in this state, hold a timer that keeps the run alive? */
 export function countsAsLive(state: number): boolean {
-  return (state & ORPHAN) !== 0 && (state & STATE_MASK) === STATE.FIN_WAIT_2;
+  return (state & ORPHAN) !== 0 && (state & STATE_MASK) === STATE_FIN_WAIT_2;
 }
 
 function freeCold(stack: TcpStack, conn: number): void {
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row === 0) return;
   const k = row * COLD_STRIDE;
-  while (stack.cold.words[k + COLD.RTX_HEAD] !== 0) dropHead(stack, k);
+  while (stack.cold.words[k + COLD_RTX_HEAD] !== 0) dropHead(stack, k);
   dropRanges(stack, conn);
   releaseCongestion(stack, conn);
   const cold = stack.cold.words;
-  if (cold[k + COLD.SETTINGS] !== 0) stack.settings.release(cold[k + COLD.SETTINGS]);
-  if (cold[k + COLD.RECOVERY] !== 0) stack.recoveries.release(cold[k + COLD.RECOVERY]);
-  if (cold[k + COLD.RECEIVER] !== 0) stack.receivers.release(cold[k + COLD.RECEIVER]);
-  if (cold[k + COLD.SENDER] !== 0) {
-    dropMarks(stack, cold[k + COLD.SENDER] * SENDER.STRIDE);
-    stack.senders.release(cold[k + COLD.SENDER]);
+  if (cold[k + COLD_SETTINGS] !== 0) stack.settings.release(cold[k + COLD_SETTINGS]);
+  if (cold[k + COLD_RECOVERY] !== 0) stack.recoveries.release(cold[k + COLD_RECOVERY]);
+  if (cold[k + COLD_RECEIVER] !== 0) stack.receivers.release(cold[k + COLD_RECEIVER]);
+  if (cold[k + COLD_SENDER] !== 0) {
+    dropMarks(stack, cold[k + COLD_SENDER] * SENDER_STRIDE);
+    stack.senders.release(cold[k + COLD_SENDER]);
   }
-  if (cold[k + COLD.ACCOUNT] !== 0) stack.accounts.release(cold[k + COLD.ACCOUNT]);
-  if (cold[k + COLD.FAST_OPEN] !== 0) stack.fastOpens.release(cold[k + COLD.FAST_OPEN]);
-  stack.cold.words[k + COLD.SSTHRESH] = SSTHRESH_INFINITE;
-  stack.cold.words[k + COLD.CA_STATE] = CA.OPEN;
+  if (cold[k + COLD_ACCOUNT] !== 0) stack.accounts.release(cold[k + COLD_ACCOUNT]);
+  if (cold[k + COLD_FAST_OPEN] !== 0) stack.fastOpens.release(cold[k + COLD_FAST_OPEN]);
+  stack.cold.words[k + COLD_SSTHRESH] = SSTHRESH_INFINITE;
+  stack.cold.words[k + COLD_CA_STATE] = CA_OPEN;
   stack.warm[conn * WARM_STRIDE + COLD_AT] = 0;
   stack.cold.release(row);
 }
@@ -139,30 +180,30 @@ function shrink(stack: TcpStack, conn: number, lastsMs: number, flags: number): 
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const w = conn * WARM_STRIDE;
-  const t = row * TW.STRIDE;
+  const t = row * TW_STRIDE;
   const state = words[c + STATE_AT];
-  rows[t + TW.LOCAL] = words[c + LOCAL];
-  rows[t + TW.REMOTE] = words[c + REMOTE];
-  rows[t + TW.PORTS] = words[c + PORTS];
-  rows[t + TW.HOST] = host;
-  rows[t + TW.SND_NXT] = words[c + SND_NXT];
-  rows[t + TW.RCV_NXT] = words[c + RCV_NXT];
-  rows[t + TW.RCV_ADV] = words[c + RCV_ADV];
-  rows[t + TW.TS_RECENT] = words[c + TS_RECENT];
-  rows[t + TW.TS_OFFSET] = stack.warm[w + TS_OFFSET];
-  rows[t + TW.TS_STAMP] = stack.nowMs;
-  rows[t + TW.SINCE_MS] = stack.nowMs;
-  rows[t + TW.FLAGS] = flags | ((state & TIMESTAMPS) !== 0 ? TIME_WAIT_FLAG.TIMESTAMPS : 0) |
+  rows[t + TW_LOCAL] = words[c + LOCAL];
+  rows[t + TW_REMOTE] = words[c + REMOTE];
+  rows[t + TW_PORTS] = words[c + PORTS];
+  rows[t + TW_HOST] = host;
+  rows[t + TW_SND_NXT] = words[c + SND_NXT];
+  rows[t + TW_RCV_NXT] = words[c + RCV_NXT];
+  rows[t + TW_RCV_ADV] = words[c + RCV_ADV];
+  rows[t + TW_TS_RECENT] = words[c + TS_RECENT];
+  rows[t + TW_TS_OFFSET] = stack.warm[w + TS_OFFSET];
+  rows[t + TW_TS_STAMP] = stack.nowMs;
+  rows[t + TW_SINCE_MS] = stack.nowMs;
+  rows[t + TW_FLAGS] = flags | ((state & TIMESTAMPS) !== 0 ? TIME_WAIT_FLAG.TIMESTAMPS : 0) |
     (((state >> RCV_SHIFT_AT) & 0xf) << 8) |
     (trafficClassOf(stack, conn) << 16) | (ttlOf(stack, conn) << 24);
-  rows[t + TW.SERIAL] = stack.warm[w + SERIAL];
+  rows[t + TW_SERIAL] = stack.warm[w + SERIAL];
   stack.demux.replace(
     host,
     words[c + LOCAL],
     words[c + REMOTE],
     words[c + PORTS],
-    (conn << 2) | ROW_KIND.CONNECTION,
-    (row << 2) | ROW_KIND.TIME_WAIT,
+    (conn << 2) | ROW_KIND_CONNECTION,
+    (row << 2) | ROW_KIND_TIME_WAIT,
   );
   armTimeWait(stack, row, lastsMs);
   words[c + SND_UNA] = words[c + SND_NXT];
@@ -172,30 +213,30 @@ function shrink(stack: TcpStack, conn: number, lastsMs: number, flags: number): 
 /** (Re)starts a TIME_WAIT row's clock. */
 export function armTimeWait(stack: TcpStack, row: number, delayMs: number): void {
   const rows = stack.timeWaits.words;
-  const t = row * TW.STRIDE;
+  const t = row * TW_STRIDE;
   const deadline = ((stack.nowTick + delayMs) | 0) || 1;
-  if (rows[t + TW.DEADLINE] === 0) stack.liveTimers++;
-  rows[t + TW.DEADLINE] = deadline;
-  const queued = rows[t + TW.QUEUED_AT];
+  if (rows[t + TW_DEADLINE] === 0) stack.liveTimers++;
+  rows[t + TW_DEADLINE] = deadline;
+  const queued = rows[t + TW_QUEUED_AT];
   if (queued === 0 || ((deadline - queued) | 0) < 0) {
-    rows[t + TW.QUEUED_AT] = deadline;
-    stack.requestTimer((row << 2) | ROW_KIND.TIME_WAIT, deadline);
+    rows[t + TW_QUEUED_AT] = deadline;
+    stack.requestTimer((row << 2) | ROW_KIND_TIME_WAIT, deadline);
   }
 }
 
 /** Ends TIME_WAIT: the tuple is free. */
 export function releaseTimeWait(stack: TcpStack, row: number): void {
   const rows = stack.timeWaits.words;
-  const t = row * TW.STRIDE;
+  const t = row * TW_STRIDE;
   stack.demux.remove(
-    rows[t + TW.HOST],
-    rows[t + TW.LOCAL],
-    rows[t + TW.REMOTE],
-    rows[t + TW.PORTS],
-    (row << 2) | ROW_KIND.TIME_WAIT,
+    rows[t + TW_HOST],
+    rows[t + TW_LOCAL],
+    rows[t + TW_REMOTE],
+    rows[t + TW_PORTS],
+    (row << 2) | ROW_KIND_TIME_WAIT,
   );
-  stack.addresses.release(rows[t + TW.REMOTE]);
-  if (rows[t + TW.DEADLINE] !== 0) stack.liveTimers--;
+  stack.addresses.release(rows[t + TW_REMOTE]);
+  if (rows[t + TW_DEADLINE] !== 0) stack.liveTimers--;
   stack.timeWaits.release(row);
 }
 

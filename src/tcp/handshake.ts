@@ -11,6 +11,39 @@ import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, FLAG, SETTINGS, TCB } from "./state/tcb.ts";
 import { windowShiftFor } from "./window.ts";
 
+const {
+  MAX_SEGMENT: SET_MAX_SEGMENT,
+  PATH_MTU: SET_PATH_MTU,
+  RECEIVE_BUFFER: SET_RECEIVE_BUFFER,
+  STRIDE: SET_STRIDE,
+  TRAFFIC_CLASS: SET_TRAFFIC_CLASS,
+  TTL: SET_TTL,
+} = SETTINGS;
+const {
+  ACK: P_ACK,
+  CONTROL: P_CONTROL,
+  DST: P_DST,
+  LINK: P_LINK,
+  PORTS: P_PORTS,
+  SEQ: P_SEQ,
+  SRC: P_SRC,
+  STRIDE: P_STRIDE,
+  SYN_OPTIONS: P_SYN_OPTIONS,
+  TS_ECR: P_TS_ECR,
+  TS_VAL: P_TS_VAL,
+  WINDOW_TTL_TOS: P_WINDOW_TTL_TOS,
+} = PACKET;
+const {
+  DONT_FRAGMENT: C_DONT_FRAGMENT,
+  HAS_MSS: C_HAS_MSS,
+  HAS_SACK_PERMITTED: C_HAS_SACK_PERMITTED,
+  HAS_TIMESTAMPS: C_HAS_TIMESTAMPS,
+  HAS_WINDOW_SCALE: C_HAS_WINDOW_SCALE,
+} = CONTROL;
+const { TS_AGE_AT: ACKS_TS_AGE_AT, TS_AGE_UNIT: ACKS_TS_AGE_UNIT } = ACK_STATE;
+const { CWND: TCB_CWND, MSS: TCB_MSS, STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { NO_DELAY: FLAG_NO_DELAY } = FLAG;
+
 const TCP_BITS = PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT;
 /** Bytes of the timestamps option, padded. */
 const TIMESTAMP_BYTES = 12;
@@ -22,7 +55,7 @@ const TRAFFIC_CLASS_MASK = 0xfc;
 
 /** A field of a `SETTINGS` row, 0 where there is no row. */
 export function settingIn(stack: TcpStack, row: number, field: number): number {
-  return row === 0 ? 0 : stack.settings.words[row * SETTINGS.STRIDE + field];
+  return row === 0 ? 0 : stack.settings.words[row * SET_STRIDE + field];
 }
 
 /** The MSS that fits the egress interface (RFC 9293 3.7.1 MUST-14, MUST-67, SHLD-5). */
@@ -33,7 +66,7 @@ export function announcedMss(stack: TcpStack, host: number, local: number): numb
 /** The MSS to announce where the settings row may ask for less (TCP_MAXSEG). */
 export function announcedMssWith(stack: TcpStack, host: number, local: number, settings: number): number {
   const most = announcedMss(stack, host, local);
-  const asked = settingIn(stack, settings, SETTINGS.MAX_SEGMENT);
+  const asked = settingIn(stack, settings, SET_MAX_SEGMENT);
   return asked !== 0 && asked < most ? asked : most;
 }
 
@@ -64,27 +97,27 @@ export function sendingMss(
 
 /** The peer's MSS as a SYN gives it, 0 if it does not. */
 export function peerMss(packets: Int32Array, o: number): number {
-  return (packets[o + PACKET.CONTROL] & CONTROL.HAS_MSS) !== 0 ? packets[o + PACKET.SYN_OPTIONS] & 0xffff : 0;
+  return (packets[o + P_CONTROL] & C_HAS_MSS) !== 0 ? packets[o + P_SYN_OPTIONS] & 0xffff : 0;
 }
 
 /** The peer's window shift, at most 14 (RFC 7323 2.3). */
 export function peerShift(packets: Int32Array, o: number): number {
-  return Math.min(14, (packets[o + PACKET.SYN_OPTIONS] >>> 16) & 0xff);
+  return Math.min(14, (packets[o + P_SYN_OPTIONS] >>> 16) & 0xff);
 }
 
 /** The age stamp of a TS.Recent that was taken now, in its place in `WARM.ACK_STATE`. */
 export function timestampAge(stack: TcpStack): number {
-  return (stack.nowMs >>> ACK_STATE.TS_AGE_UNIT) << ACK_STATE.TS_AGE_AT;
+  return (stack.nowMs >>> ACKS_TS_AGE_UNIT) << ACKS_TS_AGE_AT;
 }
 
 /** Sets both segment sizes and the first congestion window of a new connection. */
 export function openWindows(stack: TcpStack, conn: number, profile: Readonly<Profile>, mss: number): void {
   const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  words[c + TCB.MSS] = mss | (Math.min(FIRST_RECEIVE_MSS, mss) << 16);
-  words[c + TCB.CWND] = profile.initialWindowSegments;
+  const c = conn * TCB_STRIDE;
+  words[c + TCB_MSS] = mss | (Math.min(FIRST_RECEIVE_MSS, mss) << 16);
+  words[c + TCB_CWND] = profile.initialWindowSegments;
   // RFC 9293 3.7.4 MUST-17: an application can switch Nagle off; the profile may start with it off.
-  if (!profile.nagle) words[c + TCB.STATE] |= FLAG.NO_DELAY;
+  if (!profile.nagle) words[c + TCB_STATE] |= FLAG_NO_DELAY;
   if (!profile.pathMtuDiscovery) stack.ipFieldsUsed = true;
 }
 
@@ -123,15 +156,15 @@ export const synOptions: SynOptions = {
 /** Fills in the IP fields of `synOptions` from a settings row (0: the profile's), and leaves Fast Open's option out. */
 export function plainSyn(stack: TcpStack, profile: Readonly<Profile>, settings: number, ect: number): void {
   const options = synOptions;
-  const mode = settingIn(stack, settings, SETTINGS.PATH_MTU) - 1;
+  const mode = settingIn(stack, settings, SET_PATH_MTU) - 1;
   options.dontFragment = mode < 0 ? profile.pathMtuDiscovery : forbidsFragments(mode);
   options.cookie.length = NO_COOKIE;
   options.ttl = profile.defaultTtl;
   options.trafficClass = ect;
   if (settings === 0) return;
-  const ttl = settingIn(stack, settings, SETTINGS.TTL);
+  const ttl = settingIn(stack, settings, SET_TTL);
   if (ttl !== 0) options.ttl = ttl - 1;
-  const trafficClass = settingIn(stack, settings, SETTINGS.TRAFFIC_CLASS);
+  const trafficClass = settingIn(stack, settings, SET_TRAFFIC_CLASS);
   if (trafficClass !== 0) options.trafficClass |= (trafficClass - 1) & TRAFFIC_CLASS_MASK;
 }
 
@@ -149,24 +182,24 @@ export function emitSyn(
 ): number {
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
-  const o = p * PACKET.STRIDE;
+  const o = p * P_STRIDE;
   const options = synOptions;
-  packets[o + PACKET.SRC] = local;
-  packets[o + PACKET.DST] = remote;
-  packets[o + PACKET.PORTS] = ports;
-  packets[o + PACKET.SEQ] = seq;
-  packets[o + PACKET.ACK] = ack;
-  packets[o + PACKET.CONTROL] = flags | TCP_BITS | CONTROL.HAS_MSS |
-    (options.dontFragment ? CONTROL.DONT_FRAGMENT : 0) |
-    (options.timestamps ? CONTROL.HAS_TIMESTAMPS : 0) | (options.scaling ? CONTROL.HAS_WINDOW_SCALE : 0) |
-    (options.sack ? CONTROL.HAS_SACK_PERMITTED : 0);
-  packets[o + PACKET.WINDOW_TTL_TOS] = (window << 16) | (options.ttl << 8) | options.trafficClass;
+  packets[o + P_SRC] = local;
+  packets[o + P_DST] = remote;
+  packets[o + P_PORTS] = ports;
+  packets[o + P_SEQ] = seq;
+  packets[o + P_ACK] = ack;
+  packets[o + P_CONTROL] = flags | TCP_BITS | C_HAS_MSS |
+    (options.dontFragment ? C_DONT_FRAGMENT : 0) |
+    (options.timestamps ? C_HAS_TIMESTAMPS : 0) | (options.scaling ? C_HAS_WINDOW_SCALE : 0) |
+    (options.sack ? C_HAS_SACK_PERMITTED : 0);
+  packets[o + P_WINDOW_TTL_TOS] = (window << 16) | (options.ttl << 8) | options.trafficClass;
   if (options.timestamps) {
-    packets[o + PACKET.TS_VAL] = options.tsVal;
-    packets[o + PACKET.TS_ECR] = options.tsEcr;
+    packets[o + P_TS_VAL] = options.tsVal;
+    packets[o + P_TS_ECR] = options.tsEcr;
   }
-  packets[o + PACKET.SYN_OPTIONS] = options.mss | (options.scaling ? options.shift << 16 : 0);
-  packets[o + PACKET.LINK] = host;
+  packets[o + P_SYN_OPTIONS] = options.mss | (options.scaling ? options.shift << 16 : 0);
+  packets[o + P_LINK] = host;
   if (options.cookie.length !== NO_COOKIE) writeFastOpen(stack.packets, p, options.cookie);
   stack.pushOut(p);
   return p;
@@ -177,7 +210,7 @@ export function emitSyn(
  * timestamps if they are in use.
  */
 export function firstWindow(stack: TcpStack, profile: Readonly<Profile>, settings: number, mss: number): number {
-  const own = settingIn(stack, settings, SETTINGS.RECEIVE_BUFFER);
+  const own = settingIn(stack, settings, SET_RECEIVE_BUFFER);
   // Never scaled (RFC 7323 2.2); as Linux, whole segments, and half of the buffer at most.
   const space = (own || profile.receiveBufferBytes) >> 1;
   return Math.min(65535, space > mss ? space - space % mss : space);
@@ -185,7 +218,7 @@ export function firstWindow(stack: TcpStack, profile: Readonly<Profile>, setting
 
 /** The window shift to offer for a connection that is opened with a settings row (0: none). */
 export function firstShift(stack: TcpStack, profile: Readonly<Profile>, settings: number): number {
-  const own = settingIn(stack, settings, SETTINGS.RECEIVE_BUFFER);
+  const own = settingIn(stack, settings, SET_RECEIVE_BUFFER);
   // A buffer that was asked for does not grow.
   if (own !== 0) return windowShiftFor(own >> 1);
   return windowShiftFor(Math.max(profile.receiveBufferBytes >> 1, profile.receiveBufferMaxBytes));

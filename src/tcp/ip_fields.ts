@@ -11,6 +11,10 @@ import { readSetting, writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { SETTINGS } from "./state/tcb.ts";
 
+const { TRAFFIC_CLASS: SET_TRAFFIC_CLASS, TTL: SET_TTL } = SETTINGS;
+const { CONTROL: P_CONTROL, STRIDE: P_STRIDE, WINDOW_TTL_TOS: P_WINDOW_TTL_TOS } = PACKET;
+const { DONT_FRAGMENT: C_DONT_FRAGMENT } = CONTROL;
+
 /** Bits of the traffic class that are not the application's: ECN (RFC 3168 5; Linux masks them too). */
 const ECN_MASK = 3;
 
@@ -26,25 +30,25 @@ function checkByte(name: string, value: number, least: number): void {
  */
 export function setTrafficClass(stack: TcpStack, conn: number, trafficClass: number): void {
   checkByte("traffic class", trafficClass, 0);
-  writeSetting(stack, conn, SETTINGS.TRAFFIC_CLASS, 1 + trafficClass);
+  writeSetting(stack, conn, SET_TRAFFIC_CLASS, 1 + trafficClass);
   stack.ipFieldsUsed = true;
 }
 
 /** IP_TTL, IPV6_UNICAST_HOPS: the TTL or hop limit of every segment from now on (RFC 9293 3.9.2 MUST-49). */
 export function setTtl(stack: TcpStack, conn: number, ttl: number): void {
   checkByte("TTL", ttl, 1);
-  writeSetting(stack, conn, SETTINGS.TTL, 1 + ttl);
+  writeSetting(stack, conn, SET_TTL, 1 + ttl);
   stack.ipFieldsUsed = true;
 }
 
 /** The traffic class that the application asked for, without ECN's bits; 0 if it did not. */
 export function trafficClassOf(stack: TcpStack, conn: number): number {
-  return Math.max(0, readSetting(stack, conn, SETTINGS.TRAFFIC_CLASS) - 1) & ~ECN_MASK;
+  return Math.max(0, readSetting(stack, conn, SET_TRAFFIC_CLASS) - 1) & ~ECN_MASK;
 }
 
 /** The TTL of the connection's segments. */
 export function ttlOf(stack: TcpStack, conn: number): number {
-  const own = readSetting(stack, conn, SETTINGS.TTL);
+  const own = readSetting(stack, conn, SET_TTL);
   return own === 0 ? stack.profileOfConnection(conn).defaultTtl : own - 1;
 }
 
@@ -54,9 +58,9 @@ export function ttlOf(stack: TcpStack, conn: number): number {
  */
 export function stampIpFields(stack: TcpStack, conn: number, p: number): void {
   const packets = stack.packets.rows.words;
-  const at = p * PACKET.STRIDE + PACKET.WINDOW_TTL_TOS;
+  const at = p * P_STRIDE + P_WINDOW_TTL_TOS;
   if (!forbidsFragments(pathMtuDiscoveryOf(stack, conn))) {
-    packets[p * PACKET.STRIDE + PACKET.CONTROL] &= ~CONTROL.DONT_FRAGMENT;
+    packets[p * P_STRIDE + P_CONTROL] &= ~C_DONT_FRAGMENT;
   }
   packets[at] = (packets[at] & (0xffff0000 | ECN_MASK)) | (ttlOf(stack, conn) << 8) | trafficClassOf(stack, conn);
 }

@@ -12,16 +12,26 @@ import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
 
+const { CLOSING: STATE_CLOSING, FIN_WAIT_2: STATE_FIN_WAIT_2, LAST_ACK: STATE_LAST_ACK } = STATE;
+const { SND_END: TCB_SND_END, SND_NXT: TCB_SND_NXT, STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { KEEP_ALIVE: FLAG_KEEP_ALIVE, STATE_MASK: FLAG_STATE_MASK } = FLAG;
+const { KEEPALIVE: TIMER_KEEPALIVE, QUEUED_AT: TIMER_QUEUED_AT, STRIDE: TIMER_STRIDE } = TIMER;
+const { CONNECTION: ROW_KIND_CONNECTION } = ROW_KIND;
+const { ACK_STATE: WARM_ACK_STATE, COLD: WARM_COLD, STRIDE: WARM_STRIDE } = WARM;
+const { RTX_HEAD: COLD_RTX_HEAD, STRIDE: COLD_STRIDE } = COLD;
+const { RETRIES_AT: ACKS_RETRIES_AT } = ACK_STATE;
+const { USER_TIMEOUT_MS: SET_USER_TIMEOUT_MS } = SETTINGS;
+
 /** Wait where a probe could not be sent (Linux `TCP_RESOURCE_PROBE_INTERVAL`), ms. */
 export const RESOURCE_PROBE_MS = 500;
 
 const ACTIVE_STATES = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 << STATE.FIN_WAIT_1) |
-  (1 << STATE.FIN_WAIT_2) | (1 << STATE.CLOSING) | (1 << STATE.LAST_ACK);
+  (1 << STATE_FIN_WAIT_2) | (1 << STATE_CLOSING) | (1 << STATE_LAST_ACK);
 
 /** Starts the keep-alive timer if keep-alives are on (RFC 9293 3.8.4 MUST-25: default off). */
 export function armKeepAlive(stack: TcpStack, conn: number): void {
-  const state = stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE];
-  if ((state & FLAG.KEEP_ALIVE) === 0 || ((1 << (state & FLAG.STATE_MASK)) & ACTIVE_STATES) === 0) return;
+  const state = stack.tcbs.words[conn * TCB_STRIDE + TCB_STATE];
+  if ((state & FLAG_KEEP_ALIVE) === 0 || ((1 << (state & FLAG_STATE_MASK)) & ACTIVE_STATES) === 0) return;
   setDeadline(stack, conn, keepIdleMs(stack, conn));
 }
 
@@ -32,33 +42,33 @@ export function restartKeepAlive(stack: TcpStack, conn: number): void {
 
 /** Sets the deadline without counting the timer among those that keep a run alive. */
 function setDeadline(stack: TcpStack, conn: number, delayMs: number): void {
-  const at = conn * TIMER.STRIDE;
+  const at = conn * TIMER_STRIDE;
   const timers = stack.timers;
   const deadline = ((stack.nowTick + delayMs) | 0) || 1;
-  timers[at + TIMER.KEEPALIVE] = deadline;
-  const queued = timers[at + TIMER.QUEUED_AT];
+  timers[at + TIMER_KEEPALIVE] = deadline;
+  const queued = timers[at + TIMER_QUEUED_AT];
   if (queued === 0 || ((deadline - queued) | 0) < 0) {
-    timers[at + TIMER.QUEUED_AT] = deadline;
-    stack.requestTimer((conn << 2) | ROW_KIND.CONNECTION, deadline);
+    timers[at + TIMER_QUEUED_AT] = deadline;
+    stack.requestTimer((conn << 2) | ROW_KIND_CONNECTION, deadline);
   }
 }
 
 /** The keep-alive timer went off. */
 export function keepAliveFired(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
+  const c = conn * TCB_STRIDE;
   const { idleMs, intervalMs, probes } = keepAliveSettings(stack, conn);
-  const at = conn * WARM.STRIDE + WARM.ACK_STATE;
-  const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
-  const flying = row !== 0 && stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] !== 0;
-  if (flying || (words[c + TCB.SND_END] !== words[c + TCB.SND_NXT] && stack.timers[conn * TIMER.STRIDE] !== 0)) {
+  const at = conn * WARM_STRIDE + WARM_ACK_STATE;
+  const row = stack.warm[conn * WARM_STRIDE + WARM_COLD];
+  const flying = row !== 0 && stack.cold.words[row * COLD_STRIDE + COLD_RTX_HEAD] !== 0;
+  if (flying || (words[c + TCB_SND_END] !== words[c + TCB_SND_NXT] && stack.timers[conn * TIMER_STRIDE] !== 0)) {
     // Data in flight or a shut window: the other timers find a dead peer.
     setDeadline(stack, conn, idleMs);
     return;
   }
-  const sent = (stack.warm[at] >> ACK_STATE.RETRIES_AT) & 0xff;
+  const sent = (stack.warm[at] >> ACKS_RETRIES_AT) & 0xff;
   // RFC 5482: with a user timeout, that decides instead of the count (Linux `tcp_keepalive_timer`).
-  const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
+  const user = readSetting(stack, conn, SET_USER_TIMEOUT_MS);
   const silent = sent === 0 ? idleMs : idleMs + sent * intervalMs;
   if (user !== 0 ? silent >= user && sent > 0 : sent >= probes) {
     sendConnectionReset(stack, conn);
@@ -72,7 +82,7 @@ export function keepAliveFired(stack: TcpStack, conn: number): void {
     return;
   }
   // RFC 9293 3.8.4 MUST-29: one unanswered probe is not death.
-  stack.warm[at] = (stack.warm[at] & ~(0xff << ACK_STATE.RETRIES_AT)) |
-    (Math.min(255, sent + 1) << ACK_STATE.RETRIES_AT);
+  stack.warm[at] = (stack.warm[at] & ~(0xff << ACKS_RETRIES_AT)) |
+    (Math.min(255, sent + 1) << ACKS_RETRIES_AT);
   setDeadline(stack, conn, intervalMs);
 }

@@ -27,6 +27,12 @@ import { ACK_STATE, COLD, FLAG, REXMIT_KIND, RTX_FLAG, TCB, TIMER, WARM } from "
 import { isUrgent } from "./urgent_out.ts";
 import { isMoreToCome, recordEndsAt, recordLength } from "./write_queue.ts";
 
+const { LAST_ACK: STATE_LAST_ACK, SYN_RECEIVED: STATE_SYN_RECEIVED } = STATE;
+const { NO_PSH: NAGLE_NO_PSH, PUSH: NAGLE_PUSH } = NAGLE;
+const { TX_START: CONGESTION_EVENT_TX_START } = CONGESTION_EVENT;
+const { FIN: RTX_FLAG_FIN, JOINED: RTX_FLAG_JOINED, PUSH: RTX_FLAG_PUSH, RECORD_END: RTX_FLAG_RECORD_END } = RTX_FLAG;
+const { PROBE: REXMIT_KIND_PROBE } = REXMIT_KIND;
+
 const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, FIN_SENT, NO_DELAY, CORK, ACTIVE } = FLAG;
@@ -39,7 +45,7 @@ const { FIN: F_FIN, PSH: F_PSH, ACK: F_ACK } = TCP_FLAG;
 const ONE = 1 << 8;
 /** States in which data or a FIN may still have to go out. */
 const SENDING = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 << STATE.FIN_WAIT_1) | (1 << STATE.CLOSING) |
-  (1 << STATE.LAST_ACK);
+  (1 << STATE_LAST_ACK);
 
 /** Sends the new data that may be sent. Arms the timers that this asks for. */
 export function output(stack: TcpStack, conn: number): void {
@@ -48,14 +54,14 @@ export function output(stack: TcpStack, conn: number): void {
 
 /** As `output`, without Nagle's delay. */
 export function pushNew(stack: TcpStack, conn: number): void {
-  push(stack, conn, NAGLE.PUSH);
+  push(stack, conn, NAGLE_PUSH);
 }
 
 /** Sends one segment of new data, even beyond the congestion window. True if one went out. */
 export function sendOne(stack: TcpStack, conn: number): boolean {
   const at = conn * STRIDE + SND_NXT;
   const next = stack.tcbs.words[at];
-  push(stack, conn, NAGLE.PUSH | ONE);
+  push(stack, conn, NAGLE_PUSH | ONE);
   return stack.tcbs.words[at] !== next;
 }
 
@@ -73,7 +79,7 @@ export function push(stack: TcpStack, conn: number, more: number): void {
 
 /** A listener's Fast Open connection sends before the final ACK (RFC 7413 4.2.2); a simultaneous open does not. */
 function sendsEarly(state: number): boolean {
-  return (state & STATE_MASK) === STATE.SYN_RECEIVED && (state & ACTIVE) === 0;
+  return (state & STATE_MASK) === STATE_SYN_RECEIVED && (state & ACTIVE) === 0;
 }
 
 /**
@@ -111,7 +117,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
       limited = true;
       break;
     }
-    if (flight === 0) congestionOf(stack, conn).onEvent?.(stack, conn, CONGESTION_EVENT.TX_START);
+    if (flight === 0) congestionOf(stack, conn).onEvent?.(stack, conn, CONGESTION_EVENT_TX_START);
     // What lies in one buffer: to the end of a record, if there is one.
     const buffered = s === 0 ? unsent : recordLength(stack, s, next, unsent);
     const last = buffered === unsent;
@@ -124,7 +130,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
         windowLimited = true;
         break;
       }
-      if (buffered < mss && last && !fin && (nagle & NAGLE.PUSH) === 0 && nagleHolds(stack, conn, k, nagle, next)) {
+      if (buffered < mss && last && !fin && (nagle & NAGLE_PUSH) === 0 && nagleHolds(stack, conn, k, nagle, next)) {
         break;
       }
     } else {
@@ -154,7 +160,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
     // RFC 9293 3.9.1.2 MUST-61: PSH on the last segment of what is buffered; and, as Linux, of every group.
     const ends = length === buffered;
     const push = ends && length > 0 &&
-      (!last || ((nagle & NAGLE.NO_PSH) === 0 && (s === 0 || !isMoreToCome(stack, s))));
+      (!last || ((nagle & NAGLE_NO_PSH) === 0 && (s === 0 || !isMoreToCome(stack, s))));
     const sent = sendGroup(
       stack,
       conn,
@@ -247,8 +253,8 @@ function sendGroup(
       next,
       end,
       last
-        ? (fin ? RTX_FLAG.FIN : 0) | (push ? RTX_FLAG.PUSH : 0) | (endsRecord ? RTX_FLAG.RECORD_END : 0)
-        : RTX_FLAG.JOINED,
+        ? (fin ? RTX_FLAG_FIN : 0) | (push ? RTX_FLAG_PUSH : 0) | (endsRecord ? RTX_FLAG_RECORD_END : 0)
+        : RTX_FLAG_JOINED,
     );
     words[c + SND_NXT] = end;
     next = end;
@@ -272,6 +278,6 @@ export function armProbe(stack: TcpStack, conn: number): void {
   const waits = words[c + SND_END] !== words[c + SND_NXT] || (state & (FIN_QUEUED | FIN_SENT)) === FIN_QUEUED;
   if (!waits || stack.timers[conn * TIMER_STRIDE + REXMIT] !== 0) return;
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  stack.warm[at] = (stack.warm[at] & ~(3 << KIND_AT)) | (REXMIT_KIND.PROBE << KIND_AT);
+  stack.warm[at] = (stack.warm[at] & ~(3 << KIND_AT)) | (REXMIT_KIND_PROBE << KIND_AT);
   stack.armTimer(conn, REXMIT, rtoMs(stack, conn));
 }

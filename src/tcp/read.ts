@@ -11,6 +11,8 @@ import { FLAG, TCB, WARM } from "./state/tcb.ts";
 import { findReadable, passUrgent, readable, skipByte } from "./urgent_in.ts";
 import { unreadBytes } from "./window.ts";
 
+const { COLD: WARM_COLD } = WARM;
+
 const { STATE: STATE_AT, RCV_READ, STRIDE } = TCB;
 const { STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { DONE, FIN_RECEIVED, READ_SHUT } = FLAG;
@@ -88,7 +90,7 @@ function consume(stack: TcpStack, conn: number, count: number): void {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   words[c + RCV_READ] = (words[c + RCV_READ] + count) | 0;
-  if (stack.warm[conn * WARM_STRIDE + WARM.COLD] !== 0) {
+  if (stack.warm[conn * WARM_STRIDE + WARM_COLD] !== 0) {
     passUrgent(stack, conn);
     adjustBuffer(stack, conn);
   }

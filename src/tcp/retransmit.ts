@@ -19,6 +19,9 @@ import { RECOVERY } from "./state/recovery_row.ts";
 import { SENDER } from "./state/sender_row.ts";
 import { COLD, REXMIT_KIND, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 
+const { STRIDE: SENDER_STRIDE } = SENDER;
+const { REORDER: REXMIT_KIND_REORDER } = REXMIT_KIND;
+
 const { SND_UNA, SND_WND, CWND, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const {
@@ -246,7 +249,7 @@ export function sendAgain(stack: TcpStack, conn: number, record: number, place: 
   let records = stack.segments.words;
   const r = record * RTX_STRIDE;
   const una = words[c + SND_UNA];
-  abandonProbe(stack, stack.cold.words[k + SENDER_AT] * SENDER.STRIDE);
+  abandonProbe(stack, stack.cold.words[k + SENDER_AT] * SENDER_STRIDE);
   if (((records[r + SEQ] - una) | 0) < 0) {
     // What is acknowledged of it is not sent again.
     records[r + SEQ] = una;
@@ -284,7 +287,7 @@ export function sendAgain(stack: TcpStack, conn: number, record: number, place: 
   }
   attachPayload(stack, conn, p, seq, length);
   stack.counters.retransmissions++;
-  const s = stack.cold.words[k + SENDER_AT] * SENDER.STRIDE;
+  const s = stack.cold.words[k + SENDER_AT] * SENDER_STRIDE;
   if (paces(stack, s)) notePaced(stack, conn, s, length, 1);
   stack.recoveries.words[row + TOTAL_RETRANS]++;
   records[r + SENT_US] = stack.nowUs;
@@ -353,7 +356,7 @@ export function retransmitLost(stack: TcpStack, conn: number): void {
   const cold = stack.cold.words;
   const head = cold[k + RTX_HEAD];
   let hole = 0;
-  const s = cold[k + SENDER_AT] * SENDER.STRIDE;
+  const s = cold[k + SENDER_AT] * SENDER_STRIDE;
   const paced = paces(stack, s);
   let restart = false;
   // Of the group being sent again: how many it has, and how many are left.
@@ -378,7 +381,7 @@ export function retransmitLost(stack: TcpStack, conn: number): void {
     const place = grouped === 1 ? PLACE.ALONE : left > 0 ? PLACE.WITHIN : PLACE.LAST;
     if (retransmitRecord(stack, conn, record, place) !== RESENT.SENT) break;
     countSent(stack, k, 1);
-    if (record === head && rexmitKind(stack, conn) !== REXMIT_KIND.REORDER) restart = true;
+    if (record === head && rexmitKind(stack, conn) !== REXMIT_KIND_REORDER) restart = true;
   }
   if (restart) armRetransmit(stack, conn);
 }

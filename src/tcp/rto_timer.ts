@@ -10,6 +10,13 @@ import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, CA, COLD, FLAG, REXMIT_KIND, RTX, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
 
+const { USER_TIMEOUT_MS: SET_USER_TIMEOUT_MS } = SETTINGS;
+const { STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { SACK: FLAG_SACK } = FLAG;
+const { CWR: CA_CWR, OPEN: CA_OPEN } = CA;
+const { PROBE: REXMIT_KIND_PROBE } = REXMIT_KIND;
+const { STRIDE: TIMER_STRIDE } = TIMER;
+
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SRTT, STRIDE: WARM_STRIDE } = WARM;
 const { RTX_HEAD, PACKETS_OUT, RETRANS_STAMP, STRIDE: COLD_STRIDE } = COLD;
 const { SENT_US, STRIDE: RTX_STRIDE } = RTX;
@@ -50,7 +57,7 @@ export function armRetransmitIn(stack: TcpStack, conn: number, delayMs: number):
 /** After a timeout: never beyond what the user timeout leaves (RFC 5482, Linux). */
 export function armAfterTimeout(stack: TcpStack, conn: number): void {
   const rto = rtoMs(stack, conn);
-  const user = readSetting(stack, conn, SETTINGS.USER_TIMEOUT_MS);
+  const user = readSetting(stack, conn, SET_USER_TIMEOUT_MS);
   if (user === 0) return armRetransmitIn(stack, conn, rto);
   const stamp = stack.cold.words[stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE + RETRANS_STAMP];
   const left = user - (stamp === 0 ? 0 : (stack.nowMs - stamp) | 0);
@@ -93,10 +100,10 @@ export function rearmRto(stack: TcpStack, conn: number): void {
  */
 export function armTailLossProbe(stack: TcpStack, conn: number, anew: boolean): boolean {
   const profile = stack.profileOfConnection(conn);
-  if (!profile.tailLossProbe || (stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE] & FLAG.SACK) === 0) return false;
+  if (!profile.tailLossProbe || (stack.tcbs.words[conn * TCB_STRIDE + TCB_STATE] & FLAG_SACK) === 0) return false;
   const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
   const state = recoveryState(stack, k);
-  if (state !== CA.OPEN && state !== CA.CWR) return false;
+  if (state !== CA_OPEN && state !== CA_CWR) return false;
   const srtt = stack.warm[conn * WARM_STRIDE + SRTT];
   let delayMs = profile.rtoInitialMs;
   if (srtt !== 0) {
@@ -121,7 +128,7 @@ export function timerAfterSending(stack: TcpStack, conn: number, before: number)
   if (armTailLossProbe(stack, conn, false)) return;
   const kind = rexmitKind(stack, conn);
   // RFC 6298 5.1: start the timer when it is not running.
-  if (kind === REXMIT_KIND.PROBE || before === 0 || stack.timers[conn * TIMER.STRIDE + REXMIT] === 0) {
+  if (kind === REXMIT_KIND_PROBE || before === 0 || stack.timers[conn * TIMER_STRIDE + REXMIT] === 0) {
     armRetransmit(stack, conn);
   } else if (kind === TAIL_LOSS) rearmRto(stack, conn);
 }

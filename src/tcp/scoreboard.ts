@@ -9,6 +9,8 @@ import type { TcpStack } from "./stack.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
 import { COLD, FLAG, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 
+const { SACK: FLAG_SACK } = FLAG;
+
 const { STATE, SND_UNA, SND_NXT, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const {
@@ -47,7 +49,7 @@ export function recoveryAt(stack: TcpStack, k: number): number {
 
 /** Does the connection use SACK? */
 export function usesSack(stack: TcpStack, conn: number): boolean {
-  return (stack.tcbs.words[conn * STRIDE + STATE] & FLAG.SACK) !== 0;
+  return (stack.tcbs.words[conn * STRIDE + STATE] & FLAG_SACK) !== 0;
 }
 
 /** The recovery state: one of `CA`. */

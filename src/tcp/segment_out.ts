@@ -17,6 +17,11 @@ import { stampUrgent } from "./urgent_out.ts";
 import { takeAnswer } from "./validate.ts";
 import { advertiseWindow, receiverAt } from "./window.ts";
 
+const { ECN: FLAG_ECN, RCV_SHIFT_AT: FLAG_RCV_SHIFT_AT, SCALING: FLAG_SCALING } = FLAG;
+const { SND_END: TCB_SND_END } = TCB;
+const { PAYLOAD: E_PAYLOAD, STRIDE: E_STRIDE } = EXTRA;
+const { REAL_PAYLOAD: C_REAL_PAYLOAD } = CONTROL;
+
 const { LOCAL, REMOTE, PORTS, HOST, STATE, SND_UNA, SND_NXT, SND_WND, RCV_NXT, RCV_WUP, TS_RECENT, STRIDE } = TCB;
 const { TS_OFFSET, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { SCHEDULED, DELAYED, PUSHED, PUSHED_TWICE, ACK_NOW } = ACK_STATE;
@@ -71,7 +76,7 @@ export function emit(stack: TcpStack, conn: number, seq: number, length: number,
   } else packets[o + P_CONTROL] = flags | TCP_BITS;
   packets[o + LINK] = host;
   if (stack.ipFieldsUsed) stampIpFields(stack, conn, p);
-  if ((words[c + STATE] & FLAG.ECN) !== 0) stampEcn(stack, conn, p, seq, length);
+  if ((words[c + STATE] & FLAG_ECN) !== 0) stampEcn(stack, conn, p, seq, length);
   if (stack.urgentUsed) stampUrgent(stack, conn, p, seq);
   if (words[c + STATE] < 0) accountSent(stack, conn, seq, length, flags);
   words[c + RCV_WUP] = words[c + RCV_NXT];
@@ -98,14 +103,14 @@ function acceptableSeq(stack: TcpStack, conn: number): number {
   const beyond = (next - edge) | 0;
   if (beyond <= 0) return next;
   const state = words[c + STATE];
-  return (state & FLAG.SCALING) !== 0 && beyond < 1 << ((state >> FLAG.RCV_SHIFT_AT) & 0xf) ? next : edge;
+  return (state & FLAG_SCALING) !== 0 && beyond < 1 << ((state >> FLAG_RCV_SHIFT_AT) & 0xf) ? next : edge;
 }
 
 /** What a busy receiver has to say with every segment: SACK blocks (never with a reset), ECE. */
 function addReceiverFields(stack: TcpStack, conn: number, p: number, r: number, flags: number): void {
   if ((flags & F_RST) !== 0) return;
   attachBlocks(stack, conn, p, r);
-  if ((stack.tcbs.words[conn * STRIDE + STATE] & FLAG.ECN) !== 0) {
+  if ((stack.tcbs.words[conn * STRIDE + STATE] & FLAG_ECN) !== 0) {
     stack.packets.rows.words[p * P_STRIDE + P_CONTROL] |= echoFlag(stack, r);
   }
 }
@@ -182,7 +187,7 @@ export function attachPayload(stack: TcpStack, conn: number, packet: number, seq
   if (index === 0 || length === 0 || packet === 0) return;
   const ring = stack.streams[index]!.send;
   if (ring === null) return;
-  const position = ring.end - ((stack.tcbs.words[conn * STRIDE + TCB.SND_END] - seq) | 0);
+  const position = ring.end - ((stack.tcbs.words[conn * STRIDE + TCB_SND_END] - seq) | 0);
   if (position + length <= ring.begin) return;
   const bytes = new Uint8Array(length);
   // Positions before the first real byte were counted only.
@@ -190,6 +195,6 @@ export function attachPayload(stack: TcpStack, conn: number, packet: number, seq
   fillVirtual(bytes, 0, counted, seq);
   ring.copy(position + counted, length - counted, bytes, counted);
   const extra = stack.packets.extraOf(packet);
-  stack.packets.extras.words[extra * EXTRA.STRIDE + EXTRA.PAYLOAD] = stack.packets.payloads.put(bytes);
-  stack.packets.rows.words[packet * P_STRIDE + P_CONTROL] |= CONTROL.REAL_PAYLOAD;
+  stack.packets.extras.words[extra * E_STRIDE + E_PAYLOAD] = stack.packets.payloads.put(bytes);
+  stack.packets.rows.words[packet * P_STRIDE + P_CONTROL] |= C_REAL_PAYLOAD;
 }

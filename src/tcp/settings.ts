@@ -6,9 +6,20 @@
 import type { TcpStack } from "./stack.ts";
 import { COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
+const { SETTINGS: COLD_SETTINGS, STRIDE: COLD_STRIDE } = COLD;
+const { COLD: WARM_COLD, STRIDE: WARM_STRIDE } = WARM;
+const {
+  KEEP_IDLE_MS: SET_KEEP_IDLE_MS,
+  KEEP_INTERVAL_MS: SET_KEEP_INTERVAL_MS,
+  KEEP_PROBES: SET_KEEP_PROBES,
+  STRIDE: SET_STRIDE,
+} = SETTINGS;
+const { STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { DONE: FLAG_DONE } = FLAG;
+
 /** The connection's settings row, made if it has none. */
 export function settingsOf(stack: TcpStack, conn: number): number {
-  const at = stack.coldOf(conn) * COLD.STRIDE + COLD.SETTINGS;
+  const at = stack.coldOf(conn) * COLD_STRIDE + COLD_SETTINGS;
   let row = stack.cold.words[at];
   if (row === 0) stack.cold.words[at] = row = stack.settings.allocate();
   return row;
@@ -16,22 +27,22 @@ export function settingsOf(stack: TcpStack, conn: number): number {
 
 /** A setting of the connection, 0 if it has not been set. `field` is one of `SETTINGS`. */
 export function readSetting(stack: TcpStack, conn: number, field: number): number {
-  const cold = stack.warm[conn * WARM.STRIDE + WARM.COLD];
+  const cold = stack.warm[conn * WARM_STRIDE + WARM_COLD];
   if (cold === 0) return 0;
-  const row = stack.cold.words[cold * COLD.STRIDE + COLD.SETTINGS];
-  return row === 0 ? 0 : stack.settings.words[row * SETTINGS.STRIDE + field];
+  const row = stack.cold.words[cold * COLD_STRIDE + COLD_SETTINGS];
+  return row === 0 ? 0 : stack.settings.words[row * SET_STRIDE + field];
 }
 
 /** Sets a setting of the connection; of one that is over (but still held by the application) nothing. */
 export function writeSetting(stack: TcpStack, conn: number, field: number, value: number): void {
-  if ((stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE] & FLAG.DONE) !== 0) return;
+  if ((stack.tcbs.words[conn * TCB_STRIDE + TCB_STATE] & FLAG_DONE) !== 0) return;
   const row = settingsOf(stack, conn);
-  stack.settings.words[row * SETTINGS.STRIDE + field] = value;
+  stack.settings.words[row * SET_STRIDE + field] = value;
 }
 
 /** Silence before the first keep-alive probe, ms. */
 export function keepIdleMs(stack: TcpStack, conn: number): number {
-  return readSetting(stack, conn, SETTINGS.KEEP_IDLE_MS) || stack.profileOfConnection(conn).keepAliveIdleMs;
+  return readSetting(stack, conn, SET_KEEP_IDLE_MS) || stack.profileOfConnection(conn).keepAliveIdleMs;
 }
 
 /** Keep-alive times in force for a connection. */
@@ -42,7 +53,7 @@ export function keepAliveSettings(
   const profile = stack.profileOfConnection(conn);
   return {
     idleMs: keepIdleMs(stack, conn),
-    intervalMs: readSetting(stack, conn, SETTINGS.KEEP_INTERVAL_MS) || profile.keepAliveIntervalMs,
-    probes: readSetting(stack, conn, SETTINGS.KEEP_PROBES) || profile.keepAliveProbes,
+    intervalMs: readSetting(stack, conn, SET_KEEP_INTERVAL_MS) || profile.keepAliveIntervalMs,
+    probes: readSetting(stack, conn, SET_KEEP_PROBES) || profile.keepAliveProbes,
   };
 }

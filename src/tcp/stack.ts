@@ -46,7 +46,7 @@ import {
 } from "./state/tcb.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, SND_UNA, SND_NXT, CWND, STRIDE } = TCB;
-const { COLD: COLD_AT, RTTVAR, GENERATION, ACK_STATE: ACK_STATE_AT } = WARM;
+const { COLD: COLD_AT, RTTVAR, GENERATION, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { FRESH_RTT } = ACK_STATE;
 const { SSTHRESH, HIGH_SEQ, MDEV_MAX, RTT_SEQ, CWND_USAGE_SEQ, SND_SMALL, LAST_SENT_MS, CA_STATE } = COLD;
 const { STRIDE: COLD_STRIDE, RTX_HEAD, OOO_HEAD, SETTINGS: SETTINGS_AT, CC, SOFT_ERROR } = COLD;
@@ -78,7 +78,7 @@ export class TcpStack {
 
   /** Hot lines: `tcbs.words[conn * TCB.STRIDE + field]`. */
   readonly tcbs: RowPool;
-  /** Warm lines: `warm[conn * WARM.STRIDE + field]`. */
+  /** Warm lines: `warm[conn * WARM_STRIDE + field]`. */
   warm: Int32Array;
   /** Timers: `timers[conn * TIMER.STRIDE + field]`. */
   timers: Int32Array;
@@ -118,7 +118,7 @@ export class TcpStack {
   readonly pathMtus: PathMemory = new PathMemory();
   /** What hosts remember of Fast Open. */
   readonly fastOpen: FastOpenMemory = new FastOpenMemory();
-  /** Real bytes by `WARM.STREAM`. */
+  /** Real bytes by `STREAM`. */
   readonly streams: (Stream | null)[] = [null];
   readonly #freeStreams: number[] = [];
   /** Congestion control numbers by profile number. */
@@ -190,7 +190,7 @@ export class TcpStack {
     this.profiles = options.profiles;
     const capacity = Math.max(16, options.connectionCapacity ?? 1024);
     this.tcbs = new RowPool({ strideWords: STRIDE, capacity: capacity + 1 });
-    this.warm = alignedWords((capacity + 1) * WARM.STRIDE);
+    this.warm = alignedWords((capacity + 1) * WARM_STRIDE);
     this.timers = alignedWords((capacity + 1) * TIMER_STRIDE);
     this.cold = new RowPool({ strideWords: COLD_STRIDE });
     this.segments = new RowPool({ strideWords: RTX.STRIDE });
@@ -246,20 +246,20 @@ export class TcpStack {
 
   /** The profile of a connection's host, without touching the host's row. */
   profileOfConnection(conn: number): Readonly<Profile> {
-    const profile = this.warm[conn * WARM.STRIDE + GENERATION] >>> 20;
+    const profile = this.warm[conn * WARM_STRIDE + GENERATION] >>> 20;
     if (profile === PROFILE_ELSEWHERE) return this.profileOf(this.tcbs.words[conn * STRIDE + HOST]);
     return this.profiles.get(profile);
   }
 
   /** Differs between connections that had the same row (of 2^20 in a stack). */
   generation(conn: number): number {
-    return this.warm[conn * WARM.STRIDE + GENERATION];
+    return this.warm[conn * WARM_STRIDE + GENERATION];
   }
 
   /** A zeroed connection row with its tuple; not yet in the tuple table. */
   allocateConnection(host: number, local: number, remote: number, ports: number): number {
     const conn = this.tcbs.allocate();
-    if (this.tcbs.capacity * WARM.STRIDE > this.warm.length) this.#growWithTcbs();
+    if (this.tcbs.capacity * WARM_STRIDE > this.warm.length) this.#growWithTcbs();
     const words = this.tcbs.words;
     const at = conn * STRIDE;
     words[at + LOCAL] = local;
@@ -267,22 +267,22 @@ export class TcpStack {
     words[at + PORTS] = ports;
     words[at + HOST] = host;
     const profile = Math.min(this.hosts.profileOf(host), PROFILE_ELSEWHERE);
-    this.warm[conn * WARM.STRIDE + GENERATION] = (profile << 20) | (++this.created & 0xfffff);
+    this.warm[conn * WARM_STRIDE + GENERATION] = (profile << 20) | (++this.created & 0xfffff);
     return conn;
   }
 
   /** Gives a connection's row back, with whatever hangs on it. It must have left the tuple table. */
   releaseConnection(conn: number): void {
-    const warmAt = conn * WARM.STRIDE;
+    const warmAt = conn * WARM_STRIDE;
     const warm = this.warm;
-    const stream = warm[warmAt + WARM.STREAM];
+    const stream = warm[warmAt + STREAM];
     if (stream !== 0) {
       this.streams[stream] = null;
       this.#freeStreams.push(stream);
     }
     if (this.errors.size !== 0) this.errors.delete(conn);
     if (this.lastInfos.size !== 0) this.lastInfos.delete(conn);
-    warm.fill(0, warmAt, warmAt + WARM.STRIDE);
+    warm.fill(0, warmAt, warmAt + WARM_STRIDE);
     const timersAt = conn * TIMER_STRIDE;
     this.timers.fill(0, timersAt, timersAt + TIMER_STRIDE);
     this.tcbs.release(conn);
@@ -290,7 +290,7 @@ export class TcpStack {
 
   /** The connection's stream of real bytes, made if it has none. */
   streamOf(conn: number): Stream {
-    const at = conn * WARM.STRIDE + WARM.STREAM;
+    const at = conn * WARM_STRIDE + STREAM;
     let index = this.warm[at];
     if (index === 0) {
       index = this.#freeStreams.pop() ?? this.streams.length;
@@ -302,7 +302,7 @@ export class TcpStack {
 
   /** The connection's cold row, made if it has none. `cold.words` may be replaced. */
   coldOf(conn: number): number {
-    const at = conn * WARM.STRIDE + COLD_AT;
+    const at = conn * WARM_STRIDE + COLD_AT;
     const row = this.warm[at];
     return row !== 0 ? row : this.#makeCold(conn, at);
   }
@@ -344,7 +344,7 @@ export class TcpStack {
 
   /** Number of the congestion control of the connection's profile. */
   algorithmOf(conn: number): number {
-    const profile = this.warm[conn * WARM.STRIDE + GENERATION] >>> 20;
+    const profile = this.warm[conn * WARM_STRIDE + GENERATION] >>> 20;
     return this.#algorithmOfProfile(profile, this.tcbs.words[conn * STRIDE + HOST]);
   }
 
@@ -403,7 +403,7 @@ export class TcpStack {
 
   /** Gives the cold row back if nothing in it is worth keeping: nothing in flight, no gap, no loss remembered. */
   releaseColdAtRest(conn: number): void {
-    const at = conn * WARM.STRIDE + COLD_AT;
+    const at = conn * WARM_STRIDE + COLD_AT;
     const row = this.warm[at];
     if (row === 0) return;
     const cold = this.cold.words;
@@ -481,7 +481,7 @@ export class TcpStack {
   }
 
   #growWithTcbs(): void {
-    const warm = alignedWords(this.tcbs.capacity * WARM.STRIDE);
+    const warm = alignedWords(this.tcbs.capacity * WARM_STRIDE);
     warm.set(this.warm);
     this.warm = warm;
     const timers = alignedWords(this.tcbs.capacity * TIMER_STRIDE);

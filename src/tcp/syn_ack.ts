@@ -11,6 +11,22 @@ import { announcedOnPath } from "./path_mtu.ts";
 import type { TcpStack } from "./stack.ts";
 import { SYN_FLAG } from "./state/tcb.ts";
 
+const { ECN: SYN_FLAG_ECN, SACK: SYN_FLAG_SACK, SCALING: SYN_FLAG_SCALING, TIMESTAMPS: SYN_FLAG_TIMESTAMPS } = SYN_FLAG;
+const {
+  ACK: P_ACK,
+  CONTROL: P_CONTROL,
+  DST: P_DST,
+  LINK: P_LINK,
+  PORTS: P_PORTS,
+  SEQ: P_SEQ,
+  SRC: P_SRC,
+  STRIDE: P_STRIDE,
+  TS_ECR: P_TS_ECR,
+  TS_VAL: P_TS_VAL,
+  WINDOW_TTL_TOS: P_WINDOW_TTL_TOS,
+} = PACKET;
+const { HAS_TIMESTAMPS: C_HAS_TIMESTAMPS } = CONTROL;
+
 const { SYN: F_SYN, ACK: F_ACK, ECE: F_ECE } = TCP_FLAG;
 const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMENT;
 
@@ -22,9 +38,9 @@ export function prepareSynAck(stack: TcpStack): void {
   plainSyn(stack, stack.profileOf(host), settings, ect);
   synOptions.mss = announcedMssWith(stack, host, local, settings);
   if (stack.pathMtus.size !== 0) synOptions.mss = announcedOnPath(stack, host, remote, synOptions.mss);
-  synOptions.timestamps = (options & SYN_FLAG.TIMESTAMPS) !== 0;
-  synOptions.scaling = (options & SYN_FLAG.SCALING) !== 0;
-  synOptions.sack = (options & SYN_FLAG.SACK) !== 0;
+  synOptions.timestamps = (options & SYN_FLAG_TIMESTAMPS) !== 0;
+  synOptions.scaling = (options & SYN_FLAG_SCALING) !== 0;
+  synOptions.sack = (options & SYN_FLAG_SACK) !== 0;
   synOptions.shift = (options >>> 20) & 0xf;
   synOptions.tsVal = (stack.nowMs + opening.tsOffset) | 0;
   synOptions.tsEcr = opening.tsRecent;
@@ -34,7 +50,7 @@ export function prepareSynAck(stack: TcpStack): void {
 export function emitSynAck(stack: TcpStack, ack: number): void {
   const { host, local, remote, ports, listener, options, iss } = opening;
   // RFC 3168 6.1.1: ECE alone says yes.
-  const flags = F_SYN | F_ACK | ((options & SYN_FLAG.ECN) !== 0 ? F_ECE : 0);
+  const flags = F_SYN | F_ACK | ((options & SYN_FLAG_ECN) !== 0 ? F_ECE : 0);
   const window = synAckWindow(stack, host, local, listener, options);
   emitSyn(stack, host, local, remote, ports, iss, ack, flags, window);
 }
@@ -42,24 +58,24 @@ export function emitSynAck(stack: TcpStack, ack: number): void {
 /** An ACK for `opening`, whose segment was out of place: where we are, without a word of the handshake (Linux). */
 export function emitOpeningAck(stack: TcpStack): void {
   const { host, local, remote, ports, listener, options, irs, iss } = opening;
-  const shift = (options & SYN_FLAG.SCALING) !== 0 ? (options >>> 20) & 0xf : 0;
+  const shift = (options & SYN_FLAG_SCALING) !== 0 ? (options >>> 20) & 0xf : 0;
   plainSyn(stack, stack.profileOf(host), listenerSettings(stack, listener), 0);
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
-  const o = p * PACKET.STRIDE;
+  const o = p * P_STRIDE;
   const window = synAckWindow(stack, host, local, listener, options) >> shift;
-  packets[o + PACKET.SRC] = local;
-  packets[o + PACKET.DST] = remote;
-  packets[o + PACKET.PORTS] = ports;
-  packets[o + PACKET.SEQ] = (iss + 1) | 0;
-  packets[o + PACKET.ACK] = (irs + 1) | 0;
-  packets[o + PACKET.CONTROL] = F_ACK | TCP_BITS;
-  packets[o + PACKET.WINDOW_TTL_TOS] = (window << 16) | (synOptions.ttl << 8) | synOptions.trafficClass;
-  if ((options & SYN_FLAG.TIMESTAMPS) !== 0) {
-    packets[o + PACKET.CONTROL] |= CONTROL.HAS_TIMESTAMPS;
-    packets[o + PACKET.TS_VAL] = (stack.nowMs + opening.tsOffset) | 0;
-    packets[o + PACKET.TS_ECR] = opening.tsRecent;
+  packets[o + P_SRC] = local;
+  packets[o + P_DST] = remote;
+  packets[o + P_PORTS] = ports;
+  packets[o + P_SEQ] = (iss + 1) | 0;
+  packets[o + P_ACK] = (irs + 1) | 0;
+  packets[o + P_CONTROL] = F_ACK | TCP_BITS;
+  packets[o + P_WINDOW_TTL_TOS] = (window << 16) | (synOptions.ttl << 8) | synOptions.trafficClass;
+  if ((options & SYN_FLAG_TIMESTAMPS) !== 0) {
+    packets[o + P_CONTROL] |= C_HAS_TIMESTAMPS;
+    packets[o + P_TS_VAL] = (stack.nowMs + opening.tsOffset) | 0;
+    packets[o + P_TS_ECR] = opening.tsRecent;
   }
-  packets[o + PACKET.LINK] = host;
+  packets[o + P_LINK] = host;
   stack.pushOut(p);
 }

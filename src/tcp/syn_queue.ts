@@ -25,6 +25,59 @@ const { FLAGS_MASK, HAS_TIMESTAMPS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED } = CON
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 const SR = SYN_ROW;
 const L = LISTENER;
+
+const {
+  BACKLOG: L_BACKLOG,
+  STRIDE: L_STRIDE,
+  SYN_COUNT: L_SYN_COUNT,
+  SYN_FIRST_HIGH: L_SYN_FIRST_HIGH,
+  SYN_OVERFLOWS: L_SYN_OVERFLOWS,
+  YOUNG: L_YOUNG,
+} = L;
+const {
+  ACK: P_ACK,
+  CONTROL: P_CONTROL,
+  DST: P_DST,
+  LENGTH: P_LENGTH,
+  PORTS: P_PORTS,
+  SEQ: P_SEQ,
+  SRC: P_SRC,
+  STRIDE: P_STRIDE,
+  TS_ECR: P_TS_ECR,
+  TS_VAL: P_TS_VAL,
+  WINDOW_TTL_TOS: P_WINDOW_TTL_TOS,
+} = PACKET;
+const { DEFER_ACCEPT: SET_DEFER_ACCEPT, MAX_SEGMENT: SET_MAX_SEGMENT, SYN_RETRIES: SET_SYN_RETRIES } = SETTINGS;
+const {
+  ACKED: SYN_FLAG_ACKED,
+  ECN: SYN_FLAG_ECN,
+  SACK: SYN_FLAG_SACK,
+  SCALING: SYN_FLAG_SCALING,
+  TIMESTAMPS: SYN_FLAG_TIMESTAMPS,
+} = SYN_FLAG;
+const {
+  DEADLINE: SYN_ROW_DEADLINE,
+  HOST: SYN_ROW_HOST,
+  IRS: SYN_ROW_IRS,
+  ISS: SYN_ROW_ISS,
+  LAST_OOW: SYN_ROW_LAST_OOW,
+  LISTENER: SYN_ROW_LISTENER,
+  LOCAL: SYN_ROW_LOCAL,
+  OPTIONS: SYN_ROW_OPTIONS,
+  PORTS: SYN_ROW_PORTS,
+  QUEUED_AT: SYN_ROW_QUEUED_AT,
+  REMOTE: SYN_ROW_REMOTE,
+  RETRIES: SYN_ROW_RETRIES,
+  SENT_US: SYN_ROW_SENT_US,
+  SERIAL: SYN_ROW_SERIAL,
+  STRIDE: SYN_ROW_STRIDE,
+  TS_OFFSET: SYN_ROW_TS_OFFSET,
+  TS_RECENT: SYN_ROW_TS_RECENT,
+} = SR;
+const { CONNECTION: ROW_KIND_CONNECTION, SYN_RECEIVED: ROW_KIND_SYN_RECEIVED } = ROW_KIND;
+const { ESTABLISHED: STATE_ESTABLISHED } = STATE;
+const { CWND: TCB_CWND, RCV_NXT: TCB_RCV_NXT, SND_WND: TCB_SND_WND, STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { MAX_WINDOW: WARM_MAX_WINDOW, SND_WL1: WARM_SND_WL1, STRIDE: WARM_STRIDE } = WARM;
 const TIMEOUTS_MASK = 0xff;
 const REPEATED_AT = 8;
 
@@ -35,22 +88,22 @@ const REPEATED_AT = 8;
  */
 export function synIn(stack: TcpStack, host: number, listener: number, p: number, leastIsn: number): void {
   const rows = stack.listeners.words;
-  const l = listener * L.STRIDE;
+  const l = listener * L_STRIDE;
   const profile = stack.profileOf(host);
   let cookie = false;
-  if (leastIsn === 0 && (profile.synCookies === 2 || rows[l + L.SYN_COUNT] > rows[l + L.BACKLOG])) {
+  if (leastIsn === 0 && (profile.synCookies === 2 || rows[l + L_SYN_COUNT] > rows[l + L_BACKLOG])) {
     cookie = profile.synCookies !== 0;
     if (!cookie) return dropSyn(stack, l);
   }
   if (acceptQueueFull(stack, listener)) return;
-  const room = profile.maxSynBacklog - rows[l + L.SYN_COUNT];
+  const room = profile.maxSynBacklog - rows[l + L_SYN_COUNT];
   // Without cookies the last quarter is for peers that have proven to be alive, of which Linux keeps a cache.
   if (leastIsn === 0 && profile.synCookies === 0 && room < profile.maxSynBacklog >> 2) return dropSyn(stack, l);
   const packets = stack.packets.rows.words;
-  const o = p * PACKET.STRIDE;
-  const local = packets[o + PACKET.DST];
-  const remote = packets[o + PACKET.SRC];
-  const wire = packets[o + PACKET.PORTS];
+  const o = p * P_STRIDE;
+  const local = packets[o + P_DST];
+  const remote = packets[o + P_SRC];
+  const wire = packets[o + P_PORTS];
   const ports = (wire << 16) | (wire >>> 16);
   const secret = tupleSecret(stack, host, local, remote, ports);
   opening.host = host;
@@ -58,7 +111,7 @@ export function synIn(stack: TcpStack, host: number, listener: number, p: number
   opening.remote = remote;
   opening.ports = ports;
   opening.listener = listener;
-  opening.irs = packets[o + PACKET.SEQ];
+  opening.irs = packets[o + P_SEQ];
   opening.iss = leastIsn !== 0 ? leastIsn : initialSequence(stack, secret);
   opening.tsOffset = timestampOffset(secret);
   readOptions(stack, packets, o, cookie);
@@ -79,7 +132,7 @@ export function synIn(stack: TcpStack, host: number, listener: number, p: number
 }
 
 function dropSyn(stack: TcpStack, l: number): void {
-  noteOverflow(stack, l, L.SYN_OVERFLOWS, L.SYN_FIRST_HIGH);
+  noteOverflow(stack, l, L_SYN_OVERFLOWS, L_SYN_FIRST_HIGH);
   stack.counters.synOverflows++;
   stack.counters.listenDrops++;
 }
@@ -88,25 +141,25 @@ function dropSyn(stack: TcpStack, l: number): void {
 function readOptions(stack: TcpStack, packets: Int32Array, o: number, cookie: boolean): void {
   const { host, local, listener } = opening;
   const profile = stack.profileOf(host);
-  const control = packets[o + PACKET.CONTROL];
+  const control = packets[o + P_CONTROL];
   const settings = listenerSettings(stack, listener);
-  const asked = settingIn(stack, settings, SETTINGS.MAX_SEGMENT);
+  const asked = settingIn(stack, settings, SET_MAX_SEGMENT);
   let options = peerMss(packets, o);
   // RFC 9293 3.7.1 MUST-15: no MSS option means the default, which a cookie has to say and TCP_MAXSEG does not lower.
   if (asked !== 0 || cookie) options = believedMss(stack.addresses.isIpv6(local), options, asked);
   opening.tsRecent = 0;
   const timestamps = profile.timestamps && (control & HAS_TIMESTAMPS) !== 0;
   if (timestamps) {
-    options |= SYN_FLAG.TIMESTAMPS;
-    opening.tsRecent = packets[o + PACKET.TS_VAL];
+    options |= SYN_FLAG_TIMESTAMPS;
+    opening.tsRecent = packets[o + P_TS_VAL];
   }
   // A cookie keeps the rest in the timestamp.
   if (timestamps || !cookie) {
-    if (profile.sack && (control & HAS_SACK_PERMITTED) !== 0) options |= SYN_FLAG.SACK;
+    if (profile.sack && (control & HAS_SACK_PERMITTED) !== 0) options |= SYN_FLAG_SACK;
     if (profile.windowScaling && (control & HAS_WINDOW_SCALE) !== 0) {
-      options |= SYN_FLAG.SCALING | (peerShift(packets, o) << 16) | (firstShift(stack, profile, settings) << 20);
+      options |= SYN_FLAG_SCALING | (peerShift(packets, o) << 16) | (firstShift(stack, profile, settings) << 20);
     }
-    if (grantsEcn(profile, stack.algorithmOfListener(listener), packets, o)) options |= SYN_FLAG.ECN;
+    if (grantsEcn(profile, stack.algorithmOfListener(listener), packets, o)) options |= SYN_FLAG_ECN;
   }
   opening.options = options;
 }
@@ -116,25 +169,25 @@ function addRow(stack: TcpStack): number {
   const { host, local, remote, ports, listener } = opening;
   const row = stack.synRows.allocate();
   const syns = stack.synRows.words;
-  const s = row * SR.STRIDE;
-  syns[s + SR.LOCAL] = local;
-  syns[s + SR.REMOTE] = remote;
-  syns[s + SR.PORTS] = ports;
-  syns[s + SR.HOST] = host;
-  syns[s + SR.ISS] = opening.iss;
-  syns[s + SR.IRS] = opening.irs;
-  syns[s + SR.TS_OFFSET] = opening.tsOffset;
-  syns[s + SR.TS_RECENT] = opening.tsRecent;
-  syns[s + SR.OPTIONS] = opening.options;
-  syns[s + SR.LISTENER] = listener;
-  syns[s + SR.SERIAL] = opening.serial;
-  syns[s + SR.SENT_US] = stack.nowUs;
-  stack.demux.insert(host, local, remote, ports, (row << 2) | ROW_KIND.SYN_RECEIVED);
+  const s = row * SYN_ROW_STRIDE;
+  syns[s + SYN_ROW_LOCAL] = local;
+  syns[s + SYN_ROW_REMOTE] = remote;
+  syns[s + SYN_ROW_PORTS] = ports;
+  syns[s + SYN_ROW_HOST] = host;
+  syns[s + SYN_ROW_ISS] = opening.iss;
+  syns[s + SYN_ROW_IRS] = opening.irs;
+  syns[s + SYN_ROW_TS_OFFSET] = opening.tsOffset;
+  syns[s + SYN_ROW_TS_RECENT] = opening.tsRecent;
+  syns[s + SYN_ROW_OPTIONS] = opening.options;
+  syns[s + SYN_ROW_LISTENER] = listener;
+  syns[s + SYN_ROW_SERIAL] = opening.serial;
+  syns[s + SYN_ROW_SENT_US] = stack.nowUs;
+  stack.demux.insert(host, local, remote, ports, (row << 2) | ROW_KIND_SYN_RECEIVED);
   stack.addresses.retain(remote);
   const rows = stack.listeners.words;
-  const l = listener * L.STRIDE;
-  rows[l + L.SYN_COUNT]++;
-  rows[l + L.YOUNG]++;
+  const l = listener * L_STRIDE;
+  rows[l + L_SYN_COUNT]++;
+  rows[l + L_YOUNG]++;
   notePeaks(rows, l);
   return row;
 }
@@ -142,23 +195,23 @@ function addRow(stack: TcpStack): number {
 /** Makes `opening` what a row of the SYN queue says. */
 function openRow(stack: TcpStack, row: number): void {
   const syns = stack.synRows.words;
-  const s = row * SR.STRIDE;
-  opening.host = syns[s + SR.HOST];
-  opening.local = syns[s + SR.LOCAL];
-  opening.remote = syns[s + SR.REMOTE];
-  opening.ports = syns[s + SR.PORTS];
-  opening.listener = syns[s + SR.LISTENER];
-  opening.iss = syns[s + SR.ISS];
-  opening.irs = syns[s + SR.IRS];
-  opening.tsRecent = syns[s + SR.TS_RECENT];
-  opening.tsOffset = syns[s + SR.TS_OFFSET];
-  opening.options = syns[s + SR.OPTIONS];
-  opening.serial = syns[s + SR.SERIAL];
+  const s = row * SYN_ROW_STRIDE;
+  opening.host = syns[s + SYN_ROW_HOST];
+  opening.local = syns[s + SYN_ROW_LOCAL];
+  opening.remote = syns[s + SYN_ROW_REMOTE];
+  opening.ports = syns[s + SYN_ROW_PORTS];
+  opening.listener = syns[s + SYN_ROW_LISTENER];
+  opening.iss = syns[s + SYN_ROW_ISS];
+  opening.irs = syns[s + SYN_ROW_IRS];
+  opening.tsRecent = syns[s + SYN_ROW_TS_RECENT];
+  opening.tsOffset = syns[s + SYN_ROW_TS_OFFSET];
+  opening.options = syns[s + SYN_ROW_OPTIONS];
+  opening.serial = syns[s + SYN_ROW_SERIAL];
 }
 
 /** Sends a row's SYN-ACK again. */
 function repeatSynAck(stack: TcpStack, row: number): void {
-  const at = row * SR.STRIDE + SR.RETRIES;
+  const at = row * SYN_ROW_STRIDE + SYN_ROW_RETRIES;
   const repeated = Math.min(255, ((stack.synRows.words[at] >> REPEATED_AT) & 0xff) + 1);
   stack.synRows.words[at] = (stack.synRows.words[at] & TIMEOUTS_MASK) | (repeated << REPEATED_AT);
   stack.counters.retransmissions++;
@@ -170,23 +223,23 @@ function repeatSynAck(stack: TcpStack, row: number): void {
 /** Sets a SYN_RECEIVED row's retransmission timer. */
 function armSynRow(stack: TcpStack, row: number, delayMs: number): void {
   const syns = stack.synRows.words;
-  const s = row * SR.STRIDE;
+  const s = row * SYN_ROW_STRIDE;
   const deadline = ((stack.nowTick + delayMs) | 0) || 1;
-  if (syns[s + SR.DEADLINE] === 0) stack.liveTimers++;
-  syns[s + SR.DEADLINE] = deadline;
-  const queued = syns[s + SR.QUEUED_AT];
+  if (syns[s + SYN_ROW_DEADLINE] === 0) stack.liveTimers++;
+  syns[s + SYN_ROW_DEADLINE] = deadline;
+  const queued = syns[s + SYN_ROW_QUEUED_AT];
   if (queued === 0 || ((deadline - queued) | 0) < 0) {
-    syns[s + SR.QUEUED_AT] = deadline;
-    stack.requestTimer((row << 2) | ROW_KIND.SYN_RECEIVED, deadline);
+    syns[s + SYN_ROW_QUEUED_AT] = deadline;
+    stack.requestTimer((row << 2) | ROW_KIND_SYN_RECEIVED, deadline);
   }
 }
 
 /** The timeout of a row's SYN-ACK, backed off. */
 function synAckTimeoutMs(stack: TcpStack, row: number): number {
   const syns = stack.synRows.words;
-  const s = row * SR.STRIDE;
-  const profile = stack.profileOf(syns[s + SR.HOST]);
-  return Math.min(profile.rtoInitialMs * 2 ** (syns[s + SR.RETRIES] & TIMEOUTS_MASK), profile.rtoMaxMs);
+  const s = row * SYN_ROW_STRIDE;
+  const profile = stack.profileOf(syns[s + SYN_ROW_HOST]);
+  return Math.min(profile.rtoInitialMs * 2 ** (syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK), profile.rtoMaxMs);
 }
 
 /**
@@ -195,20 +248,20 @@ function synAckTimeoutMs(stack: TcpStack, row: number): number {
  */
 export function synRowFired(stack: TcpStack, row: number): void {
   const syns = stack.synRows.words;
-  const s = row * SR.STRIDE;
-  const profile = stack.profileOf(syns[s + SR.HOST]);
-  const listener = syns[s + SR.LISTENER];
-  const l = listener * L.STRIDE;
+  const s = row * SYN_ROW_STRIDE;
+  const profile = stack.profileOf(syns[s + SYN_ROW_HOST]);
+  const listener = syns[s + SYN_ROW_LISTENER];
+  const l = listener * L_STRIDE;
   const rows = stack.listeners.words;
   const settings = listenerSettings(stack, listener);
-  const timeouts = syns[s + SR.RETRIES] & TIMEOUTS_MASK;
-  let most = settingIn(stack, settings, SETTINGS.SYN_RETRIES) || profile.synAckRetries;
-  const length = rows[l + L.SYN_COUNT];
-  if (2 * length > Math.max(8, rows[l + L.BACKLOG])) {
-    for (let young = 2 * rows[l + L.YOUNG]; most > 2 && length >= young; young *= 2) most--;
+  const timeouts = syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK;
+  let most = settingIn(stack, settings, SET_SYN_RETRIES) || profile.synAckRetries;
+  const length = rows[l + L_SYN_COUNT];
+  if (2 * length > Math.max(8, rows[l + L_BACKLOG])) {
+    for (let young = 2 * rows[l + L_YOUNG]; most > 2 && length >= young; young *= 2) most--;
   }
-  const deferred = settingIn(stack, settings, SETTINGS.DEFER_ACCEPT);
-  const acked = (syns[s + SR.OPTIONS] & SYN_FLAG.ACKED) !== 0;
+  const deferred = settingIn(stack, settings, SET_DEFER_ACCEPT);
+  const acked = (syns[s + SYN_ROW_OPTIONS] & SYN_FLAG_ACKED) !== 0;
   let expires = timeouts >= most;
   let repeats = true;
   if (deferred !== 0) {
@@ -226,29 +279,29 @@ export function synRowFired(stack: TcpStack, row: number): void {
     stack.counters.synAckRetransmissions++;
     repeatSynAck(stack, row);
   }
-  if (timeouts === 0) rows[l + L.YOUNG]--;
-  stack.synRows.words[s + SR.RETRIES] += timeouts < TIMEOUTS_MASK ? 1 : 0;
+  if (timeouts === 0) rows[l + L_YOUNG]--;
+  stack.synRows.words[s + SYN_ROW_RETRIES] += timeouts < TIMEOUTS_MASK ? 1 : 0;
   armSynRow(stack, row, synAckTimeoutMs(stack, row));
 }
 
 /** Gives a row back; `leaves`: the tuple is free. */
 export function releaseSynRow(stack: TcpStack, row: number, leaves: boolean): void {
   const syns = stack.synRows.words;
-  const s = row * SR.STRIDE;
-  const l = syns[s + SR.LISTENER] * L.STRIDE;
-  stack.listeners.words[l + L.SYN_COUNT]--;
-  if ((syns[s + SR.RETRIES] & TIMEOUTS_MASK) === 0) stack.listeners.words[l + L.YOUNG]--;
+  const s = row * SYN_ROW_STRIDE;
+  const l = syns[s + SYN_ROW_LISTENER] * L_STRIDE;
+  stack.listeners.words[l + L_SYN_COUNT]--;
+  if ((syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK) === 0) stack.listeners.words[l + L_YOUNG]--;
   if (leaves) {
     stack.demux.remove(
-      syns[s + SR.HOST],
-      syns[s + SR.LOCAL],
-      syns[s + SR.REMOTE],
-      syns[s + SR.PORTS],
-      (row << 2) | ROW_KIND.SYN_RECEIVED,
+      syns[s + SYN_ROW_HOST],
+      syns[s + SYN_ROW_LOCAL],
+      syns[s + SYN_ROW_REMOTE],
+      syns[s + SYN_ROW_PORTS],
+      (row << 2) | ROW_KIND_SYN_RECEIVED,
     );
-    stack.addresses.release(syns[s + SR.REMOTE]);
+    stack.addresses.release(syns[s + SYN_ROW_REMOTE]);
   }
-  if (syns[s + SR.DEADLINE] !== 0) stack.liveTimers--;
+  if (syns[s + SYN_ROW_DEADLINE] !== 0) stack.liveTimers--;
   stack.synRows.release(row);
 }
 
@@ -259,31 +312,31 @@ export function releaseSynRow(stack: TcpStack, row: number, leaves: boolean): vo
 export function synReceivedIn(stack: TcpStack, host: number, row: number, p: number): number {
   const packets = stack.packets.rows.words;
   const syns = stack.synRows.words;
-  const o = p * PACKET.STRIDE;
-  const s = row * SR.STRIDE;
-  const control = packets[o + PACKET.CONTROL];
+  const o = p * P_STRIDE;
+  const s = row * SYN_ROW_STRIDE;
+  const control = packets[o + P_CONTROL];
   const flags = control & FLAGS_MASK;
-  const options = syns[s + SR.OPTIONS];
-  const seq = packets[o + PACKET.SEQ];
-  const irs = syns[s + SR.IRS];
+  const options = syns[s + SYN_ROW_OPTIONS];
+  const seq = packets[o + P_SEQ];
+  const irs = syns[s + SYN_ROW_IRS];
   const next = (irs + 1) | 0;
-  const stamped = (options & SYN_FLAG.TIMESTAMPS) !== 0 && (control & HAS_TIMESTAMPS) !== 0;
-  const old = stamped && isOldStamp(packets[o + PACKET.TS_VAL], syns[s + SR.TS_RECENT]);
-  const listener = syns[s + SR.LISTENER];
+  const stamped = (options & SYN_FLAG_TIMESTAMPS) !== 0 && (control & HAS_TIMESTAMPS) !== 0;
+  const old = stamped && isOldStamp(packets[o + P_TS_VAL], syns[s + SYN_ROW_TS_RECENT]);
+  const listener = syns[s + SYN_ROW_LISTENER];
   if ((flags & (F_SYN | F_ACK | F_RST)) === F_SYN && seq === irs && !old) {
     // The SYN again: so is the SYN-ACK, not too often, and its timer begins anew.
-    if (!mayAnswer(stack, host, syns, s + SR.LAST_OOW, packets, o)) return 0;
+    if (!mayAnswer(stack, host, syns, s + SYN_ROW_LAST_OOW, packets, o)) return 0;
     repeatSynAck(stack, row);
     armSynRow(stack, row, synAckTimeoutMs(stack, row));
     return 0;
   }
   // RFC 9293 3.5.2 group 2, 3.10.7.4: an unacceptable ACK before the connection is synchronized: a reset.
-  if ((flags & F_ACK) !== 0 && packets[o + PACKET.ACK] !== ((syns[s + SR.ISS] + 1) | 0)) {
+  if ((flags & F_ACK) !== 0 && packets[o + P_ACK] !== ((syns[s + SYN_ROW_ISS] + 1) | 0)) {
     sendResetFor(stack, host, p);
     return 0;
   }
-  const end = (seq + packets[o + PACKET.LENGTH] + (flags & F_SYN ? 1 : 0) + (flags & F_FIN ? 1 : 0)) | 0;
-  const window = synAckWindow(stack, host, syns[s + SR.LOCAL], listener, options);
+  const end = (seq + packets[o + P_LENGTH] + (flags & F_SYN ? 1 : 0) + (flags & F_FIN ? 1 : 0)) | 0;
+  const window = synAckWindow(stack, host, syns[s + SYN_ROW_LOCAL], listener, options);
   const outside = !inWindow(seq, end, next, (next + window) | 0);
   if (old || outside) {
     if (old) stack.counters.pawsRejects++;
@@ -305,29 +358,29 @@ export function synReceivedIn(stack: TcpStack, host: number, row: number, p: num
     return 0;
   }
   if ((flags & F_ACK) === 0) return 0;
-  const deferred = settingIn(stack, listenerSettings(stack, listener), SETTINGS.DEFER_ACCEPT);
-  if (deferred !== 0 && end === next && (syns[s + SR.RETRIES] & TIMEOUTS_MASK) < deferred) {
+  const deferred = settingIn(stack, listenerSettings(stack, listener), SET_DEFER_ACCEPT);
+  if (deferred !== 0 && end === next && (syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK) < deferred) {
     // TCP_DEFER_ACCEPT: nobody is woken for a connection without data.
-    syns[s + SR.OPTIONS] |= SYN_FLAG.ACKED;
+    syns[s + SYN_ROW_OPTIONS] |= SYN_FLAG_ACKED;
     return 0;
   }
   if (acceptQueueFull(stack, listener)) {
     if (stack.profileOf(host).abortOnOverflow) {
       sendResetFor(stack, host, p);
       releaseSynRow(stack, row, true);
-    } else syns[s + SR.OPTIONS] |= SYN_FLAG.ACKED;
+    } else syns[s + SYN_ROW_OPTIONS] |= SYN_FLAG_ACKED;
     return 0;
   }
   openRow(stack, row);
-  if (stamped && ((seq - next) | 0) <= 0) opening.tsRecent = packets[o + PACKET.TS_VAL];
+  if (stamped && ((seq - next) | 0) <= 0) opening.tsRecent = packets[o + P_TS_VAL];
   return establish(stack, row, p, end);
 }
 
 /** An out-of-window segment for a row is answered with an ACK, not too often (Linux). */
 function answerOutside(stack: TcpStack, row: number, host: number, p: number): void {
   const packets = stack.packets.rows.words;
-  const at = row * SR.STRIDE + SR.LAST_OOW;
-  if (!mayAnswer(stack, host, stack.synRows.words, at, packets, p * PACKET.STRIDE)) return;
+  const at = row * SYN_ROW_STRIDE + SYN_ROW_LAST_OOW;
+  if (!mayAnswer(stack, host, stack.synRows.words, at, packets, p * P_STRIDE)) return;
   openRow(stack, row);
   emitOpeningAck(stack);
 }
@@ -348,11 +401,11 @@ function challenge(stack: TcpStack, row: number, host: number): number {
 function establish(stack: TcpStack, row: number, p: number, end: number): number {
   const { host, local, remote, ports } = opening;
   const syns = stack.synRows.words;
-  const s = row * SR.STRIDE;
-  const timeouts = syns[s + SR.RETRIES] & TIMEOUTS_MASK;
-  const repeated = (syns[s + SR.RETRIES] >> REPEATED_AT) & 0xff;
-  const sentUs = syns[s + SR.SENT_US];
-  const conn = makeChild(stack, STATE.ESTABLISHED);
+  const s = row * SYN_ROW_STRIDE;
+  const timeouts = syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK;
+  const repeated = (syns[s + SYN_ROW_RETRIES] >> REPEATED_AT) & 0xff;
+  const sentUs = syns[s + SYN_ROW_SENT_US];
+  const conn = makeChild(stack, STATE_ESTABLISHED);
   if (repeated !== 0) accountRepeats(stack, conn, repeated);
   // RFC 6298 3: a SYN-ACK that was repeated gives no sample.
   if (repeated === 0) sampleRtt(stack, conn, (stack.nowUs - sentUs) | 0);
@@ -360,7 +413,7 @@ function establish(stack: TcpStack, row: number, p: number, end: number): number
     noHandshakeSample(stack, conn);
     // RFC 6298 5.7, as Linux: one segment after a second loss, unless the timestamp shows that it was none.
     if (repeated > 1 && timeouts > 0 && !echoesFirst(stack, p, sentUs)) {
-      stack.tcbs.words[conn * TCB.STRIDE + TCB.CWND] = 1;
+      stack.tcbs.words[conn * TCB_STRIDE + TCB_CWND] = 1;
     }
   }
   stack.demux.replace(
@@ -368,8 +421,8 @@ function establish(stack: TcpStack, row: number, p: number, end: number): number
     local,
     remote,
     ports,
-    (row << 2) | ROW_KIND.SYN_RECEIVED,
-    (conn << 2) | ROW_KIND.CONNECTION,
+    (row << 2) | ROW_KIND_SYN_RECEIVED,
+    (conn << 2) | ROW_KIND_CONNECTION,
   );
   releaseSynRow(stack, row, false);
   return enter(stack, conn, p, end);
@@ -377,11 +430,11 @@ function establish(stack: TcpStack, row: number, p: number, end: number): number
 
 /** Does the final ACK echo the timestamp of the first SYN-ACK? Then its repetitions were needless. */
 function echoesFirst(stack: TcpStack, p: number, sentUs: number): boolean {
-  if ((opening.options & SYN_FLAG.TIMESTAMPS) === 0) return false;
+  if ((opening.options & SYN_FLAG_TIMESTAMPS) === 0) return false;
   const packets = stack.packets.rows.words;
-  const o = p * PACKET.STRIDE;
-  if ((packets[o + PACKET.CONTROL] & HAS_TIMESTAMPS) === 0) return false;
-  const echo = (packets[o + PACKET.TS_ECR] - opening.tsOffset) | 0;
+  const o = p * P_STRIDE;
+  if ((packets[o + P_CONTROL] & HAS_TIMESTAMPS) === 0) return false;
+  const echo = (packets[o + P_TS_ECR] - opening.tsOffset) | 0;
   const sinceMs = Math.floor(((stack.nowUs - sentUs) >>> 0) / 1000);
   return Math.abs((stack.nowMs - echo - sinceMs) | 0) <= 1;
 }
@@ -392,34 +445,34 @@ export function cookieIn(stack: TcpStack, host: number, listener: number, p: num
   if (acceptQueueFull(stack, listener)) return 0;
   const { local, remote, ports } = opening;
   opening.serial = stack.hosts.nextSerial(host);
-  const conn = makeChild(stack, STATE.ESTABLISHED);
+  const conn = makeChild(stack, STATE_ESTABLISHED);
   noHandshakeSample(stack, conn);
-  stack.demux.insert(host, local, remote, ports, (conn << 2) | ROW_KIND.CONNECTION);
+  stack.demux.insert(host, local, remote, ports, (conn << 2) | ROW_KIND_CONNECTION);
   stack.addresses.retain(remote);
   const packets = stack.packets.rows.words;
-  const o = p * PACKET.STRIDE;
-  const fin = (packets[o + PACKET.CONTROL] & F_FIN) !== 0 ? 1 : 0;
-  return enter(stack, conn, p, (packets[o + PACKET.SEQ] + packets[o + PACKET.LENGTH] + fin) | 0);
+  const o = p * P_STRIDE;
+  const fin = (packets[o + P_CONTROL] & F_FIN) !== 0 ? 1 : 0;
+  return enter(stack, conn, p, (packets[o + P_SEQ] + packets[o + P_LENGTH] + fin) | 0);
 }
 
 /** An established connection enters the accept queue; the window of its final ACK is taken. */
 function enter(stack: TcpStack, conn: number, p: number, end: number): number {
   const packets = stack.packets.rows.words;
-  const o = p * PACKET.STRIDE;
-  const c = conn * TCB.STRIDE;
-  const w = conn * WARM.STRIDE;
+  const o = p * P_STRIDE;
+  const c = conn * TCB_STRIDE;
+  const w = conn * WARM_STRIDE;
   const words = stack.tcbs.words;
-  const shift = (words[c + TCB.STATE] >> 4) & 0xf;
-  const offered = (packets[o + PACKET.WINDOW_TTL_TOS] >>> 16) <<
-    ((packets[o + PACKET.CONTROL] & F_SYN) !== 0 ? 0 : shift);
-  words[c + TCB.SND_WND] = offered;
-  stack.warm[w + WARM.MAX_WINDOW] = offered;
-  const seq = packets[o + PACKET.SEQ];
-  const next = words[c + TCB.RCV_NXT];
+  const shift = (words[c + TCB_STATE] >> 4) & 0xf;
+  const offered = (packets[o + P_WINDOW_TTL_TOS] >>> 16) <<
+    ((packets[o + P_CONTROL] & F_SYN) !== 0 ? 0 : shift);
+  words[c + TCB_SND_WND] = offered;
+  stack.warm[w + WARM_MAX_WINDOW] = offered;
+  const seq = packets[o + P_SEQ];
+  const next = words[c + TCB_RCV_NXT];
   enqueueAccepted(stack, opening.listener, conn);
   armKeepAlive(stack, conn);
   if (end !== seq || seq !== next) return conn;
   // The usual final ACK has nothing more to say than its window.
-  stack.warm[w + WARM.SND_WL1] = seq;
+  stack.warm[w + WARM_SND_WL1] = seq;
   return 0;
 }

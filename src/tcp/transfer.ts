@@ -17,12 +17,16 @@ import { takeHardError } from "./errors.ts";
 import { markUrgent } from "./urgent_out.ts";
 import { appendable, busySender, endRecord, notePush } from "./write_queue.ts";
 
+const { CLOSE_WAIT: STATE_CLOSE_WAIT } = STATE;
+const { CORK: NAGLE_CORK, NO_PSH: NAGLE_NO_PSH, PUSH: NAGLE_PUSH } = NAGLE;
+const { SND_NXT: TCB_SND_NXT } = TCB;
+
 const { STATE: STATE_AT, SND_END, STRIDE } = TCB;
 const { STREAM, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, DONE, FAILED, WANTS_ROOM, ORPHAN } = FLAG;
 /** States in which the application may write: before the handshake is done, data waits. */
 const WRITABLE_STATES = (1 << STATE.SYN_SENT) | (1 << STATE.SYN_RECEIVED) | (1 << STATE.ESTABLISHED) |
-  (1 << STATE.CLOSE_WAIT);
+  (1 << STATE_CLOSE_WAIT);
 
 function refusal(stack: TcpStack, conn: number): number {
   const state = stack.tcbs.words[conn * STRIDE + STATE_AT];
@@ -85,14 +89,14 @@ function queue(stack: TcpStack, conn: number, count: number, bytes: Uint8Array |
     // A full buffer goes; without PSH, unless half the peer's window was written since the last (`forced_push`).
     const forced = ((words[c + SND_END] - pushed) | 0) > half;
     if (forced) pushed = words[c + SND_END];
-    push(stack, conn, forced ? NAGLE.PUSH : NAGLE.NO_PSH);
+    push(stack, conn, forced ? NAGLE_PUSH : NAGLE_NO_PSH);
   }
   if (taken === 0) return 0;
   if ((flags & SEND.RECORD_END) !== 0) endRecord(stack, conn, busySender(stack, conn));
   notePush(stack, conn, (flags & SEND.MORE) !== 0);
   if ((flags & SEND.URGENT) !== 0) markUrgent(stack, conn);
-  push(stack, conn, (flags & SEND.MORE) !== 0 ? NAGLE.CORK : 0);
-  if (words[c + STATE_AT] < 0 && taken < count && words[c + SND_END] === words[c + TCB.SND_NXT]) {
+  push(stack, conn, (flags & SEND.MORE) !== 0 ? NAGLE_CORK : 0);
+  if (words[c + STATE_AT] < 0 && taken < count && words[c + SND_END] === words[c + TCB_SND_NXT]) {
     accountLimits(stack, conn, false);
   }
   return taken;
