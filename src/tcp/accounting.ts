@@ -7,6 +7,7 @@
 import { PACKET, TCP_FLAG } from "../wire/packet.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACCOUNT, ACCOUNT_FLAG, CHRONO } from "./state/account_row.ts";
+import { RECOVERY } from "./state/recovery_row.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 
@@ -27,6 +28,8 @@ function accountAt(stack: TcpStack, conn: number): number {
 export function openAccount(stack: TcpStack, conn: number): void {
   const row = stack.accounts.allocate();
   stack.cold.words[stack.coldOf(conn) * COLD.STRIDE + COLD.ACCOUNT] = row;
+  // Delivery rates are measured; that of the first flight says nothing of the path (Linux's `app_limited` at first).
+  stack.recoveries.words[stack.recoveryOf(conn) * RECOVERY.STRIDE + RECOVERY.APP_LIMITED] = -1;
   const c = conn * STRIDE;
   stack.tcbs.words[c + STATE_AT] |= FLAG.ACCOUNTED;
   stack.accounts.words[row * A.STRIDE + A.LAST_UNA] = stack.tcbs.words[c + SND_UNA];

@@ -9,14 +9,20 @@ import { settingsRow } from "./connect.ts";
 import { announcedMssWith } from "./handshake.ts";
 import { maxPacingRateOf } from "./options_buffer.ts";
 import { packetsInFlight } from "./scoreboard.ts";
+import { pacingRate } from "./pacing_rate.ts";
+import { advertisedMss } from "./receiver.ts";
 import { rtoMs } from "./rtt.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACCOUNT, ACCOUNT_FLAG, CHRONO } from "./state/account_row.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, LISTENER, REXMIT_KIND, SSTHRESH_INFINITE, TCB, WARM } from "./state/tcb.ts";
 import { RECOVERY, RECOVERY_FLAG } from "./state/recovery_row.ts";
+import { RECEIVER } from "./state/receiver_row.ts";
 import { SENDER } from "./state/sender_row.ts";
+import { firstClamp, receiveBuffer, receiverAt } from "./window.ts";
 
+/** Segments that the receiver's rate starts from (Linux `TCP_INIT_CWND`). */
+const INITIAL_SEGMENTS = 10;
 /** Linux's numbers of the states, by ours. */
 const LINUX_STATES = [7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6];
 /** Bits of `tcpi_options`. */
@@ -186,7 +192,7 @@ export function tcpInfo(stack: TcpStack, conn: number): TcpInfo {
     tcpi_snd_wscale: (state >> FLAG.SND_SHIFT_AT) & 0xf,
     tcpi_rcv_wscale: (state >> FLAG.RCV_SHIFT_AT) & 0xf,
     tcpi_rto: rtoMs(stack, conn) * 1000,
-    tcpi_ato: profile.delayedAckMs * 1000,
+    tcpi_ato: (acks & ACK_STATE.SEEN_DATA) !== 0 ? profile.delayedAckMs * 1000 : 0,
     tcpi_snd_mss: words[c + TCB.MSS] & 0xffff,
     tcpi_rcv_mss: words[c + TCB.MSS] >>> 16,
     tcpi_pmtu: mtu,
@@ -207,8 +213,29 @@ export function tcpInfo(stack: TcpStack, conn: number): TcpInfo {
   info.tcpi_fastopen_client_fail = fastOpenClientFail(stack, conn);
   const row = warm[w + WARM.COLD];
   if (state < 0) accountProgress(stack, conn);
-  if (row !== 0) fromCold(stack, row * COLD.STRIDE, info);
+  fromReceiver(stack, conn, info);
+  if (row !== 0) {
+    fromCold(stack, row * COLD.STRIDE, info);
+    // Before the first round trip there is nothing to pace by.
+    info.tcpi_pacing_rate = pacingRate(stack, conn) || unlimited;
+  }
   return info;
+}
+
+/** What the receiver makes of what it gets; before it got much, what it starts from. */
+function fromReceiver(stack: TcpStack, conn: number, info: TcpInfo): void {
+  const r = receiverAt(stack, conn);
+  if (r === 0) {
+    const mss = advertisedMss(stack, conn);
+    info.tcpi_rcv_ssthresh = firstClamp(receiveBuffer(stack, conn) >> 1, mss, info.tcpi_rcv_wscale);
+    info.tcpi_rcv_space = Math.min(info.tcpi_rcv_ssthresh, INITIAL_SEGMENTS * mss);
+    return;
+  }
+  const rows = stack.receivers.words;
+  info.tcpi_ato = rows[r + RECEIVER.ATO] * 1000;
+  info.tcpi_rcv_ssthresh = rows[r + RECEIVER.SSTHRESH];
+  info.tcpi_rcv_rtt = rows[r + RECEIVER.RTT] >> 3;
+  info.tcpi_rcv_space = rows[r + RECEIVER.SPACE];
 }
 
 function fromCold(stack: TcpStack, k: number, info: TcpInfo): void {
