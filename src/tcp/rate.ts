@@ -11,6 +11,19 @@ import { ACK_FLAG, ACK_SAMPLE } from "./state/ack_sample.ts";
 import { RECOVERY, RECOVERY_FLAG } from "./state/recovery_row.ts";
 import { COLD, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 
+const {
+  DELIVERED_CE: ACK_SAMPLE_DELIVERED_CE,
+  PRIOR_DELIVERED: ACK_SAMPLE_PRIOR_DELIVERED,
+  RATE_DELIVERED: ACK_SAMPLE_RATE_DELIVERED,
+  RATE_INTERVAL_US: ACK_SAMPLE_RATE_INTERVAL_US,
+  TX_IN_FLIGHT: ACK_SAMPLE_TX_IN_FLIGHT,
+} = ACK_SAMPLE;
+const { APP_LIMITED: ACK_FLAG_APP_LIMITED, RATE_RETRANSMITTED: ACK_FLAG_RATE_RETRANSMITTED } = ACK_FLAG;
+const { COLD: WARM_COLD, MIN_RTT: WARM_MIN_RTT, STRIDE: WARM_STRIDE } = WARM;
+const { FLAGS: RECOVERY_FLAGS } = RECOVERY;
+const { RATE_APP_LIMITED: RECOVERY_FLAG_RATE_APP_LIMITED } = RECOVERY_FLAG;
+const { CWND: TCB_CWND, MSS: TCB_MSS, SND_END: TCB_SND_END, SND_NXT: TCB_SND_NXT, STRIDE: TCB_STRIDE } = TCB;
+
 const { PACKETS_OUT, DELIVERED, LOST_OUT, RETRANS_OUT, RECOVERY: RECOVERY_AT, STRIDE: COLD_STRIDE } = COLD;
 const {
   SENT_US,
@@ -65,7 +78,7 @@ export function rateDelivered(stack: TcpStack, r: number, record: number): void 
     work.rateRetransmitted = (flags & (EVER | RETRANSMITTED)) !== 0;
     work.rateSendUs = (sentUs - records[at + SENT_FIRST_US]) | 0;
     rows[r + FIRST_SENT_US] = sentUs || 1;
-    stack.ackSample[ACK_SAMPLE.TX_IN_FLIGHT] = records[at + IN_FLIGHT];
+    stack.ackSample[ACK_SAMPLE_TX_IN_FLIGHT] = records[at + IN_FLIGHT];
   }
   if ((records[at + FLAGS] & SACKED) !== 0) records[at + SENT_DELIVERED_US] = 0;
 }
@@ -84,44 +97,44 @@ export function rateSample(
   const total = stack.cold.words[k + DELIVERED];
   if (rows[r + APP_LIMITED] !== 0 && ((total - rows[r + APP_LIMITED]) | 0) > 0) rows[r + APP_LIMITED] = 0;
   if (delivered > 0) rows[r + DELIVERED_US] = stack.nowUs || 1;
-  sample[ACK_SAMPLE.RATE_DELIVERED] = -1;
-  sample[ACK_SAMPLE.RATE_INTERVAL_US] = -1;
-  sample[ACK_SAMPLE.PRIOR_DELIVERED] = work.ratePriorDelivered;
-  sample[ACK_SAMPLE.DELIVERED_CE] = 0;
+  sample[ACK_SAMPLE_RATE_DELIVERED] = -1;
+  sample[ACK_SAMPLE_RATE_INTERVAL_US] = -1;
+  sample[ACK_SAMPLE_PRIOR_DELIVERED] = work.ratePriorDelivered;
+  sample[ACK_SAMPLE_DELIVERED_CE] = 0;
   if (!work.hasRate || reneged) return;
   const count = (total - work.ratePriorDelivered) | 0;
-  sample[ACK_SAMPLE.RATE_DELIVERED] = count;
-  sample[ACK_SAMPLE.DELIVERED_CE] = (rows[r + DELIVERED_CE] - work.ratePriorCe) | 0;
-  if (work.rateAppLimited) work.flags |= ACK_FLAG.APP_LIMITED;
-  if (work.rateRetransmitted) work.flags |= ACK_FLAG.RATE_RETRANSMITTED;
+  sample[ACK_SAMPLE_RATE_DELIVERED] = count;
+  sample[ACK_SAMPLE_DELIVERED_CE] = (rows[r + DELIVERED_CE] - work.ratePriorCe) | 0;
+  if (work.rateAppLimited) work.flags |= ACK_FLAG_APP_LIMITED;
+  if (work.rateRetransmitted) work.flags |= ACK_FLAG_RATE_RETRANSMITTED;
   // The longer of the time it took to send them and to have them acknowledged.
   const interval = Math.max(work.rateSendUs, (stack.nowUs - work.ratePriorUs) | 0);
   // Shorter than any round trip: ACKs of retransmissions tell too much.
-  const least = stack.warm[conn * WARM.STRIDE + WARM.MIN_RTT];
+  const least = stack.warm[conn * WARM_STRIDE + WARM_MIN_RTT];
   if (least === 0 || interval < least) return;
-  sample[ACK_SAMPLE.RATE_INTERVAL_US] = interval;
+  sample[ACK_SAMPLE_RATE_INTERVAL_US] = interval;
   if (!work.rateAppLimited || count * rows[r + RATE_INTERVAL_US] >= rows[r + RATE_DELIVERED] * interval) {
     rows[r + RATE_DELIVERED] = count;
     rows[r + RATE_INTERVAL_US] = interval;
-    const flags = r + RECOVERY.FLAGS;
-    rows[flags] = (rows[flags] & ~RECOVERY_FLAG.RATE_APP_LIMITED) |
-      (work.rateAppLimited ? RECOVERY_FLAG.RATE_APP_LIMITED : 0);
+    const flags = r + RECOVERY_FLAGS;
+    rows[flags] = (rows[flags] & ~RECOVERY_FLAG_RATE_APP_LIMITED) |
+      (work.rateAppLimited ? RECOVERY_FLAG_RATE_APP_LIMITED : 0);
   }
 }
 
 /** The application is about to write: has it left the path idle? Then samples until this flight is delivered say so. */
 export function noteAppLimited(stack: TcpStack, conn: number): void {
-  const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
+  const row = stack.warm[conn * WARM_STRIDE + WARM_COLD];
   if (row === 0) return;
   const cold = stack.cold.words;
   const k = row * COLD_STRIDE;
   const recovery = cold[k + RECOVERY_AT];
   if (recovery === 0) return;
   const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  const unsent = (words[c + TCB.SND_END] - words[c + TCB.SND_NXT]) | 0;
+  const c = conn * TCB_STRIDE;
+  const unsent = (words[c + TCB_SND_END] - words[c + TCB_SND_NXT]) | 0;
   const flight = inFlight(cold, k);
-  if (unsent >= (words[c + TCB.MSS] & 0xffff) || flight >= words[c + TCB.CWND]) return;
+  if (unsent >= (words[c + TCB_MSS] & 0xffff) || flight >= words[c + TCB_CWND]) return;
   if (cold[k + LOST_OUT] > cold[k + RETRANS_OUT]) return;
   stack.recoveries.words[recovery * STRIDE + APP_LIMITED] = (cold[k + DELIVERED] + flight) || 1;
 }

@@ -49,6 +49,7 @@ const { LOCAL, REMOTE, PORTS, HOST, SND_UNA, SND_NXT, CWND, STRIDE } = TCB;
 const { COLD: COLD_AT, RTTVAR, GENERATION, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { FRESH_RTT } = ACK_STATE;
 const { SSTHRESH, HIGH_SEQ, MDEV_MAX, RTT_SEQ, CWND_USAGE_SEQ, SND_SMALL, LAST_SENT_MS, CA_STATE } = COLD;
+const { CWND_STAMP_MS, DELIVERED } = COLD;
 const { STRIDE: COLD_STRIDE, RTX_HEAD, OOO_HEAD, SETTINGS: SETTINGS_AT, CC, SOFT_ERROR } = COLD;
 const {
   RECOVERY: RECOVERY_AT,
@@ -326,12 +327,13 @@ export class TcpStack {
       this.warm[ackStateAt] &= ~FRESH_RTT;
       cold[coldAt + MDEV_MAX] = this.warm[at - COLD_AT + RTTVAR];
     }
-    cold[coldAt + LAST_SENT_MS] = cold[coldAt + COLD.CWND_STAMP_MS] = this.nowMs;
-    cold[coldAt + COLD.DELIVERED] = 1;
-    const algorithm = this.algorithmOf(conn);
-    cold[coldAt + CA_STATE] = algorithm << 8;
-    congestionById(algorithm).start?.(this, conn);
-    if (congestionById(algorithm).pacingRate !== undefined || this.profileOfConnection(conn).pacing) this.#pace(conn);
+    cold[coldAt + LAST_SENT_MS] = cold[coldAt + CWND_STAMP_MS] = this.nowMs;
+    cold[coldAt + DELIVERED] = 1;
+    const id = this.algorithmOf(conn);
+    const algorithm = congestionById(id);
+    cold[coldAt + CA_STATE] = id << 8;
+    algorithm.start?.(this, conn);
+    if (algorithm.pacingRate !== undefined || this.profileOfConnection(conn).pacing) this.#pace(conn);
     return row;
   }
 

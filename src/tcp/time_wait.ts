@@ -16,6 +16,36 @@ const { FLAGS_MASK, HAS_TIMESTAMPS } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMENT;
 const TW = TIME_WAIT_ROW;
+
+const {
+  ACK: P_ACK,
+  CONTROL: P_CONTROL,
+  DST: P_DST,
+  LENGTH: P_LENGTH,
+  LINK: P_LINK,
+  PORTS: P_PORTS,
+  SEQ: P_SEQ,
+  SRC: P_SRC,
+  STRIDE: P_STRIDE,
+  TS_ECR: P_TS_ECR,
+  TS_VAL: P_TS_VAL,
+  WINDOW_TTL_TOS: P_WINDOW_TTL_TOS,
+} = PACKET;
+const {
+  FLAGS: TW_FLAGS,
+  LAST_OOW: TW_LAST_OOW,
+  LOCAL: TW_LOCAL,
+  PORTS: TW_PORTS,
+  RCV_ADV: TW_RCV_ADV,
+  RCV_NXT: TW_RCV_NXT,
+  REMOTE: TW_REMOTE,
+  SINCE_MS: TW_SINCE_MS,
+  SND_NXT: TW_SND_NXT,
+  STRIDE: TW_STRIDE,
+  TS_OFFSET: TW_TS_OFFSET,
+  TS_RECENT: TW_TS_RECENT,
+  TS_STAMP: TW_TS_STAMP,
+} = TW;
 /** Linux `TCP_PAWS_MSL`. */
 const RESET_TRUST_MS = 60_000;
 
@@ -23,23 +53,23 @@ const RESET_TRUST_MS = 60_000;
 export function timeWaitIn(stack: TcpStack, host: number, row: number, p: number): void {
   const packets = stack.packets.rows.words;
   const rows = stack.timeWaits.words;
-  const o = p * PACKET.STRIDE;
-  const t = row * TW.STRIDE;
-  const control = packets[o + PACKET.CONTROL];
+  const o = p * P_STRIDE;
+  const t = row * TW_STRIDE;
+  const control = packets[o + P_CONTROL];
   const flags = control & FLAGS_MASK;
-  const seq = packets[o + PACKET.SEQ];
-  const length = packets[o + PACKET.LENGTH];
+  const seq = packets[o + P_SEQ];
+  const length = packets[o + P_LENGTH];
   const end = (seq + length + (flags & F_SYN ? 1 : 0) + (flags & F_FIN ? 1 : 0)) | 0;
-  const next = rows[t + TW.RCV_NXT];
+  const next = rows[t + TW_RCV_NXT];
   const profile = stack.profileOf(host);
   const lastsMs = timeWaitMs(stack, host);
-  const stamped = (rows[t + TW.FLAGS] & TIME_WAIT_FLAG.TIMESTAMPS) !== 0 && (control & HAS_TIMESTAMPS) !== 0;
-  const stamp = packets[o + PACKET.TS_VAL];
+  const stamped = (rows[t + TW_FLAGS] & TIME_WAIT_FLAG.TIMESTAMPS) !== 0 && (control & HAS_TIMESTAMPS) !== 0;
+  const stamp = packets[o + P_TS_VAL];
   const reset = (flags & F_RST) !== 0;
   // RFC 7323 5.3: a reset is refused for its age only for a minute after the last good timestamp (Linux).
-  const old = stamped && isOldStamp(stamp, rows[t + TW.TS_RECENT]) &&
-    !(reset && ((stack.nowMs - rows[t + TW.TS_STAMP]) | 0) >= RESET_TRUST_MS);
-  if ((rows[t + TW.FLAGS] & TIME_WAIT_FLAG.FIN_WAIT_2) !== 0) {
+  const old = stamped && isOldStamp(stamp, rows[t + TW_TS_RECENT]) &&
+    !(reset && ((stack.nowMs - rows[t + TW_TS_STAMP]) | 0) >= RESET_TRUST_MS);
+  if ((rows[t + TW_FLAGS] & TIME_WAIT_FLAG.FIN_WAIT_2) !== 0) {
     if (old) stack.counters.pawsRejects++;
     finWait2In(stack, host, row, p, end, old);
     return;
@@ -56,8 +86,8 @@ export function timeWaitIn(stack: TcpStack, host: number, row: number, p: number
     } else armTimeWait(stack, row, lastsMs);
     // The ACK that the peer owed: nothing to answer.
     if (stamped) {
-      rows[t + TW.TS_RECENT] = stamp;
-      rows[t + TW.TS_STAMP] = stack.nowMs;
+      rows[t + TW_TS_RECENT] = stamp;
+      rows[t + TW_TS_STAMP] = stack.nowMs;
     }
     return;
   }
@@ -67,11 +97,11 @@ export function timeWaitIn(stack: TcpStack, host: number, row: number, p: number
   }
   if ((flags & (F_SYN | F_ACK)) === F_SYN && !old) {
     // RFC 9293 3.6.1 MAY-2 and RFC 6191: a new incarnation, if its sequence number or its timestamp is beyond.
-    const newer = stamped && ((rows[t + TW.TS_RECENT] - stamp) | 0) < 0;
-    const listener = stack.demux.findListener(host, packets[o + PACKET.DST], packets[o + PACKET.PORTS] & 0xffff);
+    const newer = stamped && ((rows[t + TW_TS_RECENT] - stamp) | 0) < 0;
+    const listener = stack.demux.findListener(host, packets[o + P_DST], packets[o + P_PORTS] & 0xffff);
     if (listener !== 0 && (flags & F_FIN) === 0 && (((seq - next) | 0) > 0 || newer)) {
       stack.counters.timeWaitsRecycled++;
-      const least = ((rows[t + TW.SND_NXT] + 65535 + 2) | 0) || 1;
+      const least = ((rows[t + TW_SND_NXT] + 65535 + 2) | 0) || 1;
       releaseTimeWait(stack, row);
       synIn(stack, host, listener, p, least);
       return;
@@ -82,7 +112,7 @@ export function timeWaitIn(stack: TcpStack, host: number, row: number, p: number
   if (old || (flags & F_ACK) !== 0) armTimeWait(stack, row, lastsMs);
   // RFC 9293 3.10.7.4: anything else is answered with an ACK, not too often.
   if ((flags & (F_ACK | F_SYN | F_FIN)) === 0) return;
-  if (mayAnswer(stack, host, rows, t + TW.LAST_OOW, packets, o)) sendTimeWaitAck(stack, host, row);
+  if (mayAnswer(stack, host, rows, t + TW_LAST_OOW, packets, o)) sendTimeWaitAck(stack, host, row);
 }
 
 /** Is any of the segment in the window, or is it as good as that? */
@@ -96,14 +126,14 @@ function isInWindow(seq: number, end: number, next: number, edge: number): boole
 function finWait2In(stack: TcpStack, host: number, row: number, p: number, end: number, old: boolean): void {
   const packets = stack.packets.rows.words;
   const rows = stack.timeWaits.words;
-  const o = p * PACKET.STRIDE;
-  const t = row * TW.STRIDE;
-  const flags = packets[o + PACKET.CONTROL] & FLAGS_MASK;
-  const seq = packets[o + PACKET.SEQ];
-  const next = rows[t + TW.RCV_NXT];
-  if (old || !isInWindow(seq, end, next, rows[t + TW.RCV_ADV])) {
+  const o = p * P_STRIDE;
+  const t = row * TW_STRIDE;
+  const flags = packets[o + P_CONTROL] & FLAGS_MASK;
+  const seq = packets[o + P_SEQ];
+  const next = rows[t + TW_RCV_NXT];
+  if (old || !isInWindow(seq, end, next, rows[t + TW_RCV_ADV])) {
     // RFC 9293 3.10.7.4, first: an unacceptable segment is answered with an ACK.
-    if (mayAnswer(stack, host, rows, t + TW.LAST_OOW, packets, o)) sendTimeWaitAck(stack, host, row);
+    if (mayAnswer(stack, host, rows, t + TW_LAST_OOW, packets, o)) sendTimeWaitAck(stack, host, row);
     return;
   }
   if ((flags & F_RST) !== 0) {
@@ -116,12 +146,12 @@ function finWait2In(stack: TcpStack, host: number, row: number, p: number, end: 
     // Nothing new.
     if ((flags & F_ACK) === 0 || beyond <= 0 || end === seq) return;
     if ((flags & F_FIN) !== 0 && beyond === 1) {
-      rows[t + TW.FLAGS] &= ~TIME_WAIT_FLAG.FIN_WAIT_2;
-      rows[t + TW.RCV_NXT] = end;
-      rows[t + TW.SINCE_MS] = stack.nowMs;
-      if ((packets[o + PACKET.CONTROL] & HAS_TIMESTAMPS) !== 0) {
-        rows[t + TW.TS_RECENT] = packets[o + PACKET.TS_VAL];
-        rows[t + TW.TS_STAMP] = stack.nowMs;
+      rows[t + TW_FLAGS] &= ~TIME_WAIT_FLAG.FIN_WAIT_2;
+      rows[t + TW_RCV_NXT] = end;
+      rows[t + TW_SINCE_MS] = stack.nowMs;
+      if ((packets[o + P_CONTROL] & HAS_TIMESTAMPS) !== 0) {
+        rows[t + TW_TS_RECENT] = packets[o + P_TS_VAL];
+        rows[t + TW_TS_STAMP] = stack.nowMs;
       }
       stack.counters.timeWaits++;
       armTimeWait(stack, row, timeWaitMs(stack, host));
@@ -138,22 +168,22 @@ function sendTimeWaitAck(stack: TcpStack, host: number, row: number): void {
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
   const rows = stack.timeWaits.words;
-  const o = p * PACKET.STRIDE;
-  const t = row * TW.STRIDE;
-  const window = Math.max(0, (rows[t + TW.RCV_ADV] - rows[t + TW.RCV_NXT]) | 0);
-  packets[o + PACKET.SRC] = rows[t + TW.LOCAL];
-  packets[o + PACKET.DST] = rows[t + TW.REMOTE];
-  packets[o + PACKET.PORTS] = rows[t + TW.PORTS];
-  packets[o + PACKET.SEQ] = rows[t + TW.SND_NXT];
-  packets[o + PACKET.ACK] = rows[t + TW.RCV_NXT];
-  packets[o + PACKET.CONTROL] = F_ACK | TCP_BITS;
-  packets[o + PACKET.WINDOW_TTL_TOS] = (Math.min(65535, window >> ((rows[t + TW.FLAGS] >> 8) & 0xf)) << 16) |
-    ((rows[t + TW.FLAGS] >>> 24) << 8) | ((rows[t + TW.FLAGS] >>> 16) & 0xff);
-  if ((rows[t + TW.FLAGS] & TIME_WAIT_FLAG.TIMESTAMPS) !== 0) {
-    packets[o + PACKET.CONTROL] |= HAS_TIMESTAMPS;
-    packets[o + PACKET.TS_VAL] = (stack.nowMs + rows[t + TW.TS_OFFSET]) | 0;
-    packets[o + PACKET.TS_ECR] = rows[t + TW.TS_RECENT];
+  const o = p * P_STRIDE;
+  const t = row * TW_STRIDE;
+  const window = Math.max(0, (rows[t + TW_RCV_ADV] - rows[t + TW_RCV_NXT]) | 0);
+  packets[o + P_SRC] = rows[t + TW_LOCAL];
+  packets[o + P_DST] = rows[t + TW_REMOTE];
+  packets[o + P_PORTS] = rows[t + TW_PORTS];
+  packets[o + P_SEQ] = rows[t + TW_SND_NXT];
+  packets[o + P_ACK] = rows[t + TW_RCV_NXT];
+  packets[o + P_CONTROL] = F_ACK | TCP_BITS;
+  packets[o + P_WINDOW_TTL_TOS] = (Math.min(65535, window >> ((rows[t + TW_FLAGS] >> 8) & 0xf)) << 16) |
+    ((rows[t + TW_FLAGS] >>> 24) << 8) | ((rows[t + TW_FLAGS] >>> 16) & 0xff);
+  if ((rows[t + TW_FLAGS] & TIME_WAIT_FLAG.TIMESTAMPS) !== 0) {
+    packets[o + P_CONTROL] |= HAS_TIMESTAMPS;
+    packets[o + P_TS_VAL] = (stack.nowMs + rows[t + TW_TS_OFFSET]) | 0;
+    packets[o + P_TS_ECR] = rows[t + TW_TS_RECENT];
   }
-  packets[o + PACKET.LINK] = host;
+  packets[o + P_LINK] = host;
   stack.pushOut(p);
 }

@@ -22,25 +22,37 @@ import { fastOpenTimerFired, synFired } from "./syn_timer.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 
+const { HOST: TCB_HOST, STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { CONNECTION: ROW_KIND_CONNECTION, SYN_RECEIVED: ROW_KIND_SYN_RECEIVED, TIME_WAIT: ROW_KIND_TIME_WAIT } =
+  ROW_KIND;
+const { COLD: WARM_COLD, SERIAL: WARM_SERIAL } = WARM;
+const { DEADLINE: TW_DEADLINE, QUEUED_AT: TW_QUEUED_AT, SERIAL: TW_SERIAL, STRIDE: TW_STRIDE } = TIME_WAIT_ROW;
+const { DEADLINE: SYN_ROW_DEADLINE, QUEUED_AT: SYN_ROW_QUEUED_AT, SERIAL: SYN_ROW_SERIAL, STRIDE: SYN_ROW_STRIDE } =
+  SYN_ROW;
+const { STATE_MASK: FLAG_STATE_MASK } = FLAG;
+const { FIN_WAIT_1: STATE_FIN_WAIT_1, SYN_RECEIVED: STATE_SYN_RECEIVED, SYN_SENT: STATE_SYN_SENT } = STATE;
+const { PROBE: REXMIT_KIND_PROBE, REORDER: REXMIT_KIND_REORDER, TAIL_LOSS: REXMIT_KIND_TAIL_LOSS } = REXMIT_KIND;
+const { RTX_HEAD: COLD_RTX_HEAD, SOFT_ERROR: COLD_SOFT_ERROR, STRIDE: COLD_STRIDE } = COLD;
+
 const { REXMIT, DELACK, KEEPALIVE, QUEUED_AT, STRIDE } = TIMER;
 const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { KIND_AT, DELAYED } = ACK_STATE;
 
 /** The host of the row that a timer reference names: first part of its place among timers of one tick. */
 export function timerHost(stack: TcpStack, ref: number): number {
-  return stack.demux.poolOf(ref & 3).words[(ref >>> 2) * 16 + TCB.HOST];
+  return stack.demux.poolOf(ref & 3).words[(ref >>> 2) * 16 + TCB_HOST];
 }
 
 /** The serial number within the host: second part of its place among timers of one tick. */
 export function timerSerial(stack: TcpStack, ref: number): number {
   const row = ref >>> 2;
   switch (ref & 3) {
-    case ROW_KIND.CONNECTION:
-      return stack.warm[row * WARM_STRIDE + WARM.SERIAL];
-    case ROW_KIND.TIME_WAIT:
-      return stack.timeWaits.words[row * TIME_WAIT_ROW.STRIDE + TIME_WAIT_ROW.SERIAL];
+    case ROW_KIND_CONNECTION:
+      return stack.warm[row * WARM_STRIDE + WARM_SERIAL];
+    case ROW_KIND_TIME_WAIT:
+      return stack.timeWaits.words[row * TW_STRIDE + TW_SERIAL];
     default:
-      return stack.synRows.words[row * SYN_ROW.STRIDE + SYN_ROW.SERIAL];
+      return stack.synRows.words[row * SYN_ROW_STRIDE + SYN_ROW_SERIAL];
   }
 }
 
@@ -48,11 +60,11 @@ export function timerSerial(stack: TcpStack, ref: number): number {
 export function timerActs(stack: TcpStack, ref: number): boolean {
   const row = ref >>> 2;
   const kind = ref & 3;
-  if (kind === ROW_KIND.TIME_WAIT) {
-    return smallRowActs(stack, stack.timeWaits.words, row, TIME_WAIT_ROW.DEADLINE, TIME_WAIT_ROW.QUEUED_AT, ref);
+  if (kind === ROW_KIND_TIME_WAIT) {
+    return smallRowActs(stack, stack.timeWaits.words, row, TW_DEADLINE, TW_QUEUED_AT, ref);
   }
-  if (kind === ROW_KIND.SYN_RECEIVED) {
-    return smallRowActs(stack, stack.synRows.words, row, SYN_ROW.DEADLINE, SYN_ROW.QUEUED_AT, ref);
+  if (kind === ROW_KIND_SYN_RECEIVED) {
+    return smallRowActs(stack, stack.synRows.words, row, SYN_ROW_DEADLINE, SYN_ROW_QUEUED_AT, ref);
   }
   const timers = stack.timers;
   const at = row * STRIDE;
@@ -107,12 +119,12 @@ export function timerFired(stack: TcpStack, ref: number): boolean {
   if (!timerActs(stack, ref)) return false;
   const row = ref >>> 2;
   const kind = ref & 3;
-  if (kind === ROW_KIND.TIME_WAIT) {
+  if (kind === ROW_KIND_TIME_WAIT) {
     releaseTimeWait(stack, row);
     return true;
   }
-  if (kind === ROW_KIND.SYN_RECEIVED) {
-    stack.synRows.words[row * SYN_ROW.STRIDE + SYN_ROW.QUEUED_AT] = 0;
+  if (kind === ROW_KIND_SYN_RECEIVED) {
+    stack.synRows.words[row * SYN_ROW_STRIDE + SYN_ROW_QUEUED_AT] = 0;
     synRowFired(stack, row);
     return true;
   }
@@ -130,7 +142,7 @@ function connectionFired(stack: TcpStack, conn: number): void {
     if (slot === DELACK) {
       if ((stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] & DELAYED) === 0) continue;
       disarmDelay(stack, conn);
-    } else if (slot === KEEPALIVE && !countsAsLive(stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE])) {
+    } else if (slot === KEEPALIVE && !countsAsLive(stack.tcbs.words[conn * TCB_STRIDE + TCB_STATE])) {
       stack.timers[at + slot] = 0;
     } else stack.disarmTimer(conn, slot);
     if (slot === DELACK) delayedAckFired(stack, conn);
@@ -142,12 +154,12 @@ function connectionFired(stack: TcpStack, conn: number): void {
   const due = earliest(stack, at);
   if (due !== 0 && stack.timers[at + QUEUED_AT] === 0) {
     stack.timers[at + QUEUED_AT] = due;
-    stack.requestTimer((conn << 2) | ROW_KIND.CONNECTION, due);
+    stack.requestTimer((conn << 2) | ROW_KIND_CONNECTION, due);
   }
 }
 
 function keepAliveSlotFired(stack: TcpStack, conn: number): void {
-  if (countsAsLive(stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE])) {
+  if (countsAsLive(stack.tcbs.words[conn * TCB_STRIDE + TCB_STATE])) {
     orphanFired(stack, conn);
     return;
   }
@@ -156,32 +168,32 @@ function keepAliveSlotFired(stack: TcpStack, conn: number): void {
 
 function rexmitFired(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  const state = words[c + TCB.STATE] & FLAG.STATE_MASK;
-  if (state === STATE.SYN_SENT || state === STATE.SYN_RECEIVED || state === STATE.FIN_WAIT_1) {
+  const c = conn * TCB_STRIDE;
+  const state = words[c + TCB_STATE] & FLAG_STATE_MASK;
+  if (state === STATE_SYN_SENT || state === STATE_SYN_RECEIVED || state === STATE_FIN_WAIT_1) {
     if (isFastOpenPending(stack, conn)) {
       if (!fastOpenTimerFired(stack, conn)) giveUp(stack, conn);
       return;
     }
-    if (state !== STATE.FIN_WAIT_1) {
+    if (state !== STATE_FIN_WAIT_1) {
       if (!synFired(stack, conn)) giveUp(stack, conn);
       return;
     }
   }
   const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
   const kind = (acks >> KIND_AT) & 3;
-  if (kind === REXMIT_KIND.PROBE) return probeFired(stack, conn);
-  const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
-  if (row === 0 || stack.cold.words[row * COLD.STRIDE + COLD.RTX_HEAD] === 0) return output(stack, conn);
-  if (kind === REXMIT_KIND.TAIL_LOSS) return tailLossFired(stack, conn);
-  if (kind === REXMIT_KIND.REORDER) return reorderFired(stack, conn);
+  if (kind === REXMIT_KIND_PROBE) return probeFired(stack, conn);
+  const row = stack.warm[conn * WARM_STRIDE + WARM_COLD];
+  if (row === 0 || stack.cold.words[row * COLD_STRIDE + COLD_RTX_HEAD] === 0) return output(stack, conn);
+  if (kind === REXMIT_KIND_TAIL_LOSS) return tailLossFired(stack, conn);
+  if (kind === REXMIT_KIND_REORDER) return reorderFired(stack, conn);
   if (!timeoutFired(stack, conn)) return giveUp(stack, conn);
   noteRepetition(stack, conn);
 }
 
 /** The connection is given up, without a word: ETIMEDOUT, or the soft error that was reported meanwhile (RFC 9293 3.8.3 MUST-20, R2). */
 export function giveUp(stack: TcpStack, conn: number): void {
-  const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
-  const soft = row === 0 ? 0 : stack.cold.words[row * COLD.STRIDE + COLD.SOFT_ERROR];
+  const row = stack.warm[conn * WARM_STRIDE + WARM_COLD];
+  const soft = row === 0 ? 0 : stack.cold.words[row * COLD_STRIDE + COLD_SOFT_ERROR];
   finish(stack, conn, soft || ERRNO.ETIMEDOUT);
 }

@@ -8,7 +8,7 @@ import { ByteRing } from "../store/ring.ts";
 import { fillVirtual } from "../wire/payload.ts";
 import { push } from "./output.ts";
 import { noteAppLimited } from "./rate.ts";
-import { NAGLE } from "./segmentation.ts";
+import { currentMss, NAGLE } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
 import { FLAG, TCB, WARM } from "./state/tcb.ts";
@@ -22,7 +22,7 @@ const { CORK: NAGLE_CORK, NO_PSH: NAGLE_NO_PSH, PUSH: NAGLE_PUSH } = NAGLE;
 const { SND_NXT: TCB_SND_NXT } = TCB;
 
 const { STATE: STATE_AT, SND_END, STRIDE } = TCB;
-const { STREAM, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
+const { COLD: COLD_AT, STREAM, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, DONE, FAILED, WANTS_ROOM, ORPHAN } = FLAG;
 /** States in which the application may write: before the handshake is done, data waits. */
 const WRITABLE_STATES = (1 << STATE.SYN_SENT) | (1 << STATE.SYN_RECEIVED) | (1 << STATE.ESTABLISHED) |
@@ -70,7 +70,17 @@ function queue(stack: TcpStack, conn: number, count: number, bytes: Uint8Array |
   if (refused < 0) return refused;
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
-  const half = stack.warm[conn * WARM_STRIDE + MAX_WINDOW] >> 1;
+  const w = conn * WARM_STRIDE;
+  // At rest, what fits one segment fits the buffer, and there is nothing to take note of.
+  if (
+    stack.warm[w + COLD_AT] === 0 && stack.warm[w + STREAM] === 0 && bytes === null && flags === 0 &&
+    words[c + SND_END] === words[c + TCB_SND_NXT] && count > 0 && count <= currentMss(stack, conn)
+  ) {
+    words[c + SND_END] = (words[c + SND_END] + count) | 0;
+    push(stack, conn, 0);
+    return count;
+  }
+  const half = stack.warm[w + MAX_WINDOW] >> 1;
   noteAppLimited(stack, conn);
   let pushed = words[c + SND_END];
   let taken = 0;
