@@ -101,6 +101,7 @@ const IPV4: Readonly<Record<string, Reader>> = {
     const mode = (["off", "on", "passive"] as const)[value];
     return mode === undefined ? "Accurate ECN (3 and above) is not emulated." : { ecn: mode };
   },
+  tcp_ecn_fallback: flag("ecnFallback"),
   tcp_fastopen: number("fastOpen"),
   tcp_fastopen_key: (_, text) => fastOpenKey(text),
   tcp_fastopen_blackhole_timeout_sec: number("fastOpenBlackholeSeconds"),
@@ -165,7 +166,6 @@ const WITHOUT_MEANING: Readonly<Record<string, string>> = {
     "tcp_allowed_congestion_control tcp_available_congestion_control",
   ),
   ...because("Accurate ECN is not emulated.", "tcp_ecn_option tcp_ecn_option_beacon"),
-  ...because("A SYN that asks for ECN is repeated unchanged.", "tcp_ecn_fallback"),
   ...because("The urgent pointer is read as RFC 6093 says.", "tcp_stdurg"),
   ...because(
     "Flow labels are not changed to find another path.",

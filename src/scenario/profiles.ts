@@ -36,6 +36,7 @@ export function profileOf(settings: ScenarioProfile): Partial<Profile> {
     sack: settings.sack,
     congestionControl: settings.congestionControl,
     ecn: settings.ecn,
+    ecnFallback: settings.ecnFallback,
     dsack: settings.dsack,
     rack: settings.rack,
     tailLossProbe: settings.tailLossProbe,

@@ -70,6 +70,7 @@ const profileSchema = f.fields({
   congestionControl: f.congestionControl.optional().describe(
     "Congestion control (tcp_congestion_control): reno, cubic, dctcp, bbr, vegas, or one that was registered. Default cubic.",
   ),
+  ecnFallback: f.flag.optional().describe("A repeated SYN no longer asks for ECN (tcp_ecn_fallback). Default true."),
   ecn: f.choice(["off", "on", "passive"]).optional().describe(
     "ECN (tcp_ecn): never, asked for and granted, or granted only. Default passive.",
   ),

@@ -31,10 +31,11 @@ export function shutdownWrite(stack: TcpStack, conn: number): number {
   switch (state & STATE_MASK) {
     case STATE.SYN_SENT:
     case STATE.SYN_RECEIVED:
+      // RFC 9293 3.10.4: queued until the connection is established.
+      words[at] |= FIN_QUEUED;
+      return 0;
     case STATE.ESTABLISHED:
       words[at] |= FIN_QUEUED;
-      // RFC 9293 3.10.4: queued until the connection is established. A Fast Open one sends already (RFC 7413 4.2.2).
-      if ((state & STATE_MASK) !== STATE.ESTABLISHED && (state & FLAG.ACTIVE) !== 0) return 0;
       setState(stack, conn, STATE.FIN_WAIT_1);
       break;
     case STATE.CLOSE_WAIT:
@@ -79,6 +80,13 @@ export function closeConnection(stack: TcpStack, conn: number): void {
     // SO_LINGER with 0 seconds: as `abort`.
     resetIfSynchronized(stack, conn);
     finish(stack, conn, 0);
+    return;
+  }
+  if ((state & STATE_MASK) === STATE.SYN_RECEIVED && (state & FLAG.ACTIVE) === 0) {
+    // As Linux: a Fast Open connection's FIN may go before the final ACK, if the application has gone altogether.
+    words[at] |= FIN_QUEUED;
+    setState(stack, conn, STATE.FIN_WAIT_1);
+    output(stack, conn);
     return;
   }
   if ((state & STATE_MASK) !== STATE.FIN_WAIT_2) {

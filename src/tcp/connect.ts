@@ -195,6 +195,7 @@ export function sendSyn(stack: TcpStack, conn: number): number {
  */
 export function repeatSyn(stack: TcpStack, conn: number): void {
   const p = sendSyn(stack, conn);
+  if (!stack.profileOfConnection(conn).ecnFallback) return;
   const at = p * PACKET.STRIDE + PACKET.CONTROL;
   if ((stack.packets.rows.words[at] & F_ACK) === 0) stack.packets.rows.words[at] &= ~(F_ECE | TCP_FLAG.CWR);
 }

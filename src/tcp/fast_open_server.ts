@@ -14,7 +14,7 @@ import { synOptions } from "./handshake.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
 import { armRetransmit } from "./rto_timer.ts";
-import { sampleRtt } from "./rtt.ts";
+import { noHandshakeSample, sampleRtt } from "./rtt.ts";
 import { sendAck, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { FAST_OPEN, FAST_OPEN_FLAG } from "./state/fast_open_row.ts";
@@ -192,11 +192,14 @@ export function fastOpenAcked(stack: TcpStack, conn: number, p: number): void {
   const w = conn * WARM.STRIDE;
   leaveQueue(stack, conn, f, false);
   opens[f + F.FLAGS] &= ~PENDING;
-  if (opens[f + F.REPEATED] === 0) sampleRtt(stack, conn, (stack.nowUs - opens[f + F.SENT_US]) | 0);
+  // As Linux: no round trip is taken from the handshake of a connection that has been closed already.
+  if ((words[c + TCB.STATE] & FLAG.STATE_MASK) !== STATE.SYN_RECEIVED) noHandshakeSample(stack, conn);
+  else if (opens[f + F.REPEATED] === 0) sampleRtt(stack, conn, (stack.nowUs - opens[f + F.SENT_US]) | 0);
   warm[w + WARM.ACK_STATE] &= ~((0xff << ACK_STATE.RETRIES_AT) | (0xf << ACK_STATE.BACKOFF_AT));
   stack.disarmTimer(conn, TIMER.REXMIT);
   if ((words[c + TCB.STATE] & FLAG.STATE_MASK) === STATE.SYN_RECEIVED) {
-    words[c + TCB.STATE] = (words[c + TCB.STATE] & ~FLAG.STATE_MASK) | STATE.ESTABLISHED;
+    const closes = (words[c + TCB.STATE] & FLAG.FIN_QUEUED) !== 0;
+    words[c + TCB.STATE] = (words[c + TCB.STATE] & ~FLAG.STATE_MASK) | (closes ? STATE.FIN_WAIT_1 : STATE.ESTABLISHED);
     armKeepAlive(stack, conn);
   }
   const o = p * PACKET.STRIDE;

@@ -93,7 +93,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
   if (s !== 0) refreshPathMtu(stack, conn, s);
   const mss = currentMss(stack, conn);
   const end = words[c + SND_END];
-  const wantsFin = (initial & FIN_QUEUED) !== 0;
+  const wantsFin = (initial & FIN_QUEUED) !== 0 && (initial & STATE_MASK) !== STATE.SYN_RECEIVED;
   const edge = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
   if (cold[k + PACKETS_OUT] === 0) restartAfterIdle(stack, conn, k);
   const before = words[c + SND_NXT];

@@ -243,6 +243,8 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
     const extra = sackRowOf(stack, conn, p);
     if (extra !== 0) oldAckIn(stack, conn, ack, echoOf(stack, conn, p), ACK_FLAG.SLOW_PATH, extra);
   } else if (!acceptAck(stack, conn, p, ack, advance, seq, length + (fin ? 1 : 0))) return;
+  // A FIN that waited for the end of the handshake goes before what came with the final ACK is looked at (Linux).
+  if (pending && (words[c + STATE_AT] & (FLAG.FIN_QUEUED | FIN_SENT)) === FLAG.FIN_QUEUED) output(stack, conn);
   // RFC 3168 6.1.3: the peer has reduced its window; as Linux, an ACK may say so too.
   if ((flags & F_CWR) !== 0 && (state & FLAG.ECN) !== 0) congestionWindowReduced(stack, conn, length > 0 || fin);
   // Sixth, URG.

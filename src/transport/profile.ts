@@ -94,6 +94,8 @@ export interface Profile {
    * Default `"passive"`.
    */
   ecn: "off" | "on" | "passive";
+  /** A repeated SYN no longer asks for ECN (`net.ipv4.tcp_ecn_fallback`, RFC 3168 6.1.1.1). Default true. */
+  ecnFallback: boolean;
   /** Report duplicate segments by SACK (`net.ipv4.tcp_dsack`; RFC 2883). Default true. */
   dsack: boolean;
   /** Find losses by time (`net.ipv4.tcp_recovery` bit 0; RFC 8985 RACK). Without it: RFC 6675. Default true. */
@@ -229,6 +231,7 @@ export const DEFAULT_PROFILE: Readonly<Profile> = Object.freeze({
   sack: true,
   congestionControl: "cubic",
   ecn: "passive",
+  ecnFallback: true,
   dsack: true,
   rack: true,
   tailLossProbe: true,

@@ -211,6 +211,7 @@ export const shutdownCall: SystemCall = (kernel, args) =>
     if (how < SHUT.READ || how > SHUT.BOTH) return failed("EINVAL");
     const { host } = kernel;
     const state = sock.state(host);
+    if (sock.deferred) return disconnect(kernel, sock);
     if (sock.phase === "connecting") {
       const undone = state === STATE.SYN_SENT || state === STATE.SYN_RECEIVED || state === STATE.CLOSED;
       sock.phase = undone ? "disconnecting" : "connected";
