@@ -64,6 +64,8 @@ export class EmulatedHost {
   readonly sent: LivePacket[] = [];
   /** Called for every event of the stack. */
   onEvent: (conn: number, kind: number, argument: number) => void;
+  /** Called for every segment with data: source and destination port in one word, its first byte, and behind the last. */
+  onSegment: (ports: number, start: number, end: number) => void = () => {};
   readonly #profiles = new ProfileTable();
   /** Numbers of the profiles that the host has had: connections keep the one with their congestion control. */
   readonly #profileIds: number[];
@@ -194,6 +196,13 @@ export class EmulatedHost {
     const length = packetBytes(this.packets, p, this.ipv6);
     if (length > this.#buffer.length) this.#buffer = new Uint8Array(length);
     encodePacket(this.packets, this.addresses, p, this.#buffer);
+    const words = this.packets.rows.words;
+    const at = p * PACKET.STRIDE;
+    const isTcp = words[at + PACKET.CONTROL] >>> CONTROL.PROTOCOL_SHIFT === PROTOCOL.TCP;
+    const bytes = words[at + PACKET.LENGTH];
+    if (isTcp && bytes > 0) {
+      this.onSegment(words[at + PACKET.PORTS], words[at + PACKET.SEQ], (words[at + PACKET.SEQ] + bytes) | 0);
+    }
     this.packets.release(p);
     this.sent.push({ timeNs: this.nowNs, bytes: this.#buffer.slice(0, length) });
   }

@@ -94,6 +94,8 @@ export const TIMESTAMPING = {
   TX_SCHED: 256,
   TX_ACK: 512,
   OPT_TSONLY: 2048,
+  /** Those that a send may ask for itself. */
+  TX_RECORD: 1 | 2 | 256 | 512,
   OPT_ID_TCP: 0x10000,
   /** All that there are. */
   ALL: 0x7ffff,

@@ -17,10 +17,13 @@ const TIMESTAMPING_KEY = (LEVEL.SOCKET << 16) | SO.TIMESTAMPING;
 export function receiveError(kernel: Kernel, sock: Sock, header: MessageHeader): CallResult {
   const error = sock.errorQueue.shift();
   if (error === undefined) return failed("EAGAIN");
-  const mismatch = header.flags === MSG.ERRQUEUE
+  const room = header.lengths.reduce((total, length) => total + length, 0);
+  const count = Math.min(room, error.bytes);
+  const came = MSG.ERRQUEUE | (error.bytes > room ? MSG.TRUNC : 0) | (header.control === null ? MSG.CTRUNC : 0);
+  const mismatch = header.flags === came
     ? queueMismatch(kernel, sock, header.control ?? [], error)
-    : `msg_flags: expected ${header.flags}, actual ${MSG.ERRQUEUE}`;
-  return done(0, { mismatch });
+    : `msg_flags: expected ${header.flags}, actual ${came}`;
+  return done(count, { mismatch });
 }
 
 function queueMismatch(kernel: Kernel, sock: Sock, expected: readonly Value[], error: QueuedError): string | null {

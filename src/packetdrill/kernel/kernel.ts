@@ -11,7 +11,7 @@ import type { EmulatedHost } from "../host.ts";
 import type { Value } from "../script.ts";
 import { LEVEL, POLL, SHUT, SO } from "./abi.ts";
 import { Arguments } from "./arguments.ts";
-import { collectCompletions } from "./completions.ts";
+import { collectCompletions, giveUpCompletions, noteSegment } from "./completions.ts";
 import { Epoll } from "./epoll.ts";
 import { FileTable, type OpenFile } from "./files.ts";
 import { inheritOptions } from "./inherit.ts";
@@ -21,6 +21,8 @@ import type { Sock } from "./socket.ts";
 /** A system call: reads its arguments and makes the operation. */
 export type SystemCall = (kernel: Kernel, args: Arguments) => Operation;
 
+/** Bytes of a packet that an ICMP error quotes and that the error queue hands on, of IPv4 and IPv6. */
+const QUOTED_BYTES = [28, 48];
 const REUSE_ADDRESS = (LEVEL.SOCKET << 16) | SO.REUSEADDR;
 const REUSE_PORT = (LEVEL.SOCKET << 16) | SO.REUSEPORT;
 
@@ -44,6 +46,7 @@ export class Kernel {
     this.host = host;
     this.config = config;
     this.#calls = calls;
+    host.onSegment = (ports, start, end) => this.#segment(ports, start, end);
     host.onEvent = (conn, kind, argument) => this.#event(conn, kind, argument);
   }
 
@@ -115,6 +118,7 @@ export class Kernel {
         break;
       case TCP_EVENT.FAILED:
         sock.error = this.#errorName(sock, state, argument);
+        giveUpCompletions(sock);
         // The socket tells it from now on.
         takeHardError(stack, conn);
         sock.full = false;
@@ -126,6 +130,16 @@ export class Kernel {
         break;
     }
     this.wake(sock, EDGES.get(kind) ?? 0);
+  }
+
+  /** A segment with data leaves. */
+  #segment(ports: number, start: number, end: number): void {
+    for (const sock of this.#byConnection.values()) {
+      if (sock.completions.stamps.length === 0) continue;
+      if (this.host.stack.tcbs.words[sock.conn * TCB.STRIDE + TCB.PORTS] === ports) {
+        noteSegment(this.host, sock, start, end);
+      }
+    }
   }
 
   /** A reset after the peer's FIN is EPIPE, as Linux's `tcp_reset` has it. */
@@ -150,7 +164,13 @@ export class Kernel {
     if (pending !== 0) sock.error = errnoName(pending);
     let told = pending !== 0;
     for (let e = takeQueuedError(stack, sock.conn); e !== null; e = takeQueuedError(stack, sock.conn)) {
-      sock.errorQueue.push({ ...e, errno: errnoName(e.errno), data: 0, stampNs: null });
+      sock.errorQueue.push({
+        ...e,
+        errno: errnoName(e.errno),
+        data: 0,
+        stampNs: null,
+        bytes: QUOTED_BYTES[+this.host.ipv6],
+      });
       told = true;
     }
     return told;

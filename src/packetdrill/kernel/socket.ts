@@ -21,6 +21,8 @@ export interface QueuedError {
   data: number;
   /** A time stamp, ns since the run began; null for none. */
   stampNs: number | null;
+  /** Bytes of the packet that comes along. */
+  bytes: number;
 }
 
 /** See the module's description. */

@@ -17,8 +17,8 @@ import {
   TCB,
   unreadBytes,
 } from "../../tcp/mod.ts";
-import { AF, LEVEL, MSG, SHUT, TCP } from "./abi.ts";
-import { type Arguments, type MessageHeader, messageHeader } from "./arguments.ts";
+import { AF, LEVEL, MSG, SHUT, SO, TCP } from "./abi.ts";
+import { type Arguments, fieldOf, type MessageHeader, messageHeader, numberOf } from "./arguments.ts";
 import { noteSend } from "./completions.ts";
 import { socketOf } from "./connections.ts";
 import { controlMismatch, receiveError } from "./error_queue.ts";
@@ -51,18 +51,35 @@ export const sendtoCall: SystemCall = (kernel, args) => {
 /** `sendmsg(4, {msg_name(...)=..., msg_iov(2)=[…], msg_flags=0}, MSG_FASTOPEN)`. */
 export const sendmsgCall: SystemCall = (kernel, args) => {
   const header = messageHeader(args, 1);
-  return sending(kernel, args, sum(header.lengths), args.number(2), header.named);
+  return sending(kernel, args, sum(header.lengths), args.number(2), header.named, stampsAsked(header));
 };
+
+/** Time stamps that the control messages of a send ask for, null for none. */
+function stampsAsked({ control }: MessageHeader): number | null {
+  for (const message of control ?? []) {
+    if (controlMismatch(message, [["cmsg_level", LEVEL.SOCKET], ["cmsg_type", SO.TIMESTAMPING]]) !== null) continue;
+    const data = fieldOf(message, "cmsg_data");
+    if (data !== undefined) return numberOf(data);
+  }
+  return null;
+}
 
 /** `write` knows every kind of file; `send` and its kin only sockets. */
 const forAnyFile = (args: Arguments) => /^(read|write)v?$/.test(args.name);
 
-function sending(kernel: Kernel, args: Arguments, bytes: number, flags: number, named: boolean): Operation {
+function sending(
+  kernel: Kernel,
+  args: Arguments,
+  bytes: number,
+  flags: number,
+  named: boolean,
+  stamps: number | null = null,
+): Operation {
   const file = kernel.file(args, 0);
   if (file.target.kind === "pipe" && forAnyFile(args)) return instantly(() => writePipe(file, bytes));
   const found = socketOf(kernel, args);
   if (found === null) return instantly(() => failed(forAnyFile(args) ? "EINVAL" : "ENOTSOCK"));
-  return sendOperation(kernel, file, found.sock, bytes, flags, named);
+  return sendOperation(kernel, file, found.sock, bytes, flags, named, stamps);
 }
 
 /** Sends `bytes` bytes, waiting for the handshake and for room unless told not to. */
@@ -73,6 +90,7 @@ export function sendOperation(
   bytes: number,
   flags: number,
   named: boolean,
+  stamps: number | null = null,
 ): Operation {
   if ((flags & MSG.FASTOPEN) !== 0 || sock.deferred) return sendFastOpen(kernel, file, sock, bytes, flags, named);
   let taken = 0;
@@ -83,7 +101,7 @@ export function sendOperation(
     if (sent.value >= 0) taken += sent.value;
     else if (taken === 0) return sent;
     if (taken < bytes && sent.value >= 0 && !impatient) return null;
-    if (taken > 0 && sock.conn !== 0) noteSend(kernel.host, sock, (flags & MSG.ZEROCOPY) !== 0);
+    if (taken > 0 && sock.conn !== 0) noteSend(kernel.host, sock, taken, (flags & MSG.ZEROCOPY) !== 0, stamps);
     return done(taken);
   }, kernel.host.nowNs + sock.sendTimeoutNs);
 }
