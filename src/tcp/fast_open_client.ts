@@ -13,11 +13,12 @@ import { copyCookie, newCookie, NO_COOKIE, readFastOpen } from "./fast_open_cook
 import { fastOpenAt } from "./fast_open_queue.ts";
 import { announcedMss, peerMss, settingIn, synOptions } from "./handshake.ts";
 import { resendUncongested } from "./recovery.ts";
-import { dropHead, recordSegment } from "./retransmit.ts";
+import { dropHead, recordSegment, recut } from "./retransmit.ts";
 import { armRetransmit } from "./rto_timer.ts";
 import { markLost } from "./scoreboard.ts";
 import { rtoMs } from "./rtt.ts";
 import { attachPayload } from "./segment_out.ts";
+import { currentMss } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACCOUNT, ACCOUNT_FLAG } from "./state/account_row.ts";
 import { FAST_OPEN, FAST_OPEN_FLAG } from "./state/fast_open_row.ts";
@@ -211,6 +212,8 @@ function noteSynData(stack: TcpStack, k: number): void {
 function resendSynData(stack: TcpStack, conn: number, k: number): void {
   stack.recoveryOf(conn);
   let record = stack.cold.words[k + COLD.RTX_HEAD];
+  // The SYN could not know the peer's MSS.
+  recut(stack, conn, k, record, currentMss(stack, conn));
   while (record !== 0) {
     markLost(stack, k, record);
     record = stack.segments.words[record * RTX.STRIDE + RTX.NEXT];
