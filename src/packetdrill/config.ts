@@ -30,6 +30,8 @@ export interface RunConfig {
   strictSegments: boolean;
   /** Timestamp values may be off by `toleranceNs` in ticks of so many ns; 0: they are not checked. */
   timestampTickNs: number;
+  /** A packet that differs from the script's in header, options, payload or time is only noted. */
+  packetsMayDiffer: boolean;
   /** A timestamp echo that was never sent is worked out from the first one that was. */
   scaleTimestampEchoes: boolean;
 }
@@ -49,6 +51,7 @@ export function defaultConfig(ipVersion: IpVersion): RunConfig {
     tolerancePercent: 12.5,
     strictSegments: false,
     timestampTickNs: 0,
+    packetsMayDiffer: false,
     scaleTimestampEchoes: false,
   };
 }
@@ -112,7 +115,12 @@ const SETTERS: Record<string, Setter> = {
   tcp_ts_tick_usecs: number(0, 1e6, (config, n) => config.timestampTickNs = n * 1000),
   tcp_ts_ecr_scaled: (config) => config.scaleTimestampEchoes = true,
   strict_segments: (config) => config.strictSegments = true,
-  non_fatal: () => true,
+  // Packetdrill reads "syscall" too and does nothing about it.
+  non_fatal: (config, value) => {
+    const kinds = value.split(",");
+    config.packetsMayDiffer = kinds.includes("packet");
+    return kinds.every((kind) => kind === "packet" || kind === "syscall");
+  },
 };
 
 /** The IP version that a script asks for itself, if it does. */
