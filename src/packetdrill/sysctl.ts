@@ -91,8 +91,11 @@ const IPV4: Readonly<Record<string, Reader>> = {
   tcp_reordering: number("reordering"),
   tcp_max_reordering: number("maxReordering"),
   tcp_recovery: ([value]) => {
-    const changes = { rack: (value & 1) !== 0 };
-    return (value & ~1) === 0 ? changes : { changes, remark: "Of tcp_recovery only bit 0 (RACK) is emulated." };
+    // Linux has had no other way to find losses than RACK for some time: bit 0 means nothing any more.
+    const remark =
+      "RACK is always on, as in Linux 6.18, and its variants (bits 1 and 2 of tcp_recovery) are not emulated.";
+    const changes: Partial<Profile> = {};
+    return (value | 1) === 1 ? changes : { changes, remark };
   },
   tcp_early_retrans: ([value]) => ({ tailLossProbe: value === 3 || value === 4 }),
   tcp_congestion_control: (_, text) => ({ congestionControl: text }),

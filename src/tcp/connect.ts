@@ -30,6 +30,44 @@ import { canReuseTimeWait } from "./time_wait_reuse.ts";
 
 const { SYN: F_SYN, ACK: F_ACK, ECE: F_ECE } = TCP_FLAG;
 const TW = TIME_WAIT_ROW;
+
+const { REXMIT: TIMER_REXMIT } = TIMER;
+const { CONNECTION: ROW_KIND_CONNECTION, TIME_WAIT: ROW_KIND_TIME_WAIT } = ROW_KIND;
+const { SND_NXT: TW_SND_NXT, STRIDE: TW_STRIDE, TS_RECENT: TW_TS_RECENT } = TW;
+const {
+  HOST: TCB_HOST,
+  LOCAL: TCB_LOCAL,
+  PORTS: TCB_PORTS,
+  RCV_ADV: TCB_RCV_ADV,
+  RCV_NXT: TCB_RCV_NXT,
+  REMOTE: TCB_REMOTE,
+  SND_END: TCB_SND_END,
+  SND_NXT: TCB_SND_NXT,
+  SND_UNA: TCB_SND_UNA,
+  STATE: TCB_STATE,
+  STRIDE: TCB_STRIDE,
+  TS_RECENT: TCB_TS_RECENT,
+} = TCB;
+const {
+  APP: WARM_APP,
+  COLD: WARM_COLD,
+  MDEV: WARM_MDEV,
+  SERIAL: WARM_SERIAL,
+  STRIDE: WARM_STRIDE,
+  TS_OFFSET: WARM_TS_OFFSET,
+} = WARM;
+const { SYN_RECEIVED: STATE_SYN_RECEIVED, SYN_SENT: STATE_SYN_SENT } = STATE;
+const {
+  ACTIVE: FLAG_ACTIVE,
+  ECN: FLAG_ECN,
+  KEEP_ALIVE: FLAG_KEEP_ALIVE,
+  NO_DELAY: FLAG_NO_DELAY,
+  STATE_MASK: FLAG_STATE_MASK,
+} = FLAG;
+const { CONGESTION: SET_CONGESTION } = SETTINGS;
+const { SETTINGS: COLD_SETTINGS, STRIDE: COLD_STRIDE } = COLD;
+const { CONTROL: P_CONTROL, STRIDE: P_STRIDE } = PACKET;
+const { CWR: F_CWR } = TCP_FLAG;
 const TIMESTAMP_BYTES = 12;
 
 /** What {@linkcode connect} may be told. */
@@ -65,7 +103,7 @@ export function connect(
   const conn = begin(stack, host, local, localPort, remote, remotePort, app, options);
   if (conn < 0) return conn;
   sendSyn(stack, conn);
-  stack.armTimer(conn, TIMER.REXMIT, stack.profileOf(host).rtoInitialMs);
+  stack.armTimer(conn, TIMER_REXMIT, stack.profileOf(host).rtoInitialMs);
   return conn;
 }
 
@@ -95,31 +133,31 @@ export function begin(
   const taken = stack.demux.find(host, local, remote, ports);
   if (taken !== 0) {
     const row = taken >>> 2;
-    if ((taken & 3) !== ROW_KIND.TIME_WAIT || !canReuseTimeWait(stack, row)) return -ERRNO.EADDRNOTAVAIL;
+    if ((taken & 3) !== ROW_KIND_TIME_WAIT || !canReuseTimeWait(stack, row)) return -ERRNO.EADDRNOTAVAIL;
     // RFC 9293 3.6.1 MAY-2, RFC 6191: timestamps that go on and a higher ISN keep old segments out (as Linux).
-    const t = row * TW.STRIDE;
-    iss = ((stack.timeWaits.words[t + TW.SND_NXT] + 65535 + 2) | 0) || 1;
-    recent = stack.timeWaits.words[t + TW.TS_RECENT];
+    const t = row * TW_STRIDE;
+    iss = ((stack.timeWaits.words[t + TW_SND_NXT] + 65535 + 2) | 0) || 1;
+    recent = stack.timeWaits.words[t + TW_TS_RECENT];
     stack.counters.timeWaitsRecycled++;
     releaseTimeWait(stack, row);
   }
   const conn = stack.allocateConnection(host, local, remote, ports);
-  stack.demux.insert(host, local, remote, ports, (conn << 2) | ROW_KIND.CONNECTION);
+  stack.demux.insert(host, local, remote, ports, (conn << 2) | ROW_KIND_CONNECTION);
   stack.addresses.retain(remote);
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const c = conn * TCB.STRIDE;
-  const w = conn * WARM.STRIDE;
-  warm[w + WARM.APP] = app;
-  warm[w + WARM.SERIAL] = stack.hosts.nextSerial(host);
-  warm[w + WARM.TS_OFFSET] = timestampOffset(secret);
-  warm[w + WARM.MDEV] = stack.nowUs;
-  words[c + TCB.STATE] = STATE.SYN_SENT | FLAG.ACTIVE | (options?.noDelay ? FLAG.NO_DELAY : 0) |
-    (options?.keepAlive ? FLAG.KEEP_ALIVE : 0);
-  words[c + TCB.SND_UNA] = iss;
-  words[c + TCB.SND_NXT] = (iss + 1) | 0;
-  words[c + TCB.SND_END] = (iss + 1) | 0;
-  words[c + TCB.TS_RECENT] = recent;
+  const c = conn * TCB_STRIDE;
+  const w = conn * WARM_STRIDE;
+  warm[w + WARM_APP] = app;
+  warm[w + WARM_SERIAL] = stack.hosts.nextSerial(host);
+  warm[w + WARM_TS_OFFSET] = timestampOffset(secret);
+  warm[w + WARM_MDEV] = stack.nowUs;
+  words[c + TCB_STATE] = STATE_SYN_SENT | FLAG_ACTIVE | (options?.noDelay ? FLAG_NO_DELAY : 0) |
+    (options?.keepAlive ? FLAG_KEEP_ALIVE : 0);
+  words[c + TCB_SND_UNA] = iss;
+  words[c + TCB_SND_NXT] = (iss + 1) | 0;
+  words[c + TCB_SND_END] = (iss + 1) | 0;
+  words[c + TCB_TS_RECENT] = recent;
   openWindows(
     stack,
     conn,
@@ -129,32 +167,32 @@ export function begin(
   if (options?.trafficClass !== undefined) setTrafficClass(stack, conn, options.trafficClass);
   if (options?.ttl !== undefined) setTtl(stack, conn, options.ttl);
   options?.prepare?.(conn);
-  if (ecnOfSyn(profile, algorithmFor(stack, conn)) !== 0) words[c + TCB.STATE] |= FLAG.ECN;
+  if (ecnOfSyn(profile, algorithmFor(stack, conn)) !== 0) words[c + TCB_STATE] |= FLAG_ECN;
   if (profile.accounting) openAccount(stack, conn);
   return conn;
 }
 
 /** Number of the connection's congestion control. */
 function algorithmFor(stack: TcpStack, conn: number): number {
-  const own = readSetting(stack, conn, SETTINGS.CONGESTION);
+  const own = readSetting(stack, conn, SET_CONGESTION);
   return own !== 0 ? own - 1 : stack.algorithmOf(conn);
 }
 
 /** The connection's settings row, 0 for none. */
 export function settingsRow(stack: TcpStack, conn: number): number {
-  const cold = stack.warm[conn * WARM.STRIDE + WARM.COLD];
-  return cold === 0 ? 0 : stack.cold.words[cold * COLD.STRIDE + COLD.SETTINGS];
+  const cold = stack.warm[conn * WARM_STRIDE + WARM_COLD];
+  return cold === 0 ? 0 : stack.cold.words[cold * COLD_STRIDE + COLD_SETTINGS];
 }
 
 /** The window that the connection's SYN offers, and its SYN-ACK. */
 export function synWindowOf(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  const host = words[c + TCB.HOST];
+  const c = conn * TCB_STRIDE;
+  const host = words[c + TCB_HOST];
   const settings = settingsRow(stack, conn);
-  const mss = announcedMssWith(stack, host, words[c + TCB.LOCAL], settings);
+  const mss = announcedMssWith(stack, host, words[c + TCB_LOCAL], settings);
   // Linux takes timestamps off where they are known to be used: from an earlier incarnation, or the peer's SYN.
-  const net = words[c + TCB.TS_RECENT] !== 0 ? mss - TIMESTAMP_BYTES : mss;
+  const net = words[c + TCB_TS_RECENT] !== 0 ? mss - TIMESTAMP_BYTES : mss;
   return firstWindow(stack, stack.profileOf(host), settings, net);
 }
 
@@ -164,23 +202,23 @@ export function synWindowOf(stack: TcpStack, conn: number): number {
  */
 export function prepareSyn(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  const host = words[c + TCB.HOST];
+  const c = conn * TCB_STRIDE;
+  const host = words[c + TCB_HOST];
   const profile = stack.profileOf(host);
-  const state = words[c + TCB.STATE];
+  const state = words[c + TCB_STATE];
   const settings = settingsRow(stack, conn);
-  const ect = (state & FLAG.ECN) !== 0 ? ectOfHandshake(algorithmFor(stack, conn)) : 0;
+  const ect = (state & FLAG_ECN) !== 0 ? ectOfHandshake(algorithmFor(stack, conn)) : 0;
   plainSyn(stack, profile, settings, ect);
-  synOptions.mss = announcedMssWith(stack, host, words[c + TCB.LOCAL], settings);
+  synOptions.mss = announcedMssWith(stack, host, words[c + TCB_LOCAL], settings);
   // The SYN-ACK of a simultaneous open offers what the SYN did, whatever the peer's has said (as Linux).
   synOptions.timestamps = profile.timestamps;
   synOptions.scaling = profile.windowScaling;
   synOptions.sack = profile.sack;
   synOptions.shift = firstShift(stack, profile, settings);
-  synOptions.tsVal = (stack.nowMs + stack.warm[conn * WARM.STRIDE + WARM.TS_OFFSET]) | 0;
-  synOptions.tsEcr = words[c + TCB.TS_RECENT];
+  synOptions.tsVal = (stack.nowMs + stack.warm[conn * WARM_STRIDE + WARM_TS_OFFSET]) | 0;
+  synOptions.tsEcr = words[c + TCB_TS_RECENT];
   // A path that is known to take less lowers what is announced, as Linux's route does.
-  if (stack.pathMtus.size !== 0) synOptions.mss = announcedOnPath(stack, host, words[c + TCB.REMOTE], synOptions.mss);
+  if (stack.pathMtus.size !== 0) synOptions.mss = announcedOnPath(stack, host, words[c + TCB_REMOTE], synOptions.mss);
 }
 
 /** Sends the SYN of SYN_SENT, or the SYN-ACK of a simultaneous open. Returns the packet. */
@@ -196,29 +234,29 @@ export function sendSyn(stack: TcpStack, conn: number): number {
 export function repeatSyn(stack: TcpStack, conn: number): void {
   const p = sendSyn(stack, conn);
   if (!stack.profileOfConnection(conn).ecnFallback) return;
-  const at = p * PACKET.STRIDE + PACKET.CONTROL;
-  if ((stack.packets.rows.words[at] & F_ACK) === 0) stack.packets.rows.words[at] &= ~(F_ECE | TCP_FLAG.CWR);
+  const at = p * P_STRIDE + P_CONTROL;
+  if ((stack.packets.rows.words[at] & F_ACK) === 0) stack.packets.rows.words[at] &= ~(F_ECE | F_CWR);
 }
 
 /** Sends a SYN or SYN-ACK with `synOptions` as they are. Returns the packet. */
 export function emitPrepared(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * TCB.STRIDE;
-  const host = words[c + TCB.HOST];
-  const state = words[c + TCB.STATE];
-  const answers = (state & FLAG.STATE_MASK) === STATE.SYN_RECEIVED;
+  const c = conn * TCB_STRIDE;
+  const host = words[c + TCB_HOST];
+  const state = words[c + TCB_STATE];
+  const answers = (state & FLAG_STATE_MASK) === STATE_SYN_RECEIVED;
   const window = synWindowOf(stack, conn);
-  if (answers) words[c + TCB.RCV_ADV] = (words[c + TCB.RCV_NXT] + window) | 0;
-  const asks = (state & FLAG.ECN) === 0 ? 0 : answers ? F_ECE : F_ECE | TCP_FLAG.CWR;
-  if (words[c + TCB.STATE] < 0) accountSyn(stack, conn);
+  if (answers) words[c + TCB_RCV_ADV] = (words[c + TCB_RCV_NXT] + window) | 0;
+  const asks = (state & FLAG_ECN) === 0 ? 0 : answers ? F_ECE : F_ECE | F_CWR;
+  if (words[c + TCB_STATE] < 0) accountSyn(stack, conn);
   return emitSyn(
     stack,
     host,
-    words[c + TCB.LOCAL],
-    words[c + TCB.REMOTE],
-    words[c + TCB.PORTS],
-    words[c + TCB.SND_UNA],
-    answers ? words[c + TCB.RCV_NXT] : 0,
+    words[c + TCB_LOCAL],
+    words[c + TCB_REMOTE],
+    words[c + TCB_PORTS],
+    words[c + TCB_SND_UNA],
+    answers ? words[c + TCB_RCV_NXT] : 0,
     asks | (answers ? F_SYN | F_ACK : F_SYN),
     window,
   );

@@ -130,9 +130,11 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
         windowLimited = true;
         break;
       }
-      if (buffered < mss && last && !fin && (nagle & NAGLE_PUSH) === 0 && nagleHolds(stack, conn, k, nagle, next)) {
-        break;
-      }
+      // Urgent data waits for nothing (Linux `tcp_nagle_test`).
+      if (
+        buffered < mss && last && !fin && (nagle & NAGLE_PUSH) === 0 && nagleHolds(stack, conn, k, nagle, next) &&
+        (s === 0 || !isUrgent(stack, conn, s))
+      ) break;
     } else {
       if (room < mss) {
         windowLimited = true;

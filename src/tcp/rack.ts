@@ -39,9 +39,10 @@ export function rackAdvance(
 ): void {
   const rtt = (stack.nowUs - sentUs) | 0;
   if ((flags & (EVER | RETRANSMITTED)) !== 0) {
-    // Sooner than any round trip: it was the first transmission that arrived.
+    // Not later than the shortest round trip: it may have been the first transmission that arrived. (RFC 8985 6.2 has
+    // "sooner"; where nothing jitters, the two are often equal, and Linux, where they never are, would take this side.)
     const least = stack.warm[conn * WARM_STRIDE + MIN_RTT];
-    if (least === 0 || rtt < least) return;
+    if (least === 0 || rtt <= least) return;
   }
   const rows = stack.recoveries.words;
   rows[r + RACK_STATE] |= ADVANCED;

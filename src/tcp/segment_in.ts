@@ -34,6 +34,22 @@ import { awaitsUrgent, urgentIn } from "./urgent_in.ts";
 import { isAcceptable } from "./validate.ts";
 import { roomForWriter } from "./writable.ts";
 
+const { EXTRA: P_EXTRA, HASH: P_HASH } = PACKET;
+const { CONNECTION: ROW_KIND_CONNECTION, TIME_WAIT: ROW_KIND_TIME_WAIT } = ROW_KIND;
+const {
+  ECE: ACK_FLAG_ECE,
+  HAS_DATA: ACK_FLAG_HAS_DATA,
+  SLOW_PATH: ACK_FLAG_SLOW_PATH,
+  WINDOW_UPDATED: ACK_FLAG_WINDOW_UPDATED,
+} = ACK_FLAG;
+const { DONE: FLAG_DONE, ECN: FLAG_ECN, FIN_QUEUED: FLAG_FIN_QUEUED, SACK: FLAG_SACK, WANTS_ROOM: FLAG_WANTS_ROOM } =
+  FLAG;
+const { STREAM: WARM_STREAM } = WARM;
+const { KEEPALIVE: TIMER_KEEPALIVE, REXMIT: TIMER_REXMIT, STRIDE: TIMER_STRIDE } = TIMER;
+const { CLOSED: STATE_CLOSED } = STATE;
+const { PROBE: REXMIT_KIND_PROBE } = REXMIT_KIND;
+const { MSS: TCB_MSS } = TCB;
+
 const {
   STATE: STATE_AT,
   SND_UNA,
@@ -79,7 +95,7 @@ export function segmentInHashed(stack: TcpStack, host: number, p: number): void 
   const packets = stack.packets.rows.words;
   const o = p * P_STRIDE;
   const wire = packets[o + PORTS];
-  const hash = packets[o + PACKET.HASH];
+  const hash = packets[o + P_HASH];
   route(
     stack,
     host,
@@ -97,8 +113,8 @@ function route(stack: TcpStack, host: number, p: number, value: number): void {
   }
   const row = value >>> 2;
   const kind = value & 3;
-  if (kind === ROW_KIND.CONNECTION) return connectionIn(stack, row, p);
-  if (kind === ROW_KIND.TIME_WAIT) return timeWaitIn(stack, host, row, p);
+  if (kind === ROW_KIND_CONNECTION) return connectionIn(stack, row, p);
+  if (kind === ROW_KIND_TIME_WAIT) return timeWaitIn(stack, host, row, p);
   const conn = synReceivedIn(stack, host, row, p);
   // The final ACK of a handshake may carry data: the new connection takes it.
   if (conn !== 0) connectionIn(stack, conn, p);
@@ -159,8 +175,8 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
           }
         }
         if (advance > 0) {
-          if (!loneAckIn(stack, conn, ack)) ackIn(stack, conn, ack, echo, ACK_FLAG.WINDOW_UPDATED, 0);
-          if ((state & FLAG.WANTS_ROOM) !== 0) roomForWriter(stack, conn);
+          if (!loneAckIn(stack, conn, ack)) ackIn(stack, conn, ack, echo, ACK_FLAG_WINDOW_UPDATED, 0);
+          if ((state & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
           if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
         }
         if (length > 0) takeInOrder(stack, conn, p, length);
@@ -176,7 +192,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
 
 /** Acknowledged real bytes are let go. */
 function releaseSent(stack: TcpStack, conn: number, ack: number): void {
-  const ring = stack.streams[stack.warm[conn * WARM_STRIDE + WARM.STREAM]]!.send;
+  const ring = stack.streams[stack.warm[conn * WARM_STRIDE + WARM_STREAM]]!.send;
   if (ring === null) return;
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
@@ -187,7 +203,7 @@ function releaseSent(stack: TcpStack, conn: number, ack: number): void {
 
 /** RFC 9293 3.8.4 MUST-26: the keep-alive interval counts from the last segment received. */
 function touchKeepAlive(stack: TcpStack, conn: number): void {
-  const at = conn * TIMER.STRIDE + TIMER.KEEPALIVE;
+  const at = conn * TIMER_STRIDE + TIMER_KEEPALIVE;
   if (stack.timers[at] === 0) return;
   stack.timers[at] = ((stack.nowTick + keepIdleMs(stack, conn)) | 0) || 1;
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
@@ -241,19 +257,19 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
       return;
     }
     const extra = sackRowOf(stack, conn, p);
-    if (extra !== 0) oldAckIn(stack, conn, ack, echoOf(stack, conn, p), ACK_FLAG.SLOW_PATH, extra);
+    if (extra !== 0) oldAckIn(stack, conn, ack, echoOf(stack, conn, p), ACK_FLAG_SLOW_PATH, extra);
   } else if (!acceptAck(stack, conn, p, ack, advance, seq, length + (fin ? 1 : 0))) return;
   // A FIN that waited for the end of the handshake goes before what came with the final ACK is looked at (Linux).
-  if (pending && (words[c + STATE_AT] & (FLAG.FIN_QUEUED | FIN_SENT)) === FLAG.FIN_QUEUED) output(stack, conn);
+  if (pending && (words[c + STATE_AT] & (FLAG_FIN_QUEUED | FIN_SENT)) === FLAG_FIN_QUEUED) output(stack, conn);
   // RFC 3168 6.1.3: the peer has reduced its window; as Linux, an ACK may say so too.
-  if ((flags & F_CWR) !== 0 && (state & FLAG.ECN) !== 0) congestionWindowReduced(stack, conn, length > 0 || fin);
+  if ((flags & F_CWR) !== 0 && (state & FLAG_ECN) !== 0) congestionWindowReduced(stack, conn, length > 0 || fin);
   // Sixth, URG.
   if ((flags & F_URG) !== 0 || warm[w + COLD_AT] !== 0) urgentIn(stack, conn, p);
   // The SYN-ACK of a simultaneous open repeats a SYN that has been taken: as any duplicate, it is acknowledged (Linux).
   if ((flags & F_SYN) !== 0) dataIn(stack, conn, p, (seq - 1) | 0, 1, false);
   // Seventh and eighth, text and FIN.
   if ((length > 0 || fin) && !textIn(stack, conn, p, seq, length, fin)) return;
-  if ((words[c + STATE_AT] & STATE_MASK) === STATE.CLOSED) return;
+  if ((words[c + STATE_AT] & STATE_MASK) === STATE_CLOSED) return;
   output(stack, conn);
   ackCheck(stack, conn);
 }
@@ -300,7 +316,7 @@ function sackRowOf(stack: TcpStack, conn: number, p: number): number {
   const packets = stack.packets.rows.words;
   const o = p * P_STRIDE;
   if ((packets[o + P_CONTROL] & HAS_SACK) === 0) return 0;
-  return (stack.tcbs.words[conn * STRIDE + STATE_AT] & FLAG.SACK) === 0 ? 0 : packets[o + PACKET.EXTRA];
+  return (stack.tcbs.words[conn * STRIDE + STATE_AT] & FLAG_SACK) === 0 ? 0 : packets[o + P_EXTRA];
 }
 
 /**
@@ -326,23 +342,23 @@ function acceptAck(
   const before = words[c + SND_WND];
   // RFC 9293 3.10.7.4: SND.WL1, SND.WL2: not from an old segment; as Linux, a newer ACK always counts.
   const newer = (seq - warm[w + SND_WL1]) | 0;
-  let flags = ACK_FLAG.SLOW_PATH | (occupied > 0 ? ACK_FLAG.HAS_DATA : 0);
+  let flags = ACK_FLAG_SLOW_PATH | (occupied > 0 ? ACK_FLAG_HAS_DATA : 0);
   if (advance > 0 || newer > 0 || (newer === 0 && (window > before || window === 0))) {
-    flags |= ACK_FLAG.WINDOW_UPDATED;
+    flags |= ACK_FLAG_WINDOW_UPDATED;
     words[c + SND_WND] = window;
     warm[w + SND_WL1] = seq;
     if (window > warm[w + MAX_WINDOW]) warm[w + MAX_WINDOW] = window;
   }
-  const probing = ((warm[w + ACK_STATE_AT] >> KIND_AT) & 3) === REXMIT_KIND.PROBE;
+  const probing = ((warm[w + ACK_STATE_AT] >> KIND_AT) & 3) === REXMIT_KIND_PROBE;
   const row = warm[w + COLD_AT];
   const flying = row !== 0 && stack.cold.words[row * COLD_STRIDE + RTX_HEAD] !== 0;
   const tcpFlags = packets[o + P_CONTROL] & FLAGS_MASK;
   // RFC 3168 6.1.2: ECE from a peer with which ECN was negotiated, but not on a SYN.
-  if ((tcpFlags & (F_ECE | F_SYN)) === F_ECE && (words[c + STATE_AT] & FLAG.ECN) !== 0) flags |= ACK_FLAG.ECE;
+  if ((tcpFlags & (F_ECE | F_SYN)) === F_ECE && (words[c + STATE_AT] & FLAG_ECN) !== 0) flags |= ACK_FLAG_ECE;
   ackIn(stack, conn, ack, echoOf(stack, conn, p), flags, sackRowOf(stack, conn, p));
   if (advance > 0) {
     if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
-    if ((words[c + STATE_AT] & FLAG.WANTS_ROOM) !== 0) roomForWriter(stack, conn);
+    if ((words[c + STATE_AT] & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
   }
   if (!flying && probing) probeAnswered(stack, conn);
   else if (!flying && (warm[w + ACK_STATE_AT] & ATTEMPTS) !== 0) warm[w + ACK_STATE_AT] &= ~ATTEMPTS;
@@ -352,7 +368,7 @@ function acceptAck(
   if (state === FIN_WAIT_1) {
     setState(stack, conn, FIN_WAIT_2);
     if ((words[c + STATE_AT] & ORPHAN) !== 0) orphanAcked(stack, conn, p, seq);
-    return (words[c + STATE_AT] & FLAG.DONE) === 0;
+    return (words[c + STATE_AT] & FLAG_DONE) === 0;
   } else if (state === CLOSING) {
     enterTimeWait(stack, conn);
     return false;
@@ -389,8 +405,8 @@ export function armOrphan(stack: TcpStack, conn: number, keeps: boolean): void {
   const lastsMs = Math.max(1, finTimeMs(stack, conn, rtoMs(stack, conn)));
   const smallMs = timeWaitMs(stack, stack.tcbs.words[conn * STRIDE + HOST]);
   if (lastsMs <= smallMs && !keeps) return shrinkFinWait2(stack, conn, lastsMs);
-  stack.timers[conn * TIMER.STRIDE + TIMER.KEEPALIVE] = 0;
-  stack.armTimer(conn, TIMER.KEEPALIVE, lastsMs > smallMs ? lastsMs - smallMs : lastsMs);
+  stack.timers[conn * TIMER_STRIDE + TIMER_KEEPALIVE] = 0;
+  stack.armTimer(conn, TIMER_KEEPALIVE, lastsMs > smallMs ? lastsMs - smallMs : lastsMs);
 }
 
 /** An orphan has waited in FIN_WAIT_2 for long enough, or may go on as a smaller row. */
@@ -412,11 +428,11 @@ function probeAnswered(stack: TcpStack, conn: number): void {
   stack.warm[at] &= ~(0xff << RETRIES_AT);
   const room = (words[c + SND_UNA] + words[c + SND_WND] - words[c + SND_NXT]) | 0;
   const waiting = (words[c + SND_END] - words[c + SND_NXT]) | 0;
-  const segment = Math.min(words[c + TCB.MSS] & 0xffff, waiting);
+  const segment = Math.min(words[c + TCB_MSS] & 0xffff, waiting);
   if (room >= Math.max(1, segment)) {
     stack.warm[at] &= ~(ATTEMPTS | (3 << KIND_AT));
-    stack.disarmTimer(conn, TIMER.REXMIT);
+    stack.disarmTimer(conn, TIMER_REXMIT);
     probingEnds(stack, conn);
-  } else if (stack.timers[conn * TIMER.STRIDE + TIMER.REXMIT] === 0) armProbe(stack, conn);
-  else stack.armTimer(conn, TIMER.REXMIT, probeDelayMs(stack, conn));
+  } else if (stack.timers[conn * TIMER_STRIDE + TIMER_REXMIT] === 0) armProbe(stack, conn);
+  else stack.armTimer(conn, TIMER_REXMIT, probeDelayMs(stack, conn));
 }
