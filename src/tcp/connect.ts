@@ -17,6 +17,7 @@ import {
   openWindows,
   plainSyn,
   sendingMss,
+  synField,
   synOptions,
 } from "./handshake.ts";
 import { canConnect, setTrafficClass, setTtl } from "./ip_fields.ts";
@@ -184,7 +185,7 @@ export function settingsRow(stack: TcpStack, conn: number): number {
   return cold === 0 ? 0 : stack.cold.words[cold * COLD_STRIDE + COLD_SETTINGS];
 }
 
-/** The window that the connection's SYN offers, and its SYN-ACK. */
+/** RCV.WND with the connection's SYN, and its SYN-ACK; their window field says less if it is large. */
 export function synWindowOf(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
   const c = conn * TCB_STRIDE;
@@ -258,6 +259,6 @@ export function emitPrepared(stack: TcpStack, conn: number): number {
     words[c + TCB_SND_UNA],
     answers ? words[c + TCB_RCV_NXT] : 0,
     asks | (answers ? F_SYN | F_ACK : F_SYN),
-    window,
+    synField(window),
   );
 }

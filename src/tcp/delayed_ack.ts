@@ -13,11 +13,12 @@ import { ecnIn } from "./ecn_in.ts";
 import { advertisedMss, busyReceiver, trickleMs } from "./receiver.ts";
 import { rtoMs } from "./rtt.ts";
 import { sendAck } from "./segment_out.ts";
+import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { STATE } from "./state/states.ts";
-import { ACK_STATE, COLD, FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
-import { heldBytes, openWindow, receiveBuffer, receiverAt, selectWindow } from "./window.ts";
+import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { heldBytes, openWindow, receiveBuffer, receiverAt, selectWindow, unreadBytes } from "./window.ts";
 
 const { TIMESTAMPS: FLAG_TIMESTAMPS } = FLAG;
 const { HAS_SACK: C_HAS_SACK } = CONTROL;
@@ -179,9 +180,10 @@ export function ackCheck(stack: TcpStack, conn: number): void {
   const c = conn * STRIDE;
   if (
     ((acks & QUICK_MASK) !== 0 && (acks & PING_PONG) === 0) || (acks & ACK_NOW) !== 0 ||
-    // More than a segment, and the window moves far enough (else reading sends the ACK).
+    // More than a segment, and the window moves far enough or the reader waits for more (else reading sends the ACK).
     (((words[c + RCV_NXT] - words[c + RCV_WUP]) | 0) > words[c + MSS] >>> 16 &&
-      selectWindow(stack, conn) >= ((words[c + RCV_ADV] - words[c + RCV_WUP]) | 0))
+      (selectWindow(stack, conn) >= ((words[c + RCV_ADV] - words[c + RCV_WUP]) | 0) ||
+        unreadBytes(stack, conn) < readSetting(stack, conn, SETTINGS.RECEIVE_LOW)))
   ) {
     sendAck(stack, conn);
     return;

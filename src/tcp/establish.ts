@@ -87,7 +87,7 @@ export function listenerSettings(stack: TcpStack, listener: number): number {
   return stack.listeners.words[listener * L_STRIDE + L_SETTINGS];
 }
 
-/** The window that a listener's SYN-ACK with these `SYN_ROW.OPTIONS` offers. */
+/** RCV.WND after a listener's SYN-ACK with these `SYN_ROW.OPTIONS`; its window field says less if it is large. */
 export function synAckWindow(stack: TcpStack, host: number, local: number, listener: number, options: number): number {
   const settings = listenerSettings(stack, listener);
   const mss = announcedMssWith(stack, host, local, settings);

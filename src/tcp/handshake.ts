@@ -18,6 +18,7 @@ const {
   STRIDE: SET_STRIDE,
   TRAFFIC_CLASS: SET_TRAFFIC_CLASS,
   TTL: SET_TTL,
+  WINDOW_CLAMP: SET_WINDOW_CLAMP,
 } = SETTINGS;
 const {
   ACK: P_ACK,
@@ -206,20 +207,28 @@ export function emitSyn(
 }
 
 /**
- * The first window of a connection that is opened with a settings row (0: none), `mss` being what is announced, less
- * timestamps if they are in use.
+ * RCV.WND of a connection that is opened with a settings row (0: none), `mss` being what is announced, less timestamps
+ * if they are in use. It may be more than the window field of a SYN can say (`synField`).
  */
 export function firstWindow(stack: TcpStack, profile: Readonly<Profile>, settings: number, mss: number): number {
   const own = settingIn(stack, settings, SET_RECEIVE_BUFFER);
-  // Never scaled (RFC 7323 2.2); as Linux, whole segments, and half of the buffer at most.
-  const space = (own || profile.receiveBufferBytes) >> 1;
-  return Math.min(65535, space > mss ? space - space % mss : space);
+  const clamp = settingIn(stack, settings, SET_WINDOW_CLAMP);
+  // As Linux: whole segments, and half of the buffer at most.
+  let space = (own || profile.receiveBufferBytes) >> 1;
+  if (clamp !== 0 && clamp < space) space = clamp;
+  return space > mss ? space - space % mss : space;
+}
+
+/** The window field of a SYN or SYN-ACK where RCV.WND is `window`: never scaled (RFC 7323 2.2). */
+export function synField(window: number): number {
+  return window < 65535 ? window : 65535;
 }
 
 /** The window shift to offer for a connection that is opened with a settings row (0: none). */
 export function firstShift(stack: TcpStack, profile: Readonly<Profile>, settings: number): number {
   const own = settingIn(stack, settings, SET_RECEIVE_BUFFER);
+  const clamp = settingIn(stack, settings, SET_WINDOW_CLAMP);
   // A buffer that was asked for does not grow.
-  if (own !== 0) return windowShiftFor(own >> 1);
-  return windowShiftFor(Math.max(profile.receiveBufferBytes >> 1, profile.receiveBufferMaxBytes));
+  const most = own !== 0 ? own >> 1 : Math.max(profile.receiveBufferBytes >> 1, profile.receiveBufferMaxBytes);
+  return windowShiftFor(clamp !== 0 && clamp < most ? clamp : most);
 }

@@ -77,7 +77,7 @@ export {
 } from "./options_buffer.ts";
 export { PATH_MTU, pathMtuDiscoveryOf, setPathMtuDiscovery, setReceiveErrors } from "./options_ip.ts";
 export { hasReadEnd, peekBytes, receive, receiveBytes } from "./read.ts";
-export { bufferFor, setReceiveBuffer, setWindowClamp } from "./receiver.ts";
+export { bufferFor, clampFor, setReceiveBuffer, setReceiveLow, setWindowClamp } from "./receiver.ts";
 export { setErrorReports, softError } from "./reports.ts";
 export { segmentIn, segmentInHashed } from "./segment_in.ts";
 export { TcpStack } from "./stack.ts";

@@ -4,11 +4,12 @@
  * @module
  */
 import { announcedMss } from "./handshake.ts";
-import { readSetting, settingsOf } from "./settings.ts";
+import { readSetting, settingsOf, writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER, RECEIVER_FLAG } from "./state/receiver_row.ts";
+import { STATE as TCP_STATE } from "./state/states.ts";
 import { ACK_STATE, FLAG, SETTING_FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
-import { firstClamp, receiverAt } from "./window.ts";
+import { firstClamp, firstThreshold, receiverAt } from "./window.ts";
 
 const { BUFFER, SSTHRESH, CLAMP, ATO, LAST_DATA_MS, SPACE, SPACE_SEQ, SPACE_TIME, FLAGS, STRIDE: RECEIVER_STRIDE } =
   RECEIVER;
@@ -52,10 +53,9 @@ export function busyReceiver(stack: TcpStack, conn: number): number {
   const shift = (words[c + STATE] >> FLAG.RCV_SHIFT_AT) & 0xf;
   rows[r + BUFFER] = own || profile.receiveBufferBytes;
   const space = rows[r + BUFFER] >> 1;
-  rows[r + CLAMP] = firstClamp(space, mss, shift);
   const wanted = readSetting(stack, conn, SETTINGS.WINDOW_CLAMP);
-  if (wanted !== 0) rows[r + CLAMP] = Math.min(rows[r + CLAMP], wanted);
-  rows[r + SSTHRESH] = Math.min(65535, rows[r + CLAMP]);
+  rows[r + CLAMP] = firstClamp(space, mss, shift, wanted);
+  rows[r + SSTHRESH] = firstThreshold(rows[r + CLAMP], space, mss, wanted);
   const estimate = words[c + TCB.MSS] >>> 16;
   if (estimate > 536) rows[r + SSTHRESH] = Math.min(rows[r + CLAMP], rows[r + SSTHRESH] + 2 * Math.max(mss, estimate));
   // A buffer that was asked for does not grow.
@@ -91,12 +91,26 @@ export function bufferFor(bytes: number): number {
   return Math.max(LEAST_BUFFER, 2 * Math.min(bytes < 0 ? MOST_ASKED : bytes, MOST_ASKED));
 }
 
-/** TCP_WINDOW_CLAMP: no window above `bytes` (at least half the least buffer, as Linux). */
+/** The clamp that a TCP_WINDOW_CLAMP of `bytes` makes: at least half the least buffer, as Linux; 0 is none. */
+export function clampFor(bytes: number): number {
+  return bytes === 0 ? 0 : Math.max(LEAST_BUFFER >> 1, bytes);
+}
+
+/** SO_RCVLOWAT: the reader waits for so many bytes, and full segments below that are acknowledged without its reading. */
+export function setReceiveLow(stack: TcpStack, conn: number, bytes: number): void {
+  writeSetting(stack, conn, SETTINGS.RECEIVE_LOW, bytes);
+}
+
+/** TCP_WINDOW_CLAMP: no window above `bytes`. */
 export function setWindowClamp(stack: TcpStack, conn: number, bytes: number): void {
-  const clamp = Math.max(LEAST_BUFFER >> 1, bytes);
-  const r = busyReceiver(stack, conn);
+  const clamp = clampFor(bytes);
+  const opens = (stack.tcbs.words[conn * STRIDE + STATE] & FLAG.STATE_MASK) === TCP_STATE.SYN_SENT;
+  // The row is made of what held before.
+  const r = opens ? 0 : busyReceiver(stack, conn);
   const settings = settingsOf(stack, conn);
   stack.settings.words[settings * SETTINGS.STRIDE + SETTINGS.WINDOW_CLAMP] = clamp;
+  // It concerns the SYN, and what is made of its answer.
+  if (r === 0) return;
   const rows = stack.receivers.words;
   const words = stack.tcbs.words;
   const c = conn * STRIDE;

@@ -6,7 +6,7 @@
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { ectOfHandshake } from "./ecn_open.ts";
 import { listenerSettings, opening, synAckWindow } from "./establish.ts";
-import { announcedMssWith, emitSyn, plainSyn, synOptions } from "./handshake.ts";
+import { announcedMssWith, emitSyn, plainSyn, synField, synOptions } from "./handshake.ts";
 import { announcedOnPath } from "./path_mtu.ts";
 import type { TcpStack } from "./stack.ts";
 import { SYN_FLAG } from "./state/tcb.ts";
@@ -52,7 +52,7 @@ export function emitSynAck(stack: TcpStack, ack: number): void {
   // RFC 3168 6.1.1: ECE alone says yes.
   const flags = F_SYN | F_ACK | ((options & SYN_FLAG_ECN) !== 0 ? F_ECE : 0);
   const window = synAckWindow(stack, host, local, listener, options);
-  emitSyn(stack, host, local, remote, ports, iss, ack, flags, window);
+  emitSyn(stack, host, local, remote, ports, iss, ack, flags, synField(window));
 }
 
 /** An ACK for `opening`, whose segment was out of place: where we are, without a word of the handshake (Linux). */
@@ -63,7 +63,7 @@ export function emitOpeningAck(stack: TcpStack): void {
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
   const o = p * P_STRIDE;
-  const window = synAckWindow(stack, host, local, listener, options) >> shift;
+  const window = synField(synAckWindow(stack, host, local, listener, options)) >> shift;
   packets[o + P_SRC] = local;
   packets[o + P_DST] = remote;
   packets[o + P_PORTS] = ports;

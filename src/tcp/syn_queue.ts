@@ -9,7 +9,7 @@ import { acceptQueueFull, enqueueAccepted, noteOverflow, notePeaks } from "./acc
 import { grantsEcn } from "./ecn_open.ts";
 import { listenerSettings, makeChild, opening, synAckWindow } from "./establish.ts";
 import { tryFastOpen } from "./fast_open_server.ts";
-import { believedMss, firstShift, peerMss, peerShift, settingIn, synOptions } from "./handshake.ts";
+import { believedMss, firstShift, peerMss, peerShift, settingIn, synField, synOptions } from "./handshake.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
@@ -336,7 +336,8 @@ export function synReceivedIn(stack: TcpStack, host: number, row: number, p: num
     return 0;
   }
   const end = (seq + packets[o + P_LENGTH] + (flags & F_SYN ? 1 : 0) + (flags & F_FIN ? 1 : 0)) | 0;
-  const window = synAckWindow(stack, host, syns[s + SYN_ROW_LOCAL], listener, options);
+  // As Linux, what the SYN-ACK said.
+  const window = synField(synAckWindow(stack, host, syns[s + SYN_ROW_LOCAL], listener, options));
   const outside = !inWindow(seq, end, next, (next + window) | 0);
   if (old || outside) {
     if (old) stack.counters.pawsRejects++;

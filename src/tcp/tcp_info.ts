@@ -12,14 +12,15 @@ import { packetsInFlight } from "./scoreboard.ts";
 import { pacingRate } from "./pacing_rate.ts";
 import { advertisedMss } from "./receiver.ts";
 import { rtoMs } from "./rtt.ts";
+import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACCOUNT, ACCOUNT_FLAG, CHRONO } from "./state/account_row.ts";
 import { STATE } from "./state/states.ts";
-import { ACK_STATE, COLD, FLAG, LISTENER, REXMIT_KIND, SSTHRESH_INFINITE, TCB, WARM } from "./state/tcb.ts";
+import { ACK_STATE, COLD, FLAG, LISTENER, REXMIT_KIND, SETTINGS, SSTHRESH_INFINITE, TCB, WARM } from "./state/tcb.ts";
 import { RECOVERY, RECOVERY_FLAG } from "./state/recovery_row.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { SENDER } from "./state/sender_row.ts";
-import { firstClamp, receiveBuffer, receiverAt } from "./window.ts";
+import { firstClamp, firstThreshold, receiveBuffer, receiverAt } from "./window.ts";
 
 /** Segments that the receiver's rate starts from (Linux `TCP_INIT_CWND`). */
 const INITIAL_SEGMENTS = 10;
@@ -227,7 +228,10 @@ function fromReceiver(stack: TcpStack, conn: number, info: TcpInfo): void {
   const r = receiverAt(stack, conn);
   if (r === 0) {
     const mss = advertisedMss(stack, conn);
-    info.tcpi_rcv_ssthresh = firstClamp(receiveBuffer(stack, conn) >> 1, mss, info.tcpi_rcv_wscale);
+    const space = receiveBuffer(stack, conn) >> 1;
+    const asked = readSetting(stack, conn, SETTINGS.WINDOW_CLAMP);
+    const clamp = firstClamp(space, mss, info.tcpi_rcv_wscale, asked);
+    info.tcpi_rcv_ssthresh = firstThreshold(clamp, space, mss, asked);
     info.tcpi_rcv_space = Math.min(info.tcpi_rcv_ssthresh, INITIAL_SEGMENTS * mss);
     return;
   }

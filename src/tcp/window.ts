@@ -60,13 +60,27 @@ export function openWindow(words: Int32Array, c: number): number {
   return open < 0 ? 0 : open;
 }
 
-/** Most that may ever be offered of a buffer with room for `space` bytes: one segment is set aside (Linux). */
-export function firstClamp(space: number, advertisedMss: number, shift: number): number {
+/**
+ * Most that may ever be offered of a buffer with room for `space` bytes: one segment is set aside (Linux). `asked`: what
+ * TCP_WINDOW_CLAMP says, 0 for nothing.
+ */
+export function firstClamp(space: number, advertisedMss: number, shift: number, asked: number): number {
   let clamp = Math.min(65535 << shift, space);
+  if (asked !== 0 && asked < clamp) clamp = asked;
   if (clamp > 2 * advertisedMss && clamp + advertisedMss > space) {
     clamp = Math.max(2 * advertisedMss, space - advertisedMss);
   }
   return clamp;
+}
+
+/**
+ * Most that is offered at first (Linux `rcv_ssthresh`): `clamp`, and whole segments. A clamp of more than two segments
+ * is below that, since one is set aside.
+ */
+export function firstThreshold(clamp: number, space: number, advertisedMss: number, asked: number): number {
+  if (clamp > 2 * advertisedMss && asked === 0) return clamp;
+  const room = asked !== 0 && asked < space ? asked : space;
+  return room > advertisedMss ? Math.min(clamp, room - room % advertisedMss) : Math.min(clamp, room);
 }
 
 /** The window to offer now, in bytes from RCV.NXT; it may lie left of the edge that was offered. */
@@ -86,10 +100,11 @@ export function selectWindow(stack: TcpStack, conn: number): number {
     clamp = stack.receivers.words[r + CLAMP];
     most = stack.receivers.words[r + SSTHRESH];
   } else {
-    clamp = firstClamp(allowed, USUAL_MSS, shift);
-    most = clamp < 65535 ? clamp : 65535;
+    const asked = bare ? 0 : readSetting(stack, conn, SETTINGS.WINDOW_CLAMP);
+    clamp = firstClamp(allowed, USUAL_MSS, shift, asked);
+    most = firstThreshold(clamp, allowed, USUAL_MSS, asked);
     // One segment larger than the first estimate has come: Linux's window has grown by two.
-    if (segment > FIRST_ESTIMATE) {
+    if (most < clamp && segment > FIRST_ESTIMATE) {
       const growth = 2 * (segment > USUAL_MSS ? segment : USUAL_MSS);
       most = Math.max(most, Math.min(clamp, free, most + growth));
     }
@@ -125,6 +140,7 @@ export function advertiseWindow(stack: TcpStack, conn: number): number {
   const open = openWindow(words, c);
   if (window < open) window = ((open + (1 << shift) - 1) >> shift) << shift;
   words[c + RCV_ADV] = (words[c + RCV_NXT] + window) | 0;
+  // A first window that was not scaled may be more than the field can say: it holds all the same (Linux).
   return Math.min(65535, window >> shift);
 }
 

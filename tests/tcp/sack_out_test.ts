@@ -2,7 +2,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Substream, substreamKey } from "../../src/base/rng.ts";
 import { connectionInfo, receive, receiveBytes, send } from "../../src/tcp/mod.ts";
-import { MS } from "./harness.ts";
 import { passive, type RawOptions, type RawPeer } from "./raw_peer.ts";
 
 const OPTIONS: RawOptions = { mss: 1000, sackPermitted: true, shift: 7 };
@@ -186,15 +185,9 @@ Deno.test("whatever arrives in whatever order: bytes are right, and blocks are w
 
 Deno.test("ten thousand ranges in order beyond a gap, and the rest of them backwards, take no quadratic time", () => {
   const peer = passive({ ...OPTIONS, shift: 10 }, {
-    profileB: { receiveBufferBytes: 2 ** 26, receiveBufferMaxBytes: 2 ** 27 },
+    profileB: { receiveBufferBytes: 2 ** 22, receiveBufferMaxBytes: 2 ** 27 },
   });
   peer.world.logging = false;
-  // The window has to reach that far first.
-  for (let i = 0; i < 400; i++) {
-    peer.data(1000);
-    receive(peer.world.stack, peer.conn, 1e6);
-    peer.world.run(MS);
-  }
   const count = Math.floor(connectionInfo(peer.world.stack, peer.conn).rcvWnd / 20) - 10;
   assert(count > 10_000, `${count}`);
   const began = performance.now();

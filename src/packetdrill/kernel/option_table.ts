@@ -6,6 +6,7 @@
 import { errnoName } from "../../base/errors.ts";
 import {
   bufferFor,
+  clampFor,
   deferAcceptTimeouts,
   FLAG,
   maxPacingRateOf,
@@ -34,6 +35,7 @@ import {
   setQuickAck,
   setReceiveBuffer,
   setReceiveErrors,
+  setReceiveLow,
   setSendBuffer,
   setSynRetries,
   setTrafficClass,
@@ -146,7 +148,10 @@ const SOCKET_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   [SO.INCOMING_CPU, REMEMBERED],
   [SO.ZEROCOPY, STRICT_SWITCH],
   [SO.TXREHASH, REMEMBERED],
-  [SO.RCVLOWAT, REMEMBERED],
+  [SO.RCVLOWAT, {
+    apply: (stack, conn, _value, sock) => setReceiveLow(stack, conn, sock.receiveLow),
+    listener: setting(SETTINGS.RECEIVE_LOW, (value) => value < 0 ? 0x7fffffff : value),
+  }],
   [SO.TIMESTAMPING, { check: between(0, TIMESTAMPING.ALL) }],
   [SO.SNDBUF, { apply: setSendBuffer, listener: setting(SETTINGS.SEND_BUFFER, sendBufferFor) }],
   [SO.SNDBUFFORCE, { apply: setSendBuffer }],
@@ -187,7 +192,11 @@ const TCP_OPTIONS: readonly (readonly [number, SocketOption])[] = [
   [TCP.SYNCNT, { check: between(1, 127), apply: setSynRetries, listener: setting(SETTINGS.SYN_RETRIES) }],
   [TCP.LINGER2, { apply: setLinger2 }],
   [TCP.QUICKACK, { apply: setQuickAck }],
-  [TCP.WINDOW_CLAMP, { apply: setWindowClamp }],
+  [TCP.WINDOW_CLAMP, {
+    check: (value, sock) => value === 0 && (sock.conn !== 0 || sock.listener !== 0) ? "EINVAL" : null,
+    apply: setWindowClamp,
+    listener: setting(SETTINGS.WINDOW_CLAMP, clampFor),
+  }],
   [TCP.USER_TIMEOUT, {
     check: between(0, 2 ** 31 - 1),
     apply: setUserTimeout,

@@ -369,6 +369,8 @@ export const SETTINGS = {
   PATH_MTU: 18,
   /** When probing of a shut window began, ms; 0 for not. Kept only with a user timeout. */
   PROBES_SINCE_MS: 19,
+  /** SO_RCVLOWAT in bytes. */
+  RECEIVE_LOW: 20,
   /** Words in a row. */
   STRIDE: 32,
 } as const;
