@@ -8,8 +8,6 @@ import { TCP_EVENT } from "./state/states.ts";
 import { FLAG, LISTENER, TCB, WARM } from "./state/tcb.ts";
 import { unreadBytes } from "./window.ts";
 
-const L = LISTENER;
-
 const { STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
 const { DONE: FLAG_DONE, FAILED: FLAG_FAILED, FIN_RECEIVED: FLAG_FIN_RECEIVED, UNACCEPTED: FLAG_UNACCEPTED } = FLAG;
 const {
@@ -30,7 +28,7 @@ const {
   PEAKS: L_PEAKS,
   STRIDE: L_STRIDE,
   SYN_COUNT: L_SYN_COUNT,
-} = L;
+} = LISTENER;
 
 /**
  * Takes the oldest connection from a listener's accept queue, 0 if it is empty. What happened to it meanwhile is

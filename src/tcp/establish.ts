@@ -13,9 +13,7 @@ import { settingsOf } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, LISTENER, SETTINGS, SYN_FLAG, TCB, WARM } from "./state/tcb.ts";
 
-const L = LISTENER;
-
-const { APP: L_APP, FLAGS: L_FLAGS, SETTINGS: L_SETTINGS, STRIDE: L_STRIDE } = L;
+const { APP: L_APP, FLAGS: L_FLAGS, SETTINGS: L_SETTINGS, STRIDE: L_STRIDE } = LISTENER;
 const { ECN: SYN_FLAG_ECN, SACK: SYN_FLAG_SACK, SCALING: SYN_FLAG_SCALING, TIMESTAMPS: SYN_FLAG_TIMESTAMPS } = SYN_FLAG;
 const {
   RCV_ADV: TCB_RCV_ADV,

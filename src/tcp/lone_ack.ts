@@ -1,6 +1,6 @@
 /**
  * The usual ACK of a short flight: it covers the one segment that is out, and nothing is or was amiss. What `ackIn` does,
- * without what cannot apply; of a million requests and replies nearly every ACK is such a one (it took 40% off them).
+ * without what cannot apply; of a million requests and replies nearly every ACK is such a one.
  *
  * @module
  */

@@ -40,7 +40,7 @@ export function rackAdvance(
   const rtt = (stack.nowUs - sentUs) | 0;
   if ((flags & (EVER | RETRANSMITTED)) !== 0) {
     // Not later than the shortest round trip: it may have been the first transmission that arrived. (RFC 8985 6.2 has
-    // "sooner"; where nothing jitters, the two are often equal, and Linux, where they never are, would take this side.)
+    // "sooner"; in simulated time, where nothing jitters, the two are often equal.)
     const least = stack.warm[conn * WARM_STRIDE + MIN_RTT];
     if (least === 0 || rtt <= least) return;
   }

@@ -15,7 +15,6 @@ import { synIn } from "./syn_queue.ts";
 const { FLAGS_MASK, HAS_TIMESTAMPS } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMENT;
-const TW = TIME_WAIT_ROW;
 
 const {
   ACK: P_ACK,
@@ -45,7 +44,7 @@ const {
   TS_OFFSET: TW_TS_OFFSET,
   TS_RECENT: TW_TS_RECENT,
   TS_STAMP: TW_TS_STAMP,
-} = TW;
+} = TIME_WAIT_ROW;
 /** Linux `TCP_PAWS_MSL`. */
 const RESET_TRUST_MS = 60_000;
 

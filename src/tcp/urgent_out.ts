@@ -29,14 +29,6 @@ export function isUrgent(stack: TcpStack, conn: number, s: number): boolean {
   return false;
 }
 
-/** SND.UP, where there is urgent data that is not acknowledged; else SND.UNA. */
-export function urgentEnd(stack: TcpStack, conn: number): number {
-  const s = senderAt(stack, conn);
-  return s !== 0 && isUrgent(stack, conn, s)
-    ? stack.senders.words[s + URGENT]
-    : stack.tcbs.words[conn * STRIDE + SND_UNA];
-}
-
 /**
  * Gives a segment the URG flag and pointer, if it begins before SND.UP and that is near enough for 16 bits; a pointer
  * that does not reach says 65,535, but only on segments that end what was sent (Linux `__tcp_transmit_skb`).

@@ -177,7 +177,7 @@ export interface Profile {
   leastMssBytes: number;
   /** Path MTU discovery (`net.ipv4.ip_no_pmtu_disc` is its opposite). Default true. */
   pathMtuDiscovery: boolean;
-  /** Count for every connection what `TCP_INFO` shows. Costs some 300 bytes a connection. Default false. */
+  /** Count for every connection what `TCP_INFO` shows. Costs some 450 bytes a connection. Default false. */
   accounting: boolean;
   /** Initial congestion window, segments (RFC 6928; Linux `TCP_INIT_CWND`), 1 to 65,535. Default 10. */
   initialWindowSegments: number;

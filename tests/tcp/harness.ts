@@ -5,7 +5,7 @@
 import { AddressTable } from "../../src/base/address.ts";
 import { Substream, substreamKey } from "../../src/base/rng.ts";
 import { HostTable } from "../../src/transport/hosts.ts";
-import { makeProfile, type Profile, ProfileTable } from "../../src/transport/profile.ts";
+import { makeProfile, ProfileTable } from "../../src/transport/profile.ts";
 import { CONTROL, EXTRA, PACKET, PacketPool, PROTOCOL, TCP_FLAG } from "../../src/wire/packet.ts";
 import {
   connectionInfo,
@@ -20,61 +20,14 @@ import {
   timerHost,
   timerSerial,
 } from "../../src/tcp/mod.ts";
+import type { PipeOptions, Segment, WorldOptions } from "./harness_types.ts";
+
+export type { PipeOptions, Segment, WorldOptions } from "./harness_types.ts";
 
 export const A = 1;
 export const B = 2;
 export const MS = 1e6;
 export const SECOND = 1e9;
-
-/** A segment as tests read and write it. Sequence numbers are unsigned. */
-export interface Segment {
-  flags: string;
-  seq: number;
-  ack: number;
-  length: number;
-  window: number;
-  mss?: number;
-  shift?: number;
-  sackPermitted?: boolean;
-  tsVal?: number;
-  tsEcr?: number;
-  /** Urgent pointer, with URG. */
-  urgent?: number;
-  /** Fast Open's cookie in hexadecimal digits, "" for a request; `x:` before it for the experimental option. */
-  cookie?: string;
-  /** SACK blocks: left and right edges. */
-  sack?: [number, number][];
-  srcPort: number;
-  dstPort: number;
-  ttl: number;
-  trafficClass: number;
-  /** Without DF. */
-  mayFragment?: true;
-  /** ns. */
-  time: number;
-  /** Sending host, 0 for the raw peer. */
-  from: number;
-}
-
-export interface PipeOptions {
-  delayNs?: number;
-  loss?: number;
-  duplicate?: number;
-  reorder?: number;
-  /** Extra delay of a reordered or duplicated packet, at most, ns. */
-  reorderNs?: number;
-  /** Return true to drop the segment. */
-  drop?: (segment: Segment) => boolean;
-}
-
-export interface WorldOptions {
-  seed?: number;
-  profileA?: Partial<Profile>;
-  profileB?: Partial<Profile>;
-  pipe?: PipeOptions;
-  ipv6?: boolean;
-  startNs?: number;
-}
 
 interface Entry {
   time: number;

@@ -377,8 +377,6 @@ export const SETTINGS = {
 
 /** Flags in `SETTINGS.FLAGS`; the code that an option belongs to names more. */
 export const SETTING_FLAG = {
-  /** TCP_QUICKACK was set to 1 for good. */
-  QUICK_ACK: 1,
   /** IP_RECVERR, IPV6_RECVERR. */
   RECEIVE_ERRORS: 2,
   /** SO_OOBINLINE. */
