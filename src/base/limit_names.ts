@@ -15,6 +15,7 @@ export const LIMIT_NAMES = [
   "syn-queue",
   "accept-queue",
   "link",
+  "flow-table",
 ] as const;
 
 /** One of the limits that can bind. */

@@ -24,6 +24,11 @@ export const DROP_REASONS = [
   "nat-unsupported",
   "no-protocol",
   "nat-hairpinning-off",
+  "balancer-no-backend",
+  "balancer-no-port",
+  "balancer-table-full",
+  "balancer-no-flow",
+  "balancer-backend-dead",
 ] as const;
 
 /** Codes of drops. */
@@ -43,6 +48,11 @@ export const DROP = {
   NAT_UNSUPPORTED: 13,
   NO_PROTOCOL: 14,
   NAT_HAIRPINNING_OFF: 15,
+  BALANCER_NO_BACKEND: 16,
+  BALANCER_NO_PORT: 17,
+  BALANCER_TABLE_FULL: 18,
+  BALANCER_NO_FLOW: 19,
+  BALANCER_BACKEND_DEAD: 20,
 } as const;
 
 /** The drop code of a link's refusal. */

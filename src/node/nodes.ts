@@ -6,7 +6,7 @@
 import { alignedWords } from "../store/rows.ts";
 
 /** What a node is. */
-export const NODE_KIND = { HOST: 0, ROUTER: 1, NAT: 2 } as const;
+export const NODE_KIND = { HOST: 0, ROUTER: 1, NAT: 2, BALANCER: 3 } as const;
 
 /** Word offsets of a node's row. */
 export const NODE = {
@@ -26,6 +26,10 @@ export const NODE = {
   INNER_ROUTES: 6,
   /** NAT: gateway id. */
   GATEWAY: 7,
+  /** Balancer: its id in `Balancers`. */
+  BALANCER: 7,
+  /** Router: what its ECMP hash is salted with, from its name; 0 for none. */
+  SALT: 7,
   /** Running hash over the packets delivered here, two words. */
   DIGEST_LO: 8,
   DIGEST_HI: 9,

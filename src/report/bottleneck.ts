@@ -30,6 +30,7 @@ const UNITS: Record<LimitName, string> = {
   "syn-queue": "places in the SYN queue",
   "accept-queue": "places in the accept queue",
   "link": "bytes of the link's queue",
+  "flow-table": "flows of the balancer's table",
 };
 
 /** Port ranges that readers may know, by their size. */
@@ -161,6 +162,15 @@ export function explainLimit(
         numbers: `${had}: ${nextOnes(refused, count, "packet", "was dropped")}.`,
         why: "More came in than the link's rate lets out; TCP takes the drops as congestion and slows down.",
         remedy: "a faster link, a longer queue (it buys bursts, and costs delay), or fewer senders at once.",
+      };
+    case "flow-table":
+      return {
+        headline: `the flow table of ${node} was full${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "new flow", "found no place in it")}.`,
+        why: "A balancer with a connection table keeps a row for every flow until its timeout, open or not: short " +
+          "connections and half-open ones fill it too.",
+        remedy: "a larger table, shorter timeouts (SYN and FIN above all), direct return with a stateless algorithm " +
+          "(maglev or source-hash without a connection table), or several balancers behind ECMP.",
       };
   }
 }
