@@ -33,7 +33,16 @@ export function openAccount(stack: TcpStack, conn: number): void {
   const c = conn * STRIDE;
   stack.tcbs.words[c + STATE_AT] |= FLAG.ACCOUNTED;
   stack.accounts.words[row * A.STRIDE + A.LAST_UNA] = stack.tcbs.words[c + SND_UNA];
-  if ((stack.tcbs.words[c + STATE_AT] & FLAG.STATE_MASK) !== STATE.SYN_SENT) accountPeer(stack, conn);
+  if ((stack.tcbs.words[c + STATE_AT] & FLAG.STATE_MASK) === STATE.SYN_SENT) return;
+  // The SYN that made it has been a segment (Linux `tcp_create_openreq_child`).
+  stack.accounts.words[row * A.STRIDE + A.SEGMENTS_IN] = 1;
+  accountPeer(stack, conn);
+}
+
+/** The SYN that made the connection, which is counted, had data (Fast Open). */
+export function accountSynData(stack: TcpStack, conn: number): void {
+  const a = accountAt(stack, conn);
+  if (a !== 0) stack.accounts.words[a + A.DATA_SEGMENTS_IN]++;
 }
 
 /** The SYN-ACK of the connection was repeated so often before there was a row for it. */

@@ -12,7 +12,7 @@ import { armOrphan } from "./segment_in.ts";
 import { sendConnectionReset } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
-import { FLAG, TCB } from "./state/tcb.ts";
+import { FLAG, TCB, TIMER } from "./state/tcb.ts";
 import { unreadBytes } from "./window.ts";
 
 const { STATE: STATE_AT, SND_NXT, SND_END, STRIDE } = TCB;
@@ -82,11 +82,14 @@ export function closeConnection(stack: TcpStack, conn: number): void {
     finish(stack, conn, 0);
     return;
   }
-  if ((state & STATE_MASK) === STATE.SYN_RECEIVED && (state & FLAG.ACTIVE) === 0) {
-    // As Linux: a Fast Open connection's FIN may go before the final ACK, if the application has gone altogether.
+  if ((state & STATE_MASK) === STATE.SYN_RECEIVED) {
+    // As Linux: the FIN may go before the final ACK (RFC 9293 3.10.4), if the application has gone altogether.
+    const due = stack.timers[conn * TIMER.STRIDE + TIMER.REXMIT];
     words[at] |= FIN_QUEUED;
     setState(stack, conn, STATE.FIN_WAIT_1);
     output(stack, conn);
+    // The timer stays that of the SYN-ACK, the oldest segment that is out.
+    if ((state & FLAG.ACTIVE) !== 0 && due !== 0) stack.armTimer(conn, TIMER.REXMIT, (due - stack.nowTick) | 0);
     return;
   }
   if ((state & STATE_MASK) !== STATE.FIN_WAIT_2) {

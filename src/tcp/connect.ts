@@ -56,7 +56,7 @@ const {
   STRIDE: WARM_STRIDE,
   TS_OFFSET: WARM_TS_OFFSET,
 } = WARM;
-const { SYN_RECEIVED: STATE_SYN_RECEIVED, SYN_SENT: STATE_SYN_SENT } = STATE;
+const { SYN_SENT: STATE_SYN_SENT } = STATE;
 const {
   ACTIVE: FLAG_ACTIVE,
   ECN: FLAG_ECN,
@@ -244,7 +244,7 @@ export function emitPrepared(stack: TcpStack, conn: number): number {
   const c = conn * TCB_STRIDE;
   const host = words[c + TCB_HOST];
   const state = words[c + TCB_STATE];
-  const answers = (state & FLAG_STATE_MASK) === STATE_SYN_RECEIVED;
+  const answers = (state & FLAG_STATE_MASK) !== STATE_SYN_SENT;
   const window = synWindowOf(stack, conn);
   if (answers) words[c + TCB_RCV_ADV] = (words[c + TCB_RCV_NXT] + window) | 0;
   const asks = (state & FLAG_ECN) === 0 ? 0 : answers ? F_ECE : F_ECE | F_CWR;

@@ -5,6 +5,7 @@
  * @module
  */
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
+import { accountSynData } from "./accounting.ts";
 import { enqueueAccepted } from "./accept_queue.ts";
 import { takeInOrder } from "./data_in.ts";
 import { makeChild, opening, synAckWindow } from "./establish.ts";
@@ -13,13 +14,24 @@ import { copyCookie, newCookie, NO_COOKIE, readFastOpen, sameCookie, serverCooki
 import { synOptions } from "./handshake.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
-import { armRetransmit } from "./rto_timer.ts";
+import { rearmRto, rexmitKind, setRexmitKind } from "./rto_timer.ts";
 import { noHandshakeSample, sampleRtt } from "./rtt.ts";
 import { sendAck, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { FAST_OPEN, FAST_OPEN_FLAG } from "./state/fast_open_row.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
-import { ACK_STATE, COLD, FLAG, LISTENER, LISTENER_FLAG, SYN_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+import {
+  ACK_STATE,
+  COLD,
+  FLAG,
+  LISTENER,
+  LISTENER_FLAG,
+  REXMIT_KIND,
+  SYN_FLAG,
+  TCB,
+  TIMER,
+  WARM,
+} from "./state/tcb.ts";
 import { emitSynAck, prepareSynAck } from "./syn_ack.ts";
 
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
@@ -101,6 +113,7 @@ function createChild(stack: TcpStack, p: number): void {
   const length = packets[o + PACKET.LENGTH];
   if (length > 0) {
     takeInOrder(stack, conn, p, length);
+    if (words[c + TCB.STATE] < 0) accountSynData(stack, conn);
     opens[f + F.FLAGS] |= SYN_DATA_ACKED;
     // The SYN-ACK acknowledges it: no ACK is owed.
     stack.warm[w + WARM.ACK_STATE] &= ~UNTOUCHED;
@@ -208,8 +221,15 @@ export function fastOpenAcked(stack: TcpStack, conn: number, p: number): void {
   words[c + TCB.SND_WND] = window;
   warm[w + WARM.SND_WL1] = packets[o + PACKET.SEQ];
   if (window > warm[w + WARM.MAX_WINDOW]) warm[w + WARM.MAX_WINDOW] = window;
-  const k = warm[w + WARM.COLD] * COLD.STRIDE;
-  if (stack.cold.words[k + COLD.RTX_HEAD] !== 0) armRetransmit(stack, conn);
+}
+
+/**
+ * What the final ACK acknowledges has been taken: a timeout for what is out follows the SYN-ACK's, in place of whatever
+ * that ACK has asked for (Linux `tcp_rcv_synrecv_state_fastopen`).
+ */
+export function fastOpenSettled(stack: TcpStack, conn: number): void {
+  if (rexmitKind(stack, conn) === REXMIT_KIND.TAIL_LOSS) setRexmitKind(stack, conn, REXMIT_KIND.RETRANSMIT);
+  rearmRto(stack, conn);
 }
 
 /**

@@ -6,17 +6,26 @@
  * @module
  */
 import { currentSsthresh } from "./prr.ts";
-import { mssToMtu, mtuToMss, pathMtuOf, pathRow, plainHeaderBytes, syncMss } from "./path_mtu.ts";
+import {
+  mssToMtu,
+  mtuToMss,
+  pathMtuOf,
+  pathRow,
+  plainHeaderBytes,
+  syncMss,
+  TIMESTAMP_BYTES,
+  timestampBytes,
+} from "./path_mtu.ts";
 import { recoveryState, reorderingOf } from "./scoreboard.ts";
 import { currentMss } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER, RECEIVER_FLAG } from "./state/receiver_row.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
 import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
-import { CA, COLD, TCB } from "./state/tcb.ts";
+import { CA, COLD, FLAG, TCB } from "./state/tcb.ts";
 import { recordLength, senderAt } from "./write_queue.ts";
 
-const { SND_UNA, SND_WND, CWND, MSS, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_WND, CWND, MSS, STRIDE } = TCB;
 const {
   CA_STATE,
   SSTHRESH,
@@ -53,7 +62,14 @@ export const PROBE = { NONE: 0, WAIT: -1 } as const;
 export function beginMtuSearch(stack: TcpStack, conn: number, lowers: boolean): void {
   const s = pathRow(stack, conn);
   startSearch(stack, conn, s);
-  if (lowers) syncMss(stack, conn, s);
+  if (!lowers) return;
+  // As Linux: the first MSS is that of a header like the SYN's, which may have had timestamps that were not agreed on.
+  const rows = stack.senders.words;
+  const low = rows[s + SEARCH_LOW];
+  const missing = stack.profileOfConnection(conn).timestamps ? TIMESTAMP_BYTES - timestampBytes(stack, conn) : 0;
+  rows[s + SEARCH_LOW] = low + missing;
+  syncMss(stack, conn, s);
+  rows[s + SEARCH_LOW] = low;
 }
 
 function startSearch(stack: TcpStack, conn: number, s: number): void {
@@ -153,6 +169,11 @@ export function probeAcked(stack: TcpStack, conn: number, k: number): void {
   const size = rows[s + PROBE_SIZE];
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
+  if (size === 0 && (words[c + STATE] & FLAG.ACTIVE) !== 0 && searchesMtu(stack, s)) {
+    // As Linux: from the first ACK on, a client's MSS is what is known to pass (see `beginMtuSearch`).
+    if ((words[c + MSS] & 0xffff) > mtuToMss(stack, conn, s, rows[s + SEARCH_LOW])) syncMss(stack, conn, s);
+    return;
+  }
   if (size === 0 || ((rows[s + PROBE_END] - words[c + SND_UNA]) | 0) > 0) return;
   stack.counters.mtuProbesPassed++;
   // As many bytes as before, in fewer segments.

@@ -19,7 +19,8 @@ const LEAST_ANNOUNCED = 256;
 const LEAST_ANNOUNCED6 = 1220;
 /** Least payload: an MTU of 68 less IPv4 and TCP headers and timestamps. */
 const LEAST_PAYLOAD = 16;
-const TIMESTAMP_BYTES = 12;
+/** Bytes of the timestamps option, padded. */
+export const TIMESTAMP_BYTES = 12;
 /** When there are twice as many entries as were left the last time, those that are over go. */
 const FIRST_SWEEP = 64;
 
@@ -72,7 +73,8 @@ export function plainHeaderBytes(stack: TcpStack, conn: number): number {
   return stack.addresses.isIpv6(stack.tcbs.words[conn * STRIDE + LOCAL]) ? 60 : 40;
 }
 
-function timestampBytes(stack: TcpStack, conn: number): number {
+/** Bytes of options in a segment of the connection. */
+export function timestampBytes(stack: TcpStack, conn: number): number {
   return (stack.tcbs.words[conn * STRIDE + STATE] & FLAG.TIMESTAMPS) !== 0 ? TIMESTAMP_BYTES : 0;
 }
 

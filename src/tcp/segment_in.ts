@@ -12,7 +12,7 @@ import { ackCheck } from "./delayed_ack.ts";
 import { congestionWindowReduced } from "./ecn_in.ts";
 import { accountSegment } from "./accounting.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
-import { fastOpenAcked, fastOpenChildIn } from "./fast_open_server.ts";
+import { fastOpenAcked, fastOpenChildIn, fastOpenSettled } from "./fast_open_server.ts";
 import { enterTimeWait, finish, setState, shrinkFinWait2, timeWaitMs } from "./finish.ts";
 import { finTimeMs } from "./linger.ts";
 import { listenerIn } from "./listen.ts";
@@ -259,6 +259,7 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
     const extra = sackRowOf(stack, conn, p);
     if (extra !== 0) oldAckIn(stack, conn, ack, echoOf(stack, conn, p), ACK_FLAG_SLOW_PATH, extra);
   } else if (!acceptAck(stack, conn, p, ack, advance, seq, length + (fin ? 1 : 0))) return;
+  if (pending) fastOpenSettled(stack, conn);
   // A FIN that waited for the end of the handshake goes before what came with the final ACK is looked at (Linux).
   if (pending && (words[c + STATE_AT] & (FLAG_FIN_QUEUED | FIN_SENT)) === FLAG_FIN_QUEUED) output(stack, conn);
   // RFC 3168 6.1.3: the peer has reduced its window; as Linux, an ACK may say so too.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { accountRepeats } from "./accounting.ts";
+import { accountRepeats, accountSegment } from "./accounting.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { acceptQueueFull, enqueueAccepted, noteOverflow, notePeaks } from "./accept_queue.ts";
 import { grantsEcn } from "./ecn_open.ts";
@@ -472,6 +472,7 @@ function enter(stack: TcpStack, conn: number, p: number, end: number): number {
   armKeepAlive(stack, conn);
   if (end !== seq || seq !== next) return conn;
   // The usual final ACK has nothing more to say than its window.
+  if (words[c + TCB_STATE] < 0) accountSegment(stack, conn, p);
   stack.warm[w + WARM_SND_WL1] = seq;
   return 0;
 }

@@ -30,7 +30,7 @@ export function synFired(stack: TcpStack, conn: number): boolean {
   const profile = stack.profileOfConnection(conn);
   const acks = stack.warm[at];
   const retries = (acks >> RETRIES_AT) & 0xff;
-  const answers = (words[conn * TCB.STRIDE + TCB.STATE] & FLAG.STATE_MASK) === STATE.SYN_RECEIVED;
+  const answers = (words[conn * TCB.STRIDE + TCB.STATE] & FLAG.STATE_MASK) !== STATE.SYN_SENT;
   const own = readSetting(stack, conn, SETTINGS.SYN_RETRIES);
   const linear = answers ? 0 : profile.synLinearTimeouts;
   const backedOff = own || (answers ? profile.synAckRetries : profile.synRetries);

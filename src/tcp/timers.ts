@@ -20,9 +20,9 @@ import { timeoutFired } from "./timeout.ts";
 import { synRowFired } from "./syn_queue.ts";
 import { fastOpenTimerFired, synFired } from "./syn_timer.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
-import { ACK_STATE, COLD, FLAG, REXMIT_KIND, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
+import { ACK_STATE, COLD, FLAG, REXMIT_KIND, RTX, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 
-const { HOST: TCB_HOST, STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { HOST: TCB_HOST, STATE: TCB_STATE, SND_UNA: TCB_SND_UNA, STRIDE: TCB_STRIDE } = TCB;
 const { CONNECTION: ROW_KIND_CONNECTION, SYN_RECEIVED: ROW_KIND_SYN_RECEIVED, TIME_WAIT: ROW_KIND_TIME_WAIT } =
   ROW_KIND;
 const { COLD: WARM_COLD, SERIAL: WARM_SERIAL } = WARM;
@@ -30,7 +30,12 @@ const { DEADLINE: TW_DEADLINE, QUEUED_AT: TW_QUEUED_AT, SERIAL: TW_SERIAL, STRID
 const { DEADLINE: SYN_ROW_DEADLINE, QUEUED_AT: SYN_ROW_QUEUED_AT, SERIAL: SYN_ROW_SERIAL, STRIDE: SYN_ROW_STRIDE } =
   SYN_ROW;
 const { STATE_MASK: FLAG_STATE_MASK } = FLAG;
-const { FIN_WAIT_1: STATE_FIN_WAIT_1, SYN_RECEIVED: STATE_SYN_RECEIVED, SYN_SENT: STATE_SYN_SENT } = STATE;
+const {
+  CLOSING: STATE_CLOSING,
+  FIN_WAIT_1: STATE_FIN_WAIT_1,
+  SYN_RECEIVED: STATE_SYN_RECEIVED,
+  SYN_SENT: STATE_SYN_SENT,
+} = STATE;
 const { PROBE: REXMIT_KIND_PROBE, REORDER: REXMIT_KIND_REORDER, TAIL_LOSS: REXMIT_KIND_TAIL_LOSS } = REXMIT_KIND;
 const { RTX_HEAD: COLD_RTX_HEAD, SOFT_ERROR: COLD_SOFT_ERROR, STRIDE: COLD_STRIDE } = COLD;
 
@@ -170,12 +175,14 @@ function rexmitFired(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
   const c = conn * TCB_STRIDE;
   const state = words[c + TCB_STATE] & FLAG_STATE_MASK;
-  if (state === STATE_SYN_SENT || state === STATE_SYN_RECEIVED || state === STATE_FIN_WAIT_1) {
+  if (
+    state === STATE_SYN_SENT || state === STATE_SYN_RECEIVED || state === STATE_FIN_WAIT_1 || state === STATE_CLOSING
+  ) {
     if (isFastOpenPending(stack, conn)) {
       if (!fastOpenTimerFired(stack, conn)) giveUp(stack, conn);
       return;
     }
-    if (state !== STATE_FIN_WAIT_1) {
+    if (state === STATE_SYN_SENT || state === STATE_SYN_RECEIVED || awaitsSynAck(stack, conn)) {
       if (!synFired(stack, conn)) giveUp(stack, conn);
       return;
     }
@@ -189,6 +196,15 @@ function rexmitFired(stack: TcpStack, conn: number): void {
   if (kind === REXMIT_KIND_REORDER) return reorderFired(stack, conn);
   if (!timeoutFired(stack, conn)) return giveUp(stack, conn);
   noteRepetition(stack, conn);
+}
+
+/** A simultaneous open was closed before its SYN was acknowledged: the oldest segment out is the SYN-ACK, not the FIN. */
+function awaitsSynAck(stack: TcpStack, conn: number): boolean {
+  const row = stack.warm[conn * WARM_STRIDE + WARM_COLD];
+  if (row === 0) return false;
+  const head = stack.cold.words[row * COLD_STRIDE + COLD_RTX_HEAD];
+  return head !== 0 &&
+    ((stack.segments.words[head * RTX.STRIDE + RTX.SEQ] - stack.tcbs.words[conn * TCB_STRIDE + TCB_SND_UNA]) | 0) > 0;
 }
 
 /** The connection is given up, without a word: ETIMEDOUT, or the soft error that was reported meanwhile (RFC 9293 3.8.3 MUST-20, R2). */

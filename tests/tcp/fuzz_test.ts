@@ -72,6 +72,8 @@ function checkInvariants(stack: TcpStack): void {
       if (flags & 4) retransmitted++;
       // What is acknowledged of the first segment is cut off only when it is sent again.
       const from = stack.segments.words[record * 16 + 2];
+      // Closed in SYN-RECEIVED: the SYN, which has no record, comes before the FIN.
+      if (count === 1 && (words[c + TCB.STATE] & FLAG.ORPHAN) !== 0 && from === ((una + 1) | 0)) seq = from;
       assert(count === 1 ? ((from - seq) | 0) <= 0 : from === seq, "records are contiguous from SND.UNA");
       seq = stack.segments.words[record * 16 + 3];
     }

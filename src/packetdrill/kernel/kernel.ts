@@ -21,8 +21,8 @@ import type { Sock } from "./socket.ts";
 /** A system call: reads its arguments and makes the operation. */
 export type SystemCall = (kernel: Kernel, args: Arguments) => Operation;
 
-/** Bytes of a packet that an ICMP error quotes and that the error queue hands on, of IPv4 and IPv6. */
-const QUOTED_BYTES = [28, 48];
+/** Bytes of a packet that an ICMP error quotes and that the error queue hands on: those behind the IP header. */
+const QUOTED_BYTES = 8;
 const REUSE_ADDRESS = (LEVEL.SOCKET << 16) | SO.REUSEADDR;
 const REUSE_PORT = (LEVEL.SOCKET << 16) | SO.REUSEPORT;
 
@@ -169,7 +169,7 @@ export class Kernel {
         errno: errnoName(e.errno),
         data: 0,
         stampNs: null,
-        bytes: QUOTED_BYTES[+this.host.ipv6],
+        bytes: QUOTED_BYTES,
       });
       told = true;
     }

@@ -14,6 +14,9 @@ import { keyOf, OPTIONS, readOption, UNCONNECTED } from "./option_table.ts";
 import { CallError, type CallResult, done, failed, fromStack } from "./result.ts";
 import type { Sock } from "./socket.ts";
 
+/** Bytes of a `struct linger`. */
+const LINGER_BYTES = 8;
+
 /** `setsockopt(4, SOL_TCP, TCP_NODELAY, [1], 4)`. */
 export const setsockoptCall: SystemCall = (kernel, args) =>
   instantly(() => {
@@ -30,7 +33,7 @@ function setOption(
   given: Value,
   length: number,
 ): CallResult {
-  if (level === LEVEL.SOCKET && name === SO.LINGER) return setLinger(kernel, sock, given);
+  if (level === LEVEL.SOCKET && name === SO.LINGER) return setLinger(kernel, sock, given, length);
   if (level === LEVEL.SOCKET && (name === SO.RCVTIMEO || name === SO.SNDTIMEO)) {
     return setPatience(sock, name, given, length);
   }
@@ -94,7 +97,8 @@ function setKey(kernel: Kernel, sock: Sock, given: Value, length: number): CallR
   return sock.listener === 0 ? done(0) : fromStack(setFastOpenKey(kernel.host.stack, sock.listener, key));
 }
 
-function setLinger(kernel: Kernel, sock: Sock, given: Value): CallResult {
+function setLinger(kernel: Kernel, sock: Sock, given: Value, length: number): CallResult {
+  if (length < LINGER_BYTES) return failed("EINVAL");
   const onOff = fieldOf(given, "onoff");
   const seconds = fieldOf(given, "linger");
   if (onOff === undefined || seconds === undefined) throw new CallError("SO_LINGER takes {onoff=…, linger=…}");
