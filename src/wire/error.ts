@@ -5,7 +5,7 @@
  */
 
 /** The header that a {@linkcode WireError} speaks of. */
-export type WireLayer = "ip" | "ipv4" | "ipv6" | "icmp" | "icmpv6" | "tcp" | "tcp-options" | "udp";
+export type WireLayer = "ip" | "ipv4" | "ipv6" | "icmp" | "icmpv6" | "tcp" | "tcp-options" | "udp" | "dns";
 
 /**
  * Why bytes were refused:
@@ -15,6 +15,7 @@ export type WireLayer = "ip" | "ipv4" | "ipv6" | "icmp" | "icmpv6" | "tcp" | "tc
  * - `checksum`: a checksum does not add up;
  * - `fragment`: an IPv4 fragment, which a packet row cannot hold;
  * - `option`: a TCP option whose length runs past the header or is below 2;
+ * - `name`: a domain name that is too long, or whose pointers go round in circles;
  * - `unsupported`: a protocol or an IPv6 extension header that a packet row cannot hold.
  */
 export type WireErrorCode =
@@ -24,6 +25,7 @@ export type WireErrorCode =
   | "checksum"
   | "fragment"
   | "option"
+  | "name"
   | "unsupported";
 
 /** Bytes that were refused, and why. Returned, never thrown. */
