@@ -1,10 +1,10 @@
 /**
  * Addresses as 32-bit ids, so that IPv6 costs what IPv4 costs (DESIGN section 3).
  *
- * An id is `block << 8 | last byte of the address`: a block stands for some addresses that share all but their last
- * byte (a page: an IPv4 /24, an IPv6 /120). So consecutive addresses of a block have consecutive ids, and everything
- * about an address follows from its block's columns. A page may have several blocks with different members: at most
- * one *loose* block (addresses interned one by one, marked in a bitmap) and any number of *range* blocks (a span).
+ * An id is `block << 8 | last byte of the address`: a block stands for some addresses that share all but their last byte
+ * (a page: an IPv4 /24, an IPv6 /120). So addresses in a row have ids in a row, and all about an address follows from
+ * its block's columns. A page may have several blocks: at most one *loose* one (addresses interned one by one, marked in
+ * a bitmap) and any number of *range* blocks (a span).
  *
  * @module
  */
@@ -20,6 +20,7 @@ import {
   writeWord,
 } from "./ip.ts";
 import { finalise32, mix32 } from "./hash.ts";
+import type { StateVisitor } from "./state.ts";
 
 /** `count` addresses from `first` on. */
 export interface AddressRange {
@@ -210,7 +211,7 @@ export class AddressTable {
       if (i === 0) known = claimed;
       // A page of its own may be completed in its loose block; a longer range needs new blocks in a row.
       const fits = claimed >= 0 ? claimed === (known > 0 ? known + i : 0) : blocks === 1 && claimed === EXTENDS_LOOSE;
-      if (!fits) throw this.#rangeError(start, count);
+      if (!fits) throw rangeError(start, count);
       this.#nextPage();
     }
     if (known > 0) {
@@ -250,6 +251,21 @@ export class AddressTable {
       this.internRange(first, count);
     }
     return ranges.map(({ first, count }) => this.internRange(first, count));
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#nextBlock = v.number(this.#nextBlock);
+    this.#freeBlock = v.number(this.#freeBlock);
+    this.#blocksInUse = v.number(this.#blocksInUse);
+    this.#slotsUsed = v.number(this.#slotsUsed);
+    this.#words = v.column(this.#words, this.#nextBlock);
+    this.#ipv6 = v.column(this.#ipv6, this.#nextBlock);
+    this.#sixWords = v.column(this.#sixWords, this.#nextBlock * 4);
+    this.#cold = v.column(this.#cold, this.#nextBlock * COLD_STRIDE);
+    this.#members = v.column(this.#members, this.#nextBlock * MEMBER_STRIDE);
+    this.#slots = v.column(this.#slots);
+    this.#capacity = this.#words.length;
   }
 
   /** Reads the address that the current call is about. */
@@ -348,14 +364,6 @@ export class AddressTable {
     return id;
   }
 
-  #rangeError(start: IpAddress, count: number): AddressError {
-    const last = formatAddress(addToAddress(start, count - 1));
-    return new AddressError(
-      `The ${count} addresses from ${formatAddress(start)} to ${last} cannot have ids in a row, since some of them ` +
-        `already have others: reserve all ranges before interning single addresses.`,
-    );
-  }
-
   #newLoose(last: number, count: number): number {
     let block = this.#freeBlock;
     if (block !== 0) {
@@ -394,14 +402,9 @@ export class AddressTable {
   #free(block: number): void {
     const cold = this.#cold;
     const next = cold[block * COLD_STRIDE + NEXT];
-    if (this.#ipv6[block] === 0) this.#set(0, this.#words[block], 0, 0, 0);
-    else {this.#set(
-        1,
-        this.v6Word(block << 8, 0),
-        this.v6Word(block << 8, 1),
-        this.v6Word(block << 8, 2),
-        this.v6Word(block << 8, 3),
-      );}
+    const wordAt = (k: number) => this.#sixWords[block * 4 + k];
+    if (this.#ipv6[block] !== 0) this.#set(1, wordAt(0), wordAt(1), wordAt(2), wordAt(3));
+    else this.#set(0, this.#words[block], 0, 0, 0);
     const slot = this.#slotLoaded();
     let before = this.#slots[slot];
     if (before === block) {
@@ -432,9 +435,8 @@ export class AddressTable {
   #sameSix(block: number): boolean {
     if (this.#six === 0) return true;
     const at = block * 4;
-    const words = this.#sixWords;
-    return words[at + 3] === this.#a3 && words[at + 2] === this.#a2 && words[at + 1] === this.#a1 &&
-      words[at] === this.#a0;
+    const six = this.#sixWords;
+    return six[at + 3] === this.#a3 && six[at + 2] === this.#a2 && six[at + 1] === this.#a1 && six[at] === this.#a0;
   }
 
   /** Empties a slot and moves back those that were pushed past it. */
@@ -473,11 +475,18 @@ export class AddressTable {
     this.#sixWords = grown(this.#sixWords, capacity * 4, used * 4);
     this.#cold = grown(this.#cold, capacity * COLD_STRIDE, used * COLD_STRIDE);
     this.#members = grown(this.#members, capacity * MEMBER_STRIDE, used * MEMBER_STRIDE);
-    const ipv6 = new Uint8Array(capacity);
-    ipv6.set(this.#ipv6);
-    this.#ipv6 = ipv6;
+    const ipv6 = this.#ipv6;
+    (this.#ipv6 = new Uint8Array(capacity)).set(ipv6);
     this.#capacity = capacity;
   }
+}
+
+function rangeError(start: IpAddress, count: number): AddressError {
+  const range = `${formatAddress(start)} to ${formatAddress(addToAddress(start, count - 1))}`;
+  return new AddressError(
+    `The ${count} addresses from ${range} cannot have ids in a row, since some of them already have others: ` +
+      "reserve all ranges before interning single addresses.",
+  );
 }
 
 function fullError(): AddressError {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import type { CompareRefs } from "./tie_sort.ts";
 
 /** A binary heap ordered by (time, `compareTies`). */
@@ -76,6 +77,13 @@ export class EventHeap {
     times[at] = timeNs;
     refs[at] = ref;
     return first;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.count = v.number(this.count);
+    this.times = v.column(this.times, this.count);
+    this.refs = v.column(this.refs, this.count);
   }
 
   #grow(): void {

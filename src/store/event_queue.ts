@@ -6,11 +6,12 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { CLOCK, newClock } from "./clock.ts";
 import { RadixSorter } from "./radix_sort.ts";
 import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { EventHeap } from "./event_heap.ts";
-import { chunkBegin, chunkEnd, EventSlots, FAR_SLOT } from "./event_slots.ts";
+import { chunkBegin, chunkEnd, EventSlots, FAR_SLOT, slotOf } from "./event_slots.ts";
 
 /** The slot within a wheel. */
 const WHEEL_MASK = 1023;
@@ -196,6 +197,26 @@ export class EventQueue {
     this.clock[NOW] = timeNs;
   }
 
+  /** For snapshots. The clock is the partition's to save. */
+  visitState(v: StateVisitor): void {
+    this.size = v.number(this.size);
+    this.currentCursor = v.number(this.currentCursor);
+    this.currentEnd = v.number(this.currentEnd);
+    this.currentRefs = v.column(this.currentRefs, this.currentEnd);
+    this.#currentOffsets = v.column(this.#currentOffsets, this.currentEnd);
+    this.#windowEnd = v.number(this.#windowEnd);
+    this.#bucket = v.number(this.#bucket);
+    this.#irregular = v.number(this.#irregular);
+    this.#roundCursor = v.number(this.#roundCursor);
+    this.#roundEnd = v.number(this.#roundEnd);
+    this.#roundWindow = v.number(this.#roundWindow);
+    this.#round = v.column(this.#round, this.#roundEnd);
+    this.#nextCount = v.number(this.#nextCount);
+    this.#next = v.column(this.#next, this.#nextCount);
+    this.#heap.visitState(v);
+    this.#slots.visitState(v);
+  }
+
   #pushNow(ref: number): void {
     const timeNs = this.clock[TIME];
     if (timeNs !== this.clock[NOW]) {
@@ -312,7 +333,7 @@ export class EventQueue {
         } else {
           if (slots.tails[FAR_SLOT] === 0) return false;
           slot = FAR_SLOT;
-          this.#setEpoch(this.#earliestFar());
+          this.#setEpoch(slots.earliestFar());
         }
       }
       const only = slots.single(slot);
@@ -476,24 +497,4 @@ export class EventQueue {
     this.clock[EPOCH] = epoch;
     this.#bucket = ((timeNs - epoch) * this.#perNs) | 0;
   }
-
-  #earliestFar(): number {
-    let earliest = Infinity;
-    const tail = this.#slots.tails[FAR_SLOT];
-    for (let chunk = this.#slots.heads[FAR_SLOT]; chunk !== 0; chunk = this.#slots.after(chunk)) {
-      const end = chunkEnd(chunk, tail);
-      for (let at = chunkBegin(chunk); at < end; at++) earliest = Math.min(earliest, this.#slots.times[at]);
-    }
-    return earliest;
-  }
-}
-
-/** The slot of a bucket, seen from another that is not later. */
-function slotOf(bucket: number, current: number): number {
-  const differing = bucket ^ current;
-  return differing < 1024
-    ? bucket & WHEEL_MASK
-    : differing < 1048576
-    ? 1024 | ((bucket >> 10) & WHEEL_MASK)
-    : 2048 | (bucket >> 20);
 }

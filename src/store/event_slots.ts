@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { StateVisitor } from "../base/state.ts";
 import { CLOCK } from "./clock.ts";
 
 const { TIME } = CLOCK;
@@ -92,9 +93,15 @@ export class EventSlots {
     return at === this.heads[slot] << CHUNK_BITS ? at : 0;
   }
 
-  /** The chunk after this one in its list, 0 for none. */
-  after(chunk: number): number {
-    return this.#links[chunk];
+  /** The earliest time in ns of the events of `FAR_SLOT`; `Infinity` if there are none. */
+  earliestFar(): number {
+    let earliest = Infinity;
+    const tail = this.tails[FAR_SLOT];
+    for (let chunk = tail === 0 ? 0 : this.heads[FAR_SLOT]; chunk !== 0; chunk = this.#links[chunk]) {
+      const end = chunkEnd(chunk, tail);
+      for (let at = chunkBegin(chunk); at < end; at++) earliest = Math.min(earliest, this.times[at]);
+    }
+    return earliest;
   }
 
   /** The first occupied slot of a wheel (0 to 2) from `from` on, counted within the wheel; -1 if there is none. */
@@ -109,6 +116,20 @@ export class EventSlots {
       bits = this.#occupied[(wheel << 5) | word];
     }
     return (word << 5) | (31 - Math.clz32(bits & -bits));
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#freeChunk = v.number(this.#freeChunk);
+    this.#freshChunk = v.number(this.#freshChunk);
+    this.#links = v.column(this.#links, this.#freshChunk);
+    this.times = v.column(this.times, this.#freshChunk << CHUNK_BITS);
+    this.refs = v.column(this.refs, this.#freshChunk << CHUNK_BITS);
+    this.#chunks = this.#links.length;
+    v.inPlace(this.heads);
+    v.inPlace(this.tails);
+    v.inPlace(this.#occupied);
+    v.inPlace(this.#summary);
   }
 
   /** Gives a slot a further chunk and returns the place of its first event. */
@@ -143,6 +164,16 @@ export class EventSlots {
     links.set(this.#links);
     this.#links = links;
   }
+}
+
+/** The slot of a bucket, seen from another that is not later. */
+export function slotOf(bucket: number, current: number): number {
+  const differing = bucket ^ current;
+  return differing < 1024
+    ? bucket & (WHEEL_SLOTS - 1)
+    : differing < 1048576
+    ? 1024 | ((bucket >> 10) & (WHEEL_SLOTS - 1))
+    : 2048 | (bucket >> 20);
 }
 
 /** Place of a chunk's first event. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 
 /** A buffer of at least this many bytes is let go when the ring becomes empty. */
 const KEPT_BYTES = 65536;
@@ -81,6 +82,13 @@ export class ByteRing {
     }
     this.#begin = upTo;
     if (upTo === this.#end && this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(0);
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#begin = v.number(this.#begin);
+    this.#end = v.number(this.#end);
+    this.#bytes = v.column(this.#bytes);
   }
 
   #grow(needed: number): void {

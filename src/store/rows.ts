@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 
 /** Bytes in a cache line; rows that are multiples of it never straddle two. */
 const LINE_BYTES = 64;
@@ -96,6 +97,16 @@ export class RowPool {
   /** Reserves room for at least `rows` rows in all. */
   reserve(rows: number): void {
     if (rows + 1 > this.capacity) this.#grow(rows + 1);
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#freeHead = v.number(this.#freeHead);
+    this.#fresh = v.number(this.#fresh);
+    this.inUse = v.number(this.inUse);
+    this.peak = v.number(this.peak);
+    this.words = v.column(this.words, this.#fresh * this.strideWords);
+    this.capacity = this.words.length / this.strideWords;
   }
 
   #grow(capacity: number): void {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 
 /** Timers in a chunk, as a power of two. */
 const CHUNK_BITS = 5;
@@ -121,6 +122,21 @@ export class TimerWheel {
       }
     }
     this.next = this.#search();
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.currentTick = v.number(this.currentTick);
+    this.size = v.number(this.size);
+    this.next = v.number(this.next);
+    this.#freeChunk = v.number(this.#freeChunk);
+    this.#freshChunk = v.number(this.#freshChunk);
+    this.#links = v.column(this.#links, this.#freshChunk);
+    this.#entries = v.column(this.#entries, this.#freshChunk << (CHUNK_BITS + 1));
+    this.#chunks = this.#links.length;
+    v.inPlace(this.#head);
+    v.inPlace(this.#tail);
+    v.inPlace(this.#occupied);
   }
 
   /** The first tick that an entry may have. */

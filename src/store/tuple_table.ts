@@ -16,6 +16,7 @@
  * @module
  */
 import { finalise32 } from "../base/hash.ts";
+import type { StateVisitor } from "../base/state.ts";
 import { alignedWords } from "./rows.ts";
 
 /** Most of the slots that may be taken before the table doubles. */
@@ -133,6 +134,14 @@ export class TupleTable {
   reserve(count: number): void {
     const slots = slotsFor(count);
     if (slots * 2 > this.mask + 2) this.#grow(slots * 2);
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.size = v.number(this.size);
+    this.entries = v.column(this.entries);
+    this.mask = this.entries.length - 2;
+    this.#limit = Math.floor((this.entries.length / 2) * MAXIMUM_LOAD);
   }
 
   #seek(start: number, hash: number): number {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { RowPool } from "../store/rows.ts";
 
 /**
@@ -156,6 +157,17 @@ export class PayloadPool {
     this.#slots[handle] = undefined;
     this.#free.push(handle);
   }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#free = v.plain(this.#free);
+    const length = v.number(this.#slots.length);
+    if (v.restoring) this.#slots = new Array(length).fill(undefined);
+    const free = new Set(this.#free);
+    for (let handle = 1; handle < length; handle++) {
+      if (!free.has(handle)) this.#slots[handle] = v.column(this.#slots[handle] ?? new Uint8Array(0));
+    }
+  }
 }
 
 /** The packets of one partition. */
@@ -208,6 +220,13 @@ export class PacketPool {
       words[copy * STRIDE + EXTRA_AT] = twin;
     }
     return copy;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.rows.visitState(v);
+    this.extras.visitState(v);
+    this.payloads.visitState(v);
   }
 
   #releaseExtra(extra: number): void {

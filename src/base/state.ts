@@ -1,0 +1,62 @@
+/**
+ * Showing state to a snapshot. Everything that a run's future depends on is shown to a {@linkcode StateVisitor} by one
+ * method, which serves both ways: what is saved and what is put back cannot drift apart.
+ *
+ * @module
+ */
+
+/** Typed arrays that a visitor takes. */
+export type Column = Int32Array | Uint32Array | Uint16Array | Uint8Array | Float64Array;
+
+/** What can be shown as one plain value: what JSON can say, with `Infinity` and `NaN`. */
+export type PlainValue = null | boolean | number | string | PlainValue[] | { [key: string]: PlainValue };
+
+/**
+ * Saves what it is shown, or puts back what was saved: each method returns what the caller is to keep.
+ *
+ * @example
+ * ```ts
+ * import type { StateVisitor } from "./state.ts";
+ * class Counter {
+ *   #count = 0;
+ *   #rows = new Int32Array(64);
+ *   visitState(v: StateVisitor): void {
+ *     this.#count = v.number(this.#count);
+ *     this.#rows = v.column(this.#rows, this.#count);
+ *   }
+ * }
+ * ```
+ */
+export interface StateVisitor {
+  /** Whether it puts back. */
+  readonly restoring: boolean;
+  /** Names what comes: a snapshot of another structure is found out here. Throws `InputError` when it puts back. */
+  section(name: string): void;
+  /** A number. */
+  number(value: number): number;
+  /** A plain value, as JSON would have it: for what is small. */
+  plain<T extends PlainValue>(value: T): T;
+  /**
+   * A typed array of which the first `used` elements (default all) count and the rest is zero. When it puts back, the
+   * array is a new one, of the length that it had when it was saved.
+   */
+  column<T extends Column>(column: T, used?: number): T;
+  /** As `column`, but the array that others hold too is filled, whose length must be what it was. */
+  inPlace(column: Column): void;
+}
+
+/** Something with state. */
+export interface Stateful {
+  /** Shows its state, always in the same order. */
+  visitState(v: StateVisitor): void;
+}
+
+/** A list of things of which each has its own state; `make` makes one that the visitor then fills. */
+export function visitList<T>(v: StateVisitor, list: T[], make: () => T, visit: (item: T) => T): void {
+  const length = v.number(list.length);
+  if (v.restoring) {
+    list.length = 0;
+    while (list.length < length) list.push(make());
+  }
+  for (let i = 0; i < length; i++) list[i] = visit(list[i]);
+}

@@ -1,0 +1,322 @@
+/**
+ * One buffer that holds a state: magic, version, a header in JSON, then what a `visitState` method shows, in its order.
+ *
+ *     offset  bytes
+ *          0      8  "4TUPLES1"
+ *          8      4  bytes of the header (u32, little-endian, as everything here)
+ *         12      n  the header: JSON, UTF-8, padded with spaces to a multiple of 8
+ *                    the state: records that begin at multiples of 8
+ *
+ * A record is a word of kind and a word of length, then its bytes. Columns are written as they stand in memory, so a
+ * snapshot is as large as the rows that were ever in use, and is written and read at the speed of memory.
+ *
+ * @module
+ */
+import { InputError } from "../base/errors.ts";
+import type { Column, PlainValue, Stateful, StateVisitor } from "../base/state.ts";
+import { alignedWords } from "./rows.ts";
+
+const MAGIC = "4TUPLES1";
+/** Magic and the header's length. */
+const PREFIX_BYTES = 12;
+
+/** Kinds of records. */
+const KIND = { SECTION: 1, NUMBER: 2, PLAIN: 3, COLUMN: 4, IN_PLACE: 5 } as const;
+const KIND_NAMES = ["", "a section", "a number", "a value", "a column", "a fixed column"];
+/** Bytes before a record's content. */
+const RECORD_BYTES = 8;
+/** A column's content begins with its element kind, its length and the elements that are kept: three doubles. */
+const COLUMN_BYTES = 24;
+
+const COLUMN_TYPES = [Int32Array, Uint32Array, Uint16Array, Uint8Array, Float64Array] as const;
+
+/** What a snapshot's header says. */
+export type SnapshotHeader = { [key: string]: PlainValue };
+
+/** The bytes of a state, with what is needed to know what to put it back into. */
+export function takeSnapshot(header: SnapshotHeader, state: Stateful): Uint8Array {
+  const headerBytes = paddedJson(header, PREFIX_BYTES);
+  const start = PREFIX_BYTES + headerBytes.length;
+  const sizer = new Sizer();
+  state.visitState(sizer);
+  const bytes = new Uint8Array(start + sizer.bytes);
+  bytes.set(new TextEncoder().encode(MAGIC));
+  new DataView(bytes.buffer).setUint32(8, headerBytes.length, true);
+  bytes.set(headerBytes, PREFIX_BYTES);
+  state.visitState(new Saver(bytes, start));
+  return bytes;
+}
+
+/** The header of a snapshot. Throws `InputError` for bytes that are none. */
+export function readSnapshotHeader(bytes: Uint8Array): SnapshotHeader {
+  const { header } = parseHeader(bytes);
+  return header;
+}
+
+/** Puts a snapshot's state back into `state`, which must be built as the one it was taken of. Throws `InputError`. */
+export function restoreSnapshot(bytes: Uint8Array, state: Stateful): void {
+  const { end } = parseHeader(bytes);
+  const restorer = new Restorer(bytes, end);
+  state.visitState(restorer);
+  restorer.end();
+}
+
+function parseHeader(bytes: Uint8Array): { header: SnapshotHeader; end: number } {
+  const magic = new TextDecoder().decode(bytes.subarray(0, MAGIC.length));
+  if (magic !== MAGIC) throw new InputError("This is no snapshot of fourtuple: it does not begin with its magic word.");
+  if (bytes.length < PREFIX_BYTES) throw cutShort(bytes.length);
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
+  const end = PREFIX_BYTES + length;
+  if (end > bytes.length) throw cutShort(bytes.length);
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(PREFIX_BYTES, end)));
+  } catch {
+    throw new InputError("The snapshot is damaged: its header cannot be read.");
+  }
+  if (typeof header !== "object" || header === null || Array.isArray(header)) {
+    throw new InputError("The snapshot is damaged: its header is no map.");
+  }
+  return { header: header as SnapshotHeader, end };
+}
+
+function cutShort(length: number): InputError {
+  return new InputError(`The snapshot is cut short: it ends after ${length} bytes.`);
+}
+
+/** JSON text, padded so that what follows `before` bytes and it begins at a multiple of 8. */
+function paddedJson(header: SnapshotHeader, before: number): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const padded = new Uint8Array(roundUp(before + json.length) - before).fill(0x20);
+  padded.set(json);
+  return padded;
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8;
+}
+
+/** JSON has no Infinity and no NaN. */
+function plainText(value: PlainValue): string {
+  return JSON.stringify(
+    value,
+    (_, v) => typeof v === "number" && !Number.isFinite(v) ? { "not-finite": String(v) } : v,
+  );
+}
+
+function plainValue(text: string): PlainValue {
+  return JSON.parse(
+    text,
+    (_, v) => typeof v === "object" && v !== null && "not-finite" in v ? Number(v["not-finite"]) : v,
+  );
+}
+
+function columnBytes(column: Column, used: number): number {
+  return COLUMN_BYTES + used * column.BYTES_PER_ELEMENT;
+}
+
+/** The first walk: how many bytes it takes. */
+class Sizer implements StateVisitor {
+  readonly restoring = false;
+  bytes = 0;
+
+  section(name: string): void {
+    this.#add(new TextEncoder().encode(name).length);
+  }
+
+  number(value: number): number {
+    this.#add(8);
+    return value;
+  }
+
+  plain<T extends PlainValue>(value: T): T {
+    this.#add(new TextEncoder().encode(plainText(value)).length);
+    return value;
+  }
+
+  column<T extends Column>(column: T, used: number = column.length): T {
+    this.#add(columnBytes(column, used));
+    return column;
+  }
+
+  inPlace(column: Column): void {
+    this.#add(columnBytes(column, column.length));
+  }
+
+  #add(bytes: number): void {
+    this.bytes += RECORD_BYTES + roundUp(bytes);
+  }
+}
+
+/** The second walk: writes. */
+class Saver implements StateVisitor {
+  readonly restoring = false;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at: number;
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+    this.#at = at;
+  }
+
+  section(name: string): void {
+    this.#text(KIND.SECTION, name);
+  }
+
+  number(value: number): number {
+    this.#view.setFloat64(this.#begin(KIND.NUMBER, 8), value, true);
+    return value;
+  }
+
+  plain<T extends PlainValue>(value: T): T {
+    this.#text(KIND.PLAIN, plainText(value));
+    return value;
+  }
+
+  column<T extends Column>(column: T, used: number = column.length): T {
+    this.#column(KIND.COLUMN, column, used);
+    return column;
+  }
+
+  inPlace(column: Column): void {
+    this.#column(KIND.IN_PLACE, column, column.length);
+  }
+
+  #text(kind: number, text: string): void {
+    const encoded = new TextEncoder().encode(text);
+    this.#bytes.set(encoded, this.#begin(kind, encoded.length));
+  }
+
+  #column(kind: number, column: Column, used: number): void {
+    const at = this.#begin(kind, columnBytes(column, used));
+    const type = COLUMN_TYPES.findIndex((made) => column instanceof made);
+    this.#view.setFloat64(at, type, true);
+    this.#view.setFloat64(at + 8, column.length, true);
+    this.#view.setFloat64(at + 16, used, true);
+    const part = column.subarray(0, used);
+    this.#bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at + COLUMN_BYTES);
+  }
+
+  /** Writes a record's head; where its content goes. */
+  #begin(kind: number, length: number): number {
+    const at = this.#at;
+    this.#view.setUint32(at, kind, true);
+    // (A column may be longer than 2^32 bytes: its own content says how long, this only checks.)
+    this.#view.setUint32(at + 4, length % 2 ** 32, true);
+    this.#at = at + RECORD_BYTES + roundUp(length);
+    return at + RECORD_BYTES;
+  }
+}
+
+/** Puts back. */
+class Restorer implements StateVisitor {
+  readonly restoring = true;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at: number;
+  #section = "the beginning";
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = at;
+  }
+
+  section(name: string): void {
+    const found = this.#text(KIND.SECTION);
+    if (found !== name) {
+      throw new InputError(
+        `The snapshot does not fit: it has "${found}" where this version of fourtuple keeps "${name}".`,
+      );
+    }
+    this.#section = name;
+  }
+
+  number(_value: number): number {
+    const [at] = this.#begin(KIND.NUMBER, 8);
+    return this.#view.getFloat64(at, true);
+  }
+
+  plain<T extends PlainValue>(_value: T): T {
+    const text = this.#text(KIND.PLAIN);
+    try {
+      return plainValue(text) as T;
+    } catch {
+      throw this.#damaged("a value cannot be read");
+    }
+  }
+
+  column<T extends Column>(column: T): T {
+    const { from, length, used } = this.#column(KIND.COLUMN, column);
+    const made =
+      (column instanceof Int32Array
+        ? alignedWords(length)
+        : new (column.constructor as new (length: number) => Column)(length)) as T;
+    this.#copy(from, made, used);
+    return made;
+  }
+
+  inPlace(column: Column): void {
+    const { from, length, used } = this.#column(KIND.IN_PLACE, column);
+    if (length !== column.length) {
+      throw this.#damaged(`a column has ${length} elements where there are ${column.length}`);
+    }
+    this.#copy(from, column, used);
+  }
+
+  /** Everything must have been read. */
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw this.#damaged(`${this.#bytes.length - this.#at} bytes are left over`);
+  }
+
+  #copy(from: number, into: Column, used: number): void {
+    const target = new Uint8Array(into.buffer, into.byteOffset, used * into.BYTES_PER_ELEMENT);
+    target.set(this.#bytes.subarray(from, from + target.length));
+  }
+
+  #column(kind: number, column: Column): { from: number; length: number; used: number } {
+    const [at, recorded] = this.#begin(kind, COLUMN_BYTES);
+    const type = this.#view.getFloat64(at, true);
+    const length = this.#view.getFloat64(at + 8, true);
+    const used = this.#view.getFloat64(at + 16, true);
+    const bytes = COLUMN_BYTES + used * column.BYTES_PER_ELEMENT;
+    const fits = Number.isSafeInteger(length) && Number.isSafeInteger(used) && used >= 0 && used <= length &&
+      at + bytes <= this.#bytes.length && bytes % 2 ** 32 === recorded && length <= MOST_ELEMENTS;
+    if (COLUMN_TYPES[type] === undefined || !(column instanceof COLUMN_TYPES[type]) || !fits) {
+      throw this.#damaged("a column is not what it says");
+    }
+    this.#at = at + roundUp(bytes);
+    return { from: at + COLUMN_BYTES, length, used };
+  }
+
+  #text(kind: number): string {
+    const [at, length] = this.#begin(kind, 0);
+    if (at + length > this.#bytes.length) throw cutShort(this.#bytes.length);
+    this.#at = at + roundUp(length);
+    return new TextDecoder().decode(this.#bytes.subarray(at, at + length));
+  }
+
+  /** Reads a record's head, which must be of `kind` and have room for `least` bytes: content and recorded length. */
+  #begin(kind: number, least: number): [at: number, length: number] {
+    const at = this.#at;
+    if (at + RECORD_BYTES + least > this.#bytes.length) throw cutShort(this.#bytes.length);
+    const found = this.#view.getUint32(at, true);
+    if (found !== kind) {
+      throw this.#damaged(`there is ${KIND_NAMES[found] ?? "something unknown"} instead of ${KIND_NAMES[kind]}`);
+    }
+    const length = this.#view.getUint32(at + 4, true);
+    this.#at = at + RECORD_BYTES + roundUp(length);
+    return [at + RECORD_BYTES, length];
+  }
+
+  #damaged(what: string): InputError {
+    return new InputError(
+      `The snapshot is damaged or of another version of fourtuple: ${what}, in "${this.#section}".`,
+    );
+  }
+}
+
+/** Elements of the largest column there may be: what a damaged length must not ask for. */
+const MOST_ELEMENTS = 2 ** 32;
