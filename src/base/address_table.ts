@@ -11,6 +11,7 @@
 import {
   addressDistance,
   AddressError,
+  type AddressRange,
   addToAddress,
   compareAddresses,
   formatAddress,
@@ -21,14 +22,6 @@ import {
 } from "./ip.ts";
 import { finalise32, mix32 } from "./hash.ts";
 import type { StateVisitor } from "./state.ts";
-
-/** `count` addresses from `first` on. */
-export interface AddressRange {
-  /** The first address. */
-  first: IpAddress | string;
-  /** How many, at least 1. */
-  count: number;
-}
 
 /** Blocks that fit ids below 2^31. */
 const MAX_BLOCKS = 2 ** 23;

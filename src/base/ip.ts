@@ -13,6 +13,14 @@ export interface IpAddress {
   readonly words: readonly number[];
 }
 
+/** `count` addresses from `first` on. */
+export interface AddressRange {
+  /** The first address. */
+  first: IpAddress | string;
+  /** How many, at least 1. */
+  count: number;
+}
+
 /** A block of addresses that share their leading bits. */
 export interface IpPrefix {
   /** An address of the block, as written: `10.0.0.5/8` keeps the 5. See {@linkcode networkOf}. */

@@ -223,9 +223,8 @@ export class EventQueue {
       throw new RangeError(`An event's time must be an integer from ${this.clock[NOW]} ns (now) on, not ${timeNs}.`);
     }
     if (this.#nextCount === this.#next.length) {
-      const grown = new Int32Array(this.#nextCount * 2);
-      grown.set(this.#next);
-      this.#next = grown;
+      const next = this.#next;
+      (this.#next = new Int32Array(this.#nextCount * 2)).set(next);
     }
     this.#next[this.#nextCount++] = ref;
     this.size++;
@@ -410,12 +409,10 @@ export class EventQueue {
   }
 
   #growCurrent(length: number): void {
-    const offsets = new Int32Array(length);
-    offsets.set(this.#currentOffsets);
-    this.#currentOffsets = offsets;
-    const refs = new Int32Array(length);
-    refs.set(this.currentRefs);
-    this.currentRefs = refs;
+    const offsets = this.#currentOffsets;
+    (this.#currentOffsets = new Int32Array(length)).set(offsets);
+    const refs = this.currentRefs;
+    (this.currentRefs = new Int32Array(length)).set(refs);
   }
 
   /** Puts the first `count` events of the current arrays in order. */
