@@ -29,6 +29,13 @@ export interface AppRuntime {
    * then. `node` is the node that it happens on: its own count numbers the event in the total order.
    */
   schedule(node: number, app: number, atNs: number, code: number, connection: number, argument: number): void;
+  /**
+   * As `schedule` without a connection, at the first whole millisecond from `atNs` on, and it can be taken back: what is
+   * stopped does not keep a run alive. Returns the timer, good until it has acted or is stopped.
+   */
+  startTimer(node: number, app: number, atNs: number, code: number, argument: number): number;
+  /** Takes a timer back. */
+  stopTimer(timer: number): void;
   /** Opens a connection from a node: its handle, or a negative `ERRNO`. Counts the attempt and what limit refused it. */
   connect(node: number, local: number, remote: number, remotePort: number, app: number): number;
   /** Takes a connection from a listener's accept queue: its handle, 0 if there is none, or `-ERRNO.EMFILE`. */

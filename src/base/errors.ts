@@ -57,6 +57,12 @@ export const ERRNO = {
   ENONET: 23,
   /** An ICMPv6 error that says that the destination is forbidden. */
   EACCES: 24,
+  /** A name could not be resolved: no server answered, or it failed (getaddrinfo's EAI_AGAIN). */
+  EAI_AGAIN: 25,
+  /** There is no such name. */
+  EAI_NONAME: 26,
+  /** The name has no address of a family that the host has. */
+  EAI_NODATA: 27,
 } as const;
 
 /** The name of an error number: `"ECONNREFUSED"`. */

@@ -50,7 +50,9 @@ export function runPartition(s: Partition, untilNs: number, pastQuiescence: bool
     }
     const eventNs = queue.peekTimeNs();
     const tickNs = tick === NO_TICK ? Infinity : tick * NS_PER_MS;
-    if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0) return "quiescence";
+    if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0 && s.timers.live === 0) {
+      return "quiescence";
+    }
     const nextNs = Math.min(eventNs, tickNs);
     if (nextNs === Infinity && untilNs === Infinity) return "quiescence";
     if (nextNs > endNs) return stopAt(s, endNs);
@@ -113,6 +115,7 @@ function fireTcpTimers(s: Partition): void {
 
 function fireNatTimers(s: Partition): void {
   const nat: NatTables = s.nat;
+  if (s.timers.pending > 0) s.timers.fire(s.due);
   const items = s.due.items;
   let acting = 0;
   for (let i = 0; i < s.due.count; i++) {

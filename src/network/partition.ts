@@ -24,6 +24,7 @@ import type { HostTable } from "../transport/hosts.ts";
 import type { ProfileTable } from "../transport/profile.ts";
 import { UDP_SOCKET, UdpSockets } from "../transport/udp.ts";
 import { PACKET, type PacketPool } from "../wire/packet.ts";
+import { AppTimers } from "./app_timers.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
 import { prefetcher } from "./prefetch.ts";
@@ -107,6 +108,8 @@ export class Partition implements UdpRuntime {
   readonly apps: (App | undefined)[] = [undefined, undefined, undefined, undefined];
   readonly stats: ConnectionStats = new ConnectionStats();
   readonly limits: LimitRecords = new LimitRecords();
+  /** Timers of applications that may be taken back. */
+  readonly timers: AppTimers = new AppTimers(this);
   /** Dropped packets by reason (`DROP`). */
   readonly dropped: Float64Array = new Float64Array(DROP_REASONS.length);
   /** Every host's loopback addresses: 127.0.0.1 and ::1. */
@@ -212,6 +215,16 @@ export class Partition implements UdpRuntime {
     words[o + APP_EVENT.SEQUENCE] = nodes[at + SCHEDULED]++;
     words[o + APP_EVENT.ARGUMENT] = argument;
     this.queue.push(atNs, (row << 1) | 1);
+  }
+
+  /** See {@linkcode AppRuntime}. */
+  startTimer(node: number, app: number, atNs: number, code: number, argument: number): number {
+    return this.timers.start(node, app, atNs, code, argument);
+  }
+
+  /** See {@linkcode AppRuntime}. */
+  stopTimer(timer: number): void {
+    this.timers.stop(timer);
   }
 
   /** See {@linkcode UdpRuntime}. */
