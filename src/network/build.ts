@@ -31,6 +31,7 @@ import {
   type PlannedLinks,
   type PlannedPopulation,
 } from "./plan.ts";
+import { hasIpv6 } from "./plan_ipv6.ts";
 import { checkUnique } from "./realms.ts";
 import { computeRoutes } from "./topology.ts";
 
@@ -63,6 +64,7 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
       plural: population.plural,
       firstRow: population.firstRow,
       firstRank: population.firstRank,
+      firstAddress6: firstId6(population, addresses),
       maxFiles: hostOptions(population)?.maxFiles ?? Infinity,
       memoryBytes: hostOptions(population)?.memoryBytes ?? Infinity,
       peakFiles: 0,
@@ -111,6 +113,11 @@ function poolId({ pool }: PlannedPopulation, i: number, addresses: AddressTable)
   return addresses.intern(addToAddress(pool.first, i * pool.count));
 }
 
+/** The id of the first member's IPv6 address beside its IPv4 one; 0 if the population has none. */
+function firstId6({ ipv6 }: PlannedPopulation, addresses: AddressTable): number {
+  return ipv6.address === undefined ? 0 : addresses.intern(ipv6.address);
+}
+
 /** How many consecutive addresses a population spans from its first. */
 export function addressSpan(population: PlannedPopulation): number {
   const behind = population.behind;
@@ -123,6 +130,9 @@ function reserveAddresses(plan: Plan, addresses: AddressTable): void {
   const ranges: { first: IpAddress; count: number }[] = [];
   for (const population of plan.populations) {
     ranges.push({ first: population.address, count: addressSpan(population) });
+    if (population.ipv6.address !== undefined) {
+      ranges.push({ first: population.ipv6.address, count: population.count });
+    }
     if (population.kind !== NODE_KIND.NAT) continue;
     ranges.push({ first: population.pool.first, count: population.count * population.pool.count });
   }
@@ -142,6 +152,8 @@ function fillNodes(population: PlannedPopulation, index: number, nodes: Nodes, a
     words[at + NODE.POPULATION] = index;
     words[at + NODE.ADDRESS] = firstId + addressOffset(population, i);
     words[at + NODE.INNER_ADDRESS] = inner;
+    if (hasIpv6(population, i)) words[at + NODE.FLAGS] |= NODE_FLAG.DUAL_STACK;
+    if (population.ipv6.routed) words[at + NODE.FLAGS] |= NODE_FLAG.ROUTES_IPV6;
     if (extra.length > 0) {
       words[at + NODE.FLAGS] |= NODE_FLAG.MANY_ADDRESSES;
       nodes.extraAddresses.set(node, [words[at + NODE.ADDRESS], ...extra]);

@@ -17,7 +17,7 @@ import { LOOPBACK_APP, type Partition } from "./partition.ts";
 
 const { SRC, DST, PORTS, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
 const { FROM, TO, FLAGS, MTU, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { KIND, ADDRESS, EGRESS, ROUTES, STRIDE: NODE_STRIDE } = NODE;
+const { KIND, EGRESS, ROUTES, STRIDE: NODE_STRIDE } = NODE;
 const { HOST, ROUTER } = NODE_KIND;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
 const { PROTOCOL_SHIFT } = CONTROL;
@@ -47,7 +47,7 @@ export function deliver(s: Partition, p: number): void {
   const kind = nodes[node * NODE_STRIDE + KIND];
   if (kind === HOST) receive(s, node, p);
   else if (kind === ROUTER) {
-    if (rows[p * STRIDE + DST] === nodes[node * NODE_STRIDE + ADDRESS]) answerEchoAndRelease(s, node, p);
+    if (s.nodes.hasAddress(node, rows[p * STRIDE + DST])) answerEchoAndRelease(s, node, p);
     else forward(s, node, p, nodes[node * NODE_STRIDE + ROUTES]);
   } else if (directions[d * DIRECTION_STRIDE + FLAGS] & DIRECTION_FLAG.FROM_INSIDE) natTranslateOutbound(s, node, p);
   else natTranslateInbound(s, node, p);

@@ -53,9 +53,7 @@ export class HostHandle {
 
   /** All its addresses, the first one first. */
   get addresses(): string[] {
-    const { nodes } = this.#partition;
-    const all = nodes.extraAddresses.get(this.#node) ?? [this.#partition.addressOf(this.#node)];
-    return all.map((id) => this.#partition.addressText(id));
+    return this.#partition.nodes.addressesOf(this.#node).map((id) => this.#partition.addressText(id));
   }
 
   /**

@@ -4,7 +4,7 @@
  * @module
  */
 import { isExternalAddress, NAT_VERDICT, translateInbound, translateOutbound } from "../nat/nat.ts";
-import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
 import { icmpErrorIn } from "../tcp/mod.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
@@ -16,7 +16,8 @@ import { DIRECTION } from "../link/links.ts";
 const { SRC, DST, PORTS, SEQ, LINK, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
 const { QUOTES, PROTOCOL_SHIFT } = CONTROL;
 const { ICMP, ICMPV6, TCP, UDP } = PROTOCOL;
-const { ADDRESS, INNER_ADDRESS, KIND, STRIDE: NODE_STRIDE } = NODE;
+const { INNER_ADDRESS, KIND, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { ROUTES_IPV6 } = NODE_FLAG;
 
 /** Why a packet is answered with an ICMP error: index into `TYPE_CODE`. */
 export const UNREACHABLE = { TTL: 0, NO_ROUTE: 1, TOO_BIG: 2, PORT: 3, PROTOCOL: 4, PROHIBITED: 5 } as const;
@@ -77,6 +78,7 @@ function untranslate(s: Partition, node: number, p: number, q: number): boolean 
   const gateway = nodes[at + NODE.GATEWAY];
   const source = rows[p * STRIDE + SRC];
   const destination = rows[p * STRIDE + DST];
+  if (routesNatively(s, node, destination)) return true;
   if (!cameFromInside(s, p)) {
     if (isExternalAddress(s.nat, gateway, destination)) return true;
     const address = rows[q * STRIDE + SRC];
@@ -148,9 +150,13 @@ function sourceOf(s: Partition, node: number, p: number, ipv6: boolean): number 
   const destination = s.packets.rows.words[p * STRIDE + DST];
   if (kind === NODE_KIND.HOST && s.isOwn(node, destination)) return destination;
   const inner = kind === NODE_KIND.NAT && cameFromInside(s, p) ? nodes[at + INNER_ADDRESS] : 0;
-  const address = inner || nodes[at + ADDRESS];
-  if (s.addresses.isIpv6(address) === ipv6) return address;
-  return ipv6 ? s.dummyIpv6 : s.dummyIpv4;
+  if (inner !== 0 && s.addresses.isIpv6(inner) === ipv6) return inner;
+  return s.addressFor(node, ipv6) || (ipv6 ? s.dummyIpv6 : s.dummyIpv4);
+}
+
+/** Does gateway `node` pass packets to and from this address on as a router does? */
+export function routesNatively(s: Partition, node: number, address: number): boolean {
+  return (s.nodes.words[node * NODE_STRIDE + FLAGS] & ROUTES_IPV6) !== 0 && s.addresses.isIpv6(address);
 }
 
 function cameFromInside(s: Partition, p: number): boolean {
@@ -162,6 +168,7 @@ function cameFromInside(s: Partition, p: number): boolean {
 function emitBack(s: Partition, node: number, p: number, q: number): void {
   const nodes = s.nodes.words;
   const at = node * NODE_STRIDE;
-  const inner = nodes[at + KIND] === NODE_KIND.NAT && cameFromInside(s, p);
+  const inner = nodes[at + KIND] === NODE_KIND.NAT && cameFromInside(s, p) &&
+    !routesNatively(s, node, s.packets.rows.words[q * STRIDE + DST]);
   emit(s, node, q, inner ? nodes[at + NODE.INNER_ROUTES] : nodes[at + NODE.ROUTES]);
 }

@@ -16,13 +16,14 @@ import { drainNat } from "./drain.ts";
 const { DST, STRIDE } = PACKET;
 const { ADDRESS, ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const { FORWARD, HAIRPIN, DROP_POOL_EMPTY, DROP_QUOTA, DROP_NO_MAPPING } = NAT_VERDICT;
-const { REFUSES_WITH_ICMP } = NODE_FLAG;
+const { REFUSES_WITH_ICMP, ROUTES_IPV6 } = NODE_FLAG;
 
 /** A packet came from the inner realm. */
 export function natTranslateOutbound(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
   const at = node * NODE_STRIDE;
   const destination = s.packets.rows.words[p * STRIDE + DST];
+  if ((nodes[at + FLAGS] & ROUTES_IPV6) !== 0 && s.addresses.isIpv6(destination)) return routeIpv6(s, node, p);
   if (destination === nodes[at + INNER_ADDRESS]) return answerEchoAndRelease(s, node, p);
   // What stays inside is routed, not translated.
   if (s.routes.lookup(nodes[at + INNER_ROUTES], destination, 0) >= 0) {
@@ -49,6 +50,10 @@ export function natTranslateOutbound(s: Partition, node: number, p: number): voi
 export function natTranslateInbound(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
   const at = node * NODE_STRIDE;
+  const { words: rows } = s.packets.rows;
+  if ((nodes[at + FLAGS] & ROUTES_IPV6) !== 0 && s.addresses.isIpv6(rows[p * STRIDE + DST])) {
+    return routeIpv6(s, node, p);
+  }
   s.nat.syncNow();
   const verdict = translateInbound(s.nat, nodes[at + GATEWAY], p);
   drainNat(s);
@@ -56,4 +61,15 @@ export function natTranslateInbound(s: Partition, node: number, p: number): void
   // The gateway itself is pinged.
   if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
   drop(s, node, p, dropOfVerdict(verdict));
+}
+
+/** IPv6 at a gateway of IPv4: there is nothing to translate, it is a router. */
+function routeIpv6(s: Partition, node: number, p: number): void {
+  const nodes = s.nodes.words;
+  const at = node * NODE_STRIDE;
+  const destination = s.packets.rows.words[p * STRIDE + DST];
+  if (destination === nodes[at + INNER_ADDRESS] || s.nodes.hasAddress(node, destination)) {
+    return answerEchoAndRelease(s, node, p);
+  }
+  forward(s, node, p, nodes[at + ROUTES]);
 }

@@ -47,6 +47,13 @@ export interface HostOptions {
    * from it, one each (or, behind a population of NATs, starting anew behind each NAT).
    */
   address: string;
+  /**
+   * An IPv6 address beside the IPv4 one, with prefix length: the host is dual-stacked. A population takes consecutive
+   * ones; behind a population of NATs they go on, for IPv6 addresses are global.
+   */
+  address6?: string;
+  /** Share of a population's members that have an IPv6 address, 0 to 1, evenly among them. Default 1. */
+  ipv6Share?: number;
   /** Further addresses of the host (`count` 1 only), listened on and usable as source addresses. */
   extraAddresses?: string[];
   /** How its transport is set. Default: Linux's settings. */
@@ -65,6 +72,8 @@ export interface RouterOptions {
   count?: number;
   /** Source address of its ICMP errors. Default 192.0.0.8, the IPv4 dummy address of RFC 7600. */
   address?: string;
+  /** The same of ICMPv6 errors, beside an IPv4 `address`. Default 100:0:0:1::8, RFC 9780's. */
+  address6?: string;
 }
 
 /** RFC 4787's three behaviours, of mapping and of filtering. */
@@ -78,6 +87,13 @@ export interface NatOptions {
   address: string;
   /** External addresses `first` … `first + poolCount - 1`. Default: `address` alone. */
   pool?: { first: string; count: number };
+  /** An IPv6 address beside the IPv4 one. A population takes consecutive ones. */
+  address6?: string;
+  /**
+   * What becomes of IPv6 at a gateway with an IPv4 address: `route` passes it on untranslated as a router does, `block`
+   * lets none across. Default `route` if it has an `address6`.
+   */
+  ipv6?: "route" | "block";
   /** Its address on the inner side (default gateway of the inner hosts, source of ICMP errors). */
   insideAddress?: string;
   /** Lowest external port. Default 1,024. */

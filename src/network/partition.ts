@@ -303,9 +303,15 @@ export class Partition implements UdpRuntime {
   sourceFor(node: number, remote: number): number {
     // As Linux: to itself a host talks from that very address.
     if (this.isOwn(node, remote)) return remote;
-    const ipv6 = this.addresses.isIpv6(remote);
+    return this.addressFor(node, this.addresses.isIpv6(remote));
+  }
+
+  /** A node's first address of a family, 0 if it has none. */
+  addressFor(node: number, ipv6: boolean): number {
     const first = this.addressOf(node);
     if (this.addresses.isIpv6(first) === ipv6) return first;
+    const address6 = ipv6 ? this.nodes.address6Of(node) : 0;
+    if (address6 !== 0) return address6;
     return this.nodes.extraAddresses.get(node)?.find((address) => this.addresses.isIpv6(address) === ipv6) ?? 0;
   }
 

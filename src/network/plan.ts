@@ -20,6 +20,7 @@ import { nearest } from "../base/errors.ts";
 import { NODE_KIND } from "../node/nodes.ts";
 import { NetworkError } from "./errors.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions } from "./options.ts";
+import { hasIpv6, type Ipv6Plan, NO_IPV6, planIpv6 } from "./plan_ipv6.ts";
 
 /** RFC 7600's dummy address: the source of ICMP errors of routers that have no address. */
 const DUMMY_ADDRESS = "192.0.0.8";
@@ -50,6 +51,8 @@ export interface PlannedPopulation {
   address: IpAddress;
   /** The prefix that it was declared with. */
   prefix: IpPrefix;
+  /** Its members' IPv6 addresses beside `address`, and what a NAT does with IPv6. */
+  ipv6: Ipv6Plan;
   /** NAT: first external address of member 0, how many each member has, and is the first its own address? */
   pool: { first: IpAddress; count: number; atAddress: boolean };
   /** NAT: address in the inner realm. */
@@ -208,11 +211,13 @@ function planPopulation(declaration: Declaration, firstRow: number): PlannedPopu
     firstRank: 0,
     address: prefix.address,
     prefix,
+    ipv6: NO_IPV6,
     pool: { first: prefix.address, count: 1, atAddress: true },
     innerAddress: undefined,
     extra: [],
     behind: undefined,
   };
+  planned.ipv6 = planIpv6(declaration, prefix.address.family, subject);
   if (kind === "nat") planNat(planned, options, subject);
   if (kind === "host") {
     const extra = options.extraAddresses ?? [];
@@ -244,7 +249,7 @@ function planNat(planned: PlannedPopulation, options: NatOptions, subject: strin
 }
 
 /** Parses an address with or without a prefix length. */
-function addressOf(text: string, subject: string): IpPrefix {
+export function addressOf(text: string, subject: string): IpPrefix {
   try {
     if (text.includes("/")) return parsePrefix(text);
     const address = parseAddress(text);
@@ -256,7 +261,7 @@ function addressOf(text: string, subject: string): IpPrefix {
 }
 
 /** As `addressOf`, for an address that a node is to have. */
-function hostsAddressOf(text: string, subject: string): IpPrefix {
+export function hostsAddressOf(text: string, subject: string): IpPrefix {
   const prefix = addressOf(text, subject);
   const kind = notAHostsAddress(prefix.address);
   if (kind !== undefined) {
@@ -342,23 +347,31 @@ function checkSpace(population: PlannedPopulation): void {
   };
   within("address", address, addressOffset(population, lastMember(population)));
   if (population.kind === NODE_KIND.NAT) within("pool", pool.first, count * pool.count - 1);
+  if (population.ipv6.address !== undefined) within("address6", population.ipv6.address, count - 1);
 }
 
 /** Every member's address must lie in the prefix that the population was declared with. */
 function checkFits(population: PlannedPopulation): void {
-  if (
-    population.prefix.bits === (population.address.family === 4 ? 32 : 128) && population.declaration.kind !== "nat"
-  ) {
-    if (population.declaration.options.address?.includes("/") !== true) return;
-  }
-  if (population.prefix.bits === (population.address.family === 4 ? 32 : 128) && population.count === 1) return;
-  if (!population.declaration.options.address?.includes("/")) return;
+  const { options } = population.declaration;
   const last = lastMember(population);
-  const address = addToAddress(population.address, addressOffset(population, last));
-  if (prefixContains(population.prefix, address)) return;
-  const prefixText = population.declaration.options.address;
+  checkWithin(population, "address", options.address, population.prefix, last, addressOffset(population, last));
+  const { prefix, address } = population.ipv6;
+  if (address !== undefined) checkWithin(population, "address6", options.address6, prefix!, population.count - 1);
+}
+
+function checkWithin(
+  population: PlannedPopulation,
+  key: "address" | "address6",
+  prefixText: string | undefined,
+  prefix: IpPrefix,
+  last: number,
+  offset: number = last,
+): void {
+  if (!prefixText?.includes("/")) return;
+  const address = addToAddress(prefix.address, offset);
+  if (prefixContains(prefix, address)) return;
   throw new NetworkError(
-    `nodes.${population.name}.address`,
+    `nodes.${population.name}.${key}`,
     `${population.name}[${last}] would be ${formatAddress(address)}, outside the subnet of ${prefixText}: ` +
       `${population.count} members do not fit.`,
   );
@@ -388,8 +401,12 @@ function checkSubnet(group: PlannedLinks): void {
     if (population.kind === NODE_KIND.ROUTER && population.declaration.options.address === undefined) continue;
     const inside = population.kind === NODE_KIND.NAT && (members === group.a ? group.insideOfA : group.insideOfB);
     if (inside && population.innerAddress === undefined) continue;
+    const first6 = subnet.address.family === 6 ? population.ipv6.address : undefined;
     for (const i of [members.first, members.first + members.count - 1]) {
-      const address = inside
+      if (first6 !== undefined && !hasIpv6(population, i)) continue;
+      const address = first6 !== undefined
+        ? addToAddress(first6, i)
+        : inside
         ? population.innerAddress!
         : addToAddress(population.address, addressOffset(population, i));
       if (prefixContains(subnet, address)) continue;

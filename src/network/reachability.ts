@@ -7,7 +7,7 @@ import { addToAddress } from "../base/address.ts";
 import { formatCount } from "../base/units.ts";
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { isExternalAddress } from "../nat/nat.ts";
-import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
 import { NetworkError } from "./errors.ts";
 import type { Partition } from "./partition.ts";
 import type { PlannedWorkload } from "./workloads.ts";
@@ -97,7 +97,9 @@ function follow(s: Partition, node: number, destination: number): string | undef
     }
     table = nodes[row + NODE.ROUTES];
     if (nodes[row + NODE.KIND] !== NODE_KIND.NAT) continue;
+    if ((nodes[row + NODE.FLAGS] & NODE_FLAG.ROUTES_IPV6) !== 0 && s.addresses.isIpv6(destination)) continue;
     if (s.addresses.isIpv6(nodes[row + NODE.ADDRESS]) !== s.addresses.isIpv6(destination)) {
+      if (s.nodes.hasAddress(at, destination)) return undefined;
       return `${s.nodes.nameOf(at)} is a NAT without an address of that family`;
     }
     if (isExternalAddress(s.nat, nodes[row + NODE.GATEWAY], destination)) return undefined;

@@ -1,11 +1,13 @@
 /**
  * Addresses are unique within a routing realm: what routers join, up to the NAT gateways that end it (DESIGN section 3).
+ * A family's realms are its own: gateways that translate IPv4 may route IPv6.
  *
  * @module
  */
 import type { AddressTable } from "../base/address.ts";
 import { NODE, NODE_FLAG, NODE_KIND, type Nodes } from "../node/nodes.ts";
 import { NetworkError } from "./errors.ts";
+import { familiesOf } from "./graph.ts";
 import { endOf, type Plan, type PlannedPopulation } from "./plan.ts";
 
 const { ADDRESS, INNER_ADDRESS, FLAGS, STRIDE } = NODE;
@@ -24,14 +26,16 @@ export type PoolIds = (population: PlannedPopulation, member: number) => number;
 
 /** Throws `NetworkError` where two nodes have one address in one realm. */
 export function checkUnique(plan: Plan, nodes: Nodes, addresses: AddressTable, poolIds: PoolIds): void {
-  const realms = new Realms(plan, nodes, poolIds);
-  for (const ranges of realms.all()) {
-    ranges.sort((a, b) => a.first - b.first || a.node - b.node);
-    let widest = ranges[0];
-    for (const range of ranges) {
-      const clash = clashOf(widest, range);
-      if (clash !== undefined) refuse(plan, nodes, addresses, clash);
-      if (range.first + range.count > widest.first + widest.count) widest = range;
+  for (const family of familiesOf(plan)) {
+    const realms = new Realms(plan, nodes, addresses, poolIds, family);
+    for (const ranges of realms.all()) {
+      ranges.sort((a, b) => a.first - b.first || a.node - b.node);
+      let widest = ranges[0];
+      for (const range of ranges) {
+        const clash = clashOf(widest, range);
+        if (clash !== undefined) refuse(plan, nodes, addresses, clash);
+        if (range.first + range.count > widest.first + widest.count) widest = range;
+      }
     }
   }
 }
@@ -51,7 +55,7 @@ function refuse(plan: Plan, nodes: Nodes, addresses: AddressTable, clash: { id: 
   const [first, second] = clash.nodes.toSorted((x, y) => nodes.rankOf(x) - nodes.rankOf(y));
   const population = plan.populations[nodes.words[second * STRIDE + NODE.POPULATION]];
   throw new NetworkError(
-    `nodes.${population.name}.address`,
+    `nodes.${population.name}.${nodes.address6Of(second) === clash.id ? "address6" : "address"}`,
     `${nodes.nameOf(first)} and ${nodes.nameOf(second)} both have the address ${addresses.toText(clash.id)}, ` +
       "and no NAT stands between them.",
   );
@@ -61,6 +65,8 @@ function refuse(plan: Plan, nodes: Nodes, addresses: AddressTable, clash: { id: 
 class Realms {
   readonly #plan: Plan;
   readonly #nodes: Nodes;
+  readonly #addresses: AddressTable;
+  readonly #ipv6: boolean;
   readonly #poolIds: PoolIds;
   /** Union-find over sides: a node's row, or (a NAT's inner side) that plus `#half`. */
   readonly #parent: Int32Array;
@@ -70,8 +76,10 @@ class Realms {
   /** Ranges of hosts and gateways that face each other without a router. */
   readonly #pairs: Range[][] = [];
 
-  constructor(plan: Plan, nodes: Nodes, poolIds: PoolIds) {
+  constructor(plan: Plan, nodes: Nodes, addresses: AddressTable, poolIds: PoolIds, family: 4 | 6) {
     this.#nodes = nodes;
+    this.#addresses = addresses;
+    this.#ipv6 = family === 6;
     this.#poolIds = poolIds;
     this.#half = plan.nodeCount + 1;
     this.#parent = new Int32Array(2 * this.#half);
@@ -84,6 +92,7 @@ class Realms {
   *all(): Generator<Range[]> {
     const byRealm = new Map<number, Range[]>();
     const add = (side: number, range: Range) => {
+      if (!this.#isOfFamily(range)) return;
       const realm = this.#find(side);
       const ranges = byRealm.get(realm);
       if (ranges === undefined) return byRealm.set(realm, [range]);
@@ -104,8 +113,11 @@ class Realms {
         if (population.kind === ROUTER && population.declaration.options.address !== undefined) {
           add(node, { first: this.#nodes.words[node * STRIDE + ADDRESS], count: 1, node, step: 1 });
         }
+        const joined = this.#isJoined(population);
         const inner = this.#nodes.words[node * STRIDE + INNER_ADDRESS];
-        if (inner !== 0) add(node + this.#half, { first: inner, count: 1, node, step: 1 });
+        if (inner !== 0) add(joined ? node : node + this.#half, { first: inner, count: 1, node, step: 1 });
+        const address6 = joined || population.kind === ROUTER ? this.#nodes.address6Of(node) : 0;
+        if (address6 !== 0) add(node, { first: address6, count: 1, node, step: 1 });
       }
     }
     for (const ranges of byRealm.values()) if (ranges.length > 1) yield ranges;
@@ -114,19 +126,33 @@ class Realms {
 
   #join(plan: Plan): void {
     for (const { a, b, count, insideOfA, insideOfB } of plan.links) {
-      const transitA = a.population.kind === ROUTER || insideOfA;
-      const transitB = b.population.kind === ROUTER || insideOfB;
+      const joinedA = this.#isJoined(a.population);
+      const joinedB = this.#isJoined(b.population);
+      const transitA = a.population.kind === ROUTER || insideOfA || joinedA;
+      const transitB = b.population.kind === ROUTER || insideOfB || joinedB;
       for (let i = 0; i < count; i++) {
         const nodeA = a.population.firstRow + endOf(a, i, count);
         const nodeB = b.population.firstRow + endOf(b, i, count);
-        const sideA = insideOfA ? nodeA + this.#half : nodeA;
-        const sideB = insideOfB ? nodeB + this.#half : nodeB;
+        const sideA = insideOfA && !joinedA ? nodeA + this.#half : nodeA;
+        const sideB = insideOfB && !joinedB ? nodeB + this.#half : nodeB;
         if (transitA && transitB) this.#parent[this.#find(sideA)] = this.#find(sideB);
         else if (transitA) this.#hung.push(sideA, nodeB);
         else if (transitB) this.#hung.push(sideB, nodeA);
-        else this.#pairs.push([...this.#outerRanges(nodeA), ...this.#outerRanges(nodeB)]);
+        else {
+          const both = [...this.#outerRanges(nodeA), ...this.#outerRanges(nodeB)];
+          this.#pairs.push(both.filter((range) => this.#isOfFamily(range)));
+        }
       }
     }
+  }
+
+  /** Does a gateway route this family, so that it ends no realm of it? */
+  #isJoined(population: PlannedPopulation): boolean {
+    return this.#ipv6 && population.ipv6.routed;
+  }
+
+  #isOfFamily(range: Range): boolean {
+    return this.#addresses.isIpv6(range.first) === this.#ipv6;
   }
 
   #find(side: number): number {
@@ -145,7 +171,14 @@ class Realms {
       const first = this.#poolIds(population, node - population.firstRow);
       return [own, { first, count: population.pool.count, node, step: 0 }];
     }
-    if (words[at + NODE.KIND] !== HOST || (words[at + FLAGS] & NODE_FLAG.MANY_ADDRESSES) === 0) return [own];
+    if (words[at + NODE.KIND] !== HOST) return [own];
+    if (this.#ipv6 && (words[at + FLAGS] & NODE_FLAG.DUAL_STACK) !== 0) {
+      own.first = this.#nodes.address6Of(node);
+    }
+    if ((words[at + FLAGS] & NODE_FLAG.MANY_ADDRESSES) === 0) return [own];
+    if (own.first !== words[at + ADDRESS]) {
+      return this.#nodes.addressesOf(node).map((first) => ({ first, count: 1, node, step: 0 }));
+    }
     return this.#nodes.extraAddresses.get(node)!.map((first) => ({ first, count: 1, node, step: 0 }));
   }
 }

@@ -54,6 +54,10 @@ export const NODE_FLAG = {
   MANY_ADDRESSES: 1,
   /** A NAT that answers refused packets with ICMP "administratively prohibited". */
   REFUSES_WITH_ICMP: 2,
+  /** It has an IPv6 address beside its IPv4 one: `Nodes.address6Of`. */
+  DUAL_STACK: 4,
+  /** A NAT of IPv4 that passes IPv6 on as a router does; `NODE.ROUTES` is its table for it, whichever side. */
+  ROUTES_IPV6: 8,
 } as const;
 
 /** A declaration: one node, or many alike. */
@@ -68,6 +72,8 @@ export interface Population {
   firstRow: number;
   /** Rank of its first member. */
   firstRank: number;
+  /** Id of the first member's IPv6 address, 0 for none; the others' follow (which have one: `NODE_FLAG.DUAL_STACK`). */
+  firstAddress6: number;
   /** Open files at most for each member. */
   maxFiles: number;
   /** Memory for sockets at most for each member, bytes. */
@@ -77,7 +83,7 @@ export interface Population {
 }
 
 const { RANK, POPULATION, ADDRESS, FLAGS, STRIDE } = NODE;
-const { MANY_ADDRESSES } = NODE_FLAG;
+const { MANY_ADDRESSES, DUAL_STACK } = NODE_FLAG;
 
 /** The nodes of one partition. */
 export class Nodes {
@@ -129,7 +135,25 @@ export class Nodes {
   hasAddress(node: number, address: number): boolean {
     const at = node * STRIDE;
     if (this.words[at + ADDRESS] === address) return true;
-    if ((this.words[at + FLAGS] & MANY_ADDRESSES) === 0) return false;
-    return this.extraAddresses.get(node)!.includes(address);
+    const flags = this.words[at + FLAGS];
+    if ((flags & (MANY_ADDRESSES | DUAL_STACK)) === 0) return false;
+    if ((flags & DUAL_STACK) !== 0 && this.address6Of(node) === address) return true;
+    return (flags & MANY_ADDRESSES) !== 0 && this.extraAddresses.get(node)!.includes(address);
+  }
+
+  /** The id of a dual-stacked node's IPv6 address, 0 if it is not one. */
+  address6Of(node: number): number {
+    const at = node * STRIDE;
+    if ((this.words[at + FLAGS] & DUAL_STACK) === 0) return 0;
+    const population = this.populations[this.words[at + POPULATION]];
+    return population.firstAddress6 + node - population.firstRow;
+  }
+
+  /** All address ids of a node, the first one first. */
+  addressesOf(node: number): number[] {
+    const all = [...this.extraAddresses.get(node) ?? [this.words[node * STRIDE + ADDRESS]]];
+    const address6 = this.address6Of(node);
+    if (address6 !== 0) all.splice(1, 0, address6);
+    return all;
   }
 }

@@ -54,8 +54,12 @@ const NODE = 3;
 /** One past the largest value of a slot word. */
 const VALUE_LIMIT = 2 ** 29;
 
-/** What a target begins with: a range {`RANGE`, first id, count, link base, stride}, or the links of a group. */
+/**
+ * What a target begins with: a range {`RANGE`, first id, count, link base, stride}, a range {`SPREAD`, first id, count,
+ * link base, links}, or the count of a group's links.
+ */
 const RANGE = 0;
+const SPREAD = -1;
 
 /** A network prefix, as `parsePrefix` gives it: bits of the address beyond `bits` are ignored. */
 export interface RoutePrefix {
@@ -74,6 +78,8 @@ export type RouteEntry =
    * (0 ≤ i < `count`). An address of the prefix outside the population is unreachable.
    */
   | { readonly firstId: number; readonly count: number; readonly linkBase: number; readonly stride: number }
+  /** The same where several hosts share a link: id `firstId + i` over `linkBase + floor(i * spreadLinks / count)`. */
+  | { readonly firstId: number; readonly count: number; readonly linkBase: number; readonly spreadLinks: number }
   /** Equal-cost links, of which the flow hash picks one. Order matters; a link named twice has twice the weight. */
   | { readonly links: readonly number[] };
 
@@ -248,9 +254,12 @@ export class RouteTables {
   #choose(target: number, id: number, flowHash: number): number {
     const targets = this.#targets;
     const links = targets[target];
-    if (links !== RANGE) return targets[target + 1 + (flowHash >>> 0) % links];
+    if (links > 0) return targets[target + 1 + (flowHash >>> 0) % links];
     const i = id - targets[target + 1];
-    return i >= 0 && i < targets[target + 2] ? targets[target + 3] + i * targets[target + 4] : -1;
+    const count = targets[target + 2];
+    if (i < 0 || i >= count) return -1;
+    const step = targets[target + 4];
+    return targets[target + 3] + (links === RANGE ? i * step : Math.floor((i * step) / count));
   }
 
   #checkBuilding(table: number): void {
@@ -265,6 +274,15 @@ export class RouteTables {
       if (entry.links.length === 0) throw new RangeError("A group of equal-cost links needs at least one link.");
       if (entry.links.length === 1) return (checkLink(entry.links[0]) << 2) | LINK;
       return (this.#addTarget([entry.links.length, ...entry.links.map(checkLink)]) << 2) | TARGET;
+    }
+    if ("spreadLinks" in entry) {
+      const { firstId, count, linkBase, spreadLinks } = entry;
+      if (!(firstId > 0 && count > 0 && spreadLinks > 0 && spreadLinks <= count)) {
+        throw new RangeError(`A population of ${count} is not spread over ${spreadLinks} links.`);
+      }
+      checkLink(linkBase);
+      checkLink(linkBase + spreadLinks - 1);
+      return (this.#addTarget([SPREAD, firstId, count, linkBase, spreadLinks]) << 2) | TARGET;
     }
     const { firstId, count, linkBase, stride } = entry;
     if (!(firstId > 0 && count > 0 && Number.isInteger(stride))) {

@@ -32,7 +32,10 @@ export function buildNetwork(loaded: LoadedScenario): Network {
     for (const [name, node] of Object.entries(scenario.nodes)) {
       if (node.kind === "host") network.host(name, hostOptions(scenario, node));
       else if (node.kind === "nat") network.nat(name, natOptions(node));
-      else network.router(name, withoutUndefined({ count: node.count, address: node.address }));
+      else {network.router(
+          name,
+          withoutUndefined({ count: node.count, address: node.address, address6: node.address6 }),
+        );}
     }
     for (const link of scenario.links ?? []) network.link(link.between[0], link.between[1], linkOptions(link));
     for (const workload of scenario.workloads ?? []) network.workload(workloadOptions(workload));
@@ -97,6 +100,8 @@ function hostOptions(scenario: Scenario, host: ScenarioHost): HostOptions {
   return withoutUndefined<HostOptions>({
     count: host.count,
     address: host.address,
+    address6: host.address6,
+    ipv6Share: host.ipv6Share,
     extraAddresses: host.extraAddresses,
     profile: profile === undefined ? undefined : profileOf(profile),
     listen: host.listen?.map(listenOptions),
@@ -128,6 +133,8 @@ function natOptions(nat: ScenarioNat): NatOptions {
   return withoutUndefined<NatOptions>({
     count: nat.count,
     address: nat.address,
+    address6: nat.address6,
+    ipv6: nat.ipv6,
     pool: nat.pool,
     insideAddress: nat.inside,
     portLow: nat.ports?.low,

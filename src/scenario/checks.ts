@@ -100,7 +100,8 @@ function* checkHost(scenario: Scenario, name: string, host: ScenarioHost): Gener
 }
 
 function* checkListen(path: Path, host: ScenarioHost): Generator<Mistake> {
-  const own = [host.address.split("/")[0], ...host.extraAddresses ?? []];
+  const own = [host.address, host.address6].flatMap((address) => address?.split("/")[0] ?? []);
+  own.push(...host.extraAddresses ?? []);
   const seen = new Set<string>();
   for (const [i, item] of (host.listen ?? []).entries()) {
     const listen = typeof item === "number" ? { port: item } : item;

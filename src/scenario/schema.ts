@@ -168,6 +168,10 @@ const hostSchema = f.fields({
   kind: z.literal("host").describe("An end of connections."),
   count,
   address: f.addressInSubnet.describe("Address and prefix length. A population takes consecutive addresses from it."),
+  address6: f.addressInSubnet.optional().describe(
+    "An IPv6 address beside the IPv4 one, and its prefix length. A population takes consecutive addresses from it.",
+  ),
+  ipv6Share: f.share.optional().describe("Share of a population's members that have an IPv6 address. Default 100%."),
   extraAddresses: list(f.address, "addresses").optional().describe("More addresses of this one host."),
   profile: z.union([f.text("a profile's name"), profileSchema], { error: "expected a profile's name or its settings" })
     .optional().describe("A profile's name, or settings. Default: Linux's."),
@@ -180,6 +184,7 @@ const routerSchema = f.fields({
   kind: z.literal("router").describe("Forwards packets."),
   count,
   address: f.address.optional().describe("Source of its ICMP errors. Default 192.0.0.8."),
+  address6: f.addressInSubnet.optional().describe("An IPv6 address beside the IPv4 one: source of its ICMPv6 errors."),
 }, "a router");
 
 const forwardSchema = f.fields({
@@ -193,6 +198,10 @@ const natSchema = f.fields({
   count,
   address: f.addressInSubnet.describe("Its outer address."),
   pool: f.addressRange.optional().describe("External addresses. Default: its address alone."),
+  address6: f.addressInSubnet.optional().describe("An IPv6 address beside the IPv4 one."),
+  ipv6: f.choice(["route", "block"]).optional().describe(
+    "What becomes of IPv6: it is routed, untranslated, or does not get across. Default route if it has an address6.",
+  ),
   inside: f.address.optional().describe("Its address on the inner side."),
   ports: f.portRange.optional().describe("External ports. Default 1024-65535."),
   mapping: f.choice(BEHAVIOURS).optional().describe(

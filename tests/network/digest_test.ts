@@ -25,7 +25,7 @@ function digestOf(delivery: Delivery): string {
     packets.allocate();
     addresses.intern(`100.64.${i}.1`);
   }
-  const population = { name: "a", count: 1, plural: false, firstRow: 1, firstRank: 0 };
+  const population = { name: "a", count: 1, plural: false, firstRow: 1, firstRank: 0, firstAddress6: 0 };
   const nodes = new Nodes({
     capacity: 1,
     populations: [{ ...population, maxFiles: Infinity, memoryBytes: Infinity, peakFiles: 0 }],

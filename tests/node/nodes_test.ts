@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { NODE, NODE_FLAG, Nodes } from "../../src/node/nodes.ts";
 
 function twoPopulations(): Nodes {
-  const limits = { maxFiles: Infinity, memoryBytes: Infinity, peakFiles: 0 };
+  const limits = { firstAddress6: 0, maxFiles: Infinity, memoryBytes: Infinity, peakFiles: 0 };
   const nodes = new Nodes({
     capacity: 4,
     populations: [

@@ -1,0 +1,287 @@
+/**
+ * The graph of an address family: what forwards is a vertex; hosts and the outer sides of gateways hang on it as ranges
+ * of addresses.
+ *
+ * @module
+ */
+import { addToAddress, type IpAddress, type IpPrefix } from "../base/address.ts";
+import { NODE_KIND } from "../node/nodes.ts";
+import { addressOffset, directionOptions, endOf, type Members, type Plan, type PlannedLinks } from "./plan.ts";
+import type { PlannedPopulation } from "./plan.ts";
+import { hasIpv6 } from "./plan_ipv6.ts";
+
+const { HOST, ROUTER, NAT } = NODE_KIND;
+
+/** Addresses reached from a vertex over its own links. */
+export interface Attachment {
+  first: IpAddress;
+  count: number;
+  linkBase: number;
+  stride: number;
+  /** Instead of a stride: so many links that share the addresses evenly, in their order. */
+  spreadLinks?: number;
+}
+
+/** A link from one vertex to another. */
+export interface Edge {
+  to: number;
+  link: number;
+  /** The direction that comes back, and its delay. */
+  backLink: number;
+  backDelayNs: number;
+  /** Rank of the link: decides between parallel ones. */
+  rank: number;
+}
+
+/** Shortest paths to one vertex: how far each other is, and which link it takes. */
+export interface Paths {
+  root: Vertex;
+  next: Map<Vertex, { link: number; hops: number; delayNs: number }>;
+}
+
+/** Something that has routes: a router, a gateway's inner side, or a host or outer side with several links. */
+export interface Vertex {
+  node: number;
+  inner: boolean;
+  /** Does it pass packets on? */
+  transit: boolean;
+  rank: number;
+  attachments: Attachment[];
+  /** Prefixes that end here (link -1), or that lie behind a leaf. */
+  prefixes: { prefix: IpPrefix; link: number }[];
+  edges: Edge[];
+  component: number;
+  realm: Realm;
+  /** Its one neighbour knows what hangs on it: see `collapseLeaves`. */
+  leaf: boolean;
+  /** A gateway that passes this family on as a router does. */
+  gateway: boolean;
+  /** The inner side of a gateway that lets none of this family across. */
+  blocks: boolean;
+}
+
+/** What the vertices of a connected set have in common. */
+export interface Realm {
+  /** Inner sides of gateways: where what is not known goes. */
+  defaults: Vertex[];
+  paths: Paths[];
+}
+
+const ALONE: Realm = { defaults: [], paths: [] };
+
+/** Does it lead anywhere but on? */
+export function hasDestinations(vertex: Vertex): boolean {
+  return vertex.attachments.length > 0 || vertex.prefixes.length > 0;
+}
+
+/** Address families in use. */
+export function familiesOf(plan: Plan): (4 | 6)[] {
+  const families = new Set<4 | 6>();
+  for (const population of plan.populations) {
+    families.add(population.address.family);
+    if (population.ipv6.address !== undefined) families.add(6);
+    for (const address of population.extra) families.add(address.family);
+  }
+  return [...families].sort();
+}
+
+/** Ends of links outside of gateways, by node. */
+export class Ends {
+  /** The only outer link of each node; -1 for none, or several. */
+  readonly egress: Int32Array;
+  /** How many there are. */
+  readonly degree: Int32Array;
+
+  constructor(plan: Plan) {
+    this.egress = new Int32Array(plan.nodeCount + 1).fill(-1);
+    this.degree = new Int32Array(plan.nodeCount + 1);
+    for (const group of plan.links) this.#count(group);
+  }
+
+  #count(group: PlannedLinks): void {
+    const { a, b, count } = group;
+    for (let i = 0; i < count; i++) {
+      const nodeA = a.population.firstRow + endOf(a, i, count);
+      const nodeB = b.population.firstRow + endOf(b, i, count);
+      if (!group.insideOfA) this.egress[nodeA] = this.degree[nodeA]++ === 0 ? group.aToB + i : -1;
+      if (!group.insideOfB) this.egress[nodeB] = this.degree[nodeB]++ === 0 ? group.bToA + i : -1;
+    }
+  }
+}
+
+/** The vertices of an address family, and what hangs on them. */
+export class Graph {
+  readonly vertices: Vertex[] = [];
+  readonly family: 4 | 6;
+  readonly #ends: Ends;
+  readonly #outer: Int32Array;
+  readonly #inner: Int32Array;
+
+  constructor(plan: Plan, ends: Ends, family: 4 | 6) {
+    this.family = family;
+    this.#ends = ends;
+    this.#outer = new Int32Array(plan.nodeCount + 1).fill(-1);
+    this.#inner = new Int32Array(plan.nodeCount + 1).fill(-1);
+    for (const population of plan.populations) this.#addVertices(population);
+  }
+
+  /** The vertex of a node (NAT: of its outer side), if it is one. */
+  outerOf(node: number): Vertex | undefined {
+    return this.vertices[this.#outer[node]];
+  }
+
+  /** The vertex of a NAT's inner side, if that is one of its own. */
+  innerOf(node: number): Vertex | undefined {
+    const inner = this.#inner[node];
+    return inner === this.#outer[node] ? undefined : this.vertices[inner];
+  }
+
+  /** Adds the edges and attachments of a group of links. */
+  addLinks(group: PlannedLinks): void {
+    const { a, b, count } = group;
+    for (let i = 0; i < count; i++) {
+      const nodeA = a.population.firstRow + endOf(a, i, count);
+      const nodeB = b.population.firstRow + endOf(b, i, count);
+      const vertexA = this.#vertexOf(nodeA, group.insideOfA);
+      const vertexB = this.#vertexOf(nodeB, group.insideOfB);
+      if (vertexA >= 0 && vertexB >= 0) {
+        const there = { link: group.aToB + i, delayNs: directionOptions(group, false).delayNs ?? 0 };
+        const back = { link: group.bToA + i, delayNs: directionOptions(group, true).delayNs ?? 0 };
+        const rank = group.firstRank + 2 * i;
+        const edge = (to: number, out: typeof there, home: typeof there): Edge => {
+          return { to, link: out.link, backLink: home.link, backDelayNs: home.delayNs, rank };
+        };
+        this.vertices[vertexA].edges.push(edge(vertexB, there, back));
+        this.vertices[vertexB].edges.push(edge(vertexA, back, there));
+      }
+      if (vertexB >= 0) this.#attach(this.vertices[vertexB], a, nodeA, group.insideOfA, group.bToA + i);
+      if (vertexA >= 0) this.#attach(this.vertices[vertexA], b, nodeB, group.insideOfB, group.aToB + i);
+    }
+  }
+
+  /** Connected sets of vertices. */
+  *components(): Generator<Vertex[]> {
+    let component = 0;
+    for (const start of this.vertices) {
+      if (start.component !== 0 || start.leaf) continue;
+      component++;
+      start.component = component;
+      const members = [start];
+      for (let i = 0; i < members.length; i++) {
+        for (const edge of members[i].edges) {
+          const next = this.vertices[edge.to];
+          if (next.component !== 0 || next.leaf) continue;
+          next.component = component;
+          members.push(next);
+        }
+      }
+      yield members.sort((x, y) => x.rank - y.rank);
+    }
+  }
+
+  #addVertices(population: PlannedPopulation): void {
+    for (let i = 0; i < population.count; i++) {
+      const node = population.firstRow + i;
+      const rank = population.firstRank + i;
+      if (population.kind === ROUTER) this.#outer[node] = this.#add(node, false, true, rank);
+      else {
+        if (population.kind === NAT && this.#isRouted(population)) {
+          this.#inner[node] = this.#outer[node] = this.#add(node, false, true, rank);
+          this.#addOwn(this.vertices[this.#outer[node]], population, i);
+          this.vertices[this.#outer[node]].gateway = true;
+          continue;
+        }
+        // Its links are several: it needs to know which leads where, but passes nothing on.
+        if (this.#ends.degree[node] > 1) this.#outer[node] = this.#add(node, false, false, rank);
+        if (population.kind !== NAT) continue;
+        this.#inner[node] = this.#add(node, true, true, rank);
+        this.vertices[this.#inner[node]].blocks = population.address.family !== this.family;
+      }
+    }
+  }
+
+  #add(node: number, inner: boolean, transit: boolean, rank: number): number {
+    return this.vertices.push({
+      node,
+      inner,
+      transit,
+      rank,
+      attachments: [],
+      prefixes: [],
+      edges: [],
+      component: 0,
+      realm: ALONE,
+      leaf: false,
+      gateway: false,
+      blocks: false,
+    }) - 1;
+  }
+
+  /** Does a gateway pass this family on as a router does? */
+  #isRouted(population: PlannedPopulation): boolean {
+    return this.family === 6 && population.ipv6.routed;
+  }
+
+  /** A gateway that routes: its own addresses are reached from both sides. */
+  #addOwn(vertex: Vertex, population: PlannedPopulation, member: number): void {
+    const own = [population.innerAddress];
+    if (hasIpv6(population, member)) own.push(addToAddress(population.ipv6.address!, member));
+    for (const address of own) {
+      if (address?.family !== this.family) continue;
+      vertex.prefixes.push({ prefix: { address, bits: this.family === 4 ? 32 : 128 }, link: -1 });
+    }
+  }
+
+  #vertexOf(node: number, inner: boolean): number {
+    return inner ? this.#inner[node] : this.#outer[node];
+  }
+
+  /** Hangs the addresses of `node`, seen over `link`, on a vertex; consecutive ones make one range. */
+  #attach(vertex: Vertex, members: Members, node: number, inside: boolean, link: number): void {
+    const { population } = members;
+    const member = node - population.firstRow;
+    // (Its own addresses hang on its own vertex.)
+    if (population.kind === NAT && this.#isRouted(population)) return;
+    if (inside) {
+      if (population.innerAddress !== undefined) this.#range(vertex, population.innerAddress, link);
+      return;
+    }
+    if (hasIpv6(population, member)) this.#range(vertex, addToAddress(population.ipv6.address!, member), link);
+    const address = addToAddress(population.address, addressOffset(population, member));
+    if (population.kind === ROUTER) {
+      if (population.declaration.options.address !== undefined) this.#range(vertex, address, link);
+      return;
+    }
+    if (population.kind === HOST) {
+      this.#range(vertex, address, link);
+      for (const extra of population.extra) this.#range(vertex, extra, link);
+      return;
+    }
+    const { first, count, atAddress } = population.pool;
+    if (!atAddress) this.#range(vertex, address, link);
+    if (atAddress && count === 1) return this.#range(vertex, address, link);
+    if (first.family !== this.family) return;
+    vertex.attachments.push({ first: addToAddress(first, member * count), count, linkBase: link, stride: 0 });
+  }
+
+  #range(vertex: Vertex, address: IpAddress, link: number): void {
+    if (address.family !== this.family) return;
+    const last = vertex.attachments[vertex.attachments.length - 1];
+    if (last !== undefined && last.linkBase + last.count === link && (last.stride === 1 || last.count === 1)) {
+      if (follows(last.first, last.count, address)) {
+        last.count++;
+        last.stride = 1;
+        return;
+      }
+    }
+    vertex.attachments.push({ first: address, count: 1, linkBase: link, stride: 1 });
+  }
+}
+
+/** Is `address` the one after `count` addresses from `first`? Ranges stay within their last 32 bits. */
+export function follows(first: IpAddress, count: number, address: IpAddress): boolean {
+  if (first.family !== address.family) return false;
+  const last = first.words.length - 1;
+  for (let k = 0; k < last; k++) if ((first.words[k] | 0) !== (address.words[k] | 0)) return false;
+  return (first.words[last] >>> 0) + count === (address.words[last] >>> 0);
+}
