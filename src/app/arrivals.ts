@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { Substream } from "../base/rng.ts";
 
 /** An arrival process. Times in ns. */
@@ -27,6 +28,13 @@ export class ArrivalTimes {
     this.#arrivals = arrivals;
     this.#draws = draws;
     this.#timeNs = arrivals.startNs;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#index = v.number(this.#index);
+    this.#timeNs = v.number(this.#timeNs);
+    this.#draws.counter = v.number(this.#draws.counter);
   }
 
   /** The next arrival, ns, an integer; never earlier than the one before. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { drawFraction } from "../base/rng.ts";
@@ -129,6 +130,13 @@ export class WorkloadClient implements App {
       case FAILED:
         return this.#ended(connection, argument);
     }
+  }
+
+  /** See {@linkcode App}. */
+  visitState(v: StateVisitor): void {
+    this.opened = v.number(this.opened);
+    this.#nextArrivalNs = v.number(this.#nextArrivalNs);
+    this.#arrivals.visitState(v);
   }
 
   #scheduleArrival(): void {

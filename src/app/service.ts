@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { hostOf, listenerHost, peerHasClosed } from "../socket/rows.ts";
@@ -81,6 +82,14 @@ export class Service implements App {
       case FAILED:
         return this.#ended(connection);
     }
+  }
+
+  /** See {@linkcode App}. */
+  visitState(v: StateVisitor): void {
+    const waiting = v.plain([...this.#waiting]);
+    if (!v.restoring) return;
+    this.#waiting.clear();
+    for (const listener of waiting) this.#waiting.add(listener);
   }
 
   #acceptFrom(listener: number): void {

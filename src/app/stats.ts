@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type StateVisitor, visitNumbers } from "../base/state.ts";
 
 /** Highest `ERRNO` plus one. */
 const ERRNO_COUNT = 64;
@@ -38,6 +39,15 @@ export class ConnectionStats {
       this.#connectUs = grown;
     }
     this.#connectUs[this.#samples++] = connectUs;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    visitNumbers(v, this);
+    v.inPlace(this.failed);
+    v.inPlace(this.broken);
+    this.#samples = v.number(this.#samples);
+    this.#connectUs = v.column(this.#connectUs, this.#samples);
   }
 
   /** Room for `count` samples, so that no buffer doubles in the middle of a run. */

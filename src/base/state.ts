@@ -60,3 +60,17 @@ export function visitList<T>(v: StateVisitor, list: T[], make: () => T, visit: (
   }
   for (let i = 0; i < length; i++) list[i] = visit(list[i]);
 }
+
+/** A map of plain keys and values, in its order. */
+export function visitMap<K extends PlainValue, V extends PlainValue>(v: StateVisitor, map: Map<K, V>): void {
+  const entries = v.plain([...map]);
+  if (!v.restoring) return;
+  map.clear();
+  for (const [key, value] of entries as [K, V][]) map.set(key, value);
+}
+
+/** The numbers among an object's properties: counters. */
+export function visitNumbers(v: StateVisitor, counters: object): void {
+  const values = counters as Record<string, number>;
+  for (const key of Object.keys(values)) if (typeof values[key] === "number") values[key] = v.number(values[key]);
+}

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type PlainValue, type StateVisitor, visitNumbers } from "../base/state.ts";
 import { CLOCK, newClock } from "../store/clock.ts";
 import { alignedWords } from "../store/rows.ts";
 import { PACKET, packetBytes, type PacketPool } from "../wire/packet.ts";
@@ -239,6 +240,24 @@ export class Links {
     rows[row + LINK_SEQ] = sequence;
     rows[row + HASH] = 0;
     return flags & ELABORATE ? this.#impaired(d, p, sequence, bytes) : NONE;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    v.inPlace(this.words);
+    v.inPlace(this.pace);
+    this.duplicated = v.number(this.duplicated);
+    const settings = v.plain(this.settings as unknown as PlainValue[]);
+    if (v.restoring) this.settings.splice(0, this.settings.length, ...settings as unknown as LinkSettings[]);
+    for (const details of this.#details) {
+      details.drops = v.number(details.drops);
+      details.marks = v.number(details.marks);
+      if (details.record !== undefined) visitNumbers(v, details.record);
+      const { packets } = details;
+      packets.head = v.number(packets.head);
+      packets.count = v.number(packets.count);
+      packets.departuresNs = v.column(packets.departuresNs);
+    }
   }
 
   /** Bytes that wait in direction `d` at `nowNs`, what is left of the packet being sent included. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type PlainValue, type StateVisitor, visitMap } from "../base/state.ts";
 import type { LimitName } from "../base/limit_names.ts";
 import { NODE } from "../node/nodes.ts";
 import type { Partition } from "./partition.ts";
@@ -28,6 +29,11 @@ export interface LimitRecord {
 export class LimitRecords {
   /** Records by `limit node`. */
   readonly byKey: Map<string, LimitRecord> = new Map();
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    visitMap(v, this.byKey as unknown as Map<string, PlainValue>);
+  }
 
   /** Counts a refusal by `limit` at a member of population `node`. */
   refuse(limit: LimitName, node: string, nowNs: number, used: number, capacity: number, detail = ""): void {

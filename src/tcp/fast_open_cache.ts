@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type PlainValue, type StateVisitor, visitMap } from "../base/state.ts";
 import type { TcpStack } from "./stack.ts";
 import {
   copyCookie,
@@ -27,10 +28,7 @@ export interface FastOpenMetrics {
 }
 
 /** Times that the path of a host swallowed a connection, and when it last did, ns. */
-interface BlackHole {
-  times: number;
-  sinceNs: number;
-}
+type BlackHole = { times: number; sinceNs: number };
 
 /** Longest pause of active Fast Open, in first pauses: 2^6 (Linux). */
 const MOST_DOUBLINGS = 6;
@@ -135,6 +133,27 @@ export class FastOpenMemory {
     if (expiries === undefined || expiries.length === 0 || expiries[0] > stack.nowNs) return false;
     expiries.shift();
     return true;
+  }
+
+  /** For snapshots. (What was parsed of keys is parsed again.) */
+  visitState(v: StateVisitor): void {
+    const servers = new Map(
+      [...this.#servers].map(([name, { cookie, ...known }]) =>
+        [name, { ...known, cookie: { ...cookie, words: [...cookie.words] } }] as const
+      ),
+    );
+    visitMap(v, servers as unknown as Map<string, PlainValue>);
+    const keys = new Map([...this.#listenerKeys].map(([row, list]) => [row, list.map((key) => [...key])]));
+    visitMap(v, keys);
+    visitMap(v, this.#holes);
+    visitMap(v, this.#resets);
+    if (!v.restoring) return;
+    this.#servers.clear();
+    for (const [name, { cookie, ...known }] of servers) {
+      this.#servers.set(name, { ...known, cookie: { ...cookie, words: Int32Array.from(cookie.words) } });
+    }
+    this.#listenerKeys.clear();
+    for (const [row, list] of keys) this.#listenerKeys.set(row, list.map((key) => Int32Array.from(key)));
   }
 
   /** The listener is closed. */

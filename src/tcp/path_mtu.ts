@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type StateVisitor, visitMap } from "../base/state.ts";
 import type { TcpStack } from "./stack.ts";
 import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { FLAG, TCB } from "./state/tcb.ts";
@@ -26,7 +27,7 @@ const FIRST_SWEEP = 64;
 
 /** What the hosts of a partition remember of the paths from them. Nearly always empty: ask only if `size` is not 0. */
 export class PathMemory {
-  readonly #paths = new Map<number, { mtu: number; expiresNs: number }>();
+  readonly #paths: Map<number, { mtu: number; expiresNs: number }> = new Map();
   #sweepAt = FIRST_SWEEP;
 
   /** Paths remembered. */
@@ -56,6 +57,12 @@ export class PathMemory {
     stack.addresses.retain(remote);
     this.#paths.set(key, { mtu, expiresNs });
     return true;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#sweepAt = v.number(this.#sweepAt);
+    visitMap(v, this.#paths);
   }
 
   #sweep(stack: TcpStack): void {

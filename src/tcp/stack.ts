@@ -121,11 +121,11 @@ export class TcpStack {
   readonly fastOpen: FastOpenMemory = new FastOpenMemory();
   /** Real bytes by `STREAM`. */
   readonly streams: (Stream | null)[] = [null];
-  readonly #freeStreams: number[] = [];
+  readonly freeStreams: number[] = [];
   /** Congestion control numbers by profile number. */
   readonly #algorithms: number[] = [];
   readonly #algorithmNames: string[] = [];
-  readonly #shutEgress = new Set<number>();
+  readonly shutEgress: Set<number> = new Set();
   /** Hosts whose interface takes nothing (`setEgress`). */
   egressShut = 0;
 
@@ -279,7 +279,7 @@ export class TcpStack {
     const stream = warm[warmAt + STREAM];
     if (stream !== 0) {
       this.streams[stream] = null;
-      this.#freeStreams.push(stream);
+      this.freeStreams.push(stream);
     }
     if (this.errors.size !== 0) this.errors.delete(conn);
     if (this.lastInfos.size !== 0) this.lastInfos.delete(conn);
@@ -294,7 +294,7 @@ export class TcpStack {
     const at = conn * WARM_STRIDE + STREAM;
     let index = this.warm[at];
     if (index === 0) {
-      index = this.#freeStreams.pop() ?? this.streams.length;
+      index = this.freeStreams.pop() ?? this.streams.length;
       this.streams[index] = { send: null, receive: null };
       this.warm[at] = index;
     }
@@ -393,14 +393,14 @@ export class TcpStack {
 
   /** Lets a host's interface take nothing any more, or again: what TCP sends meanwhile is lost, and TCP knows. */
   setEgress(host: number, open: boolean): void {
-    if (open) this.#shutEgress.delete(host);
-    else this.#shutEgress.add(host);
-    this.egressShut = this.#shutEgress.size;
+    if (open) this.shutEgress.delete(host);
+    else this.shutEgress.add(host);
+    this.egressShut = this.shutEgress.size;
   }
 
   /** Does the host's interface take nothing? Ask only while `egressShut` is not 0. */
   isEgressShut(host: number): boolean {
-    return this.#shutEgress.has(host);
+    return this.shutEgress.has(host);
   }
 
   /** Gives the cold row back if nothing in it is worth keeping: nothing in flight, no gap, no loss remembered. */

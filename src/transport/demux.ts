@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import type { RowPool } from "../store/rows.ts";
 import { hashTuple, probeStart, TupleTable } from "../store/tuple_table.ts";
@@ -90,6 +91,12 @@ export class Demux {
     this.#pool1 = options.pools[1] ?? this.#pool0;
     this.#pool2 = options.pools[2] ?? this.#pool0;
     this.#listeners = new KeyTable();
+  }
+
+  /** For snapshots. The pools are their owner's to save. */
+  visitState(v: StateVisitor): void {
+    this.table.visitState(v);
+    this.#listeners.visitState(v);
   }
 
   /** Tuples in the table. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { hashString, sipHash24Word } from "../base/hash.ts";
 import { alignedWords } from "../store/rows.ts";
 
@@ -129,6 +130,12 @@ export class HostTable {
   setNameHash(host: number, lo: number, hi: number): void {
     this.words[host * STRIDE + NAME_LO] = lo;
     this.words[host * STRIDE + NAME_HI] = hi;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.end = v.number(this.end);
+    this.words = v.column(this.words, this.end * STRIDE);
   }
 
   /** Number of the host's profile. */

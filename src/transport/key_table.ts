@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 
 /** Words in an entry: three of key, one of value; value 0 marks a free slot. */
@@ -66,6 +67,13 @@ export class KeyTable {
     if (this.#entries[at] !== 0 && sum !== 0) this.#entries[at] = sum;
     else this.set(a, b, c, sum);
     return sum;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#size = v.number(this.#size);
+    this.#entries = v.column(this.#entries);
+    this.#mask = this.#entries.length / ENTRY_WORDS - 1;
   }
 
   /** The slot that holds the key, or the free one where it would go. */

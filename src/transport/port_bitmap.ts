@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 
 /** Every port of the range. */
 export const ANY_PARITY: number = -1;
@@ -49,6 +50,14 @@ export class PortBitmap {
     const bit = 1 << (word & 31);
     if ((bits & (offset & 1 ? ODD : EVEN)) !== 0) summary[word >>> 5] |= bit;
     else summary[word >>> 5] &= ~bit;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.freeCount = v.number(this.freeCount);
+    v.inPlace(this.#words);
+    v.inPlace(this.#even);
+    v.inPlace(this.#odd);
   }
 
   /** The first free offset at or after `from` (0 to size - 1) of a parity (`ANY_PARITY`, `EVEN`, `ODD`); -1 for none. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import { type Demux, TUPLE, TUPLE_KIND, type TupleWatch } from "./demux.ts";
 import { HOST, type HostTable } from "./hosts.ts";
@@ -243,6 +244,21 @@ export class PortUse implements TupleWatch {
     return range;
   }
 
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.watching = v.number(this.watching);
+    this.#searches = v.number(this.#searches);
+    this.#freeRanges = v.plain(this.#freeRanges);
+    this.#bound.visitState(v);
+    const counted = v.plain(this.#counts !== null);
+    if (v.restoring) this.#counts = counted ? new KeyTable() : null;
+    this.#counts?.visitState(v);
+    const length = v.number(this.#ranges.length);
+    if (v.restoring) this.#ranges = new Array(length).fill(undefined);
+    const free = new Set(this.#freeRanges);
+    for (let id = 1; id < length; id++) if (!free.has(id)) this.#ranges[id] = visitRange(v, this.#ranges[id]);
+  }
+
   /** Asks again about one port in the host's crowded ranges that the event may concern; remote 0: in all of them. */
   #refresh(host: number, local: number, remote: number, ports: number): void {
     const port = ports >>> 16;
@@ -302,4 +318,13 @@ export class PortUse implements TupleWatch {
     this.#counts!.add(host, 0, key, change);
     if (local !== 0) this.#counts!.add(host, local, key, change);
   }
+}
+
+function visitRange(v: StateVisitor, range: CrowdedRange | undefined): CrowdedRange {
+  const { bitmap, ...words } = range ?? { bitmap: undefined };
+  const kept = v.plain(words) as Omit<CrowdedRange, "bitmap">;
+  const size = v.number(bitmap?.size ?? 0);
+  const bits = v.restoring ? new PortBitmap(size) : bitmap!;
+  bits.visitState(v);
+  return range ?? { ...kept, bitmap: bits };
 }

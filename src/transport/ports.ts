@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import { finalise32, mix32 } from "../base/hash.ts";
 import { drawWord, type SubstreamKey, substreamKey } from "../base/rng.ts";
@@ -125,6 +126,12 @@ export class PortAllocator {
     const size = this.#beginBind(host, profile, local);
     const offset = this.#scanFrom(this.#draw(host, size));
     return offset < 0 ? -ERRNO.EADDRINUSE : profile.ephemeralPortLow + offset;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.use.visitState(v);
+    this.#counters.visitState(v);
   }
 
   #beginBind(host: number, profile: Readonly<Profile>, local: number): number {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { PlainValue, StateVisitor } from "../base/state.ts";
 
 /** How a host chooses the local port of an outgoing connection; see `ports.ts` for each. */
 export type PortAllocation =
@@ -456,6 +457,12 @@ export class ProfileTable {
     this.get(id);
     if (id === 0) throw new RangeError("Profile 0 is the default profile and stays it.");
     this.#profiles[id] = profile;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#profiles = v.plain(this.#profiles as unknown as PlainValue[]) as unknown as Readonly<Profile>[];
+    if (v.restoring) this.#profiles[0] = DEFAULT_PROFILE;
   }
 
   /** How many profiles there are. */

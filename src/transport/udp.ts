@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import type { AddressTable } from "../base/address.ts";
 import { ERRNO } from "../base/errors.ts";
 import { RowPool } from "../store/rows.ts";
@@ -111,6 +112,17 @@ export class UdpSockets {
     this.#portHosts = new HostTable({ seed, capacity: hosts.end });
     this.#demux = new Demux({ pools: [this.rows], capacity });
     this.#ports = new PortAllocator({ seed, hosts: this.#portHosts, addresses, demux: this.#demux });
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.outCount = v.number(this.outCount);
+    this.out = v.column(this.out, this.outCount);
+    this.refused = v.number(this.refused);
+    this.rows.visitState(v);
+    this.#portHosts.visitState(v);
+    this.#demux.visitState(v);
+    this.#ports.visitState(v);
   }
 
   /** A new socket, neither bound nor connected. `app` is a word of the application. */
