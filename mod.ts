@@ -39,10 +39,16 @@
  *
  * @module
  */
-export { Network, NetworkError, type NetworkOptions, type NodeRef } from "./src/network/network.ts";
+export {
+  Network,
+  type NetworkDocument,
+  NetworkError,
+  type NetworkOptions,
+  type NodeRef,
+} from "./src/network/network.ts";
 export { type PacketTap, Simulation } from "./src/network/simulation.ts";
 export { HostHandle } from "./src/network/host_handle.ts";
-export type { Numbering } from "./src/network/plan.ts";
+export type { Declaration, LinkDeclaration, Numbering } from "./src/network/plan.ts";
 export {
   type ArrivalOptions,
   type HostOptions,
@@ -78,6 +84,7 @@ export {
   parseRateBps,
 } from "./src/base/units.ts";
 export { AddressError, type AddressRange, AddressTable, type IpAddress, type IpPrefix } from "./src/base/address.ts";
+export type { Column, PlainValue, Stateful, StateVisitor } from "./src/base/state.ts";
 export { RowPool, type RowPoolOptions } from "./src/store/rows.ts";
 export { CONTROL, EXTRA, PACKET, PacketPool, PayloadPool, PROTOCOL, TCP_FLAG } from "./src/wire/packet.ts";
 export { decodePacket, type DecodePacketOptions, encodePacket } from "./src/wire/row_codec.ts";

@@ -4,12 +4,12 @@
  *
  * @module
  */
+import type { PlainValue } from "./plain.ts";
+
+export type { PlainValue } from "./plain.ts";
 
 /** Typed arrays that a visitor takes. */
 export type Column = Int32Array | Uint32Array | Uint16Array | Uint8Array | Float64Array;
-
-/** What can be shown as one plain value: what JSON can say, with `Infinity` and `NaN`. */
-export type PlainValue = null | boolean | number | string | PlainValue[] | { [key: string]: PlainValue };
 
 /**
  * Saves what it is shown, or puts back what was saved: each method returns what the caller is to keep.

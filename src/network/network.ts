@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { canonicalText, type PlainValue, plainValue } from "../base/plain.ts";
 import { buildPartition, type Capacity } from "./build.ts";
 import { NetworkError } from "./errors.ts";
 import { capacityFor, estimateBytes } from "./memory.ts";
@@ -20,6 +21,20 @@ export interface NodeRef {
   readonly name: string;
   /** Members; 1 for a single node. */
   readonly count: number;
+}
+
+/** A network's declaration as plain data. */
+export interface NetworkDocument {
+  /** Its name. */
+  name: string;
+  /** Seed of its random draws. */
+  seed: number;
+  /** Hosts, routers, gateways and so on, in the order of declaration. */
+  nodes: Declaration[];
+  /** Links, in the order of declaration. */
+  links: LinkDeclaration[];
+  /** Workloads, in the order of declaration. */
+  workloads: WorkloadOptions[];
 }
 
 /** Options of {@linkcode Network}. */
@@ -95,6 +110,34 @@ export class Network {
   /** Adds a workload. */
   workload(options: WorkloadOptions): void {
     this.#workloads.push(options);
+  }
+
+  /**
+   * The declaration as plain data, which `JSON.stringify` writes and `Network.fromJSON` takes; equal networks have equal
+   * text. Infinity is written as a map (`canonicalText`). Row numbering is left out: results do not depend on it.
+   */
+  toJSON(): NetworkDocument {
+    const plain = <T>(value: T) => JSON.parse(canonicalText(value as PlainValue)) as T;
+    return {
+      name: this.#name,
+      seed: this.#seed,
+      nodes: this.#declarations.map(plain),
+      links: this.#links.map(plain),
+      workloads: this.#workloads.map(plain),
+    };
+  }
+
+  /** The network of a document that `toJSON` made. Throws `NetworkError` where it is none. */
+  static fromJSON(document: NetworkDocument): Network {
+    const { name, seed, nodes, links, workloads } = plainValue(JSON.stringify(document)) as unknown as NetworkDocument;
+    for (const [key, list] of Object.entries({ nodes, links, workloads })) {
+      if (!Array.isArray(list)) throw new NetworkError(key, `The declaration of a network has a list of ${key}.`);
+    }
+    const network = new Network({ name, seed });
+    for (const declaration of nodes) network.#declare(declaration);
+    for (const link of links) network.#links.push(link);
+    for (const workload of workloads) network.#workloads.push(workload);
+    return network;
   }
 
   /** Checks everything and builds the simulation. Throws `NetworkError`: one sentence, and what it is about. */

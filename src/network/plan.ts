@@ -33,8 +33,11 @@ export type Declaration =
 
 /** A declared link. */
 export interface LinkDeclaration {
+  /** One end: a node, or members of a population. */
   a: string;
+  /** The other. */
   b: string;
+  /** As given to `Network.link`. */
   options: LinkOptions;
 }
 

@@ -13,6 +13,7 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
+import { plainText, plainValue } from "../base/plain.ts";
 import type { Column, PlainValue, Stateful, StateVisitor } from "../base/state.ts";
 import { alignedWords } from "./rows.ts";
 
@@ -70,7 +71,7 @@ function parseHeader(bytes: Uint8Array): { header: SnapshotHeader; end: number }
   if (end > bytes.length) throw cutShort(bytes.length);
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(PREFIX_BYTES, end)));
+    header = plainValue(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(PREFIX_BYTES, end)));
   } catch {
     throw new InputError("The snapshot is damaged: its header cannot be read.");
   }
@@ -86,7 +87,7 @@ function cutShort(length: number): InputError {
 
 /** JSON text, padded so that what follows `before` bytes and it begins at a multiple of 8. */
 function paddedJson(header: SnapshotHeader, before: number): Uint8Array {
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const json = new TextEncoder().encode(plainText(header));
   const padded = new Uint8Array(roundUp(before + json.length) - before).fill(0x20);
   padded.set(json);
   return padded;
@@ -94,21 +95,6 @@ function paddedJson(header: SnapshotHeader, before: number): Uint8Array {
 
 function roundUp(bytes: number): number {
   return Math.ceil(bytes / 8) * 8;
-}
-
-/** JSON has no Infinity and no NaN. */
-function plainText(value: PlainValue): string {
-  return JSON.stringify(
-    value,
-    (_, v) => typeof v === "number" && !Number.isFinite(v) ? { "not-finite": String(v) } : v,
-  );
-}
-
-function plainValue(text: string): PlainValue {
-  return JSON.parse(
-    text,
-    (_, v) => typeof v === "object" && v !== null && "not-finite" in v ? Number(v["not-finite"]) : v,
-  );
 }
 
 function columnBytes(column: Column, used: number): number {
