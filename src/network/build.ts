@@ -5,7 +5,7 @@
  */
 import { AddressTable, addToAddress, type IpAddress } from "../base/address.ts";
 import { InputError } from "../base/errors.ts";
-import { hashString } from "../base/hash.ts";
+import { finalise32, hashString } from "../base/hash.ts";
 import { substreamKey } from "../base/rng.ts";
 import { hasImpairments, NO_IMPAIRMENTS } from "../link/impairments.ts";
 import { DIRECTION_FLAG, Links, type LinkSettings } from "../link/links.ts";
@@ -98,6 +98,7 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
     clock,
   });
   const partition = new Partition({ clock, packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes, seed });
+  partition.plan = plan;
   partition.apps[LOOPBACK_APP] = new Loopback(partition);
   partition.apps[FINE_TIMER_APP] = new FineTimers(partition);
   return partition;
@@ -133,7 +134,7 @@ function reserveAddresses(plan: Plan, addresses: AddressTable): void {
     if (population.ipv6.address !== undefined) {
       ranges.push({ first: population.ipv6.address, count: population.count });
     }
-    if (population.kind !== NODE_KIND.NAT) continue;
+    if (population.kind !== NODE_KIND.NAT && population.kind !== NODE_KIND.BALANCER) continue;
     ranges.push({ first: population.pool.first, count: population.count * population.pool.count });
   }
   addresses.reserve(ranges);
@@ -141,7 +142,9 @@ function reserveAddresses(plan: Plan, addresses: AddressTable): void {
 
 function fillNodes(population: PlannedPopulation, index: number, nodes: Nodes, addresses: AddressTable): void {
   const words = nodes.words;
-  const extra = population.extra.map((address) => addresses.intern(address));
+  const extra = [...population.extra, ...population.virtual].map((address) => addresses.intern(address));
+  const { declaration } = population;
+  const salt = declaration.kind === "router" ? hashString(population.name).lo : 0;
   const firstId = addresses.intern(population.address);
   const inner = population.innerAddress === undefined ? 0 : addresses.intern(population.innerAddress);
   for (let i = 0; i < population.count; i++) {
@@ -154,6 +157,10 @@ function fillNodes(population: PlannedPopulation, index: number, nodes: Nodes, a
     words[at + NODE.INNER_ADDRESS] = inner;
     if (hasIpv6(population, i)) words[at + NODE.FLAGS] |= NODE_FLAG.DUAL_STACK;
     if (population.ipv6.routed) words[at + NODE.FLAGS] |= NODE_FLAG.ROUTES_IPV6;
+    if (declaration.kind === "router") {
+      words[at + NODE.SALT] = finalise32(salt + i);
+      if (declaration.options.ecmp === "resilient") words[at + NODE.FLAGS] |= NODE_FLAG.RESILIENT_ECMP;
+    }
     if (extra.length > 0) {
       words[at + NODE.FLAGS] |= NODE_FLAG.MANY_ADDRESSES;
       nodes.extraAddresses.set(node, [words[at + NODE.ADDRESS], ...extra]);
@@ -289,6 +296,8 @@ function linkSettings(options: LinkOptions, subject: string): LinkSettings {
   if (steps * (options.delaySpreadStepNs ?? 0) >= 2 ** 31) {
     refuse("delaySpread", "A delay spread reaches less than 2^31 ns (2.1 s) in all.");
   }
+  const { cost = 1 } = options;
+  if (!(Number.isInteger(cost) && cost >= 1 && cost <= 65535)) refuse("cost", `A cost is 1 to 65,535, not ${cost}.`);
   const rateBps = options.rateBps ?? Infinity;
   if (!(rateBps > 0)) refuse("rate", `A rate is more than 0 bit/s, not ${rateBps}.`);
   const mtuBytes = options.mtu ?? DEFAULT_MTU;

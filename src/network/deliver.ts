@@ -12,6 +12,7 @@ import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
 import { digestDelivery, digestEvent } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
 import { DROP, dropOfLink } from "./drops.ts";
+import { equalPath } from "./equal_paths.ts";
 import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import { LOOPBACK_APP, type Partition } from "./partition.ts";
 
@@ -83,7 +84,8 @@ export function emit(s: Partition, node: number, p: number, table: number): void
   if (s.isOwn(node, destination)) return s.schedule(node, LOOPBACK_APP, s.nowNs, node, 0, p);
   let d = s.nodes.words[node * NODE_STRIDE + EGRESS];
   if (d < 0) {
-    d = s.routes.lookup(table, destination, flowHash(s, p));
+    d = s.routes.route(table, destination);
+    if (d < -1) d = equalPath(s, node, p, d);
     if (d < 0) return drop(s, node, p, DROP.NO_ROUTE);
   }
   sendInto(s, node, p, d);
@@ -99,10 +101,13 @@ export function forward(s: Partition, node: number, p: number, table: number): v
     return drop(s, node, p, DROP.TTL);
   }
   rows[o + WINDOW_TTL_TOS] -= TTL_ONE;
-  const d = s.routes.lookup(table, rows[o + DST], 0);
+  let d = s.routes.route(table, rows[o + DST]);
   if (d < 0) {
-    sendIcmpError(s, node, p, UNREACHABLE.NO_ROUTE, 0);
-    return drop(s, node, p, DROP.NO_ROUTE);
+    if (d === -1) {
+      sendIcmpError(s, node, p, UNREACHABLE.NO_ROUTE, 0);
+      return drop(s, node, p, DROP.NO_ROUTE);
+    }
+    d = equalPath(s, node, p, d);
   }
   const mtu = s.links.words[d * DIRECTION_STRIDE + MTU];
   if (rows[o + LENGTH] + MOST_HEADER_BYTES > mtu) {
@@ -113,16 +118,6 @@ export function forward(s: Partition, node: number, p: number, table: number): v
     }
   }
   sendInto(s, node, p, d);
-}
-
-/** A hash of the addresses and ports that keeps a flow on one of several equal paths; from address bytes, not ids. */
-export function flowHash(s: Partition, p: number): number {
-  const rows = s.packets.rows.words;
-  const o = p * STRIDE;
-  let h = Math.imul(s.addresses.word(rows[o + SRC]) ^ 0x9e3779b9, 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 15) ^ s.addresses.word(rows[o + DST]), 0xc2b2ae35);
-  h = Math.imul(h ^ (h >>> 13) ^ rows[o + PORTS], 0x27d4eb2f);
-  return (h ^ (h >>> 16)) >>> 0;
 }
 
 /** A packet has reached a host. */

@@ -4,13 +4,14 @@
  *
  * @module
  */
-import { addToAddress, type IpAddress, type IpPrefix } from "../base/address.ts";
+import { addToAddress, formatAddress, type IpAddress, type IpPrefix } from "../base/address.ts";
 import { NODE_KIND } from "../node/nodes.ts";
+import { type Ecmp, ecmpOf, servedAddresses, type VirtualAttachment } from "./equal_cost.ts";
 import { addressOffset, directionOptions, endOf, type Members, type Plan, type PlannedLinks } from "./plan.ts";
 import type { PlannedPopulation } from "./plan.ts";
 import { hasIpv6 } from "./plan_ipv6.ts";
 
-const { HOST, ROUTER, NAT } = NODE_KIND;
+const { HOST, ROUTER, NAT, BALANCER } = NODE_KIND;
 
 /** Addresses reached from a vertex over its own links. */
 export interface Attachment {
@@ -26,6 +27,9 @@ export interface Attachment {
 export interface Edge {
   to: number;
   link: number;
+  cost: number;
+  /** Delay of this direction. */
+  delayNs: number;
   /** The direction that comes back, and its delay. */
   backLink: number;
   backDelayNs: number;
@@ -36,7 +40,7 @@ export interface Edge {
 /** Shortest paths to one vertex: how far each other is, and which link it takes. */
 export interface Paths {
   root: Vertex;
-  next: Map<Vertex, { link: number; hops: number; delayNs: number }>;
+  next: Map<Vertex, { link: number; cost: number; delayNs: number }>;
 }
 
 /** Something that has routes: a router, a gateway's inner side, or a host or outer side with several links. */
@@ -46,7 +50,11 @@ export interface Vertex {
   /** Does it pass packets on? */
   transit: boolean;
   rank: number;
+  /** Which paths share flows; `off` for all but routers and balancers. */
+  ecmp: Ecmp;
   attachments: Attachment[];
+  /** What hangs on it under addresses that others may have too. */
+  virtual: VirtualAttachment[];
   /** Prefixes that end here (link -1), or that lie behind a leaf. */
   prefixes: { prefix: IpPrefix; link: number }[];
   edges: Edge[];
@@ -71,7 +79,7 @@ const ALONE: Realm = { defaults: [], paths: [] };
 
 /** Does it lead anywhere but on? */
 export function hasDestinations(vertex: Vertex): boolean {
-  return vertex.attachments.length > 0 || vertex.prefixes.length > 0;
+  return vertex.attachments.length > 0 || vertex.prefixes.length > 0 || vertex.virtual.length > 0;
 }
 
 /** Address families in use. */
@@ -81,6 +89,7 @@ export function familiesOf(plan: Plan): (4 | 6)[] {
     families.add(population.address.family);
     if (population.ipv6.address !== undefined) families.add(6);
     for (const address of population.extra) families.add(address.family);
+    for (const address of population.virtual) families.add(address.family);
   }
   return [...families].sort();
 }
@@ -116,13 +125,18 @@ export class Graph {
   readonly #ends: Ends;
   readonly #outer: Int32Array;
   readonly #inner: Int32Array;
+  readonly #down: (direction: number) => boolean;
+  /** Addresses that balancers serve. */
+  readonly #served: Set<string>;
 
-  constructor(plan: Plan, ends: Ends, family: 4 | 6) {
+  constructor(plan: Plan, ends: Ends, family: 4 | 6, down: (direction: number) => boolean) {
     this.family = family;
+    this.#down = down;
+    this.#served = servedAddresses(plan.populations);
     this.#ends = ends;
     this.#outer = new Int32Array(plan.nodeCount + 1).fill(-1);
     this.#inner = new Int32Array(plan.nodeCount + 1).fill(-1);
-    for (const population of plan.populations) this.#addVertices(population);
+    for (const population of plan.populations) this.#addVertices(population, ecmpOf(population));
   }
 
   /** The vertex of a node (NAT: of its outer side), if it is one. */
@@ -139,7 +153,12 @@ export class Graph {
   /** Adds the edges and attachments of a group of links. */
   addLinks(group: PlannedLinks): void {
     const { a, b, count } = group;
+    const cost = group.options.cost ?? 1;
+    const last = (reverse: boolean, i: number) => {
+      return { cost, delayNs: directionOptions(group, reverse).delayNs ?? 0, rank: group.firstRank + 2 * i };
+    };
     for (let i = 0; i < count; i++) {
+      if (this.#down(group.aToB + i) || this.#down(group.bToA + i)) continue;
       const nodeA = a.population.firstRow + endOf(a, i, count);
       const nodeB = b.population.firstRow + endOf(b, i, count);
       const vertexA = this.#vertexOf(nodeA, group.insideOfA);
@@ -149,13 +168,22 @@ export class Graph {
         const back = { link: group.bToA + i, delayNs: directionOptions(group, true).delayNs ?? 0 };
         const rank = group.firstRank + 2 * i;
         const edge = (to: number, out: typeof there, home: typeof there): Edge => {
-          return { to, link: out.link, backLink: home.link, backDelayNs: home.delayNs, rank };
+          const { link, delayNs } = out;
+          return { to, link, cost, delayNs, backLink: home.link, backDelayNs: home.delayNs, rank };
         };
         this.vertices[vertexA].edges.push(edge(vertexB, there, back));
         this.vertices[vertexB].edges.push(edge(vertexA, back, there));
       }
-      if (vertexB >= 0) this.#attach(this.vertices[vertexB], a, nodeA, group.insideOfA, group.bToA + i);
-      if (vertexA >= 0) this.#attach(this.vertices[vertexA], b, nodeB, group.insideOfB, group.aToB + i);
+      if (vertexB >= 0) {
+        const link = group.bToA + i;
+        this.#attach(this.vertices[vertexB], a, nodeA, group.insideOfA, link);
+        this.#attachVirtual(this.vertices[vertexB], a, link, last(true, i));
+      }
+      if (vertexA >= 0) {
+        const link = group.aToB + i;
+        this.#attach(this.vertices[vertexA], b, nodeB, group.insideOfB, link);
+        this.#attachVirtual(this.vertices[vertexA], b, link, last(false, i));
+      }
     }
   }
 
@@ -179,12 +207,14 @@ export class Graph {
     }
   }
 
-  #addVertices(population: PlannedPopulation): void {
+  #addVertices(population: PlannedPopulation, ecmp: Ecmp): void {
     for (let i = 0; i < population.count; i++) {
       const node = population.firstRow + i;
       const rank = population.firstRank + i;
-      if (population.kind === ROUTER) this.#outer[node] = this.#add(node, false, true, rank);
-      else {
+      if (population.kind === ROUTER || population.kind === BALANCER) {
+        this.#outer[node] = this.#add(node, false, true, rank);
+        this.vertices[this.#outer[node]].ecmp = ecmp;
+      } else {
         if (population.kind === NAT && this.#isRouted(population)) {
           this.#inner[node] = this.#outer[node] = this.#add(node, false, true, rank);
           this.#addOwn(this.vertices[this.#outer[node]], population, i);
@@ -206,7 +236,9 @@ export class Graph {
       inner,
       transit,
       rank,
+      ecmp: "off",
       attachments: [],
+      virtual: [],
       prefixes: [],
       edges: [],
       component: 0,
@@ -262,6 +294,20 @@ export class Graph {
     if (atAddress && count === 1) return this.#range(vertex, address, link);
     if (first.family !== this.family) return;
     vertex.attachments.push({ first: addToAddress(first, member * count), count, linkBase: link, stride: 0 });
+  }
+
+  /** Hangs the addresses of a population that others may have too on a vertex. */
+  #attachVirtual(
+    vertex: Vertex,
+    { population }: Members,
+    link: number,
+    last: Omit<VirtualAttachment, "address" | "link">,
+  ): void {
+    for (const address of population.virtual) {
+      if (address.family !== this.family) continue;
+      if (population.kind === HOST && this.#served.has(formatAddress(address))) continue;
+      vertex.virtual.push({ address, link, ...last });
+    }
   }
 
   #range(vertex: Vertex, address: IpAddress, link: number): void {

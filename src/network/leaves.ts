@@ -14,8 +14,12 @@ export function collapseLeaves(vertices: Vertex[]): void {
   for (const vertex of vertices) {
     if (!isLeaf(vertex, vertices)) continue;
     vertex.leaf = true;
-    const [{ to, backLink }] = vertex.edges;
+    const [{ to, backLink, cost, backDelayNs }] = vertex.edges;
     const neighbour = vertices[to];
+    for (const one of vertex.virtual) {
+      const [total, delayNs] = [one.cost + cost, one.delayNs + backDelayNs];
+      neighbour.virtual.push({ ...one, link: backLink, cost: total, delayNs });
+    }
     let ranges = inherited.get(neighbour);
     if (ranges === undefined) inherited.set(neighbour, ranges = []);
     for (const { first, count } of vertex.attachments) ranges.push({ first, count, linkBase: backLink, stride: 0 });

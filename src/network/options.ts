@@ -56,6 +56,11 @@ export interface HostOptions {
   ipv6Share?: number;
   /** Further addresses of the host (`count` 1 only), listened on and usable as source addresses. */
   extraAddresses?: string[];
+  /**
+   * Addresses that other hosts may have too. Anycast: packets go to the nearest host that has it (by cost, then delay; of
+   * equals, by flow). Where a balancer serves the address (direct return), it alone is routed to, and its hosts answer.
+   */
+  virtualAddresses?: string[];
   /** How its transport is set. Default: Linux's settings. */
   profile?: Partial<Profile>;
   /** Listening ports. */
@@ -74,6 +79,12 @@ export interface RouterOptions {
   address?: string;
   /** The same of ICMPv6 errors, beside an IPv4 `address`. Default 100:0:0:1::8, RFC 9780's. */
   address6?: string;
+  /**
+   * Equal-cost paths. Default: paths of one cost and one delay share the flows, as `modulo`. `modulo`: paths of one cost,
+   * whatever their delay; flow hash modulo those that are up. `resilient`: the same, but when a path goes away only its
+   * own flows move. `off`: one path, the fastest, then the first by name.
+   */
+  ecmp?: "off" | "modulo" | "resilient";
 }
 
 /** RFC 4787's three behaviours, of mapping and of filtering. */
@@ -138,6 +149,8 @@ export interface LinkOptions {
   rateBps?: number;
   /** Propagation delay each way, ns. Default 0. */
   delayNs?: number;
+  /** What it adds to the cost of a path, a whole number from 1 to 65,535. Default 1: the cost is the number of hops. */
+  cost?: number;
   /** Member i of a population gets `(i * 7919) % delaySpreadSteps * delaySpreadStepNs` more delay. Default none. */
   delaySpreadSteps?: number;
   /** See `delaySpreadSteps`. ns. */

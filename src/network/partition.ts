@@ -27,6 +27,7 @@ import { PACKET, type PacketPool } from "../wire/packet.ts";
 import { AppTimers } from "./app_timers.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
+import type { Plan } from "./plan.ts";
 import { prefetcher } from "./prefetch.ts";
 
 /** Word offsets of a scheduled application event. */
@@ -95,6 +96,8 @@ export class Partition implements UdpRuntime {
   readonly routes: RouteTables;
   /** Seed of the run. */
   readonly seed: number;
+  /** What it was built from. */
+  plan: Plan | undefined = undefined;
   /** Deliveries (`packet << 1`) and application events (`row << 1 | 1`). */
   readonly queue: EventQueue;
   /** Timers of TCP, and of NAT. */

@@ -18,6 +18,7 @@ import {
 } from "../base/address.ts";
 import { nearest } from "../base/errors.ts";
 import { NODE_KIND } from "../node/nodes.ts";
+import type { BalancerOptions } from "./balancer_options.ts";
 import { NetworkError } from "./errors.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions } from "./options.ts";
 import { hasIpv6, type Ipv6Plan, NO_IPV6, planIpv6 } from "./plan_ipv6.ts";
@@ -25,11 +26,14 @@ import { hasIpv6, type Ipv6Plan, NO_IPV6, planIpv6 } from "./plan_ipv6.ts";
 /** RFC 7600's dummy address: the source of ICMP errors of routers that have no address. */
 const DUMMY_ADDRESS = "192.0.0.8";
 
+const KINDS = { host: NODE_KIND.HOST, router: NODE_KIND.ROUTER, nat: NODE_KIND.NAT, balancer: NODE_KIND.BALANCER };
+
 /** A declared node or population. */
 export type Declaration =
   | { kind: "host"; name: string; options: HostOptions }
   | { kind: "router"; name: string; options: RouterOptions }
-  | { kind: "nat"; name: string; options: NatOptions };
+  | { kind: "nat"; name: string; options: NatOptions }
+  | { kind: "balancer"; name: string; options: BalancerOptions };
 
 /** A declared link. */
 export interface LinkDeclaration {
@@ -62,6 +66,8 @@ export interface PlannedPopulation {
   innerAddress: IpAddress | undefined;
   /** Further addresses (single hosts). */
   extra: IpAddress[];
+  /** Addresses that others may have too: of a balancer's services, of hosts for anycast and direct return. */
+  virtual: IpAddress[];
   /** Its addresses begin anew behind each gateway of this population of NATs. */
   behind: { gateways: PlannedPopulation; first: number } | undefined;
 }
@@ -201,12 +207,12 @@ function planPopulation(declaration: Declaration, firstRow: number): PlannedPopu
     throw new NetworkError(`${subject}.count`, `A count is 1 to 16,000,000, not ${count}.`);
   }
   if (kind !== "router" && options.address === undefined) {
-    throw new NetworkError(`${subject}.address`, `A ${kind === "host" ? "host" : "NAT gateway"} needs an address.`);
+    throw new NetworkError(`${subject}.address`, `A ${kind === "nat" ? "NAT gateway" : kind} needs an address.`);
   }
   const prefix = hostsAddressOf(options.address ?? DUMMY_ADDRESS, `${subject}.address`);
   const planned: PlannedPopulation = {
     name,
-    kind: kind === "host" ? NODE_KIND.HOST : kind === "router" ? NODE_KIND.ROUTER : NODE_KIND.NAT,
+    kind: KINDS[kind],
     declaration,
     count,
     plural: options.count !== undefined,
@@ -218,6 +224,7 @@ function planPopulation(declaration: Declaration, firstRow: number): PlannedPopu
     pool: { first: prefix.address, count: 1, atAddress: true },
     innerAddress: undefined,
     extra: [],
+    virtual: [],
     behind: undefined,
   };
   planned.ipv6 = planIpv6(declaration, prefix.address.family, subject);
@@ -228,8 +235,32 @@ function planPopulation(declaration: Declaration, firstRow: number): PlannedPopu
       throw new NetworkError(`${subject}.extraAddresses`, "Only a single host can have further addresses.");
     }
     planned.extra = extra.map((text, i) => hostsAddressOf(text, `${subject}.extraAddresses[${i}]`).address);
+    planned.virtual = (options.virtualAddresses ?? []).map((text, i) =>
+      hostsAddressOf(text, `${subject}.virtualAddresses[${i}]`).address
+    );
   }
+  if (kind === "balancer") planBalancer(planned, options, subject);
   return planned;
+}
+
+/** Virtual addresses, and where sources come from; `balancers.ts` does the rest. */
+function planBalancer(planned: PlannedPopulation, options: BalancerOptions, subject: string): void {
+  const texts = new Set<string>();
+  (options.services ?? []).forEach(({ address }, i) => {
+    if (address === undefined) return;
+    const virtual = hostsAddressOf(address, `${subject}.services[${i}].address`).address;
+    const text = formatAddress(virtual);
+    const own = planned.count === 1 && compareAddresses(virtual, planned.address) === 0;
+    if (!own && !texts.has(text)) planned.virtual.push(virtual);
+    texts.add(text);
+  });
+  const { sources } = options;
+  if (sources === undefined) return;
+  const first = hostsAddressOf(sources.first, `${subject}.sources`).address;
+  if (!Number.isInteger(sources.count) || sources.count < 1) {
+    throw new NetworkError(`${subject}.sources`, `Sources are at least one address, not ${sources.count}.`);
+  }
+  planned.pool = { first, count: sources.count, atAddress: compareAddresses(first, planned.address) === 0 };
 }
 
 function planNat(planned: PlannedPopulation, options: NatOptions, subject: string): void {
@@ -351,6 +382,7 @@ function checkSpace(population: PlannedPopulation): void {
   within("address", address, addressOffset(population, lastMember(population)));
   if (population.kind === NODE_KIND.NAT) within("pool", pool.first, count * pool.count - 1);
   if (population.ipv6.address !== undefined) within("address6", population.ipv6.address, count - 1);
+  if (population.kind === NODE_KIND.BALANCER) within("sources", pool.first, count * pool.count - 1);
 }
 
 /** Every member's address must lie in the prefix that the population was declared with. */

@@ -11,7 +11,7 @@ import { familiesOf } from "./graph.ts";
 import { endOf, type Plan, type PlannedPopulation } from "./plan.ts";
 
 const { ADDRESS, INNER_ADDRESS, FLAGS, STRIDE } = NODE;
-const { HOST, ROUTER, NAT } = NODE_KIND;
+const { HOST, ROUTER, NAT, BALANCER } = NODE_KIND;
 
 /** Consecutive address ids in a realm: of consecutive nodes (`step` 1), or all of one (`step` 0). */
 interface Range {
@@ -19,6 +19,8 @@ interface Range {
   count: number;
   node: number;
   step: number;
+  /** Declared as an address that others may have too; `own`: a balancer's, which its direct-return hosts may have. */
+  virtual?: "declared" | "own";
 }
 
 /** Tells the first address id of a NAT's pool. */
@@ -34,7 +36,9 @@ export function checkUnique(plan: Plan, nodes: Nodes, addresses: AddressTable, p
       for (const range of ranges) {
         const clash = clashOf(widest, range);
         if (clash !== undefined) refuse(plan, nodes, addresses, clash);
-        if (range.first + range.count > widest.first + widest.count) widest = range;
+        // (A range that is nobody's own must not hide behind a shared address.)
+        const further = range.first + range.count > widest.first + widest.count;
+        if (further || (widest.virtual && !range.virtual)) widest = range;
       }
     }
   }
@@ -43,6 +47,8 @@ export function checkUnique(plan: Plan, nodes: Nodes, addresses: AddressTable, p
 /** An address id that two nodes have; `b` begins no earlier than `a`. */
 function clashOf(a: Range, b: Range): { id: number; nodes: [number, number] } | undefined {
   const end = Math.min(a.first + a.count, b.first + b.count);
+  // Anycast and direct return: both have said so.
+  if (a.virtual && b.virtual && (a.virtual === "declared" || b.virtual === "declared")) return undefined;
   const owner = (range: Range, id: number) => range.node + (id - range.first) * range.step;
   for (const id of [b.first, end - 1]) {
     if (id < b.first || id >= end || owner(a, id) === owner(b, id)) continue;
@@ -59,6 +65,10 @@ function refuse(plan: Plan, nodes: Nodes, addresses: AddressTable, clash: { id: 
     `${nodes.nameOf(first)} and ${nodes.nameOf(second)} both have the address ${addresses.toText(clash.id)}, ` +
       "and no NAT stands between them.",
   );
+}
+
+function forwards({ kind }: PlannedPopulation): boolean {
+  return kind === ROUTER || kind === BALANCER;
 }
 
 /** Sides of nodes that pass packets on, joined into realms, with the addresses that are seen in each. */
@@ -98,7 +108,7 @@ class Realms {
       if (ranges === undefined) return byRealm.set(realm, [range]);
       const last = ranges[ranges.length - 1];
       const follows = last.first + last.count === range.first && last.node + last.count === range.node;
-      if (follows && range.count === 1 && (last.step === 1 || last.count === 1)) {
+      if (follows && !range.virtual && !last.virtual && range.count === 1 && (last.step === 1 || last.count === 1)) {
         last.count++;
         last.step = 1;
       } else ranges.push(range);
@@ -113,10 +123,11 @@ class Realms {
         if (population.kind === ROUTER && population.declaration.options.address !== undefined) {
           add(node, { first: this.#nodes.words[node * STRIDE + ADDRESS], count: 1, node, step: 1 });
         }
+        if (population.kind === BALANCER) { for (const range of this.#balancerRanges(population, i)) add(node, range); }
         const joined = this.#isJoined(population);
         const inner = this.#nodes.words[node * STRIDE + INNER_ADDRESS];
         if (inner !== 0) add(joined ? node : node + this.#half, { first: inner, count: 1, node, step: 1 });
-        const address6 = joined || population.kind === ROUTER ? this.#nodes.address6Of(node) : 0;
+        const address6 = joined || forwards(population) ? this.#nodes.address6Of(node) : 0;
         if (address6 !== 0) add(node, { first: address6, count: 1, node, step: 1 });
       }
     }
@@ -128,8 +139,8 @@ class Realms {
     for (const { a, b, count, insideOfA, insideOfB } of plan.links) {
       const joinedA = this.#isJoined(a.population);
       const joinedB = this.#isJoined(b.population);
-      const transitA = a.population.kind === ROUTER || insideOfA || joinedA;
-      const transitB = b.population.kind === ROUTER || insideOfB || joinedB;
+      const transitA = forwards(a.population) || insideOfA || joinedA;
+      const transitB = forwards(b.population) || insideOfB || joinedB;
       for (let i = 0; i < count; i++) {
         const nodeA = a.population.firstRow + endOf(a, i, count);
         const nodeB = b.population.firstRow + endOf(b, i, count);
@@ -177,8 +188,29 @@ class Realms {
     }
     if ((words[at + FLAGS] & NODE_FLAG.MANY_ADDRESSES) === 0) return [own];
     if (own.first !== words[at + ADDRESS]) {
-      return this.#nodes.addressesOf(node).map((first) => ({ first, count: 1, node, step: 0 }));
+      return this.#ranges(node, this.#nodes.addressesOf(node));
     }
-    return this.#nodes.extraAddresses.get(node)!.map((first) => ({ first, count: 1, node, step: 0 }));
+    return this.#ranges(node, this.#nodes.extraAddresses.get(node)!);
+  }
+
+  /** Addresses of one node, its virtual ones last. */
+  #ranges(node: number, all: number[]): Range[] {
+    const { virtual } = this.#plan.populations[this.#nodes.words[node * STRIDE + NODE.POPULATION]];
+    const own = all.length - virtual.length;
+    return all.map((first, i) => ({ first, count: 1, node, step: 0, virtual: i < own ? undefined : "declared" }));
+  }
+
+  /** A balancer's own address, its sources and its virtual addresses. */
+  #balancerRanges({ firstRow, pool, virtual }: PlannedPopulation, member: number): Range[] {
+    const node = firstRow + member;
+    const population = this.#plan.populations[this.#nodes.words[node * STRIDE + NODE.POPULATION]];
+    const own: Range = { first: this.#nodes.words[node * STRIDE + ADDRESS], count: 1, node, step: 1, virtual: "own" };
+    const ranges = [own];
+    if (pool.count > 1 || !pool.atAddress) {
+      ranges.push({ first: this.#poolIds(population, member), count: pool.count, node, step: 0 });
+    }
+    const shared = virtual.length === 0 ? [] : this.#nodes.extraAddresses.get(node)!.slice(-virtual.length);
+    for (const first of shared) ranges.push({ first, count: 1, node, step: 0, virtual: "declared" });
+    return ranges;
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Routes from the topology. What forwards (routers, and NAT gateways within their inner realms) is a vertex of a
- * graph; hosts and the outer sides of gateways hang on it as ranges of addresses. Shortest paths count hops, then
- * delay, then the names' order. A NAT ends a realm: inner addresses are not known outside; inside, what is not known
+ * graph; hosts and the outer sides of gateways hang on it as ranges of addresses. Shortest paths add up the links'
+ * costs (hops, where none is given), then delay, then the names' order; routers and balancers share flows over equal
+ * ones (`equal_cost.ts`). A NAT ends a realm: inner addresses are not known outside; inside, what is not known
  * goes to the gateway. Each address family has a graph of its own: a NAT that ends a realm of IPv4 may pass IPv6 on.
  *
  * @module
@@ -11,6 +12,7 @@ import { NODE_KIND } from "../node/nodes.ts";
 import { defaultPrefix, rangePrefixes } from "../node/prefixes.ts";
 import type { RouteEntry, RoutePrefix, RouteTables } from "../node/routes.ts";
 import { type Edge, Ends, familiesOf, Graph, hasDestinations, type Paths, type Vertex } from "./graph.ts";
+import { linksTowards, sharedAddresses } from "./equal_cost.ts";
 import { collapseLeaves } from "./leaves.ts";
 import type { Plan, PlannedPopulation } from "./plan.ts";
 
@@ -26,15 +28,20 @@ export interface NodeRoutes {
   innerTables: Int32Array;
 }
 
-/** Works out every node's routes. */
-export function computeRoutes(plan: Plan, addresses: AddressTable, routes: RouteTables): NodeRoutes {
+/** Works out every node's routes over the link directions that are not `down`. */
+export function computeRoutes(
+  plan: Plan,
+  addresses: AddressTable,
+  routes: RouteTables,
+  down: (direction: number) => boolean = () => false,
+): NodeRoutes {
   const ends = new Ends(plan);
   const result: NodeRoutes = {
     egress: ends.egress,
     tables: new Int32Array(plan.nodeCount + 1),
     innerTables: new Int32Array(plan.nodeCount + 1),
   };
-  const graphs = familiesOf(plan).map((family) => graphOf(plan, ends, family));
+  const graphs = familiesOf(plan).map((family) => graphOf(plan, ends, family, down));
   for (const population of plan.populations) {
     for (let i = 0; i < population.count; i++) {
       const node = population.firstRow + i;
@@ -48,8 +55,8 @@ export function computeRoutes(plan: Plan, addresses: AddressTable, routes: Route
 }
 
 /** A family's graph, its shortest paths known. */
-function graphOf(plan: Plan, ends: Ends, family: 4 | 6): Graph {
-  const graph = new Graph(plan, ends, family);
+function graphOf(plan: Plan, ends: Ends, family: 4 | 6, down: (direction: number) => boolean): Graph {
+  const graph = new Graph(plan, ends, family, down);
   // In an order that the declaration's does not change; of several links to one address the first by name decides.
   for (const group of plan.links.toSorted((x, y) => y.firstRank - x.firstRank)) graph.addLinks(group);
   if (family === 6) collapseLeaves(graph.vertices);
@@ -106,29 +113,29 @@ function pathsFrom(vertices: Vertex[], members: Vertex[]): Paths[] {
   return members.filter((vertex) => vertex.transit && (hasDestinations(vertex) || vertex.inner)).map((root) => {
     const next: Paths["next"] = new Map();
     const via = new Map<Vertex, { from: Vertex; edge: Edge }>();
-    let level = [root];
-    for (let hops = 1; level.length > 0; hops++) {
-      const found = new Set<Vertex>();
-      for (const from of level) {
-        if (!from.transit && from !== root) continue;
+    // What is so far away; a path through it is longer, so that what stands there is final when its turn comes.
+    const atCost: Set<Vertex>[] = [new Set([root])];
+    for (let cost = 0; cost < atCost.length; cost++) {
+      for (const from of atCost[cost] ?? []) {
+        if (from !== root && (!from.transit || next.get(from)!.cost !== cost)) continue;
         for (const edge of from.edges) {
           const to = vertices[edge.to];
           if (to === root) continue;
           const delayNs = (next.get(from)?.delayNs ?? 0) + edge.backDelayNs;
+          const reached = cost + edge.cost;
           const known = next.get(to);
-          if (known !== undefined) {
-            if (known.hops < hops || known.delayNs < delayNs) continue;
+          if (known !== undefined && known.cost <= reached) {
+            if (known.cost < reached || known.delayNs < delayNs) continue;
             // Equal so far: the first by name, of nodes and then of parallel links.
             const before = via.get(to)!;
             const order = before.from.rank - from.rank || before.edge.rank - edge.rank;
             if (known.delayNs === delayNs && order <= 0) continue;
           }
-          next.set(to, { link: edge.backLink, hops, delayNs });
+          next.set(to, { link: edge.backLink, cost: reached, delayNs });
           via.set(to, { from, edge });
-          found.add(to);
+          (atCost[reached] ??= new Set()).add(to);
         }
       }
-      level = [...found];
     }
     return { root, next };
   });
@@ -161,14 +168,14 @@ function fillTable(
     // An address that hangs on several vertices (a host with several links) is reached at the nearest.
     const nearestFirst = paths.filter(({ root, next }) => root !== vertex && next.has(vertex)).sort((x, y) => {
       const [p, q] = [x.next.get(vertex)!, y.next.get(vertex)!];
-      return p.hops - q.hops || p.delayNs - q.delayNs || x.root.rank - y.root.rank;
+      return p.cost - q.cost || p.delayNs - q.delayNs || x.root.rank - y.root.rank;
     });
-    for (const { root, next } of nearestFirst.toReversed()) {
-      const { link } = next.get(vertex)!;
-      for (const attachment of root.attachments) {
-        for (const prefix of rangePrefixes(attachment.first, attachment.count)) add(prefix, { link });
+    for (const path of nearestFirst.toReversed()) {
+      const entry = entryOf(linksTowards(vertex, path, graph.vertices));
+      for (const attachment of path.root.attachments) {
+        for (const prefix of rangePrefixes(attachment.first, attachment.count)) add(prefix, entry);
       }
-      for (const { prefix } of root.prefixes) add(prefix, { link });
+      for (const { prefix } of path.root.prefixes) add(prefix, entry);
     }
     const nearestDefault = vertex.inner ? undefined : nearestOf(vertex, defaults, paths);
     if (nearestDefault !== undefined) add(defaultPrefix(graph.family), { link: nearestDefault });
@@ -182,6 +189,15 @@ function fillTable(
       : { firstId: addresses.intern(first), count, linkBase, spreadLinks };
     for (const prefix of rangePrefixes(first, count)) add(prefix, entry);
   }
+  // (A stub knows of other places only that they lie behind its neighbour.)
+  const knowsAll = vertex.virtual.length > 0 || !isStub(vertex, graph.vertices);
+  for (const { address, links } of sharedAddresses(vertex, knowsAll ? paths : [], graph.vertices)) {
+    add({ address, bits: address.family === 4 ? 32 : 128 }, entryOf(links));
+  }
+}
+
+function entryOf(links: number[]): RouteEntry {
+  return links.length === 1 ? { link: links[0] } : { links };
 }
 
 /** The link towards the gateway with the lowest rank that can be reached. */

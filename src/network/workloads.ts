@@ -319,7 +319,7 @@ function reaches(to: Destination, population: PlannedPopulation): boolean {
     return to.members.population === population || to.members.population.kind === NODE_KIND.NAT;
   }
   const text = formatAddress(to.first);
-  if (population.extra.some((address) => formatAddress(address) === text)) return true;
+  if ([...population.extra, ...population.virtual].some((address) => formatAddress(address) === text)) return true;
   for (let i = 0; i < Math.min(addressSpan(population), 4096); i++) {
     if (formatAddress(addToAddress(population.address, i)) === text) return true;
   }

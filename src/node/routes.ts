@@ -182,6 +182,15 @@ export class RouteTables {
    * bytes and ports, never ids) picks a link of an equal-cost group.
    */
   lookup(table: number, destinationId: number, flowHash: number): number {
+    const found = this.route(table, destinationId);
+    return found >= -1 ? found : this.groupLink(found, (flowHash >>> 0) % this.groupSize(found));
+  }
+
+  /**
+   * As {@linkcode RouteTables.lookup}, but leaves the choice among equal-cost links to the caller: below -1 the value
+   * stands for their group (`groupSize`, `groupLink`).
+   */
+  route(table: number, destinationId: number): number {
     const tables = this.#tables.words;
     const row = table * STRIDE;
     let slot: number;
@@ -198,7 +207,17 @@ export class RouteTables {
     }
     const value = slot >> 2;
     if ((slot & KIND_MASK) === LINK) return value;
-    return slot === NO_ROUTE ? -1 : this.#choose(value, destinationId, flowHash);
+    return slot === NO_ROUTE ? -1 : this.#choose(value, destinationId);
+  }
+
+  /** How many links a group has that `route` found. */
+  groupSize(group: number): number {
+    return this.#targets[-2 - group];
+  }
+
+  /** Link direction `k` of a group, from 0 on, in the order in which they were given. */
+  groupLink(group: number, k: number): number {
+    return this.#targets[-1 - group + k];
   }
 
   /** Loads a table's row, so that a lookup soon after finds it in the cache. What it returns is only there to be used. */
@@ -251,10 +270,10 @@ export class RouteTables {
     return slot;
   }
 
-  #choose(target: number, id: number, flowHash: number): number {
+  #choose(target: number, id: number): number {
     const targets = this.#targets;
     const links = targets[target];
-    if (links > 0) return targets[target + 1 + (flowHash >>> 0) % links];
+    if (links > 0) return -2 - target;
     const i = id - targets[target + 1];
     const count = targets[target + 2];
     if (i < 0 || i >= count) return -1;

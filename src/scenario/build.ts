@@ -32,10 +32,10 @@ export function buildNetwork(loaded: LoadedScenario): Network {
     for (const [name, node] of Object.entries(scenario.nodes)) {
       if (node.kind === "host") network.host(name, hostOptions(scenario, node));
       else if (node.kind === "nat") network.nat(name, natOptions(node));
-      else {network.router(
-          name,
-          withoutUndefined({ count: node.count, address: node.address, address6: node.address6 }),
-        );}
+      else if (node.kind === "router") {
+        const { count, address, address6, ecmp } = node;
+        network.router(name, withoutUndefined({ count, address, address6, ecmp }));
+      }
     }
     for (const link of scenario.links ?? []) network.link(link.between[0], link.between[1], linkOptions(link));
     for (const workload of scenario.workloads ?? []) network.workload(workloadOptions(workload));
@@ -103,6 +103,7 @@ function hostOptions(scenario: Scenario, host: ScenarioHost): HostOptions {
     address6: host.address6,
     ipv6Share: host.ipv6Share,
     extraAddresses: host.extraAddresses,
+    virtualAddresses: host.virtualAddresses,
     profile: profile === undefined ? undefined : profileOf(profile),
     listen: host.listen?.map(listenOptions),
     maxFiles: host.maxFiles,
@@ -167,6 +168,7 @@ function linkOptions(link: ScenarioLink): LinkOptions {
     delaySpreadSteps: link.delaySpread?.steps,
     delaySpreadStepNs: link.delaySpread?.step,
     reverse: link.reverse && directionOptions(link.reverse),
+    cost: link.cost,
     inside: link.inside,
     subnet: link.subnet,
   });

@@ -12,6 +12,8 @@ import * as f from "./fields.ts";
 
 const BEHAVIOURS = ["endpoint-independent", "address-dependent", "address-and-port-dependent"] as const;
 
+const ECMP = ["off", "modulo", "resilient"] as const;
+
 const NAME = "^[A-Za-z_][A-Za-z0-9_-]*$";
 
 /** Names of nodes and profiles: they must survive `a.b`, `a[0]` and `a:80`. */
@@ -173,6 +175,9 @@ const hostSchema = f.fields({
   ),
   ipv6Share: f.share.optional().describe("Share of a population's members that have an IPv6 address. Default 100%."),
   extraAddresses: list(f.address, "addresses").optional().describe("More addresses of this one host."),
+  virtualAddresses: list(f.address, "addresses").optional().describe(
+    "Addresses that others may have too: anycast, or those of a balancer in direct-return mode.",
+  ),
   profile: z.union([f.text("a profile's name"), profileSchema], { error: "expected a profile's name or its settings" })
     .optional().describe("A profile's name, or settings. Default: Linux's."),
   listen: list(listenSchema, "ports").optional().describe("Listening ports."),
@@ -185,6 +190,9 @@ const routerSchema = f.fields({
   count,
   address: f.address.optional().describe("Source of its ICMP errors. Default 192.0.0.8."),
   address6: f.addressInSubnet.optional().describe("An IPv6 address beside the IPv4 one: source of its ICMPv6 errors."),
+  ecmp: f.choice(ECMP).optional().describe(
+    "Paths that share flows. modulo: all of the least cost; resilient: the same, and a path that goes away moves only its own flows; off: one path. Default: those of equal cost and delay, as modulo.",
+  ),
 }, "a router");
 
 const forwardSchema = f.fields({
@@ -271,6 +279,7 @@ const linkSchema = f.fields({
   reverse: f.fields(direction, "settings of the other direction").optional().describe(
     "The other direction, where it differs.",
   ),
+  cost: f.whole(1, 65535).optional().describe("What it adds to the cost of a path. Default 1."),
   inside: f.flag.optional().describe("Does the link lead to the inner side of the NAT at its end?"),
   subnet: f.subnet.optional().describe("Both ends' addresses must lie in it."),
 }, "a link such as { between: [clients, r1], delay: 5ms }");
