@@ -7,10 +7,9 @@
 import type { StateVisitor } from "../base/state.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
-import { hostOf, listenerHost, peerHasClosed } from "../socket/rows.ts";
+import { acceptQueueLength, hostOf, listenerHost, peerHasClosed } from "../socket/rows.ts";
 import { receive, send } from "../tcp/mod.ts";
-import { ERRNO } from "../base/errors.ts";
-import type { App, AppRuntime } from "./types.ts";
+import { type App, type AppRuntime, WORK } from "./types.ts";
 
 /** What a service does. Sizes in bytes, times in ns. */
 export interface ServicePlan {
@@ -34,15 +33,15 @@ const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
 const { ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 
 /** Bits of APP_STATE; above them: answers given, or (`source`) whole blocks of 2^30 bytes still to send. */
-const STATE = { PEER_DONE: 1, CLOSING: 2, WORK_DONE: 4 } as const;
-const { PEER_DONE, CLOSING, WORK_DONE } = STATE;
+const STATE = { PEER_DONE: 1, CLOSING: 2, WORK_DONE: 4, AT_WORK: 8 } as const;
+const { PEER_DONE, CLOSING, WORK_DONE, AT_WORK } = STATE;
 const STATE_MASK = 15;
 const COUNT_SHIFT = 4;
 const BLOCK = 2 ** 30;
 const ALL = 0x7fffffff;
 
 /** Codes of its own events. */
-const TIMER = { ACCEPT: 0, CLOSE: 1 } as const;
+const TIMER = { ACCEPT: 0, CLOSE: 1, ACCEPT_DONE: 2, WORK_DONE: 3 } as const;
 
 /** The service of one listening port, on one host or on every member of a population. */
 export class Service implements App {
@@ -51,6 +50,8 @@ export class Service implements App {
   readonly #plan: ServicePlan;
   /** Listeners that wait for the next accept, or for a free file descriptor. */
   readonly #waiting = new Set<number>();
+  /** Accepts that a processor is asked for, by listener. */
+  readonly #accepts = new Map<number, number>();
 
   /** `app` is its index among the apps. */
   constructor(options: { runtime: AppRuntime; app: number; plan: ServicePlan }) {
@@ -62,16 +63,17 @@ export class Service implements App {
   /** See {@linkcode App}. */
   onTimer(code: number, connection: number, argument: number): void {
     if (code === TIMER.CLOSE) return this.#close(connection);
+    if (code === TIMER.WORK_DONE) return this.#worked(connection, argument);
+    if (code === TIMER.ACCEPT_DONE) return this.#acceptDone(argument);
     this.#waiting.delete(argument);
-    this.#acceptFrom(argument);
+    this.#acceptable(argument);
   }
 
   /** See {@linkcode App}. */
   onTcp(kind: number, connection: number, argument: number): void {
     switch (kind) {
       case ACCEPTABLE:
-        if (!this.#waiting.has(argument)) this.#acceptFrom(argument);
-        return;
+        return this.#acceptable(argument);
       case READABLE:
         return this.#readable(connection);
       case WRITABLE:
@@ -87,26 +89,53 @@ export class Service implements App {
   /** See {@linkcode App}. */
   visitState(v: StateVisitor): void {
     const waiting = v.plain([...this.#waiting]);
+    const accepts = v.plain([...this.#accepts]);
     if (!v.restoring) return;
     this.#waiting.clear();
     for (const listener of waiting) this.#waiting.add(listener);
+    this.#accepts.clear();
+    for (const [listener, asked] of accepts) this.#accepts.set(listener, asked);
   }
 
-  #acceptFrom(listener: number): void {
+  /** There may be something to accept. */
+  #acceptable(listener: number): void {
+    if (this.#waiting.has(listener)) return;
     const runtime = this.#runtime;
-    const interval = this.#plan.acceptIntervalNs;
     const node = listenerHost(runtime.tcp, listener);
-    for (;;) {
-      const c = runtime.accept(node, listener);
-      if (c === 0) return;
-      if (c === -ERRNO.EMFILE) {
-        // Tries again when a descriptor is let go of; meanwhile the queue fills.
-        this.#waiting.add(listener);
-        return this.#runtime.waitForFile(node, this.#app, TIMER.ACCEPT, listener);
-      }
-      this.#accepted(c);
-      if (interval > 0) return this.#acceptLater(node, listener, interval);
+    if (!runtime.costs(node, WORK.ACCEPT)) {
+      while (this.#acceptOne(node, listener)) { /* the next */ }
+      return;
     }
+    // A turn of the processor for each, as far as the application's pace allows.
+    const queued = acceptQueueLength(runtime.tcp, listener);
+    const most = this.#plan.acceptIntervalNs > 0 ? Math.min(1, queued) : queued;
+    for (let asked = this.#accepts.get(listener) ?? 0; asked < most; asked++) {
+      runtime.work(node, WORK.ACCEPT, 1, this.#app, TIMER.ACCEPT_DONE, 0, listener);
+      this.#accepts.set(listener, asked + 1);
+    }
+  }
+
+  #acceptDone(listener: number): void {
+    this.#accepts.set(listener, this.#accepts.get(listener)! - 1);
+    if (this.#waiting.has(listener)) return;
+    this.#acceptOne(listenerHost(this.#runtime.tcp, listener), listener);
+    this.#acceptable(listener);
+  }
+
+  /** Accepts a connection; false if there is none, or none may follow now. */
+  #acceptOne(node: number, listener: number): boolean {
+    const interval = this.#plan.acceptIntervalNs;
+    const c = this.#runtime.accept(node, listener);
+    if (c === 0) return false;
+    if (c < 0) {
+      // Tries again when a descriptor is let go of; meanwhile the queue fills.
+      this.#waiting.add(listener);
+      this.#runtime.waitForFile(node, this.#app, TIMER.ACCEPT, listener);
+      return false;
+    }
+    this.#accepted(c);
+    if (interval > 0) this.#acceptLater(node, listener, interval);
+    return interval === 0;
   }
 
   #acceptLater(node: number, listener: number, afterNs: number): void {
@@ -146,19 +175,45 @@ export class Service implements App {
     }
     if (plan.kind === "sink") return this.#sink(c, bytes);
     if (plan.kind !== "respond") return;
-    let received = warm[o + APP_DATA] + bytes;
-    let unsent = warm[o + APP_DATA2];
+    warm[o + APP_DATA] += bytes;
+    if ((warm[o + APP_STATE] & AT_WORK) === 0) this.#answer(c);
+  }
+
+  /** Answers the requests that have come in full, once the processor has worked on them. */
+  #answer(c: number): void {
+    const runtime = this.#runtime;
+    const { requestBytes, replyBytes } = this.#plan;
+    const warm = runtime.tcp.warm;
+    const o = c * STRIDE;
+    let received = warm[o + APP_DATA];
     let answers = 0;
-    while (received >= plan.requestBytes && received > 0) {
-      received -= plan.requestBytes;
-      unsent += plan.replyBytes;
+    while (received >= requestBytes && received > 0) {
+      received -= requestBytes;
       answers++;
-      if (plan.requestBytes === 0) break;
+      if (requestBytes === 0) break;
     }
+    if (answers === 0) return;
     warm[o + APP_DATA] = received;
-    warm[o + APP_DATA2] = unsent;
+    const node = hostOf(runtime.tcp, c);
+    if (runtime.costs(node, WORK.REQUEST)) {
+      warm[o + APP_STATE] |= AT_WORK;
+      return runtime.work(node, WORK.REQUEST, answers, this.#app, TIMER.WORK_DONE, c, answers);
+    }
+    warm[o + APP_DATA2] += answers * replyBytes;
     warm[o + APP_STATE] += answers << COUNT_SHIFT;
-    if (answers > 0) this.#pump(c);
+    this.#pump(c);
+  }
+
+  /** The work on `answers` requests is done. */
+  #worked(c: number, answers: number): void {
+    const warm = this.#runtime.tcp.warm;
+    const o = c * STRIDE;
+    warm[o + APP_STATE] &= ~AT_WORK;
+    if (warm[o + APP_STATE] & CLOSING) return;
+    warm[o + APP_DATA2] += answers * this.#plan.replyBytes;
+    warm[o + APP_STATE] += answers << COUNT_SHIFT;
+    this.#pump(c);
+    if ((warm[o + APP_STATE] & CLOSING) === 0) this.#answer(c);
   }
 
   /** `bytes` more of those that the work consists of. */
@@ -223,7 +278,7 @@ export class Service implements App {
     // What a sink has not read will not come any more.
     const owed = this.#plan.kind === "source"
       ? this.#left(c) > 0
-      : this.#plan.kind !== "sink" && warm[o + APP_DATA2] > 0;
+      : this.#plan.kind !== "sink" && (warm[o + APP_DATA2] > 0 || (warm[o + APP_STATE] & AT_WORK) !== 0);
     if (!owed) this.#close(c);
   }
 

@@ -19,6 +19,11 @@ export interface App {
   visitState?(v: StateVisitor): void;
 }
 
+/** Work of applications that takes time of a processor, where a host has one with a cost for it. */
+export const WORK = { ACCEPT: 0, REQUEST: 1 } as const;
+/** One of `WORK`. */
+export type WorkKind = typeof WORK[keyof typeof WORK];
+
 /** What an application may do. The driver implements it. */
 export interface AppRuntime {
   /** The TCP of this partition. */
@@ -45,6 +50,21 @@ export interface AppRuntime {
   accept(node: number, listener: number): number;
   /** Calls `apps[app].onTimer(code, 0, argument)` once, when a file descriptor of the node is let go of. */
   waitForFile(node: number, app: number, code: number, argument: number): void;
+  /** Does this kind of work take time on a node? */
+  costs(node: number, kind: WorkKind): boolean;
+  /**
+   * Such work, `count` times over, where it `costs`: `apps[app].onTimer(code, connection, argument)` is called when it is
+   * done, unless `connection` (0 for none) has ended by then.
+   */
+  work(
+    node: number,
+    kind: WorkKind,
+    count: number,
+    app: number,
+    code: number,
+    connection: number,
+    argument: number,
+  ): void;
   /** Lets go of a connection and its file descriptor. */
   close(connection: number): void;
   /** Stable rank of a node. */

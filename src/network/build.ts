@@ -22,6 +22,7 @@ import { NetworkError } from "./errors.ts";
 import type { HostOptions, LinkOptions, NatOptions } from "./options.ts";
 import { Loopback } from "./loopback.ts";
 import { FineTimers } from "./fine_timers.ts";
+import { addCpus } from "./cpu_build.ts";
 import { FINE_TIMER_APP, LOOPBACK_APP, Partition } from "./partition.ts";
 import {
   addressOffset,
@@ -101,6 +102,7 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
   partition.plan = plan;
   partition.apps[LOOPBACK_APP] = new Loopback(partition);
   partition.apps[FINE_TIMER_APP] = new FineTimers(partition);
+  addCpus(partition, plan);
   return partition;
 }
 

@@ -9,6 +9,7 @@ import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { segmentIn, segmentInHashed } from "../tcp/mod.ts";
 import { UDP_SOCKET, type UdpSockets } from "../transport/udp.ts";
 import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
+import { cpuReceive, cpuSend } from "./cpu.ts";
 import { digestDelivery, digestEvent } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
 import { DROP, dropOfLink } from "./drops.ts";
@@ -18,7 +19,7 @@ import { LOOPBACK_APP, type Partition } from "./partition.ts";
 
 const { SRC, DST, PORTS, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
 const { FROM, TO, FLAGS, MTU, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { KIND, EGRESS, ROUTES, STRIDE: NODE_STRIDE } = NODE;
+const { KIND, CPU, EGRESS, ROUTES, STRIDE: NODE_STRIDE } = NODE;
 const { HOST, ROUTER } = NODE_KIND;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
 const { PROTOCOL_SHIFT } = CONTROL;
@@ -80,6 +81,13 @@ export function sendInto(s: Partition, node: number, p: number, d: number): void
 /** Sends a packet that `node` has made: to itself, by its only link, or else by route table `table`. */
 export function emit(s: Partition, node: number, p: number, table: number): void {
   s.sent++;
+  const at = node * NODE_STRIDE;
+  if (s.nodes.words[at + CPU] !== 0 && s.nodes.words[at + KIND] === HOST) return cpuSend(s, node, p);
+  emitNow(s, node, p, table);
+}
+
+/** As `emit`, of a packet whose sending costs no processor's time any more. */
+export function emitNow(s: Partition, node: number, p: number, table: number): void {
   const destination = s.packets.rows.words[p * STRIDE + DST];
   if (s.isOwn(node, destination)) return s.schedule(node, LOOPBACK_APP, s.nowNs, node, 0, p);
   let d = s.nodes.words[node * NODE_STRIDE + EGRESS];
@@ -123,6 +131,7 @@ export function forward(s: Partition, node: number, p: number, table: number): v
 /** A packet has reached a host. */
 function receive(s: Partition, node: number, p: number): void {
   if (!s.nodes.hasAddress(node, s.packets.rows.words[p * STRIDE + DST])) return drop(s, node, p, DROP.NOT_LOCAL);
+  if (s.nodes.words[node * NODE_STRIDE + CPU] !== 0) return cpuReceive(s, node, p);
   takeIn(s, node, p);
 }
 

@@ -29,6 +29,7 @@ export const DROP_REASONS = [
   "balancer-table-full",
   "balancer-no-flow",
   "balancer-backend-dead",
+  "cpu",
 ] as const;
 
 /** Codes of drops. */
@@ -53,6 +54,7 @@ export const DROP = {
   BALANCER_TABLE_FULL: 18,
   BALANCER_NO_FLOW: 19,
   BALANCER_BACKEND_DEAD: 20,
+  CPU: 21,
 } as const;
 
 /** The drop code of a link's refusal. */

@@ -11,6 +11,7 @@ import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { FLAG, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { listenerUse } from "../socket/rows.ts";
+import { addCpuLimits } from "./limits_hosts.ts";
 import type { Partition } from "./partition.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE, STRIDE } = TCB;
@@ -37,6 +38,7 @@ export function limitReports(s: Partition): LimitReport[] {
   addBudgets(s, byKey);
   addListeners(s, byKey);
   addLinks(s, byKey);
+  addCpuLimits(s, (limit, node, found) => merge(byKey, limit, node, found));
   const order = (limit: LimitReport) => limit.firstHitSeconds ?? Infinity;
   return [...byKey.values()].sort((a, b) =>
     order(a) - order(b) || b.used / b.capacity - a.used / a.capacity ||

@@ -5,6 +5,8 @@
  */
 import type { App } from "../app/types.ts";
 import { digestDelivery } from "./digest.ts";
+import { NODE } from "../node/nodes.ts";
+import { cpuReceive } from "./cpu.ts";
 import { takeIn } from "./deliver.ts";
 import type { Partition } from "./partition.ts";
 
@@ -28,6 +30,7 @@ export class Loopback implements App {
     const s = this.#partition;
     digestDelivery(s.nodes.words, node, s.packets, s.addresses, packet, LOOPBACK_RANK, s.clock);
     for (const tap of s.taps) tap(packet, s.nowNs, node, node);
-    takeIn(s, node, packet);
+    if (s.nodes.words[node * NODE.STRIDE + NODE.CPU] !== 0) cpuReceive(s, node, packet);
+    else takeIn(s, node, packet);
   }
 }

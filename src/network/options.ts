@@ -69,6 +69,26 @@ export interface HostOptions {
   maxFiles?: number;
   /** Memory for sockets, bytes; `ENOBUFS` after that. Default unlimited. */
   memoryBytes?: number;
+  /** How fast its processors are. Default: its work takes no time. */
+  cpu?: CpuOptions;
+}
+
+/** What the work of a host costs, ns, and how much of it may wait. */
+export interface CpuOptions {
+  /** Cores, which serve one common queue, 1 to 1,024. Default 1. */
+  cores?: number;
+  /** Of each packet, received or sent. Default 0, as of the others. */
+  perPacketNs?: number;
+  /** Of each byte of payload, received or sent; may be a fraction. */
+  perByteNs?: number;
+  /** Of taking a connection from an accept queue. */
+  perAcceptNs?: number;
+  /** Of opening a connection: each SYN that is sent costs so much more. */
+  perConnectNs?: number;
+  /** Of an application's work on one request, before it answers. */
+  perRequestNs?: number;
+  /** Packets that may wait for a core; more are dropped. Default 1,000 (Linux's `net.core.netdev_max_backlog`). */
+  queuePackets?: number;
 }
 
 /** A router. */

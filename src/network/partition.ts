@@ -7,10 +7,11 @@
 import { AddressTable } from "../base/address.ts";
 import { ERRNO } from "../base/errors.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
-import type { App } from "../app/types.ts";
+import type { App, WorkKind } from "../app/types.ts";
 import { ConnectionStats } from "../app/stats.ts";
 import { DIRECTION, type Links } from "../link/links.ts";
 import type { NatTables } from "../nat/tables.ts";
+import type { Cpus } from "../node/cpus.ts";
 import { NODE, type Nodes } from "../node/nodes.ts";
 import type { RouteTables } from "../node/routes.ts";
 import { CLOCK } from "../store/clock.ts";
@@ -25,6 +26,7 @@ import type { ProfileTable } from "../transport/profile.ts";
 import { UDP_SOCKET, UdpSockets } from "../transport/udp.ts";
 import { PACKET, type PacketPool } from "../wire/packet.ts";
 import { AppTimers } from "./app_timers.ts";
+import { cpuCosts, cpuWork } from "./cpu.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
 import type { Plan } from "./plan.ts";
@@ -58,6 +60,8 @@ export const SOCKET_APP = 1;
 export const LOOPBACK_APP = 2;
 /** Index of TCP's fine timers among the applications. */
 export const FINE_TIMER_APP = 3;
+/** Index of the hosts' processors among the applications. */
+export const CPU_APP = 4;
 
 /** Sees every delivery: packet row, when, and the nodes at both ends of the link. It must not change anything. */
 export type DeliveryTap = (packet: number, timeNs: number, from: number, to: number) => void;
@@ -107,8 +111,12 @@ export class Partition implements UdpRuntime {
   readonly due: RefList = new RefList();
   /** Scheduled application events. */
   readonly events: RowPool;
-  /** Applications; 0 is none, `SOCKET_APP` the socket layer, `LOOPBACK_APP`, `FINE_TIMER_APP`. */
-  readonly apps: (App | undefined)[] = [undefined, undefined, undefined, undefined];
+  /** Applications; 0 is none, `SOCKET_APP` the socket layer, `LOOPBACK_APP`, `FINE_TIMER_APP`, `CPU_APP`. */
+  readonly apps: (App | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
+  /** Processors of hosts that have one told, if there are any. */
+  cpus: Cpus | undefined = undefined;
+  /** The core whose turn it is (`CORE`), 0 for none. */
+  servingCore = 0;
   readonly stats: ConnectionStats = new ConnectionStats();
   readonly limits: LimitRecords = new LimitRecords();
   /** Timers of applications that may be taken back. */
@@ -242,6 +250,24 @@ export class Partition implements UdpRuntime {
     const c = accept(this.tcp, listener);
     if (c > 0) this.#takeFile(node);
     return c;
+  }
+
+  /** See {@linkcode UdpRuntime}. */
+  costs(node: number, kind: WorkKind): boolean {
+    return cpuCosts(this, node, kind);
+  }
+
+  /** See {@linkcode UdpRuntime}. */
+  work(
+    node: number,
+    kind: WorkKind,
+    count: number,
+    app: number,
+    code: number,
+    connection: number,
+    argument: number,
+  ): void {
+    cpuWork(this, node, kind, count, app, code, connection, argument);
   }
 
   /** See {@linkcode UdpRuntime}. */

@@ -26,6 +26,8 @@ export const NODE = {
   INNER_ROUTES: 6,
   /** NAT: gateway id. */
   GATEWAY: 7,
+  /** Host: its row in `Cpus`, 0 for none: then its work takes no time. */
+  CPU: 7,
   /** Balancer: its id in `Balancers`. */
   BALANCER: 7,
   /** Router: what its ECMP hash is salted with, from its name; 0 for none. */

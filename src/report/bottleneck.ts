@@ -136,7 +136,9 @@ export function explainLimit(
       return {
         headline: `${node}'s CPU was saturated${when}`,
         numbers: `${had}: ${nextOnes(refused, count, "packet", "found no time to be processed")}.`,
-        why: "Each packet takes processing time: above that rate queues grow until something overflows.",
+        why:
+          "Each packet takes processing time: above that rate the queue for the CPU grows, everything gets slow, and " +
+          "what finds it full is dropped.",
         remedy: "more cores or hosts, or less work for each packet and connection.",
       };
     case "syn-queue":

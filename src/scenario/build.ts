@@ -15,6 +15,7 @@ import type {
 import type { Simulation } from "../network/simulation.ts";
 import type { RunReport } from "../report/document.ts";
 import { type Expectation, holds } from "./expect.ts";
+import { cpuOptions } from "./host_options.ts";
 import type { LoadedScenario } from "./load.ts";
 import { profileOf, withoutUndefined } from "./profiles.ts";
 import { readReport } from "./report_paths.ts";
@@ -108,6 +109,7 @@ function hostOptions(scenario: Scenario, host: ScenarioHost): HostOptions {
     listen: host.listen?.map(listenOptions),
     maxFiles: host.maxFiles,
     memoryBytes: host.memory,
+    cpu: host.cpu && cpuOptions(host.cpu),
   });
 }
 

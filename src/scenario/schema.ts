@@ -9,6 +9,7 @@ import { InputError } from "../base/errors.ts";
 import { LONGEST_RUN_NS } from "../network/options.ts";
 import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
+import { cpuSchema } from "./schema_host.ts";
 
 const BEHAVIOURS = ["endpoint-independent", "address-dependent", "address-and-port-dependent"] as const;
 
@@ -183,6 +184,7 @@ const hostSchema = f.fields({
   listen: list(listenSchema, "ports").optional().describe("Listening ports."),
   maxFiles: f.whole(0, 2 ** 31 - 1).optional().describe("Open sockets at most; EMFILE beyond. Default unlimited."),
   memory: f.bytes().optional().describe("Memory for sockets; ENOBUFS beyond. Default unlimited."),
+  cpu: cpuSchema.optional().describe("What its work costs. Default: it takes no time."),
 }, "a host");
 
 const routerSchema = f.fields({
