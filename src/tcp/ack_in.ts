@@ -5,6 +5,7 @@
  * @module
  */
 import { beginWork, work } from "./ack_work.ts";
+import { releaseColdAtRest } from "./cold_row.ts";
 import { congestionOf } from "./congestion/types.ts";
 import { growWindow } from "./cwnd_use.ts";
 import { probeAcked } from "./mtu_probe.ts";
@@ -164,7 +165,7 @@ export function ackIn(stack: TcpStack, conn: number, ack: number, echo: number, 
     growWindow(stack, conn, newly);
   }
   resendAfter(stack, conn, k, resend);
-  if (cold[k + PACKETS_OUT] === 0) stack.releaseColdAtRest(conn);
+  if (cold[k + PACKETS_OUT] === 0) releaseColdAtRest(stack, conn);
 }
 
 /** Where reordering is high, the window grows with what is delivered in whatever order. */

@@ -9,6 +9,7 @@ import { ORIGIN, queueError, raiseError } from "./errors.ts";
 import { synTooBig } from "./fast_open_client.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
 import { finish } from "./finish.ts";
+import { spellOutFlight } from "./lone_flight_row.ts";
 import { PATH_MTU, pathMtuDiscoveryOf } from "./options_ip.ts";
 import { lowerPathMtu, watchPathMtu } from "./path_mtu.ts";
 import { noteSoftError } from "./reports.ts";
@@ -98,6 +99,7 @@ export function icmpErrorIn(stack: TcpStack, host: number, p: number): void {
   const first = pending ? words[c + TCB.SND_UNA] - 1 : words[c + TCB.SND_UNA];
   if (((seq - first) | 0) < 0 || ((seq - words[c + TCB.SND_NXT]) | 0) > 0) return;
   stack.counters.icmpErrors++;
+  spellOutFlight(stack, conn);
   if (v6 ? type === 2 : type === 3 && code === 4) {
     const told = v6 ? packets[o + PACKET.SEQ] >>> 0 : packets[o + PACKET.SEQ] & 0xffff;
     tooBig(stack, conn, told, v6);

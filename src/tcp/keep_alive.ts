@@ -8,6 +8,7 @@ import { finish } from "./finish.ts";
 import { sendConnectionReset, sendProbe } from "./segment_out.ts";
 import { softError } from "./reports.ts";
 import { keepAliveSettings, keepIdleMs, readSetting } from "./settings.ts";
+import { spellOutFlight } from "./lone_flight_row.ts";
 import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
@@ -59,6 +60,7 @@ export function keepAliveFired(stack: TcpStack, conn: number): void {
   const c = conn * TCB_STRIDE;
   const { idleMs, intervalMs, probes } = keepAliveSettings(stack, conn);
   const at = conn * WARM_STRIDE + WARM_ACK_STATE;
+  spellOutFlight(stack, conn);
   const row = stack.warm[conn * WARM_STRIDE + WARM_COLD];
   const flying = row !== 0 && stack.cold.words[row * COLD_STRIDE + COLD_RTX_HEAD] !== 0;
   if (flying || (words[c + TCB_SND_END] !== words[c + TCB_SND_NXT] && stack.timers[conn * TIMER_STRIDE] !== 0)) {

@@ -4,8 +4,10 @@
  *
  * @module
  */
+import { releaseColdAtRest } from "./cold_row.ts";
 import { congestionOf } from "./congestion/types.ts";
 import { growWindow } from "./cwnd_use.ts";
+import { loneFlightAcked } from "./lone_flight.ts";
 import { noteLeastRtt, sampleRtt } from "./rtt.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_FLAG, ACK_SAMPLE } from "./state/ack_sample.ts";
@@ -56,8 +58,9 @@ export function loneAckIn(stack: TcpStack, conn: number, ack: number): boolean {
   const warm = stack.warm;
   const w = conn * WARM_STRIDE;
   const k = warm[w + COLD_AT] * COLD_STRIDE;
+  if (k === 0) return loneFlightAcked(stack, conn, ack);
   const cold = stack.cold.words;
-  if (k === 0 || cold[k + PACKETS_OUT] !== 1 || cold[k + RECOVERY] !== 0) return false;
+  if (cold[k + PACKETS_OUT] !== 1 || cold[k + RECOVERY] !== 0) return false;
   if ((cold[k + CA_STATE] & 0xff) !== OPEN || cold[k + SACKED_OUT] !== 0) return false;
   const records = stack.segments.words;
   const record = cold[k + RTX_HEAD];
@@ -105,6 +108,6 @@ export function loneAckIn(stack: TcpStack, conn: number, ack: number): boolean {
   sample[S_IN_FLIGHT] = 0;
   if (algorithm.onControl !== undefined) algorithm.onControl(stack, conn);
   else growWindow(stack, conn, 1);
-  stack.releaseColdAtRest(conn);
+  releaseColdAtRest(stack, conn);
   return true;
 }

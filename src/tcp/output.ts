@@ -6,6 +6,7 @@
  */
 import { TCP_FLAG } from "../wire/packet.ts";
 import { accountLimits, accountQueue } from "./accounting.ts";
+import { releaseColdAtRest } from "./cold_row.ts";
 import { CONGESTION_EVENT, congestionOf } from "./congestion/types.ts";
 import { noteUse, restartAfterIdle } from "./cwnd_use.ts";
 import { enterCwr } from "./cwr.ts";
@@ -191,7 +192,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
   if (initial < 0) accountLimits(stack, conn, windowLimited);
   if (cold[k + PACKETS_OUT] === 0) {
     armProbe(stack, conn);
-    stack.releaseColdAtRest(conn);
+    releaseColdAtRest(stack, conn);
   }
 }
 

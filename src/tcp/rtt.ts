@@ -25,35 +25,21 @@ export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): vo
   const at = conn * WARM_STRIDE;
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
-  let m = Math.max(1, Math.min(measuredUs, LONGEST_US));
+  const m = Math.max(1, Math.min(measuredUs, LONGEST_US));
   const srtt = warm[at + SRTT];
   const leastUs = stack.profileOfConnection(conn).rtoMinMs * 1000;
   const row = warm[at + COLD_AT];
   const cold = stack.cold.words;
   const k = row * COLD_STRIDE;
   if (srtt === 0) {
-    // RFC 6298 2.2: SRTT = R, RTTVAR = R / 2, RTO = SRTT + 4 RTTVAR.
-    warm[at + SRTT] = m << 3;
-    warm[at + MDEV] = m << 1;
-    if (warm[at + MIN_RTT] === 0) warm[at + MIN_RTT] = m;
-    warm[at + RTTVAR] = Math.max(m << 1, leastUs);
+    beginRtt(warm, at, m, leastUs);
     if (row !== 0) {
       cold[k + MDEV_MAX] = warm[at + RTTVAR];
       cold[k + RTT_SEQ] = words[c + SND_NXT];
     } else warm[at + ACK_STATE_AT] |= FRESH_RTT;
     return;
   }
-  // RFC 6298 2.3 with alpha = 1/8, beta = 1/4.
-  m -= srtt >> 3;
-  warm[at + SRTT] = Math.max(1, srtt + m);
-  let mdev = warm[at + MDEV];
-  if (m < 0) {
-    m = -m - (mdev >> 2);
-    // A round trip that shortens must not raise the RTO (Linux).
-    if (m > 0) m >>= 3;
-  } else m -= mdev >> 2;
-  mdev += m;
-  warm[at + MDEV] = mdev;
+  const mdev = smooth(warm, at, m, srtt);
   if (row === 0) return;
   let most = Math.max(cold[k + MDEV_MAX], leastUs);
   if (mdev > most) {
@@ -67,6 +53,44 @@ export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): vo
     cold[k + RTT_SEQ] = words[c + SND_NXT];
     cold[k + MDEV_MAX] = leastUs;
   }
+}
+
+/** RFC 6298 2.2: SRTT = R, RTTVAR = R / 2, RTO = SRTT + 4 RTTVAR. */
+function beginRtt(warm: Int32Array, at: number, m: number, leastUs: number): void {
+  warm[at + SRTT] = m << 3;
+  warm[at + MDEV] = m << 1;
+  if (warm[at + MIN_RTT] === 0) warm[at + MIN_RTT] = m;
+  warm[at + RTTVAR] = Math.max(m << 1, leastUs);
+}
+
+/** RFC 6298 2.3 with alpha = 1/8, beta = 1/4. Returns the deviation. */
+function smooth(warm: Int32Array, at: number, measured: number, srtt: number): number {
+  let m = measured - (srtt >> 3);
+  warm[at + SRTT] = Math.max(1, srtt + m);
+  const mdev = warm[at + MDEV];
+  if (m < 0) {
+    m = -m - (mdev >> 2);
+    // A round trip that shortens must not raise the RTO (Linux).
+    if (m > 0) m >>= 3;
+  } else m -= mdev >> 2;
+  return warm[at + MDEV] = mdev + m;
+}
+
+/** As `sampleRtt`, for the ACK of a lone flight: the round trip of sampling began and ends with it. */
+export function sampleLoneRtt(stack: TcpStack, conn: number, measuredUs: number): void {
+  const warm = stack.warm;
+  const at = conn * WARM_STRIDE;
+  const m = Math.max(1, Math.min(measuredUs, LONGEST_US));
+  const srtt = warm[at + SRTT];
+  const leastUs = stack.profileOfConnection(conn).rtoMinMs * 1000;
+  if (srtt === 0) return beginRtt(warm, at, m, leastUs);
+  const mdev = smooth(warm, at, m, srtt);
+  const rttvar = warm[at + RTTVAR];
+  // Linux keeps the first sample's deviation through the round trip that follows it.
+  const before = (warm[at + ACK_STATE_AT] & FRESH_RTT) !== 0 && rttvar > leastUs ? rttvar : leastUs;
+  const most = mdev > before ? mdev : before;
+  if (most < rttvar) warm[at + RTTVAR] = rttvar - ((rttvar - most) >> 2);
+  else if (mdev > before) warm[at + RTTVAR] = most;
 }
 
 /**

@@ -5,6 +5,7 @@
  * @module
  */
 import { congestionOf } from "./congestion/types.ts";
+import { isLoneFlight } from "./lone_flight_row.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
 import { COLD, FLAG, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
@@ -72,7 +73,8 @@ export function inFlight(cold: Int32Array, k: number): number {
 /** Segments in flight, for reports. */
 export function packetsInFlight(stack: TcpStack, conn: number): number {
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
-  return row === 0 ? 0 : inFlight(stack.cold.words, row * COLD_STRIDE);
+  if (row === 0) return isLoneFlight(stack, conn) ? 1 : 0;
+  return inFlight(stack.cold.words, row * COLD_STRIDE);
 }
 
 /** Segments that reordering may displace before a loss is assumed. `r`: offset of the `RECOVERY` row. */

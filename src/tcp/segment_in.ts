@@ -21,6 +21,7 @@ import { noteTimestampAge, storeTimestamp } from "./paws.ts";
 import { probeDelayMs, probingEnds } from "./persist.ts";
 import { rtoMs } from "./rtt.ts";
 import { loneAckIn } from "./lone_ack.ts";
+import { spellOutFlight } from "./lone_flight_row.ts";
 import { keepIdleMs } from "./settings.ts";
 import { sendChallengeAck, sendConnectionReset, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
@@ -214,6 +215,7 @@ function touchKeepAlive(stack: TcpStack, conn: number): void {
 
 /** RFC 9293 3.10.7.4 for the states from SYN_RECEIVED on. */
 function slowIn(stack: TcpStack, conn: number, p: number): void {
+  spellOutFlight(stack, conn);
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
   const warm = stack.warm;

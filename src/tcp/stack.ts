@@ -12,11 +12,12 @@ import { PortAllocator } from "../transport/ports.ts";
 import type { HostTable } from "../transport/hosts.ts";
 import type { Profile, ProfileTable } from "../transport/profile.ts";
 import type { PacketPool } from "../wire/packet.ts";
+import { makeCold } from "./cold_row.ts";
 import { TcpCounters } from "./counters.ts";
 import type { PendingErrors } from "./errors.ts";
 import { FastOpenMemory } from "./fast_open_cache.ts";
 import { PathMemory } from "./path_mtu.ts";
-import { congestionById, congestionId } from "./congestion/types.ts";
+import { congestionId } from "./congestion/types.ts";
 import { makeRecovery } from "./recovery_row.ts";
 import type { TcpInfo } from "./tcp_info.ts";
 import { ACCOUNT } from "./state/account_row.ts";
@@ -24,20 +25,17 @@ import { ACK_SAMPLE } from "./state/ack_sample.ts";
 import { FAST_OPEN } from "./state/fast_open_row.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
-import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
+import { SENDER } from "./state/sender_row.ts";
 import type { Stream, TcpStackOptions } from "./stack_options.ts";
 import { ROW_KIND } from "./state/states.ts";
 import { canReuseTimeWait } from "./time_wait_reuse.ts";
 import {
-  ACK_STATE,
-  CA,
   COLD,
   LISTENER,
   OOO,
   PROFILE_ELSEWHERE,
   RTX,
   SETTINGS,
-  SSTHRESH_INFINITE,
   SYN_ROW,
   TCB,
   TIME_WAIT_ROW,
@@ -45,18 +43,13 @@ import {
   WARM,
 } from "./state/tcb.ts";
 
-const { LOCAL, REMOTE, PORTS, HOST, SND_UNA, SND_NXT, CWND, STRIDE } = TCB;
-const { COLD: COLD_AT, RTTVAR, GENERATION, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
-const { FRESH_RTT } = ACK_STATE;
-const { SSTHRESH, HIGH_SEQ, MDEV_MAX, RTT_SEQ, CWND_USAGE_SEQ, SND_SMALL, LAST_SENT_MS, CA_STATE } = COLD;
-const { CWND_STAMP_MS, DELIVERED } = COLD;
-const { STRIDE: COLD_STRIDE, RTX_HEAD, OOO_HEAD, SETTINGS: SETTINGS_AT, CC, SOFT_ERROR } = COLD;
+const { LOCAL, REMOTE, PORTS, HOST, STRIDE } = TCB;
+const { COLD: COLD_AT, GENERATION, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { STRIDE: COLD_STRIDE } = COLD;
 const {
   RECOVERY: RECOVERY_AT,
   RECEIVER: RECEIVER_AT,
   SENDER: SENDER_AT,
-  ACCOUNT: ACCOUNT_AT,
-  FAST_OPEN: FAST_OPEN_AT,
 } = COLD;
 const { STRIDE: TIMER_STRIDE, QUEUED_AT } = TIMER;
 
@@ -83,6 +76,8 @@ export class TcpStack {
   warm: Int32Array;
   /** Timers: `timers[conn * TIMER.STRIDE + field]`. */
   timers: Int32Array;
+  /** When the segment of a lone flight (`lone_flight_row.ts`) was sent, µs. */
+  loneSentUs: Int32Array;
   /** Cold rows (`COLD`). */
   readonly cold: RowPool;
   /** Records of retransmission queues (`RTX`). */
@@ -193,6 +188,7 @@ export class TcpStack {
     this.tcbs = new RowPool({ strideWords: STRIDE, capacity: capacity + 1 });
     this.warm = alignedWords((capacity + 1) * WARM_STRIDE);
     this.timers = alignedWords((capacity + 1) * TIMER_STRIDE);
+    this.loneSentUs = alignedWords(capacity + 1);
     this.cold = new RowPool({ strideWords: COLD_STRIDE });
     this.segments = new RowPool({ strideWords: RTX.STRIDE });
     this.ranges = new RowPool({ strideWords: OOO.STRIDE, capacity: 64 });
@@ -305,43 +301,7 @@ export class TcpStack {
   coldOf(conn: number): number {
     const at = conn * WARM_STRIDE + COLD_AT;
     const row = this.warm[at];
-    return row !== 0 ? row : this.#makeCold(conn, at);
-  }
-
-  #makeCold(conn: number, at: number): number {
-    const row = this.cold.allocate();
-    this.warm[at] = row;
-    const cold = this.cold.words;
-    const coldAt = row * COLD_STRIDE;
-    const words = this.tcbs.words;
-    const una = words[conn * STRIDE + SND_UNA];
-    cold[coldAt + SSTHRESH] = SSTHRESH_INFINITE;
-    // "Before anything": the next fast retransmit needs an ACK past it (RFC 6582 3.2 step 1).
-    cold[coldAt + HIGH_SEQ] = (una - 1) | 0;
-    cold[coldAt + RTT_SEQ] = una;
-    cold[coldAt + CWND_USAGE_SEQ] = una;
-    cold[coldAt + SND_SMALL] = una;
-    const ackStateAt = at - COLD_AT + ACK_STATE_AT;
-    if ((this.warm[ackStateAt] & FRESH_RTT) !== 0) {
-      // Linux keeps the first sample's deviation through the round trip that follows it.
-      this.warm[ackStateAt] &= ~FRESH_RTT;
-      cold[coldAt + MDEV_MAX] = this.warm[at - COLD_AT + RTTVAR];
-    }
-    cold[coldAt + LAST_SENT_MS] = cold[coldAt + CWND_STAMP_MS] = this.nowMs;
-    cold[coldAt + DELIVERED] = 1;
-    const id = this.algorithmOf(conn);
-    const algorithm = congestionById(id);
-    cold[coldAt + CA_STATE] = id << 8;
-    algorithm.start?.(this, conn);
-    if (algorithm.pacingRate !== undefined || this.profileOfConnection(conn).pacing) this.#pace(conn);
-    return row;
-  }
-
-  /** Segments are spaced out from now on. */
-  #pace(conn: number): void {
-    const s = this.senderOf(conn) * SENDER.STRIDE;
-    this.senders.words[s + SENDER.TAIL_SEQ] = this.tcbs.words[conn * STRIDE + SND_NXT];
-    this.senders.words[s + SENDER.FLAGS] |= SENDER_FLAG.PACED;
+    return row !== 0 ? row : makeCold(this, conn);
   }
 
   /** Number of the congestion control of the connection's profile. */
@@ -403,36 +363,6 @@ export class TcpStack {
     return this.shutEgress.has(host);
   }
 
-  /** Gives the cold row back if nothing in it is worth keeping: nothing in flight, no gap, no loss remembered. */
-  releaseColdAtRest(conn: number): void {
-    const at = conn * WARM_STRIDE + COLD_AT;
-    const row = this.warm[at];
-    if (row === 0) return;
-    const cold = this.cold.words;
-    const coldAt = row * COLD_STRIDE;
-    if (
-      cold[coldAt + RTX_HEAD] !== 0 || cold[coldAt + SSTHRESH] !== SSTHRESH_INFINITE ||
-      (cold[coldAt + OOO_HEAD] | cold[coldAt + SETTINGS_AT] | cold[coldAt + CC] | cold[coldAt + RECEIVER_AT] |
-          cold[coldAt + ACCOUNT_AT] | cold[coldAt + FAST_OPEN_AT] |
-          cold[coldAt + SOFT_ERROR]) !== 0 ||
-      (cold[coldAt + CA_STATE] & 0xff) !== CA.OPEN || this.tcbs.words[conn * STRIDE + SND_NXT] !==
-        this.tcbs.words[conn * STRIDE + SND_UNA]
-    ) return;
-    // A window that has grown decays with the time that the row remembers (RFC 5681 4.1).
-    const c = conn * STRIDE;
-    if (this.tcbs.words[c + CWND] > this.profileOfConnection(conn).initialWindowSegments) return;
-    const sender = cold[coldAt + SENDER_AT];
-    if (sender !== 0) {
-      if (this.senders.words[sender * SENDER.STRIDE + SENDER.FLAGS] !== 0) return;
-      if (this.tcbs.words[c + TCB.SND_END] !== this.tcbs.words[c + SND_NXT]) return;
-      this.senders.release(sender);
-    }
-    const recovery = cold[coldAt + RECOVERY_AT];
-    if (recovery !== 0) this.recoveries.release(recovery);
-    this.warm[at] = 0;
-    this.cold.release(row);
-  }
-
   /** Appends a packet to the outbox. */
   pushOut(packet: number): void {
     if (this.outCount === this.out.length) this.out = doubled(this.out);
@@ -489,6 +419,9 @@ export class TcpStack {
     const timers = alignedWords(this.tcbs.capacity * TIMER_STRIDE);
     timers.set(this.timers);
     this.timers = timers;
+    const sent = alignedWords(this.tcbs.capacity);
+    sent.set(this.loneSentUs);
+    this.loneSentUs = sent;
   }
 }
 

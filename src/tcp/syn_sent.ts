@@ -6,6 +6,7 @@
 import { accountPeer } from "./accounting.ts";
 import { ERRNO } from "../base/errors.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
+import { releaseColdAtRest } from "./cold_row.ts";
 import { sendSyn, settingsRow, synWindowOf } from "./connect.ts";
 import { dataIn } from "./data_in.ts";
 import { ackCheck, holdAck } from "./delayed_ack.ts";
@@ -183,7 +184,7 @@ export function synSentIn(stack: TcpStack, conn: number, p: number): void {
   if (f !== 0) {
     trimSynData(stack, conn, ack);
     takesData = fastOpenSynAck(stack, conn, p, repeated);
-    stack.releaseColdAtRest(conn);
+    releaseColdAtRest(stack, conn);
   }
   if ((words[c + TCB_STATE] & FLAG_FIN_QUEUED) !== 0) setState(stack, conn, STATE_FIN_WAIT_1);
   const length = packets[o + P_LENGTH];

@@ -8,6 +8,7 @@ import { fastOpenClientFail, synDataAcked } from "./fast_open_end.ts";
 import { settingsRow } from "./connect.ts";
 import { announcedMssWith } from "./handshake.ts";
 import { maxPacingRateOf } from "./options_buffer.ts";
+import { spellOutFlight } from "./lone_flight_row.ts";
 import { packetsInFlight } from "./scoreboard.ts";
 import { pacingRate } from "./pacing_rate.ts";
 import { advertisedMss } from "./receiver.ts";
@@ -173,6 +174,7 @@ export function tcpInfo(stack: TcpStack, conn: number): TcpInfo {
   const state = words[c + TCB.STATE];
   const last = stack.lastInfos.get(conn);
   if (last !== undefined) return { ...last, tcpi_state: LINUX_STATES[STATE.CLOSED] };
+  spellOutFlight(stack, conn);
   const profile = stack.profileOfConnection(conn);
   const acks = warm[w + WARM.ACK_STATE];
   const retries = (acks >> ACK_STATE.RETRIES_AT) & 0xff;

@@ -9,6 +9,7 @@ import { delayedAckFired, disarmDelay } from "./delayed_ack.ts";
 import { countsAsLive, finish, releaseTimeWait } from "./finish.ts";
 import { keepAliveFired } from "./keep_alive.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
+import { spellOutFlight } from "./lone_flight_row.ts";
 import { output } from "./output.ts";
 import { noteRepetition } from "./reports.ts";
 import { reorderFired } from "./recovery.ts";
@@ -172,6 +173,7 @@ function keepAliveSlotFired(stack: TcpStack, conn: number): void {
 }
 
 function rexmitFired(stack: TcpStack, conn: number): void {
+  spellOutFlight(stack, conn);
   const words = stack.tcbs.words;
   const c = conn * TCB_STRIDE;
   const state = words[c + TCB_STATE] & FLAG_STATE_MASK;

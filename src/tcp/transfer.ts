@@ -6,9 +6,10 @@
 import { ERRNO } from "../base/errors.ts";
 import { ByteRing } from "../store/ring.ts";
 import { fillVirtual } from "../wire/payload.ts";
+import { sendLone } from "./lone_flight.ts";
 import { push } from "./output.ts";
 import { noteAppLimited } from "./rate.ts";
-import { currentMss, NAGLE } from "./segmentation.ts";
+import { NAGLE } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
 import { FLAG, TCB, WARM } from "./state/tcb.ts";
@@ -22,7 +23,7 @@ const { CORK: NAGLE_CORK, NO_PSH: NAGLE_NO_PSH, PUSH: NAGLE_PUSH } = NAGLE;
 const { SND_NXT: TCB_SND_NXT } = TCB;
 
 const { STATE: STATE_AT, SND_END, STRIDE } = TCB;
-const { COLD: COLD_AT, STREAM, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
+const { STREAM, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, DONE, FAILED, WANTS_ROOM, ORPHAN } = FLAG;
 /** States in which the application may write: before the handshake is done, data waits. */
 const WRITABLE_STATES = (1 << STATE.SYN_SENT) | (1 << STATE.SYN_RECEIVED) | (1 << STATE.ESTABLISHED) |
@@ -71,15 +72,8 @@ function queue(stack: TcpStack, conn: number, count: number, bytes: Uint8Array |
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const w = conn * WARM_STRIDE;
-  // At rest, what fits one segment fits the buffer, and there is nothing to take note of.
-  if (
-    stack.warm[w + COLD_AT] === 0 && stack.warm[w + STREAM] === 0 && bytes === null && flags === 0 &&
-    words[c + SND_END] === words[c + TCB_SND_NXT] && count > 0 && count <= currentMss(stack, conn)
-  ) {
-    words[c + SND_END] = (words[c + SND_END] + count) | 0;
-    push(stack, conn, 0);
-    return count;
-  }
+  // What fits one segment fits the buffer at rest.
+  if (bytes === null && flags === 0 && count > 0 && sendLone(stack, conn, count)) return count;
   const half = stack.warm[w + MAX_WINDOW] >> 1;
   noteAppLimited(stack, conn);
   let pushed = words[c + SND_END];

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { spellOutFlight } from "./lone_flight_row.ts";
 import { currentMss, groupSegments, sizeGoal } from "./segmentation.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
@@ -90,6 +91,7 @@ export function bufferCharge(stack: TcpStack, conn: number): number {
   const c = conn * STRIDE;
   const outstanding = Math.max(0, (words[c + SND_END] - words[c + SND_UNA]) | 0);
   if (outstanding === 0) return 0;
+  spellOutFlight(stack, conn);
   const unsent = Math.max(0, (words[c + SND_END] - words[c + SND_NXT]) | 0);
   const mss = currentMss(stack, conn);
   let buffers = unsent === 0 ? 0 : Math.ceil(unsent / sizeGoal(stack, conn, mss));

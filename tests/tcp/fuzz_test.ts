@@ -56,7 +56,10 @@ function checkInvariants(stack: TcpStack): void {
     assert(words[c + TCB.CWND] >= 1, "CWND >= 1");
     const row = stack.warm[conn * WARM.STRIDE + WARM.COLD];
     if (row === 0) {
-      if (state !== STATE.SYN_RECEIVED) assertEquals(una, next);
+      if (state === STATE.SYN_RECEIVED || una === next) continue;
+      const mss = words[c + TCB.MSS] & 0xffff;
+      assert(((next - una) | 0) <= mss && words[c + TCB.SND_END] === next, "a lone flight is all there is to send");
+      assert(timers[0] !== 0, "a lone flight has a retransmission timer");
       continue;
     }
     const cold = stack.cold.words;

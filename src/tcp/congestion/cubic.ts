@@ -136,6 +136,13 @@ export const CUBIC: CongestionControl = {
     const moved = (rows[at] + idleMs) | 0;
     rows[at] = (((moved - stack.nowMs) | 0) > 0 ? stack.nowMs : moved) || 1;
   },
+  overlooksLoneFlights(stack, conn) {
+    const parameters = parametersOf(stack, CUBIC_ID);
+    // HyStart watches larger windows; without it, a first threshold may have been asked for.
+    return parameters[HYSTART] === 0
+      ? parameters[INITIAL_SSTHRESH] === 0
+      : stack.tcbs.words[conn * STRIDE + CWND] < parameters[HYSTART_LOW_WINDOW];
+  },
   release(stack, conn) {
     const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
     if (stack.cold.words[k + CC] === 0) stack.cold.words[k + CWND_COUNT] = 0;

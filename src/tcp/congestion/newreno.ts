@@ -58,6 +58,11 @@ export function renoThreshold(stack: TcpStack, conn: number): number {
 }
 
 /** See the module's description. A needless reduction is undone in full: the interface's default. */
-export const NEWRENO: CongestionControl = { name: "reno", onAck: renoIncrease, ssthreshAfterLoss: renoThreshold };
+export const NEWRENO: CongestionControl = {
+  name: "reno",
+  onAck: renoIncrease,
+  ssthreshAfterLoss: renoThreshold,
+  overlooksLoneFlights: () => true,
+};
 
 registerCongestionControl(NEWRENO);

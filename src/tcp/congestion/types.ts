@@ -69,6 +69,11 @@ export interface CongestionControl {
   onEvent?(stack: TcpStack, conn: number, event: number): void;
   /** Bytes per second to pace at, 0 for not. Without it: what Linux derives from CWND and SRTT, if pacing is on. */
   pacingRate?(stack: TcpStack, conn: number): number;
+  /**
+   * Does a lone segment and its ACK at rest, in slow start and with the window not the limit, leave nothing to remember?
+   * Then none of this is called for them, and there is no cold row (`tcp/lone_flight.ts`). Without it: no.
+   */
+  overlooksLoneFlights?(stack: TcpStack, conn: number): boolean;
   /** The connection is gone, or switched to another algorithm. The private row is freed after this. Optional. */
   release?(stack: TcpStack, conn: number): void;
 }
@@ -118,6 +123,12 @@ export function congestionNames(): string[] {
 /** The algorithm of a number. */
 export function congestionById(id: number): CongestionControl {
   return ALGORITHMS[id];
+}
+
+/** Has the algorithm of a connection without a cold row nothing to do with a lone flight? */
+export function overlooksLoneFlights(stack: TcpStack, conn: number): boolean {
+  const algorithm = ALGORITHMS[stack.algorithmOf(conn)];
+  return algorithm.overlooksLoneFlights !== undefined && algorithm.overlooksLoneFlights(stack, conn);
 }
 
 /** The algorithm of a connection that has a cold row. */
