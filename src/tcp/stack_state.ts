@@ -24,6 +24,7 @@ export function visitTcpStack(stack: TcpStack, v: StateVisitor): void {
   for (const pool of [synRows, timeWaits, listeners]) pool.visitState(v);
   stack.warm = v.column(stack.warm, tcbs.end * WARM.STRIDE);
   stack.timers = v.column(stack.timers, tcbs.end * TIMER.STRIDE);
+  stack.loneSentUs = v.column(stack.loneSentUs, tcbs.end);
   visitPools(v, stack.congestionPools);
   visitParameters(v, stack.congestionParameters);
   v.inPlace(stack.ackSample);
