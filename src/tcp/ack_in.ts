@@ -52,7 +52,7 @@ const {
   STRIDE: COLD_STRIDE,
 } = COLD;
 const { SEQ, END, SENT_US, FLAGS, DELIVERED: SENT_DELIVERED, STRIDE: RTX_STRIDE } = RTX;
-const { SACKED, RETRANSMITTED, EVER, SYN } = RTX_FLAG;
+const { SACKED, RETRANSMITTED, EVER, SYN, JOINED } = RTX_FLAG;
 const {
   DATA_ACKED,
   SYN_ACKED,
@@ -236,12 +236,18 @@ function cleanQueue(
   let firstUs = 0;
   let lastUs = 0;
   let lastDelivered = 0;
+  let joined = 0;
   let head = cold[k + RTX_HEAD];
   for (; head !== 0; head = cold[k + RTX_HEAD]) {
     const at = head * RTX_STRIDE;
     const end = records[at + END];
-    if (((end - ack) | 0) > 0) break;
     const tags = records[at + FLAGS];
+    if (((end - ack) | 0) > 0) {
+      // As Linux: what went out as one with others is cut off where it is acknowledged.
+      if (((joined | tags) & JOINED) !== 0 && ((ack - records[at + SEQ]) | 0) > 0) records[at + SEQ] = ack;
+      break;
+    }
+    joined = tags;
     acked++;
     if ((tags & (EVER | RETRANSMITTED)) !== 0) flags |= RETRANSMITTED_ACKED;
     else if ((tags & SACKED) === 0) {

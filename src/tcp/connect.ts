@@ -37,6 +37,7 @@ const { SND_NXT: TW_SND_NXT, STRIDE: TW_STRIDE, TS_RECENT: TW_TS_RECENT } = TIME
 const {
   HOST: TCB_HOST,
   LOCAL: TCB_LOCAL,
+  MSS: TCB_MSS,
   PORTS: TCB_PORTS,
   RCV_ADV: TCB_RCV_ADV,
   RCV_NXT: TCB_RCV_NXT,
@@ -64,7 +65,7 @@ const {
   NO_DELAY: FLAG_NO_DELAY,
   STATE_MASK: FLAG_STATE_MASK,
 } = FLAG;
-const { CONGESTION: SET_CONGESTION } = SETTINGS;
+const { CONGESTION: SET_CONGESTION, MAX_SEGMENT: SET_MAX_SEGMENT } = SETTINGS;
 const { SETTINGS: COLD_SETTINGS, STRIDE: COLD_STRIDE } = COLD;
 const { CONTROL: P_CONTROL, STRIDE: P_STRIDE } = PACKET;
 const { CWR: F_CWR } = TCP_FLAG;
@@ -166,10 +167,24 @@ export function begin(
   );
   if (options?.trafficClass !== undefined) setTrafficClass(stack, conn, options.trafficClass);
   if (options?.ttl !== undefined) setTtl(stack, conn, options.ttl);
-  options?.prepare?.(conn);
+  if (options?.prepare !== undefined) {
+    options.prepare(conn);
+    clampMss(stack, conn);
+  }
   if (ecnOfSyn(profile, algorithmFor(stack, conn)) !== 0) words[c + TCB_STATE] |= FLAG_ECN;
   if (profile.accounting) openAccount(stack, conn);
   return conn;
+}
+
+/** TCP_MAXSEG was set before the connection was opened: until the peer has told its MSS, that is what it is. */
+function clampMss(stack: TcpStack, conn: number): void {
+  const asked = readSetting(stack, conn, SET_MAX_SEGMENT);
+  if (asked === 0) return;
+  const words = stack.tcbs.words;
+  const c = conn * TCB_STRIDE;
+  const { timestamps } = stack.profileOf(words[c + TCB_HOST]);
+  const mss = sendingMss(stack, words[c + TCB_HOST], words[c + TCB_LOCAL], asked, timestamps, asked);
+  words[c + TCB_MSS] = (words[c + TCB_MSS] & ~0xffff) | mss;
 }
 
 /** Number of the connection's congestion control. */

@@ -76,7 +76,8 @@ const { ESTABLISHED, SYN_SENT, SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, LA
 /** States in which a segment's text is looked at. */
 const TAKES_TEXT = (1 << ESTABLISHED) | (1 << FIN_WAIT_1) | (1 << FIN_WAIT_2) | (1 << CLOSE_WAIT) | (1 << CLOSING) |
   (1 << LAST_ACK);
-const ATTEMPTS = (0xf << BACKOFF_AT) | (0xff << RETRIES_AT);
+const RETRIES = 0xff << RETRIES_AT;
+const ATTEMPTS = (0xf << BACKOFF_AT) | RETRIES;
 /** States in which a Fast Open connection may still wait for the final ACK. */
 const MAY_BE_PENDING = (1 << SYN_RECEIVED) | (1 << FIN_WAIT_1);
 
@@ -169,7 +170,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
         if ((state & KEEP_ALIVE) !== 0) touchKeepAlive(stack, conn);
         if (window !== words[c + SND_WND]) {
           const seq = packets[o + SEQ];
-          if (advance > 0 || ((seq - warm[w + SND_WL1]) | 0) > 0 || window > words[c + SND_WND]) {
+          if (advance > 0 || ((seq - warm[w + SND_WL1]) | 0) > 0 || window > words[c + SND_WND] || window === 0) {
             words[c + SND_WND] = window;
             warm[w + SND_WL1] = seq;
             if (window > warm[w + MAX_WINDOW]) warm[w + MAX_WINDOW] = window;
@@ -209,7 +210,7 @@ function touchKeepAlive(stack: TcpStack, conn: number): void {
   stack.timers[at] = ((stack.nowTick + keepIdleMs(stack, conn)) | 0) || 1;
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row === 0 || stack.cold.words[row * COLD_STRIDE + RTX_HEAD] === 0) {
-    stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] &= ~ATTEMPTS;
+    stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] &= ~RETRIES;
   }
 }
 
@@ -364,7 +365,10 @@ function acceptAck(
     if ((words[c + STATE_AT] & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
   }
   if (!flying && probing) probeAnswered(stack, conn);
-  else if (!flying && (warm[w + ACK_STATE_AT] & ATTEMPTS) !== 0) warm[w + ACK_STATE_AT] &= ~ATTEMPTS;
+  else if (!flying && (warm[w + ACK_STATE_AT] & ATTEMPTS) !== 0) {
+    // What was backed off stays so until a round trip is measured, unless something waits that may go now (Linux).
+    warm[w + ACK_STATE_AT] &= words[c + SND_END] === words[c + SND_NXT] ? ~RETRIES : ~ATTEMPTS;
+  }
   if ((words[c + STATE_AT] & FIN_SENT) === 0 || words[c + SND_UNA] !== words[c + SND_NXT]) return true;
   // Our FIN is acknowledged.
   const state = words[c + STATE_AT] & STATE_MASK;

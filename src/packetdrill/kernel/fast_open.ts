@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { noteSend } from "./completions.ts";
 import {
   connectWithData,
   fastOpenAllowed,
@@ -92,6 +93,8 @@ export function sendFastOpen(
       if (conn < 0) return fromStack(conn);
       sock.phase = "connecting";
       inSyn = synDataBytes(host.stack, conn);
+      // Data of a SYN has no time stamps (Linux).
+      if (inSyn === bytes) noteSend(host, sock, inSyn, (flags & MSG.ZEROCOPY) !== 0, 0);
     }
     const state = sock.state(host);
     if (state === STATE.SYN_SENT || state === STATE.SYN_RECEIVED) {

@@ -5,7 +5,7 @@
  */
 import { bufferFor, FLAG, isWritable, setFastOpenKey, TCB } from "../../tcp/mod.ts";
 import type { Value } from "../script.ts";
-import { LEVEL, POLL, SO, TCP } from "./abi.ts";
+import { LEVEL, POLL, SO, TCP, TIMESTAMPING } from "./abi.ts";
 import { fieldOf, numberOf } from "./arguments.ts";
 import { stampingSet } from "./completions.ts";
 import { socketOf } from "./connections.ts";
@@ -49,6 +49,11 @@ function setOption(
   if (option === undefined) return failed("ENOPROTOOPT");
   const whole = given.kind === "string" ? littleEndian(given.text, 0, 4) : numberOf(given);
   const asked = length < 4 ? whole & 0xff : whole;
+  // Which byte would a key count from?
+  const keyed = level === LEVEL.SOCKET && name === SO.TIMESTAMPING && (asked & TIMESTAMPING.OPT_ID) !== 0;
+  if (keyed && ((sock.options.get(keyOf(level, name)) ?? 0) & TIMESTAMPING.OPT_ID) === 0 && !isAlive(kernel, sock)) {
+    return failed("EINVAL");
+  }
   const refused = option.check?.(asked, sock, kernel.host);
   if (refused) return failed(refused);
   const value = option.keep?.(asked, kernel.host) ?? asked;
