@@ -24,6 +24,8 @@ export interface TargetRange {
   count: number;
   /** Destination port. */
   port: number;
+  /** Number of a domain name that is to be looked up, instead of an address; 0 or left out for none. */
+  name?: number;
 }
 
 /** The i-th thing of a list of ranges, the ranges laid end to end; `i` below the total count. */
@@ -63,6 +65,8 @@ export class Targets {
   address = 0;
   /** Port last chosen. */
   port = 0;
+  /** Number of the domain name last chosen, 0 for none: its addresses are to be looked up. */
+  name = 0;
   readonly #ranges: TargetRange[];
 
   /** Takes the ranges in the order given. */
@@ -78,11 +82,13 @@ export class Targets {
     if (ranges.length === 1) {
       this.address = ranges[0].first + i;
       this.port = ranges[0].port;
+      this.name = ranges[0].name ?? 0;
       return;
     }
     const [range, offset] = inRanges(ranges, i);
     this.address = ranges[range].first + offset;
     this.port = ranges[range].port;
+    this.name = ranges[range].name ?? 0;
   }
 
   /**

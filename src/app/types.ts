@@ -42,6 +42,8 @@ export interface AppRuntime {
    * stopped does not keep a run alive. Returns the timer, good until it has acted or is stopped.
    */
   startTimer(node: number, app: number, atNs: number, code: number, argument: number): number;
+  /** The node's own count at a timer: a number that it has only once, good for draws. */
+  timerSerial(timer: number): number;
   /** Takes a timer back. */
   stopTimer(timer: number): void;
   /** Opens a connection from a node: its handle, or a negative `ERRNO`. Counts the attempt and what limit refused it. */

@@ -66,4 +66,12 @@ export class LimitRecords {
       : `ephemeral ports towards ${target}`;
     this.refuse("ports", population.name, partition.nowNs, range, range, detail);
   }
+
+  /** Counts a UDP socket that found no port: these are the host's, whatever the destination. */
+  datagramPortsRefused(partition: Partition, node: number): void {
+    const population = partition.nodes.populations[partition.nodes.words[node * NODE.STRIDE + NODE.POPULATION]];
+    const profile = partition.profiles.get(partition.hosts.profileOf(node));
+    const range = profile.ephemeralPortHigh - profile.ephemeralPortLow + 1;
+    this.refuse("ports", population.name, partition.nowNs, range, range, "ephemeral UDP ports, one for each socket");
+  }
 }

@@ -5,6 +5,7 @@
  */
 import { canonicalText, type PlainValue, plainValue } from "../base/plain.ts";
 import { buildPartition, type Capacity } from "./build.ts";
+import { planDns } from "./dns_plan.ts";
 import { NetworkError } from "./errors.ts";
 import { capacityFor, estimateBytes } from "./memory.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions, WorkloadOptions } from "./options.ts";
@@ -143,10 +144,11 @@ export class Network {
   /** Checks everything and builds the simulation. Throws `NetworkError`: one sentence, and what it is about. */
   build(): Simulation {
     const plan = planNetwork(this.#declarations, this.#links, this.#numbering);
-    const workloads = planWorkloads(this.#workloads, plan);
+    const dns = planDns(plan);
+    const workloads = planWorkloads(this.#workloads, plan, dns);
     const partition = buildPartition(plan, this.#seed, this.#capacity());
     checkReachable(partition, workloads);
-    installWorkloads(partition, plan, workloads, this.#seed);
+    installWorkloads(partition, plan, dns, workloads, this.#seed);
     partition.stats.reserve(workloads.reduce((sum, workload) => sum + workload.options.connections, 0));
     return new Simulation({ partition, name: this.#name, seed: this.#seed, estimateBytes: this.estimateBytes() });
   }

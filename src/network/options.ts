@@ -4,6 +4,7 @@
  * @module
  */
 import type { Profile } from "../transport/profile.ts";
+import type { DnsServerOptions, ResolverOptions } from "./options_dns.ts";
 
 /** What a listening port does with the connections that it accepts. */
 export interface ServiceOptions {
@@ -28,6 +29,11 @@ export interface ServiceOptions {
 export interface ListenOptions {
   /** 1 to 65,535. */
   port: number;
+  /**
+   * Default `tcp`. With `udp` there is no queue, and a `service` is one of `respond` (one datagram of `replyBytes` for
+   * each that comes), `echo`, `sink`; by default what the workloads need, `sink` if none does.
+   */
+  protocol?: "tcp" | "udp";
   /** One of the host's addresses; default any. */
   address?: string;
   /** Accept-queue length asked for, capped by the profile's `somaxconn`. Default 4,096. */
@@ -65,6 +71,10 @@ export interface HostOptions {
   profile?: Partial<Profile>;
   /** Listening ports. */
   listen?: ListenOptions[];
+  /** A DNS server on it. */
+  dns?: DnsServerOptions;
+  /** Whom it asks for the addresses of names: a server's address or host's name, or more about it. Default nobody. */
+  resolver?: string | ResolverOptions;
   /** Open files (sockets) at most; `EMFILE` after that. Default unlimited. */
   maxFiles?: number;
   /** Memory for sockets, bytes; `ENOBUFS` after that. Default unlimited. */
@@ -221,12 +231,25 @@ export interface WorkloadOptions {
   name: string;
   /**
    * `hold`: open and stay; `request-response`: `requests` times `requestBytes` out and `replyBytes` back;
-   * `bulk`: `bytes` one way; `torrent`: every source opens connections to many destinations.
+   * `bulk`: `bytes` one way; `torrent`: every source opens connections to many destinations; `dns`: look names up.
    */
-  kind: "hold" | "request-response" | "bulk" | "torrent";
+  kind: "hold" | "request-response" | "bulk" | "torrent" | "dns";
+  /**
+   * `request-response` and `torrent`: over what. With `udp` each connection is an exchange of datagrams: from a socket of
+   * its own, or (`torrent`) all exchanges of a source from one socket. Default `tcp`.
+   */
+  transport?: "tcp" | "udp";
+  /** `udp`: how long an answer is waited for, ns. Default 5 s. */
+  timeoutNs?: number;
+  /** `udp`: how often a request without an answer is repeated. Default 0. */
+  retries?: number;
   /** Sources: hosts or populations (`clients`, `clients[3]`, `clients[0..9]`). Connection i comes from the i-th, in turn. */
   from: string[];
-  /** Destinations `node:port` (`server:443`, `peers:6881`, `192.0.2.1:443`). Connection i goes to the i-th, in turn (`torrent`: see `spread`). */
+  /**
+   * Destinations `node:port` (`server:443`, `peers:6881`, `192.0.2.1:443`), or `name:port` (`www.example.com:443`): such a
+   * name is looked up by the source's `resolver` first. (`dns`: names without a port.) Connection i
+   * goes to the i-th, in turn (`torrent`: see `spread`).
+   */
   to: string[];
   /** Connections in all. */
   connections: number;

@@ -9,6 +9,7 @@ import { ERRNO } from "../base/errors.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
 import type { App, WorkKind } from "../app/types.ts";
 import { ConnectionStats } from "../app/stats.ts";
+import { DatagramStats } from "../app/datagram_stats.ts";
 import { DIRECTION, type Links } from "../link/links.ts";
 import type { NatTables } from "../nat/tables.ts";
 import type { Cpus } from "../node/cpus.ts";
@@ -27,6 +28,7 @@ import { UDP_SOCKET, UdpSockets } from "../transport/udp.ts";
 import { PACKET, type PacketPool } from "../wire/packet.ts";
 import { AppTimers } from "./app_timers.ts";
 import { cpuCosts, cpuWork } from "./cpu.ts";
+import type { Dns } from "./dns_install.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
 import type { Plan } from "./plan.ts";
@@ -118,6 +120,10 @@ export class Partition implements UdpRuntime {
   /** The core whose turn it is (`CORE`), 0 for none. */
   servingCore = 0;
   readonly stats: ConnectionStats = new ConnectionStats();
+  /** Exchanges of UDP workloads. */
+  readonly datagrams: DatagramStats = new DatagramStats();
+  /** Servers and resolvers, where there are any. */
+  dns: Dns | undefined = undefined;
   readonly limits: LimitRecords = new LimitRecords();
   /** Timers of applications that may be taken back. */
   readonly timers: AppTimers = new AppTimers(this);
@@ -234,6 +240,11 @@ export class Partition implements UdpRuntime {
   }
 
   /** See {@linkcode AppRuntime}. */
+  timerSerial(timer: number): number {
+    return this.timers.serialOf(timer);
+  }
+
+  /** See {@linkcode AppRuntime}. */
   stopTimer(timer: number): void {
     this.timers.stop(timer);
   }
@@ -326,6 +337,24 @@ export class Partition implements UdpRuntime {
   closeDatagram(socket: number): void {
     this.#freeFile(this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST]);
     this.udp.close(socket);
+  }
+
+  /** See {@linkcode UdpRuntime}. */
+  bindDatagram(socket: number, local: number, port: number): number {
+    const bound = this.udp.bind(socket, local, port);
+    if (bound === -ERRNO.EADDRINUSE && port === 0) {
+      this.limits.datagramPortsRefused(this, this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST]);
+    }
+    return bound;
+  }
+
+  /** See {@linkcode UdpRuntime}. */
+  connectDatagram(socket: number, local: number, remote: number, remotePort: number): number {
+    const port = this.udp.connect(socket, local, remote, remotePort);
+    if (port === -ERRNO.EAGAIN) {
+      this.limits.datagramPortsRefused(this, this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST]);
+    }
+    return port;
   }
 
   /** See {@linkcode UdpRuntime}. */

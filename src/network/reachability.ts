@@ -22,8 +22,10 @@ const LEAST_IPV6_MTU = 1280;
  * every source has a link. Throws `NetworkError`.
  */
 export function checkReachable(s: Partition, workloads: PlannedWorkload[]): void {
-  for (const { options, subject, from, to } of workloads) {
+  for (const { options, subject, from, to: all } of workloads) {
     if (options.connections === 0) continue;
+    // Where a name leads is known when it has been looked up.
+    const to = all.filter(({ name }) => name === undefined);
     for (let i = 0; i < from.length; i++) {
       const { population, first, count } = from[i];
       const lonely = findLonely(s, population.firstRow + first, count);
@@ -65,7 +67,7 @@ function findLonely(s: Partition, first: number, count: number): number {
 }
 
 /** Why packets from `node` do not reach `destination`; undefined if they do. */
-function follow(s: Partition, node: number, destination: number): string | undefined {
+export function follow(s: Partition, node: number, destination: number): string | undefined {
   if (s.isOwn(node, destination)) return undefined;
   if (s.sourceFor(node, destination) === 0) {
     return `${s.nodes.nameOf(node)} has no ${s.addresses.isIpv6(destination) ? "IPv6" : "IPv4"} address`;

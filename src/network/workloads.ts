@@ -12,10 +12,14 @@ import { Service, type ServicePlan } from "../app/service.ts";
 import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targets.ts";
 import { NODE_KIND } from "../node/nodes.ts";
 import { addressSpan, hostOptions } from "./build.ts";
+import { isName, planNamed } from "./destinations_dns.ts";
+import { installDns } from "./dns_install.ts";
+import type { DnsPlan } from "./dns_plan.ts";
 import { NetworkError } from "./errors.ts";
 import { holdNsOf, type ListenOptions, type ServiceOptions, type WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
 import { addressOffset, findMembers, type Members, type Plan, type PlannedPopulation } from "./plan.ts";
+import { checkUdp, isUdp, openUdpPort, startDatagrams, udpServiceFor } from "./workloads_udp.ts";
 
 /** A destination as declared: members of a population, or a bare address. */
 interface Destination {
@@ -26,6 +30,9 @@ interface Destination {
   first: IpAddress;
   count: number;
   port: number;
+  /** A domain name to be looked up, and where it is known to lead. */
+  name?: string;
+  addresses?: IpAddress[];
 }
 
 /** A workload with its names resolved. */
@@ -37,7 +44,7 @@ export interface PlannedWorkload {
 }
 
 /** Resolves names and checks numbers. Throws `NetworkError`. */
-export function planWorkloads(workloads: WorkloadOptions[], plan: Plan): PlannedWorkload[] {
+export function planWorkloads(workloads: WorkloadOptions[], plan: Plan, dns: DnsPlan): PlannedWorkload[] {
   const names = new Set<string>();
   return workloads.map((options) => {
     if (typeof options.name !== "string" || options.name === "") {
@@ -48,12 +55,18 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan): Planned
     if (names.has(options.name)) throw new NetworkError(subject, `Two workloads are called "${options.name}".`);
     names.add(options.name);
     checkNumbers(options, subject);
+    checkUdp(options, subject);
     const from = options.from.map((text, i) => {
       const members = findMembers(text, `${subject}.from[${i}]`, plan.byName);
       if (members.population.kind === NODE_KIND.HOST) return members;
       throw new NetworkError(`${subject}.from[${i}]`, `Connections come from hosts, and ${text} is none.`);
     });
-    const to = options.to.flatMap((text, i) => planDestination(text, `${subject}.to[${i}]`, plan));
+    const to = options.to.flatMap((text, i) => {
+      const at = `${subject}.to[${i}]`;
+      return options.kind === "dns"
+        ? [planNamed(text, at, text, 0, from, dns)]
+        : planNameOr(text, at, plan, from, dns) ?? planDestination(text, at, plan);
+    });
     if (from.length === 0) throw new NetworkError(`${subject}.from`, "A workload comes from at least one host.");
     if (to.length === 0) throw new NetworkError(`${subject}.to`, "A workload goes to at least one destination.");
     return { options, subject, from, to };
@@ -62,7 +75,7 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan): Planned
 
 /** What a workload may choose from. */
 const CHOICES = [
-  ["kind", ["hold", "request-response", "bulk", "torrent"]],
+  ["kind", ["hold", "request-response", "bulk", "torrent", "dns"]],
   ["close", ["client", "server", "both", "none"]],
   ["holdDistribution", ["fixed", "exponential"]],
   ["spread", ["permutation", "random"]],
@@ -117,6 +130,20 @@ function checkNumbers(options: WorkloadOptions, subject: string): void {
   }
 }
 
+/** A destination that is a domain name; undefined where it is none. */
+function planNameOr(
+  text: string,
+  subject: string,
+  plan: Plan,
+  from: Members[],
+  dns: DnsPlan,
+): Destination[] | undefined {
+  const match = /^([^[\]:]+):(\d+)$/.exec(text);
+  if (match === null || /^[\d.]+$/.test(match[1]) || !isName(match[1], plan.byName, dns)) return undefined;
+  const port = Number(match[2]);
+  return port >= 1 && port <= 65535 ? [planNamed(text, subject, match[1], port, from, dns)] : undefined;
+}
+
 /** What `text` leads to: consecutive addresses, or (gateways with several addresses each) the first of each. */
 function planDestination(text: string, subject: string, plan: Plan): Destination[] {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|(.+)):(\d+)$/.exec(text);
@@ -159,7 +186,14 @@ function addressFrom(text: string, subject: string): IpAddress {
 }
 
 /** Opens the listening ports and starts the workloads. */
-export function installWorkloads(s: Partition, plan: Plan, workloads: PlannedWorkload[], seed: number): void {
+export function installWorkloads(
+  s: Partition,
+  plan: Plan,
+  dns: DnsPlan,
+  workloads: PlannedWorkload[],
+  seed: number,
+): void {
+  if (dns.servers.length + dns.resolvers.length > 0) s.dns = installDns(s, dns, seed);
   for (const population of plan.populations) {
     for (const listen of hostOptions(population)?.listen ?? []) openPort(s, population, listen, workloads);
   }
@@ -177,8 +211,11 @@ function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): v
     first: s.addresses.intern(to.first),
     count: to.count,
     port: to.port,
+    name: to.name === undefined ? 0 : s.dns!.names.idOf(to.name),
   })));
-  const arrivals = options.arrivals ?? { kind: "at-once" };
+  const { kind, perSecond = 0, startNs = 0 } = options.arrivals ?? { kind: "at-once" };
+  const arrivals = new ArrivalTimes({ kind, perSecond, startNs }, Substream.of(seed, "arrivals", options.name));
+  if (options.kind === "dns" || isUdp(options)) return startDatagrams(s, options, { sources, targets, arrivals }, seed);
   const app = s.apps.length;
   const client = new WorkloadClient({
     runtime: s,
@@ -186,10 +223,7 @@ function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): v
     plan: clientPlan(options),
     sources,
     targets,
-    arrivals: new ArrivalTimes(
-      { kind: arrivals.kind, perSecond: arrivals.perSecond ?? 0, startNs: arrivals.startNs ?? 0 },
-      Substream.of(seed, "arrivals", options.name),
-    ),
+    arrivals,
     key: substreamKey(seed, "workload", options.name),
   });
   s.apps.push(client);
@@ -234,10 +268,10 @@ function openPort(
   if (!(Number.isInteger(listen.port) && listen.port >= 1 && listen.port <= 65535)) {
     throw new NetworkError(subject, `A port is 1 to 65535, not ${listen.port}.`);
   }
+  if (listen.protocol !== undefined && listen.protocol !== "tcp" && listen.protocol !== "udp") {
+    throw new NetworkError(subject, `A port's protocol is one of tcp, udp, not ${listen.protocol}.`);
+  }
   if (listen.service !== undefined) checkService(listen.service, subject);
-  const service = listen.service ?? derivedService(population, listen.port, workloads);
-  const app = s.apps.length;
-  s.apps.push(new Service({ runtime: s, app, plan: servicePlan(service, listen) }));
   const local = listen.address === undefined ? 0 : s.addresses.intern(addressFrom(listen.address, subject));
   for (let i = 0; local !== 0 && i < population.count; i++) {
     const node = population.firstRow + i;
@@ -247,6 +281,16 @@ function openPort(
       `${listen.address} is no address of ${s.nodes.nameOf(node)}: it cannot listen there.`,
     );
   }
+  if (listen.protocol === "udp") {
+    return openUdpPort(s, population, listen, local, () => {
+      return derived(population, listen.port, workloads.filter(({ options }) => isUdp(options)), udpServiceFor);
+    });
+  }
+  const service = listen.service ??
+    derived(population, listen.port, workloads.filter(({ options }) => !isUdp(options)), serviceFor) ??
+    { kind: "hold" };
+  const app = s.apps.length;
+  s.apps.push(new Service({ runtime: s, app, plan: servicePlan(service, listen) }));
   for (const [name, value] of [["backlog", listen.backlog], ["acceptEvery", listen.acceptIntervalNs]] as const) {
     if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) continue;
     throw new NetworkError(subject, `A whole number from 0 on, not ${value}: ${name}.`);
@@ -294,12 +338,17 @@ function servicePlan(service: ServiceOptions, listen: ListenOptions): ServicePla
 }
 
 /** What the workloads that connect to this port need; they must agree. */
-function derivedService(population: PlannedPopulation, port: number, workloads: PlannedWorkload[]): ServiceOptions {
-  let derived: ServiceOptions | undefined;
+function derived<T>(
+  population: PlannedPopulation,
+  port: number,
+  workloads: PlannedWorkload[],
+  needed: (options: WorkloadOptions) => T,
+): T | undefined {
+  let derived: T | undefined;
   let from = "";
   for (const workload of workloads) {
     if (!workload.to.some((to) => to.port === port && reaches(to, population))) continue;
-    const service = serviceFor(workload.options);
+    const service = needed(workload.options);
     if (derived !== undefined && JSON.stringify(derived) !== JSON.stringify(service)) {
       throw new NetworkError(
         `nodes.${population.name}.listen`,
@@ -310,13 +359,16 @@ function derivedService(population: PlannedPopulation, port: number, workloads: 
     derived = service;
     from = workload.options.name;
   }
-  return derived ?? { kind: "hold" };
+  return derived;
 }
 
 /** Does a destination lead to a host of this population (by name, by address, or by a NAT's port forward)? */
 function reaches(to: Destination, population: PlannedPopulation): boolean {
   if (to.members !== undefined) {
     return to.members.population === population || to.members.population.kind === NODE_KIND.NAT;
+  }
+  if (to.addresses !== undefined) {
+    return to.addresses.some((first) => reaches({ ...to, first, addresses: undefined }, population));
   }
   const text = formatAddress(to.first);
   if ([...population.extra, ...population.virtual].some((address) => formatAddress(address) === text)) return true;

@@ -5,9 +5,9 @@
  */
 import { ERRNO, errnoName, SocketError } from "../base/errors.ts";
 import { UDP_SOCKET, type UdpSockets } from "../transport/udp.ts";
-import { fillVirtual } from "../wire/payload.ts";
-import { CONTROL, EXTRA, PACKET, type PacketPool } from "../wire/packet.ts";
+import { PACKET, type PacketPool } from "../wire/packet.ts";
 import { Emitter } from "./emitter.ts";
+import { payloadOf } from "./payload.ts";
 import { checkPort, endpointText, type SocketLayer, type SocketRuntime } from "./layer.ts";
 import type { Endpoint } from "./socket.ts";
 
@@ -41,6 +41,10 @@ export interface UdpRuntime extends SocketRuntime {
   openDatagram(node: number, app: number): number;
   /** Closes it. */
   closeDatagram(socket: number): void;
+  /** As `UdpSockets.bind`; where no port is left, the limit is noted. */
+  bindDatagram(socket: number, local: number, port: number): number;
+  /** As `UdpSockets.connect`; where no port is left, the limit is noted. */
+  connectDatagram(socket: number, local: number, remote: number, remotePort: number): number;
 }
 
 /**
@@ -183,18 +187,4 @@ export class UdpSocket extends Emitter<UdpEvents> {
   #about(what: string, to: Endpoint | undefined): string {
     return to === undefined ? what : `${what} ${endpointText(to.address, to.port)}`;
   }
-}
-
-/** A copy of a datagram's payload. */
-function payloadOf(packets: PacketPool, packet: number): Uint8Array {
-  const words = packets.rows.words;
-  const at = packet * PACKET.STRIDE;
-  const length = words[at + PACKET.LENGTH];
-  if ((words[at + PACKET.CONTROL] & CONTROL.REAL_PAYLOAD) !== 0) {
-    const extra = words[at + PACKET.EXTRA] * EXTRA.STRIDE;
-    return packets.payloads.get(packets.extras.words[extra + EXTRA.PAYLOAD]).slice(0, length);
-  }
-  const bytes = new Uint8Array(length);
-  fillVirtual(bytes, 0, length, 0);
-  return bytes;
 }

@@ -1,0 +1,30 @@
+/**
+ * Domain names as numbers, so that caches are rows of words. Names that are equal (RFC 4343) have one number, which no
+ * result depends on.
+ *
+ * @module
+ */
+import { canonicalName } from "../wire/dns_name.ts";
+
+/** The names that a partition has met. */
+export class DnsNames {
+  readonly #ids = new Map<string, number>();
+  readonly #texts: string[] = [""];
+
+  /** The number of a name, at least 1. */
+  idOf(name: string): number {
+    const text = canonicalName(name);
+    let id = this.#ids.get(text);
+    if (id === undefined) {
+      id = this.#texts.length;
+      this.#ids.set(text, id);
+      this.#texts.push(text);
+    }
+    return id;
+  }
+
+  /** The name behind a number, in lower case. */
+  textOf(id: number): string {
+    return this.#texts[id];
+  }
+}

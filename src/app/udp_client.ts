@@ -1,0 +1,350 @@
+/**
+ * The asking side of a UDP workload: sends requests and counts the answers, or that none came. State is a row of an
+ * exchange while it is under way; there is no object for each.
+ *
+ * An exchange has a socket of its own, connected to its destination, or (torrent) every source has one socket for all its
+ * exchanges, as programs have that talk to many peers from one port.
+ *
+ * @module
+ */
+import { ERRNO } from "../base/errors.ts";
+import { log } from "../base/maths.ts";
+import { drawFraction } from "../base/rng.ts";
+import type { UdpRuntime } from "../socket/datagram.ts";
+import { RowPool } from "../store/rows.ts";
+import { KeyTable } from "../transport/key_table.ts";
+import { UDP_SOCKET } from "../transport/udp.ts";
+import { PACKET } from "../wire/packet.ts";
+import type { AddressClient, AddressLookups } from "./address_lookups.ts";
+import type { ArrivalTimes } from "./arrivals.ts";
+import type { DatagramStats } from "./datagram_stats.ts";
+import type { TargetCounts } from "./target_counts.ts";
+import type { Sources, Targets } from "./targets.ts";
+import type { App } from "./types.ts";
+
+/** What the exchanges of a workload are. Sizes in bytes, times in ns. */
+export interface UdpClientPlan {
+  /** Exchanges in all. */
+  exchanges: number;
+  /** Bytes of a request. */
+  requestBytes: number;
+  /** Requests of an exchange, one after the other. */
+  requests: number;
+  /** From an answer to the next request. */
+  thinkNs: number;
+  /** How long an answer is waited for. */
+  timeoutNs: number;
+  /** How often a request without an answer is repeated. */
+  retries: number;
+  /** How long a socket stays open when its exchange is over; Infinity for ever. */
+  holdNs: number;
+  /** Is that time drawn from an exponential distribution of mean `holdNs`? */
+  exponentialHold: boolean;
+  /** Has each source one socket for all its exchanges? It stays open. */
+  shareSocket: boolean;
+  /** Does each source go through all destinations in an order of its own? */
+  permute: boolean;
+  /** Are destinations drawn anew for every exchange? */
+  randomTargets: boolean;
+}
+
+/** Word offsets of an exchange. */
+const EXCHANGE = {
+  SOCKET: 0,
+  /** Its number in the workload. */
+  INDEX: 1,
+  REMOTE: 2,
+  PORT: 3,
+  /** Requests still to be answered. */
+  LEFT: 4,
+  /** Repetitions of this one. */
+  RETRIES: 5,
+  TIMER: 6,
+  SENT_US: 7,
+  NODE: 8,
+  /** Number of the name that it goes to, 0 for none. */
+  NAME: 9,
+  /** The next exchange of the same socket with the same peer. */
+  NEXT: 10,
+  STRIDE: 16,
+} as const;
+
+const { SOCKET, INDEX, REMOTE, PORT, LEFT, RETRIES, TIMER: TIMER_AT, SENT_US, NODE, NAME, NEXT, STRIDE } = EXCHANGE;
+const { APP_STATE, HOST, STRIDE: SOCKET_STRIDE } = UDP_SOCKET;
+
+/** Codes of its own events. */
+const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2, NO_ANSWER: 3 } as const;
+
+/** The asking side of one workload. */
+export class UdpClient implements App, AddressClient {
+  /** Exchanges begun. */
+  opened = 0;
+  readonly #runtime: UdpRuntime;
+  readonly #app: number;
+  readonly #plan: UdpClientPlan;
+  readonly #stats: DatagramStats;
+  readonly #sources: Sources;
+  readonly #targets: Targets;
+  readonly #arrivals: ArrivalTimes;
+  readonly #key: { k0: number; k1: number };
+  readonly #addresses: AddressLookups | undefined;
+  readonly #counts: TargetCounts;
+  readonly #number: number;
+  readonly #rows = new RowPool({ strideWords: STRIDE, capacity: 64 });
+  /** Shared sockets by node; exchanges of shared sockets by (socket, address, port): the first of a list. */
+  readonly #sockets = new KeyTable();
+  readonly #byPeer = new KeyTable();
+  #nextArrivalNs = 0;
+
+  /** `app` is its index among the applications; `key` the workload's own; `addresses` look up names, if there are any. */
+  constructor(
+    options: {
+      runtime: UdpRuntime;
+      app: number;
+      plan: UdpClientPlan;
+      stats: DatagramStats;
+      sources: Sources;
+      targets: Targets;
+      arrivals: ArrivalTimes;
+      key: { k0: number; k1: number };
+      addresses: AddressLookups | undefined;
+      counts: TargetCounts;
+    },
+  ) {
+    this.#runtime = options.runtime;
+    this.#app = options.app;
+    this.#plan = options.plan;
+    this.#stats = options.stats;
+    this.#sources = options.sources;
+    this.#targets = options.targets;
+    this.#arrivals = options.arrivals;
+    this.#key = options.key;
+    this.#addresses = options.addresses;
+    this.#counts = options.counts;
+    this.#number = options.addresses?.addClient(this) ?? 0;
+  }
+
+  /** Schedules the first arrival. */
+  start(): void {
+    if (this.#plan.exchanges === 0) return;
+    this.#nextArrivalNs = this.#arrivals.next();
+    this.#scheduleArrival();
+  }
+
+  /** See {@linkcode App}. It has no connections. */
+  onTcp(): void {}
+
+  /** See {@linkcode App}. */
+  onTimer(code: number, _connection: number, argument: number): void {
+    switch (code) {
+      case TIMER.ARRIVAL:
+        return this.#arrive();
+      case TIMER.THINK_OVER:
+        return this.#request(argument);
+      case TIMER.HOLD_OVER:
+        return this.#runtime.closeDatagram(argument);
+      case TIMER.NO_ANSWER:
+        return this.#unanswered(argument);
+    }
+  }
+
+  /** See {@linkcode App}: an answer, or an ICMP error about a connected socket. */
+  onDatagram(socket: number, packet: number): void {
+    const { udp, packets } = this.#runtime;
+    if (packet === 0) {
+      const row = udp.rows.words[socket * SOCKET_STRIDE + APP_STATE];
+      const error = udp.takeError(socket);
+      // (Between two requests nobody waits for anything.)
+      if (row !== 0 && error !== 0 && this.#rows.words[row * STRIDE + TIMER_AT] !== 0) this.#end(row, -error);
+      return;
+    }
+    this.#stats.received++;
+    if (!this.#plan.shareSocket) return this.#answered(udp.rows.words[socket * SOCKET_STRIDE + APP_STATE]);
+    const words = packets.rows.words;
+    const at = packet * PACKET.STRIDE;
+    this.#answered(this.#byPeer.get(socket, words[at + PACKET.SRC], words[at + PACKET.PORTS] >>> 16));
+  }
+
+  /** See {@linkcode AddressClient}. */
+  onAddresses(row: number, errno: number, list: number): void {
+    if (errno !== 0) return this.#end(row, errno);
+    const words = this.#rows.words;
+    const o = row * STRIDE;
+    const { answers } = this.#addresses!.lookups;
+    for (const address of answers.list(list)) this.#counts.of(words[o + NAME], address, words[o + PORT]);
+    words[o + REMOTE] = answers.at(list, 0);
+    this.#begin(row);
+  }
+
+  #scheduleArrival(): void {
+    const node = this.#sources.at(this.opened);
+    this.#runtime.schedule(node, this.#app, this.#nextArrivalNs, TIMER.ARRIVAL, 0, 0);
+  }
+
+  /** Begins every exchange that is due now, and schedules the next. */
+  #arrive(): void {
+    const now = this.#nextArrivalNs;
+    const { exchanges } = this.#plan;
+    do {
+      this.#open(this.opened++);
+      if (this.opened === exchanges) return;
+      this.#nextArrivalNs = this.#arrivals.next();
+    } while (this.#nextArrivalNs <= now);
+    this.#scheduleArrival();
+  }
+
+  #open(i: number): void {
+    this.#stats.exchanges++;
+    const node = this.#sources.at(i);
+    const targets = this.#targets;
+    this.#chooseTarget(i, this.#runtime.addressOf(node));
+    const row = this.#rows.allocate();
+    const words = this.#rows.words;
+    const o = row * STRIDE;
+    words[o + INDEX] = i;
+    words[o + NODE] = node;
+    words[o + PORT] = targets.port;
+    words[o + LEFT] = this.#plan.requests;
+    words[o + NAME] = targets.name;
+    words[o + REMOTE] = targets.address;
+    if (targets.name === 0) this.#begin(row);
+    else this.#addresses!.lookup(node, targets.name, this.#number, row);
+  }
+
+  /** Chooses where exchange `i` goes: not to its own host, of address `own`, if there is anywhere else to go. */
+  #chooseTarget(i: number, own: number): void {
+    const targets = this.#targets;
+    const sources = this.#sources.count;
+    if (this.#plan.permute) {
+      targets.permuted(this.#key.k0, this.#key.k1, i % sources, Math.floor(i / sources), own);
+    } else if (this.#plan.randomTargets) {
+      targets.notOwn(Math.floor(drawFraction(this.#key.k0, this.#key.k1, i * 2) * targets.count), own);
+    } else targets.notOwn(i, own);
+  }
+
+  /** The destination is known: opens a socket for it, and asks. */
+  #begin(row: number): void {
+    const runtime = this.#runtime;
+    const words = this.#rows.words;
+    const o = row * STRIDE;
+    const [node, remote, port] = [words[o + NODE], words[o + REMOTE], words[o + PORT]];
+    const local = runtime.sourceFor(node, remote);
+    if (local === 0) return this.#end(row, ERRNO.ENETUNREACH);
+    const socket = this.#plan.shareSocket ? this.#sharedSocket(node) : runtime.openDatagram(node, this.#app);
+    if (socket < 0) return this.#end(row, -socket);
+    words[o + SOCKET] = socket;
+    if (this.#plan.shareSocket) {
+      words[o + NEXT] = this.#byPeer.get(socket, remote, port);
+      this.#byPeer.set(socket, remote, port, row);
+    } else {
+      const bound = runtime.connectDatagram(socket, local, remote, port);
+      if (bound < 0) return this.#end(row, -bound);
+      runtime.udp.rows.words[socket * SOCKET_STRIDE + APP_STATE] = row;
+    }
+    this.#request(row);
+  }
+
+  /** The one socket of a source, bound to a port of its own: its row, or a negative `ERRNO`. */
+  #sharedSocket(node: number): number {
+    const known = this.#sockets.get(node, 0, 0);
+    if (known !== 0) return known;
+    const runtime = this.#runtime;
+    const socket = runtime.openDatagram(node, this.#app);
+    if (socket < 0) return socket;
+    const port = runtime.bindDatagram(socket, 0, 0);
+    if (port < 0) {
+      runtime.closeDatagram(socket);
+      return port;
+    }
+    this.#sockets.set(node, 0, 0, socket);
+    return socket;
+  }
+
+  #request(row: number): void {
+    const runtime = this.#runtime;
+    const words = this.#rows.words;
+    const o = row * STRIDE;
+    const { requestBytes, timeoutNs } = this.#plan;
+    const [socket, remote, node] = [words[o + SOCKET], words[o + REMOTE], words[o + NODE]];
+    const sent = this.#plan.shareSocket
+      ? runtime.udp.sendTo(socket, runtime.sourceFor(node, remote), remote, words[o + PORT], requestBytes)
+      : runtime.udp.send(socket, requestBytes);
+    if (sent < 0) return this.#end(row, -sent);
+    this.#stats.sent++;
+    words[o + SENT_US] = (runtime.nowNs / 1000) | 0;
+    words[o + TIMER_AT] = runtime.startTimer(node, this.#app, runtime.nowNs + timeoutNs, TIMER.NO_ANSWER, row);
+  }
+
+  /** An answer has come for an exchange (0: for none that is under way, or too late). */
+  #answered(row: number): void {
+    if (row === 0) return;
+    const runtime = this.#runtime;
+    const words = this.#rows.words;
+    const o = row * STRIDE;
+    // While no answer is waited for it is a late one, or a second.
+    if (words[o + TIMER_AT] === 0) return;
+    runtime.stopTimer(words[o + TIMER_AT]);
+    words[o + TIMER_AT] = 0;
+    if (words[o + RETRIES] === 0) this.#stats.replyUs.push((((runtime.nowNs / 1000) | 0) - words[o + SENT_US]) >>> 0);
+    words[o + RETRIES] = 0;
+    if (--words[o + LEFT] === 0) return this.#end(row, 0);
+    if (this.#plan.thinkNs === 0) return this.#request(row);
+    runtime.schedule(words[o + NODE], this.#app, runtime.nowNs + this.#plan.thinkNs, TIMER.THINK_OVER, 0, row);
+  }
+
+  #unanswered(row: number): void {
+    const words = this.#rows.words;
+    const o = row * STRIDE;
+    words[o + TIMER_AT] = 0;
+    this.#stats.timedOut++;
+    if (words[o + RETRIES] === this.#plan.retries) return this.#end(row, ERRNO.ETIMEDOUT);
+    words[o + RETRIES]++;
+    this.#request(row);
+  }
+
+  /** The exchange is over, with an error or (0) without. */
+  #end(row: number, errno: number): void {
+    const words = this.#rows.words;
+    const o = row * STRIDE;
+    const socket = words[o + SOCKET];
+    if (words[o + TIMER_AT] !== 0) this.#runtime.stopTimer(words[o + TIMER_AT]);
+    if (errno === 0) this.#stats.answered++;
+    else this.#stats.failed[errno]++;
+    if (words[o + NAME] !== 0 && words[o + REMOTE] !== 0) {
+      const count = this.#counts.of(words[o + NAME], words[o + REMOTE], words[o + PORT]);
+      if (errno === 0) count.established++;
+      else count.failed++;
+    }
+    if (this.#plan.shareSocket) this.#forget(row);
+    else if (socket !== 0) this.#hold(row, socket, errno);
+    this.#rows.release(row);
+  }
+
+  /** Takes an exchange out of its peer's list. */
+  #forget(row: number): void {
+    const words = this.#rows.words;
+    const o = row * STRIDE;
+    if (words[o + SOCKET] === 0) return;
+    const [socket, remote, port] = [words[o + SOCKET], words[o + REMOTE], words[o + PORT]];
+    let at = this.#byPeer.get(socket, remote, port);
+    if (at === row) return this.#byPeer.set(socket, remote, port, words[o + NEXT]);
+    while (words[at * STRIDE + NEXT] !== row) at = words[at * STRIDE + NEXT];
+    words[at * STRIDE + NEXT] = words[o + NEXT];
+  }
+
+  /** Keeps the socket of an exchange that went well for the holding time. */
+  #hold(row: number, socket: number, errno: number): void {
+    const runtime = this.#runtime;
+    const { holdNs, exponentialHold } = this.#plan;
+    const sockets = runtime.udp.rows.words;
+    sockets[socket * SOCKET_STRIDE + APP_STATE] = 0;
+    if (errno !== 0 || holdNs === 0) return runtime.closeDatagram(socket);
+    if (holdNs === Infinity) return;
+    const index = this.#rows.words[row * STRIDE + INDEX];
+    const ns = exponentialHold
+      ? Math.floor(-log(1 - drawFraction(this.#key.k0, this.#key.k1, index * 2 + 1)) * holdNs)
+      : holdNs;
+    const node = sockets[socket * SOCKET_STRIDE + HOST];
+    runtime.schedule(node, this.#app, runtime.nowNs + ns, TIMER.HOLD_OVER, 0, socket);
+  }
+}
