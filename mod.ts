@@ -62,6 +62,7 @@ export {
   type ServiceOptions,
   type WorkloadOptions,
 } from "./src/network/options.ts";
+export type { NatCarrierOptions, NatLogEvents, NatLogFormat } from "./src/nat/nat.ts";
 export {
   type Endpoint,
   type ReadyState,

@@ -16,6 +16,9 @@ export const LIMIT_NAMES = [
   "accept-queue",
   "link",
   "flow-table",
+  "nat-block",
+  "nat-rate",
+  "nat-table",
 ] as const;
 
 /** One of the limits that can bind. */

@@ -5,6 +5,8 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
+import { type NatCarrierOptions, type NatCarrierProfile, resolveCarrier } from "./carrier.ts";
+import { choice, port, quota, timeoutMs } from "./checks.ts";
 
 /** RFC 4787's three behaviours, of mapping (section 4.1) and of filtering (section 5). */
 export type NatBehaviourName = "endpoint-independent" | "address-dependent" | "address-and-port-dependent";
@@ -15,8 +17,11 @@ export type NatPortAssignment = "preservation" | "sequential" | "random";
 /** How a pool address is chosen (RFC 4787 section 4.1, "IP address pooling"). */
 export type NatPooling = "paired" | "arbitrary";
 
+/** Packets of which direction keep a mapping alive (RFC 4787 section 4.3, "mapping refresh"). */
+export type NatRefreshDirection = "outbound" | "both" | "inbound";
+
 /** What gateways may have in common. Everything has a default. */
-export interface NatProfileOptions {
+export interface NatProfileOptions extends NatCarrierOptions {
   /** Mapping behaviour. Default `address-and-port-dependent`. */
   mapping?: NatBehaviourName;
   /** Filtering behaviour. Default `address-and-port-dependent`. */
@@ -50,12 +55,23 @@ export interface NatProfileOptions {
   tcpEstablishedNs?: number;
   /** Timeout of an opening or closing TCP session, ns. Default 4 min (RFC 5382 REQ-5). */
   tcpTransitoryNs?: number;
+  /** Timeout of an opening TCP session alone, ns (RFC 7857 section 2.1). Default `tcpTransitoryNs`. */
+  tcpOpeningNs?: number;
+  /** Timeout of a closing TCP session alone, ns (RFC 7857 section 2.1). Default `tcpTransitoryNs`. */
+  tcpClosingNs?: number;
   /** Timeout of a UDP session, ns. Default 5 min (RFC 4787 REQ-5 recommends it; not less than 2 min). */
   udpNs?: number;
   /** Timeout of an ICMP query session, ns. Default 60 s (RFC 5508 REQ-2). */
   icmpNs?: number;
-  /** Do packets from outside refresh UDP and ICMP sessions (RFC 4787 REQ-6)? Packets from inside always do. Default false. */
-  inboundRefresh?: boolean;
+  /** Packets of which direction refresh UDP and ICMP sessions (RFC 4787 REQ-6: from inside they MUST). Default `outbound`. */
+  refresh?: NatRefreshDirection;
+  /**
+   * What becomes of an unsolicited SYN from outside (RFC 5382 REQ-4): `icmp` answers it with Port Unreachable after
+   * `unsolicitedSynNs`, unless a SYN from inside for the same connection has come; `drop` says nothing. Default `icmp`.
+   */
+  unsolicitedSyn?: "icmp" | "drop";
+  /** How long an unsolicited SYN is held, ns. Default 6 s, the least that RFC 5382 REQ-4 allows. */
+  unsolicitedSynNs?: number;
   /** May a TCP segment other than a SYN open a session (Linux's `nf_conntrack_tcp_loose`)? Default false. */
   tcpLoose?: boolean;
 }
@@ -77,7 +93,7 @@ export const MODE = {
 } as const;
 
 /** A profile as the packet path reads it. */
-export interface NatProfile {
+export interface NatProfile extends NatCarrierProfile {
   /** Of `MODE`. */
   readonly mode: number;
   /** Of `BEHAVIOUR`. */
@@ -100,14 +116,18 @@ export interface NatProfile {
   readonly quotaPorts: number;
   /** Established TCP timeout, ms. */
   tcpEstablishedMs: number;
-  /** Opening or closing TCP timeout, ms. */
-  tcpTransitoryMs: number;
+  /** Opening TCP timeout, ms. */
+  tcpOpeningMs: number;
+  /** Closing TCP timeout, ms. */
+  tcpClosingMs: number;
   /** UDP timeout, ms. */
   udpMs: number;
   /** ICMP query timeout, ms. */
   icmpMs: number;
-  /** Packets from outside refresh UDP and ICMP. */
-  readonly inboundRefresh: boolean;
+  /** Directions that refresh UDP and ICMP: bit 0 from inside, bit 1 from outside. */
+  readonly refreshes: number;
+  /** How long an unsolicited SYN is held before it is answered, ms; 0 for no answer. */
+  unsolicitedSynMs: number;
   /** A segment other than SYN may open a session. */
   readonly tcpLoose: boolean;
   /** Sessions give remote addresses leave to reach their mapping (the permission rows). */
@@ -119,50 +139,13 @@ const BEHAVIOURS: Record<NatBehaviourName, number> = {
   "address-dependent": BEHAVIOUR.ADDRESS_DEPENDENT,
   "address-and-port-dependent": BEHAVIOUR.ADDRESS_AND_PORT_DEPENDENT,
 };
+/** Bit 0 from inside, bit 1 from outside. */
+const REFRESHES: Record<NatRefreshDirection, number> = { outbound: 1, inbound: 2, both: 3 };
 const ASSIGNMENTS: Record<NatPortAssignment, number> = {
   preservation: ASSIGNMENT.PRESERVATION,
   sequential: ASSIGNMENT.SEQUENTIAL,
   random: ASSIGNMENT.RANDOM,
 };
-
-/** The longest timeout, ms: well within the half of the 32-bit tick circle that comparisons need. */
-const LONGEST_MS = 2 ** 30;
-
-/** The field of `options` looked up in `names`, or a sentence that says what is allowed. */
-function choice<T extends string>(names: Record<T, number>, value: T | undefined, fallback: T, field: string): number {
-  const number = names[value ?? fallback];
-  if (number === undefined) {
-    throw new InputError(`A NAT's ${field} is one of ${Object.keys(names).join(", ")}, not "${value}".`, {
-      path: field,
-    });
-  }
-  return number;
-}
-
-/** A timeout in whole ms, rounded up; `ns` between 1 and 2^30 ms. */
-export function timeoutMs(ns: number | undefined, fallbackMs: number, field: string): number {
-  if (ns === undefined) return fallbackMs;
-  const ms = Math.ceil(ns / 1e6);
-  if (!(ms >= 1 && ms <= LONGEST_MS)) {
-    throw new InputError(`A NAT's ${field} lies between 1 ms and 12 days, not at ${ns} ns.`, { path: field });
-  }
-  return ms;
-}
-
-function port(value: number, field: string): number {
-  if (!(Number.isInteger(value) && value >= 0 && value <= 65_535)) {
-    throw new InputError(`A NAT's ${field} is a port number from 0 to 65535, not ${value}.`, { path: field });
-  }
-  return value;
-}
-
-function quota(value: number | undefined, field: string): number {
-  if (value === undefined || value === Infinity) return 0;
-  if (!(Number.isInteger(value) && value >= 1 && value < 2 ** 31)) {
-    throw new InputError(`A NAT's ${field} is a whole number of at least 1, not ${value}.`, { path: field });
-  }
-  return value;
-}
 
 /** Checks the options and fills in the defaults. Throws `InputError`, a sentence with the field as `path`. */
 export function resolveNatProfile(options: NatProfileOptions): NatProfile {
@@ -182,7 +165,10 @@ export function resolveNatProfile(options: NatProfileOptions): NatProfile {
   if (portLow > portHigh) {
     throw new InputError(`A NAT's port range is upside down: ${portLow} to ${portHigh}.`, { path: "portLow" });
   }
+  const portCount = portHigh - portLow + 1;
+  const transitoryMs = timeoutMs(options.tcpTransitoryNs, 240_000, "tcpTransitoryNs");
   return {
+    ...resolveCarrier(options, portCount),
     mode: !strict ? MODE.MAPPED : options.overloading ? MODE.OVERLOADED : MODE.EXCLUSIVE,
     mapping,
     filtering,
@@ -190,14 +176,18 @@ export function resolveNatProfile(options: NatProfileOptions): NatProfile {
     paired: choice({ paired: 1, arbitrary: 0 }, options.pooling, "paired", "pooling") === 1,
     hairpinning: options.hairpinning ?? true,
     portLow,
-    portCount: portHigh - portLow + 1,
+    portCount,
     quotaSessions: quota(options.quotaSessions, "quotaSessions"),
     quotaPorts: quota(options.quotaPorts, "quotaPorts"),
     tcpEstablishedMs: timeoutMs(options.tcpEstablishedNs, 7_440_000, "tcpEstablishedNs"),
-    tcpTransitoryMs: timeoutMs(options.tcpTransitoryNs, 240_000, "tcpTransitoryNs"),
+    tcpOpeningMs: timeoutMs(options.tcpOpeningNs, transitoryMs, "tcpOpeningNs"),
+    tcpClosingMs: timeoutMs(options.tcpClosingNs, transitoryMs, "tcpClosingNs"),
     udpMs: timeoutMs(options.udpNs, 300_000, "udpNs"),
     icmpMs: timeoutMs(options.icmpNs, 60_000, "icmpNs"),
-    inboundRefresh: options.inboundRefresh ?? false,
+    refreshes: choice(REFRESHES, options.refresh, "outbound", "refresh"),
+    unsolicitedSynMs: choice({ icmp: 1, drop: 0 }, options.unsolicitedSyn, "icmp", "unsolicitedSyn") === 0
+      ? 0
+      : timeoutMs(options.unsolicitedSynNs, 6000, "unsolicitedSynNs"),
     tcpLoose: options.tcpLoose ?? false,
     permissions: mapping === BEHAVIOUR.ENDPOINT_INDEPENDENT && filtering === BEHAVIOUR.ADDRESS_DEPENDENT,
   };

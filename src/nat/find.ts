@@ -5,7 +5,8 @@
  * @module
  */
 import { hashTuple, probeStart } from "../store/tuple_table.ts";
-import { BOUND, GATEWAY, MAPPING, PERMISSION, SESSION, SPACE, SUBSCRIBER } from "./layout.ts";
+import { MODE } from "./behaviour.ts";
+import { BLOCK, BOUND, GATEWAY, HELD_SYN, HOLD, MAPPING, PERMISSION, SESSION, SPACE, SUBSCRIBER } from "./layout.ts";
 import type { NatTables } from "./tables.ts";
 
 const {
@@ -193,6 +194,94 @@ export function findPermission(t: NatTables, mapping: number, remote: number): n
     if (entries[at] !== hash) continue;
     const row = permission * PERMISSION_STRIDE;
     if (words[row + PERMISSION_MAPPING] === mapping && words[row + PERMISSION_REMOTE] === remote) return permission;
+  }
+}
+
+/** The block at a place of a pool address, 0 if it is nobody's. */
+export function findBlock(t: NatTables, gateway: number, address: number, number: number): number {
+  const hash = hashTuple(gateway, address, number, 0);
+  const { entries, mask } = t.blockIndex;
+  const words = t.blocks.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const block = entries[at + 1];
+    if (block === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = block * BLOCK.STRIDE;
+    if (
+      words[row + BLOCK.ADDRESS] === address && words[row + BLOCK.NUMBER] === number &&
+      words[row + BLOCK.GATEWAY] === gateway
+    ) return block;
+  }
+}
+
+/** Whether a port rests (RFC 6888 REQ-8); with overloading, towards that remote endpoint. */
+export function isHeld(
+  t: NatTables,
+  profile: { readonly mode: number },
+  realm: number,
+  external: number,
+  externalPort: number,
+  remote: number,
+  remotePort: number,
+): boolean {
+  const shared = profile.mode === MODE.OVERLOADED;
+  const hash = shared
+    ? outsideHash(realm, external, remote, (externalPort << 16) | remotePort)
+    : endpointHash(realm, external, externalPort);
+  const { entries, mask } = t.holdOutside;
+  const words = t.holds.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const hold = entries[at + 1];
+    if (hold === 0) return false;
+    if (entries[at] !== hash) continue;
+    const row = hold * HOLD.STRIDE;
+    if (
+      words[row + HOLD.EXTERNAL] === external && words[row + HOLD.REALM] === realm &&
+      (words[row + HOLD.PORTS] & 0xffff) === externalPort &&
+      (!shared || (words[row + HOLD.REMOTE] === remote && words[row + HOLD.REMOTE_PORT] === remotePort))
+    ) return true;
+  }
+}
+
+/** The resting port of a mapping, by what `findMappingInside` knows it by; 0 if there is none. */
+export function findHold(
+  t: NatTables,
+  realm: number,
+  internal: number,
+  internalPort: number,
+  remote: number,
+  remotePort: number,
+): number {
+  const hash = hashTuple(realm, internal, remote, (internalPort << 16) | remotePort);
+  const { entries, mask } = t.holdInside;
+  const words = t.holds.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const hold = entries[at + 1];
+    if (hold === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = hold * HOLD.STRIDE;
+    if (
+      words[row + HOLD.INTERNAL] === internal && words[row + HOLD.REMOTE] === remote &&
+      words[row + HOLD.REALM] === realm && words[row + HOLD.PORTS] >>> 16 === internalPort &&
+      words[row + HOLD.REMOTE_PORT] === remotePort
+    ) return hold;
+  }
+}
+
+/** The held SYN with these outer endpoints, 0 if there is none. `ports` is external port << 16 | remote port. */
+export function findHeldSyn(t: NatTables, realm: number, external: number, remote: number, ports: number): number {
+  const hash = outsideHash(realm, external, remote, ports);
+  const { entries, mask } = t.heldSynIndex;
+  const words = t.heldSyns.words;
+  for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
+    const held = entries[at + 1];
+    if (held === 0) return 0;
+    if (entries[at] !== hash) continue;
+    const row = held * HELD_SYN.STRIDE;
+    if (
+      words[row + HELD_SYN.EXTERNAL] === external && words[row + HELD_SYN.REMOTE] === remote &&
+      words[row + HELD_SYN.REALM] === realm && words[row + HELD_SYN.PORTS] === (ports | 0)
+    ) return held;
   }
 }
 

@@ -8,7 +8,7 @@ import { BEHAVIOUR } from "./behaviour.ts";
 import { findMappingOutside, isExternalAddress } from "./find.ts";
 import { GATEWAY, MAPPING_FLAG, NAT_PROTOCOL } from "./layout.ts";
 import { addMapping } from "./mapping.ts";
-import { reservePort } from "./pool.ts";
+import { reservePort } from "./port_space.ts";
 import type { NatTables } from "./tables.ts";
 
 /** A port forward. */

@@ -51,7 +51,7 @@ export function icmpErrorOutbound(t: NatTables, gateway: number, packet: number)
   const extras = t.packets.extras.words;
   const quote = words[at + PACKET_EXTRA] * EXTRA.STRIDE;
   const protocol = protocolIndex(extras[quote + QUOTED_CONTROL] >>> 24);
-  if (protocol < 0) return refuse(t, gateway, DROP_UNSUPPORTED);
+  if (protocol < 0) return refuse(t, gateway, DROP_UNSUPPORTED, words[at + PACKET_SRC]);
   const realm = (gateway << 2) | protocol;
   // What came in went to the internal endpoint: it is the quoted destination.
   const internal = extras[quote + QUOTED_DST];
@@ -59,7 +59,7 @@ export function icmpErrorOutbound(t: NatTables, gateway: number, packet: number)
   const remotePort = protocol === ICMP ? 0 : quotedPort(extras, quote, protocol, true);
   const ports = (quotedPort(extras, quote, protocol, false) << 16) | remotePort;
   const session = findInside(t, realm, internal, remote, ports, insideHash(realm, internal, remote, ports));
-  if (session === 0) return refuse(t, gateway, DROP_NO_MAPPING);
+  if (session === 0) return refuse(t, gateway, DROP_NO_MAPPING, words[at + PACKET_SRC]);
   const row = session * SESSION_STRIDE;
   const external = t.sessions.words[row + SESSION_EXTERNAL];
   extras[quote + QUOTED_DST] = external;

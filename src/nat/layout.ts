@@ -54,7 +54,7 @@ export const SESSION = {
   REMOTE: 3,
   /** Internal port << 16 | external port. */
   PORTS: 4,
-  /** Remote port << 16 | `BOUND` | TCP tracking bits (0 to 7). */
+  /** Remote port << 16 | `FROM_OUTSIDE` | `BOUND` | tracking bits (0 to 7). */
   REMOTE_PORT_STATE: 5,
   /** Tick (ms) at which it expires unless refreshed. */
   DEADLINE: 6,
@@ -66,6 +66,18 @@ export const SESSION = {
 
 /** Bit of `SESSION.REMOTE_PORT_STATE`: the session belongs to a mapping row. */
 export const BOUND = 1 << 8;
+
+/** Bit of `SESSION.REMOTE_PORT_STATE`: the packet that opened it came from outside. */
+export const FROM_OUTSIDE = 1 << 9;
+
+/** Tracking bits of UDP and ICMP sessions, where TCP has its own. */
+export const SEEN = {
+  /** A packet from inside; from outside: the next bit. */
+  INSIDE: 1,
+  OUTSIDE: 2,
+  /** One more after packets from both sides. */
+  STREAM: 4,
+} as const;
 
 /** A session: the rest. Same row number, parallel array. */
 export const SESSION_COLD = {
@@ -109,7 +121,7 @@ export const MAPPING_FLAG = {
   STATIC: 1,
 } as const;
 
-/** An internal address at a gateway that has quotas or pairs addresses. */
+/** An internal address at a gateway that has quotas, pairs addresses, shares ports out or logs; or that was refused. */
 export const SUBSCRIBER = {
   /** Gateway. (Free rows: free list.) */
   GATEWAY: 0,
@@ -127,7 +139,89 @@ export const SUBSCRIBER = {
   SESSIONS_PEAK: 6,
   /** Most external ports at once. */
   PORTS_PEAK: 7,
-  /** Words in a row. */
+  /** Its oldest block, 0 for none. */
+  BLOCK: 8,
+  /** Blocks now. */
+  BLOCKS: 9,
+  /** Most blocks at once. */
+  BLOCKS_PEAK: 10,
+  /** Log records about it (u32). */
+  LOG_RECORDS: 11,
+  /** Tick at which its tokens were counted. */
+  TOKENS_AT: 12,
+  /** Row of its refusals by reason, 0 for none. */
+  REFUSALS: 13,
+  /** Sessions ever opened (u32). */
+  OPENED: 14,
+  /** Words in a row (one spare). */
+  STRIDE: 16,
+} as const;
+
+/** A block of ports (port-block allocation; RFC 7422). */
+export const BLOCK = {
+  /** Gateway. (Free rows: free list.) */
+  GATEWAY: 0,
+  /** Its external address: place in the pool. */
+  ADDRESS: 1,
+  /** Its place among the blocks of its address. */
+  NUMBER: 2,
+  /** Subscriber row. */
+  SUBSCRIBER: 3,
+  /** The subscriber's next block, 0 for none. */
+  NEXT: 4,
+  /** Ports taken (in use or resting; overloading: sessions) by protocol index: three words. */
+  TAKEN: 5,
+  /** Place in the block that sequential assignment tries next. */
+  CURSOR: 8,
+  /** Count of the gateway's blocks when it was given (u32, from 1). */
+  SERIAL: 9,
+  /** Tick at which it was given. */
+  SINCE: 10,
+  /** Words in a row (one spare). */
+  STRIDE: 12,
+} as const;
+
+/** A port that rests before another may have it (RFC 6888 REQ-8). */
+export const HOLD = {
+  /** Realm word. (Free rows: free list.) */
+  REALM: 0,
+  /** Internal address id that had it. */
+  INTERNAL: 1,
+  /** External address id. */
+  EXTERNAL: 2,
+  /** Internal port << 16 | external port. */
+  PORTS: 3,
+  /** Remote address id that its mapping was for, 0 for any. */
+  REMOTE: 4,
+  /** Remote port that its mapping was for, 0 for any. */
+  REMOTE_PORT: 5,
+  /** Tick at which its rest ends. */
+  DEADLINE: 6,
+  /** The gateway's next older one, 0 for none. */
+  OLDER: 7,
+  /** The gateway's next younger one, 0 for none. */
+  YOUNGER: 8,
+  /** Words in a row (three spare). */
+  STRIDE: 12,
+} as const;
+
+/** An unsolicited SYN that will be answered (RFC 5382 REQ-4). */
+export const HELD_SYN = {
+  /** Realm word. (Free rows: free list.) */
+  REALM: 0,
+  /** External address id that it was for. */
+  EXTERNAL: 1,
+  /** Remote address id that sent it. */
+  REMOTE: 2,
+  /** External port << 16 | remote port. */
+  PORTS: 3,
+  /** Tick at which it is answered. */
+  DEADLINE: 4,
+  /** The answer: a packet row. */
+  PACKET: 5,
+  /** Count of the gateway's held SYNs when it came (u32, from 1). */
+  SERIAL: 6,
+  /** Words in a row (one spare). */
   STRIDE: 8,
 } as const;
 

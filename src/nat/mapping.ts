@@ -8,7 +8,7 @@ import { hashTuple } from "../store/tuple_table.ts";
 import { BEHAVIOUR, type NatProfile } from "./behaviour.ts";
 import { endpointHash, findMappingInside } from "./find.ts";
 import { MAPPING, MAPPING_FLAG } from "./layout.ts";
-import { releasePort } from "./pool.ts";
+import { retirePort } from "./hold_down.ts";
 import { countPort } from "./subscriber.ts";
 import type { NatTables } from "./tables.ts";
 
@@ -94,7 +94,7 @@ export function releaseMapping(t: NatTables, profile: NatProfile, mapping: numbe
   t.mappingOutside.remove(endpointHash(realm, external, ports & 0xffff), mapping);
   t.mappingInside.remove(hashTuple(realm, internal, remote, (ports & 0xffff0000) | remotePort), mapping);
   t.mappings.release(mapping);
-  releasePort(t, profile, realm >>> 2, realm & 3, external, ports & 0xffff, remote, remotePort);
+  retirePort(t, profile, realm, internal, external, ports, remote, remotePort);
   if (subscriber !== 0) countPort(t, subscriber, -1);
   t.addresses.release(internal);
   if (remote !== 0) t.addresses.release(remote);

@@ -9,23 +9,48 @@ export {
   type NatPortAssignment,
   type NatProfile,
   type NatProfileOptions,
+  type NatRefreshDirection,
 } from "./behaviour.ts";
+export { type NatCarrierOptions, type NatCarrierProfile } from "./carrier.ts";
 export { isExternalAddress } from "./find.ts";
 export { addForward, type NatForward } from "./forwards.ts";
 export { NAT_PROTOCOL } from "./layout.ts";
 export {
+  type DeterministicPlan,
+  type DeterministicRange,
+  deterministicRange,
+  deterministicSubscriber,
+  portsPerSubscriber,
+  subscribersPerAddress,
+} from "./deterministic.ts";
+export {
+  allSessions,
+  blocks,
+  mappings,
+  type NatBlock,
+  type NatMapping,
+  type NatSession,
+  type NatSubscriber,
+  type NatTuple,
+  sessions,
+  subscribers,
+} from "./dump.ts";
+export { GatewayExtras } from "./extras.ts";
+export { LOG_FORMATS, type NatLogEvents, type NatLogFormat, type NatLogSizes } from "./log_records.ts";
+export {
   gatewayLimits,
   gatewayStats,
+  type NatBlockUse,
   type NatGatewayStats,
   type NatLimit,
+  type NatLogVolume,
   type NatPoolUse,
   type NatRefusals,
-  type NatSession,
   portsInUse,
-  sessions,
 } from "./report.ts";
-export { removeGatewaySessions } from "./session.ts";
-export { GatewayExtras, type NatGatewayOptions, NatTables, type NatTablesOptions } from "./tables.ts";
+export { removeGatewaySessions, restartGateway } from "./restart.ts";
+export { holdsSyn, holdSyn } from "./syn_hold.ts";
+export { type NatGatewayOptions, NatTables, type NatTablesOptions, type NatTimeoutOptions } from "./tables.ts";
 export { natTimerActs, natTimerFired, natTimerGateway, natTimerIdentity, natTimerSerial } from "./timers.ts";
 export { inboundHash, outboundHash, translateInbound, translateOutbound } from "./translate.ts";
 export { NAT_VERDICT, NAT_VERDICT_NAMES, type NatRefusalReason, type NatVerdict } from "./verdict.ts";

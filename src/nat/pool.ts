@@ -1,60 +1,27 @@
 /**
  * The pool of external addresses and ports: which one a new mapping gets (RFC 4787 section 4.2), and giving it back.
  *
- * A port is tried against the index of sessions or mappings first. When an address has a few hundredths of its ports in
- * use, or a search meets a crowd, the address and protocol (with overloading: and the destination) get a bitmap, so that a nearly full pool costs what an empty one does
- * while a gateway with few sessions costs no bitmap. Which port is chosen does not depend on whether there is one.
- *
  * @module
  */
-import { drawWord } from "../base/rng.ts";
-import { hashTuple } from "../store/tuple_table.ts";
-import { ASSIGNMENT, MODE, type NatProfile } from "./behaviour.ts";
-import { findExclusive, findMappingOutside, findOutside, findSpace } from "./find.ts";
-import { GATEWAY, SPACE, SUBSCRIBER } from "./layout.ts";
-import { PortBitmap } from "./port_bitmap.ts";
-import type { GatewayExtras, NatTables } from "./tables.ts";
+import { MODE, type NatProfile } from "./behaviour.ts";
+import { giveBackInBlock, NO_PORT, takeInBlocks } from "./blocks.ts";
+import { GATEWAY, SUBSCRIBER } from "./layout.ts";
+import { giveBackOn, takeOn } from "./port_space.ts";
+import type { NatTables } from "./tables.ts";
 
 const {
   STRIDE: GATEWAY_STRIDE,
-  EXTRAS: GATEWAY_EXTRAS,
   PROFILE_COUNT: GATEWAY_PROFILE_COUNT,
   EXTERNAL_FIRST: GATEWAY_EXTERNAL_FIRST,
   PORTS: GATEWAY_PORTS,
   CURSOR: GATEWAY_CURSOR,
-  KEY0: GATEWAY_KEY0,
-  KEY1: GATEWAY_KEY1,
-  SERIAL: GATEWAY_SERIAL,
-  PORTS_PEAK: GATEWAY_PORTS_PEAK,
 } = GATEWAY;
-const { OVERLOADED: MODE_OVERLOADED, MAPPED: MODE_MAPPED, EXCLUSIVE: MODE_EXCLUSIVE } = MODE;
+const { OVERLOADED: MODE_OVERLOADED } = MODE;
 const { STRIDE: SUBSCRIBER_STRIDE, PAIRED: SUBSCRIBER_PAIRED } = SUBSCRIBER;
-const { PRESERVATION: ASSIGNMENT_PRESERVATION, SEQUENTIAL: ASSIGNMENT_SEQUENTIAL } = ASSIGNMENT;
-const {
-  STRIDE: SPACE_STRIDE,
-  USED: SPACE_USED,
-  CURSOR: SPACE_CURSOR,
-  BITMAP: SPACE_BITMAP,
-  REALM: SPACE_REALM,
-  EXTERNAL: SPACE_EXTERNAL,
-  REMOTE: SPACE_REMOTE,
-  REMOTE_PORT: SPACE_REMOTE_PORT,
-} = SPACE;
-
-/** Taken ports that a search passes before it makes a bitmap. */
-const CROWD = 32;
-
-/** An address with more than one in this many ports in use has a bitmap made at the next search, as a power of two. */
-const CROWDED_SHIFT = 5;
-
-/** Extras of gateways that have none: read only. */
-function extrasIfAny(t: NatTables, gateway: number): GatewayExtras | undefined {
-  return t.extras[t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_EXTRAS]];
-}
 
 /**
  * Takes an external port for a new mapping of a subscriber (row, or 0) towards a remote endpoint. Returns the port and
- * leaves its address in `t.grantedAddress`; -1 if there is none.
+ * leaves its address in `t.grantedAddress`; below 0 there is none: `NO_PORT`, `NO_BLOCK` or `NO_SUBSCRIBER`.
  */
 export function allocatePort(
   t: NatTables,
@@ -66,28 +33,36 @@ export function allocatePort(
   remotePort: number,
   subscriber: number,
 ): number {
+  if (profile.sharing !== 0) {
+    return takeInBlocks(t, profile, gateway, protocol, internalPort, remote, remotePort, subscriber);
+  }
   const words = t.gateways.words;
   const at = gateway * GATEWAY_STRIDE;
   const count = words[at + GATEWAY_PROFILE_COUNT] & 0xffff;
   const first = words[at + GATEWAY_EXTERNAL_FIRST];
+  const ports = profile.portCount;
   const shared = profile.mode === MODE_OVERLOADED;
-  if (!shared && words[at + GATEWAY_PORTS + protocol] >= count * profile.portCount) return -1;
-  if (count === 1) return takeOn(t, profile, gateway, protocol, first, internalPort, remote, remotePort);
+  if (!shared && words[at + GATEWAY_PORTS + protocol] >= count * ports) return NO_PORT;
+  if (count === 1) {
+    return takeOn(t, profile, gateway, protocol, first, internalPort, remote, remotePort, 0, ports, 0);
+  }
   const pairing = profile.paired && subscriber !== 0 ? subscriber * SUBSCRIBER_STRIDE + SUBSCRIBER_PAIRED : 0;
   if (pairing !== 0) {
     const paired = t.subscribers.words[pairing];
     if (paired !== 0) {
-      return takeOn(t, profile, gateway, protocol, first + paired - 1, internalPort, remote, remotePort);
+      const address = first + paired - 1;
+      return takeOn(t, profile, gateway, protocol, address, internalPort, remote, remotePort, 0, ports, 0);
     }
   }
-  const full = shared ? undefined : extrasIfAny(t, gateway)?.fullAddresses[protocol];
+  const full = shared ? undefined : t.extrasIfAny(gateway)?.fullAddresses[protocol];
   let offset = words[at + GATEWAY_CURSOR];
   for (let tried = 0; tried < count; tried++) {
     if (full !== undefined) {
       offset = full.nextFree(offset);
-      if (offset < 0) return -1;
+      if (offset < 0) return NO_PORT;
     }
-    const port = takeOn(t, profile, gateway, protocol, first + offset, internalPort, remote, remotePort);
+    const address = first + offset;
+    const port = takeOn(t, profile, gateway, protocol, address, internalPort, remote, remotePort, 0, ports, 0);
     if (port >= 0 && pairing !== 0) t.subscribers.words[pairing] = offset + 1;
     offset = offset + 1 === count ? 0 : offset + 1;
     if (port >= 0) {
@@ -95,105 +70,7 @@ export function allocatePort(
       return port;
     }
   }
-  return -1;
-}
-
-/** Takes a port of one external address; -1 if it has none free (towards that destination). */
-function takeOn(
-  t: NatTables,
-  profile: NatProfile,
-  gateway: number,
-  protocol: number,
-  address: number,
-  internalPort: number,
-  remote: number,
-  remotePort: number,
-): number {
-  const realm = (gateway << 2) | protocol;
-  const shared = profile.mode === MODE_OVERLOADED;
-  const base = findSpace(t, realm, address, 0, 0) || makeSpace(t, realm, address, 0, 0);
-  let space = base;
-  if (shared) space = t.crowdedSpaces > 0 ? findSpace(t, realm, address, remote, remotePort) : 0;
-  const { portLow, portCount } = profile;
-  let offset = internalPort - portLow;
-  const preserve = profile.portAssignment === ASSIGNMENT_PRESERVATION && offset >= 0 && offset < portCount;
-  if (space !== 0 && t.spaces.words[space * SPACE_STRIDE + SPACE_USED] >= portCount) {
-    offset = -1;
-  } else if (!preserve || isTaken(t, profile, gateway, realm, space, address, offset, remote, remotePort)) {
-    const start = firstTry(t, profile, gateway, base);
-    offset = nextFree(t, profile, gateway, realm, space, address, start, remote, remotePort);
-    // The search may have made the destination a crowded one.
-    if (shared && space === 0 && t.crowdedSpaces > 0) space = findSpace(t, realm, address, remote, remotePort);
-  }
-  if (offset < 0) {
-    if (t.spaces.words[base * SPACE_STRIDE + SPACE_USED] === 0) freeSpace(t, base);
-    return -1;
-  }
-  if (profile.portAssignment === ASSIGNMENT_SEQUENTIAL) {
-    t.spaces.words[base * SPACE_STRIDE + SPACE_CURSOR] = offset + 1 === portCount ? 0 : offset + 1;
-  }
-  take(t, profile, gateway, protocol, address, base, offset);
-  if (shared && space !== 0) {
-    const row = space * SPACE_STRIDE;
-    const used = ++t.spaces.words[row + SPACE_USED];
-    t.bitmaps[t.spaces.words[row + SPACE_BITMAP]]!.take(offset);
-    const extras = t.extrasOf(gateway);
-    if (used > extras.destinationPeak) extras.destinationPeak = used;
-  }
-  t.grantedAddress = address;
-  return portLow + offset;
-}
-
-/** Where a search for a port begins: the sequential cursor, or a draw. */
-function firstTry(t: NatTables, profile: NatProfile, gateway: number, base: number): number {
-  if (profile.portAssignment === ASSIGNMENT_SEQUENTIAL) return t.spaces.words[base * SPACE_STRIDE + SPACE_CURSOR];
-  const words = t.gateways.words;
-  const at = gateway * GATEWAY_STRIDE;
-  // At most one draw for each session opened: its serial counts the draws.
-  const draw = drawWord(words[at + GATEWAY_KEY0], words[at + GATEWAY_KEY1], words[at + GATEWAY_SERIAL] >>> 0);
-  return Math.floor((draw * profile.portCount) / 2 ** 32);
-}
-
-/** Counts a port of an address as used, and marks it in the address's own bitmap if it has one. */
-function take(
-  t: NatTables,
-  profile: NatProfile,
-  gateway: number,
-  protocol: number,
-  address: number,
-  base: number,
-  offset: number,
-): void {
-  const words = t.spaces.words;
-  const row = base * SPACE_STRIDE;
-  const used = ++words[row + SPACE_USED];
-  const bitmap = words[row + SPACE_BITMAP];
-  if (bitmap !== 0) t.bitmaps[bitmap]!.take(offset);
-  const gateways = t.gateways.words;
-  const at = gateway * GATEWAY_STRIDE;
-  const ports = ++gateways[at + GATEWAY_PORTS + protocol];
-  if (ports > gateways[at + GATEWAY_PORTS_PEAK + protocol]) gateways[at + GATEWAY_PORTS_PEAK + protocol] = ports;
-  if (used === profile.portCount && profile.mode !== MODE_OVERLOADED) {
-    const count = gateways[at + GATEWAY_PROFILE_COUNT] & 0xffff;
-    if (count === 1) return;
-    const extras = t.extrasOf(gateway);
-    const full = extras.fullAddresses[protocol] ??= new PortBitmap(count);
-    full.take(address - gateways[at + GATEWAY_EXTERNAL_FIRST]);
-  }
-}
-
-/** Marks a given port as taken for a port forward; it must lie in the range and be free. */
-export function reservePort(
-  t: NatTables,
-  profile: NatProfile,
-  gateway: number,
-  protocol: number,
-  address: number,
-  port: number,
-): void {
-  const realm = (gateway << 2) | protocol;
-  const base = findSpace(t, realm, address, 0, 0) || makeSpace(t, realm, address, 0, 0);
-  take(t, profile, gateway, protocol, address, base, port - profile.portLow);
+  return NO_PORT;
 }
 
 /** Gives an external port back; the remote endpoint matters with overloading. */
@@ -207,125 +84,6 @@ export function releasePort(
   remote: number,
   remotePort: number,
 ): void {
-  const realm = (gateway << 2) | protocol;
-  const offset = port - profile.portLow;
-  const words = t.spaces.words;
-  const base = findSpace(t, realm, address, 0, 0);
-  const row = base * SPACE_STRIDE;
-  const used = --words[row + SPACE_USED];
-  const at = gateway * GATEWAY_STRIDE;
-  t.gateways.words[at + GATEWAY_PORTS + protocol]--;
-  if (profile.mode === MODE_OVERLOADED) {
-    const space = t.crowdedSpaces > 0 ? findSpace(t, realm, address, remote, remotePort) : 0;
-    if (space !== 0) {
-      t.bitmaps[words[space * SPACE_STRIDE + SPACE_BITMAP]]!.free(offset);
-      const forwards = extrasIfAny(t, gateway)?.forwards ?? 0;
-      if (--words[space * SPACE_STRIDE + SPACE_USED] <= forwards) freeSpace(t, space);
-    }
-  } else {
-    const bitmap = words[row + SPACE_BITMAP];
-    if (bitmap !== 0) t.bitmaps[bitmap]!.free(offset);
-    if (used === profile.portCount - 1) {
-      const first = t.gateways.words[at + GATEWAY_EXTERNAL_FIRST];
-      extrasIfAny(t, gateway)?.fullAddresses[protocol]?.free(address - first);
-    }
-  }
-  if (used !== 0) return;
-  // A sequential gateway keeps the row for its cursor.
-  if (profile.portAssignment === ASSIGNMENT_SEQUENTIAL) freeBitmap(t, base);
-  else freeSpace(t, base);
-}
-
-/** Whether a port (as offset in the range) is taken, by the bitmap if there is one. */
-function isTaken(
-  t: NatTables,
-  profile: NatProfile,
-  gateway: number,
-  realm: number,
-  space: number,
-  address: number,
-  offset: number,
-  remote: number,
-  remotePort: number,
-): boolean {
-  const bitmap = space === 0 ? 0 : t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP];
-  if (bitmap !== 0) return t.bitmaps[bitmap]!.has(offset);
-  const port = profile.portLow + offset;
-  if (profile.mode === MODE_MAPPED) return findMappingOutside(t, realm, address, port) !== 0;
-  const session = profile.mode === MODE_EXCLUSIVE
-    ? findExclusive(t, realm, address, port)
-    : findOutside(t, realm, address, remote, (port << 16) | remotePort);
-  if (session !== 0) return true;
-  const extras = extrasIfAny(t, gateway);
-  return extras !== undefined && extras.forwards > 0 && findMappingOutside(t, realm, address, port) !== 0;
-}
-
-/** The first free port (as offset) at or after `start`, going around; -1 if there is none. */
-function nextFree(
-  t: NatTables,
-  profile: NatProfile,
-  gateway: number,
-  realm: number,
-  space: number,
-  address: number,
-  start: number,
-  remote: number,
-  remotePort: number,
-): number {
-  const { portCount } = profile;
-  const known = space === 0 ? 0 : t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP];
-  if (known !== 0) return t.bitmaps[known]!.nextFree(start);
-  const crowded = space !== 0 && t.spaces.words[space * SPACE_STRIDE + SPACE_USED] > portCount >> CROWDED_SHIFT;
-  const tries = crowded ? 0 : Math.min(CROWD, portCount);
-  let offset = start;
-  for (let tried = 0; tried < tries; tried++) {
-    if (!isTaken(t, profile, gateway, realm, space, address, offset, remote, remotePort)) return offset;
-    if (++offset === portCount) offset = 0;
-  }
-  if (tries === portCount) return -1;
-  const bitmap = new PortBitmap(portCount);
-  for (let i = 0; i < portCount; i++) {
-    if (isTaken(t, profile, gateway, realm, space, address, i, remote, remotePort)) bitmap.take(i);
-  }
-  if (space === 0) {
-    space = makeSpace(t, realm, address, remote, remotePort);
-    t.spaces.words[space * SPACE_STRIDE + SPACE_USED] = bitmap.used;
-    t.crowdedSpaces++;
-  }
-  const index = t.freeBitmaps.pop() ?? t.bitmaps.length;
-  t.bitmaps[index] = bitmap;
-  t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP] = index;
-  return bitmap.nextFree(start);
-}
-
-function makeSpace(t: NatTables, realm: number, address: number, remote: number, remotePort: number): number {
-  const space = t.spaces.allocate();
-  const words = t.spaces.words;
-  const row = space * SPACE_STRIDE;
-  words[row + SPACE_REALM] = realm;
-  words[row + SPACE_EXTERNAL] = address;
-  words[row + SPACE_REMOTE] = remote;
-  words[row + SPACE_REMOTE_PORT] = remotePort;
-  t.spaceIndex.insert(hashTuple(realm, address, remote, remotePort), space);
-  return space;
-}
-
-function freeSpace(t: NatTables, space: number): void {
-  freeBitmap(t, space);
-  const words = t.spaces.words;
-  const row = space * SPACE_STRIDE;
-  const remote = words[row + SPACE_REMOTE];
-  if (remote !== 0) t.crowdedSpaces--;
-  const hash = hashTuple(words[row + SPACE_REALM], words[row + SPACE_EXTERNAL], remote, words[row + SPACE_REMOTE_PORT]);
-  t.spaceIndex.remove(hash, space);
-  t.spaces.release(space);
-}
-
-function freeBitmap(t: NatTables, space: number): void {
-  const at = space * SPACE_STRIDE + SPACE_BITMAP;
-  const index = t.spaces.words[at];
-  if (index === 0) return;
-  t.bitmaps[index] = undefined;
-  t.freeBitmaps.push(index);
-  t.spaces.words[at] = 0;
+  giveBackOn(t, profile, gateway, protocol, address, port, remote, remotePort);
+  if (profile.sharing !== 0) giveBackInBlock(t, profile, gateway, protocol, address, port);
 }

@@ -68,6 +68,25 @@ export class PortBitmap {
     return (word << 5) + lowestBit(~this.#taken[word]);
   }
 
+  /** The first free bit at or after `start` within `low` … `low + count - 1`, going around; -1 if all are taken. */
+  nextFreeWithin(low: number, count: number, start: number): number {
+    if (this.used === this.size) return -1;
+    const end = low + count;
+    const found = this.#firstFree(start);
+    if (found >= 0 && found < end) return found;
+    const again = this.#firstFree(low);
+    return again >= 0 && again < start ? again : -1;
+  }
+
+  /** The first free bit at or after `start`; -1 if there is none up to the end. */
+  #firstFree(start: number): number {
+    const at = start >>> 5;
+    const here = ~this.#taken[at] & (-1 << (start & 31));
+    if (here !== 0) return (at << 5) + lowestBit(here);
+    const word = this.#nextOpenWord(at + 1);
+    return word < 0 ? -1 : (word << 5) + lowestBit(~this.#taken[word]);
+  }
+
   /** The first word with a free bit at or after word `from`; -1 if there is none. */
   #nextOpenWord(from: number): number {
     const full = this.#full;

@@ -1,13 +1,14 @@
 /**
- * What a gateway has to tell: counters, the limits that bound, and its sessions one by one (as `conntrack -L`). All of it
- * is cold and in an order that does not depend on rows.
+ * What a gateway has to tell in numbers: counters, the limits that bound, its log. Cold.
  *
  * @module
  */
 import { MODE } from "./behaviour.ts";
-import { GATEWAY, NAT_PROTOCOL, NAT_PROTOCOL_NAMES, SESSION, SESSION_COLD } from "./layout.ts";
+import { blockSizeOf, blocksPerAddress } from "./blocks.ts";
+import { SHARING, TOKENS_PER_SESSION } from "./carrier.ts";
+import { GATEWAY, NAT_PROTOCOL, NAT_PROTOCOL_NAMES } from "./layout.ts";
+import { logRecordBytes, type NatLogEvents, type NatLogFormat } from "./log_records.ts";
 import type { NatTables } from "./tables.ts";
-import { TRACK, trackName } from "./timeouts.ts";
 import { NAT_VERDICT, NAT_VERDICT_NAMES, type NatRefusalReason } from "./verdict.ts";
 
 /** Packets refused for one reason. */
@@ -22,8 +23,40 @@ export interface NatRefusals {
 export interface NatPoolUse {
   /** External ports in use (overloading: external tuples). */
   portsInUse: number;
-  /** Most at once. */
+  /** Ports that rest after their use (RFC 6888 REQ-8). */
+  portsHeld: number;
+  /** Most at once, resting ones included: nobody else could have them. */
   portsPeak: number;
+}
+
+/** Use of blocks. */
+export interface NatBlockUse {
+  /** Ports in a block. */
+  size: number;
+  /** Blocks that there are: addresses × blocks of each. */
+  capacity: number;
+  /** Blocks that one subscriber may have. */
+  perSubscriber: number;
+  /** Blocks given now. */
+  inUse: number;
+  /** Most at once. */
+  peak: number;
+  /** Blocks ever given. */
+  given: number;
+}
+
+/** What a gateway has logged, or would have. */
+export interface NatLogVolume {
+  /** What is logged. */
+  events: NatLogEvents;
+  /** How. */
+  format: NatLogFormat;
+  /** Records so far. */
+  records: number;
+  /** Bytes of one record. */
+  recordBytes: number;
+  /** Bytes so far. */
+  bytes: number;
 }
 
 /** A gateway's counters. */
@@ -38,6 +71,14 @@ export interface NatGatewayStats {
   sessionsPeak: number;
   /** Sessions ever opened. */
   sessionsOpened: number;
+  /** Blocks of ports; null where ports are not shared out in blocks. */
+  blocks: NatBlockUse | null;
+  /** Its log. */
+  log: NatLogVolume;
+  /** Unsolicited SYNs (RFC 5382 REQ-4): ever held, answered, and let go for a SYN from inside. */
+  unsolicitedSyns: { held: number; answered: number; cancelled: number };
+  /** Restarts. */
+  restarts: number;
   /** Packets refused by reason; only reasons that occurred. */
   refusals: Partial<Record<NatRefusalReason, NatRefusals>>;
 }
@@ -45,7 +86,7 @@ export interface NatGatewayStats {
 /** A limit of a gateway and how near it came. */
 export interface NatLimit {
   /** The limit's name in reports. */
-  limit: "nat-pool" | "nat-quota";
+  limit: "nat-pool" | "nat-quota" | "nat-block" | "nat-rate" | "nat-table";
   /** Most ever used at once: of the fullest protocol, of the fullest subscriber. */
   used: number;
   /** What there is. */
@@ -58,47 +99,26 @@ export interface NatLimit {
   unit: string;
 }
 
-/** A session as dumps show it. */
-export interface NatSession {
-  /** Protocol. */
-  protocol: "tcp" | "udp" | "icmp";
-  /** TCP's state as tracked, conntrack's names; else "". */
-  state: string;
-  /** Internal address id. */
-  internalAddress: number;
-  /** External address id. */
-  externalAddress: number;
-  /** Remote address id. */
-  remoteAddress: number;
-  /** Internal port, or ICMP query identifier. */
-  internalPort: number;
-  /** External port, or ICMP query identifier. */
-  externalPort: number;
-  /** Remote port; 0 for ICMP. */
-  remotePort: number;
-  /** When it expires unless refreshed, ns. */
-  expiresNs: number;
-  /** Count of the gateway's sessions when it was opened. */
-  serial: number;
-}
-
 /** External ports of a protocol index (of all, without one) in use; with overloading: external tuples. */
 export function portsInUse(t: NatTables, gateway: number, protocol?: number): number {
   const words = t.gateways.words;
   const at = gateway * GATEWAY.STRIDE + GATEWAY.PORTS;
-  return protocol === undefined ? words[at] + words[at + 1] + words[at + 2] : words[at + protocol];
+  const held = t.extrasIfAny(gateway)?.held;
+  const inUse = (index: number) => words[at + index] - (held?.[index] ?? 0);
+  return protocol === undefined ? inUse(0) + inUse(1) + inUse(2) : inUse(protocol);
 }
 
 /** A gateway's counters. */
 export function gatewayStats(t: NatTables, gateway: number): NatGatewayStats {
   const words = t.gateways.words;
   const at = gateway * GATEWAY.STRIDE;
+  const extras = t.extrasIfAny(gateway);
   const use = (protocol: number): NatPoolUse => ({
-    portsInUse: words[at + GATEWAY.PORTS + protocol],
+    portsInUse: portsInUse(t, gateway, protocol),
+    portsHeld: extras?.held[protocol] ?? 0,
     portsPeak: words[at + GATEWAY.PORTS_PEAK + protocol],
   });
   const refusals: NatGatewayStats["refusals"] = {};
-  const extras = t.extras[words[at + GATEWAY.EXTRAS]];
   if (extras !== undefined) {
     for (let verdict = 0; verdict < NAT_VERDICT_NAMES.length; verdict++) {
       const count = extras.refused[verdict];
@@ -112,33 +132,53 @@ export function gatewayStats(t: NatTables, gateway: number): NatGatewayStats {
     sessions: words[at + GATEWAY.SESSIONS],
     sessionsPeak: words[at + GATEWAY.SESSIONS_PEAK],
     sessionsOpened: words[at + GATEWAY.SERIAL] >>> 0,
+    blocks: blockUse(t, gateway),
+    log: logVolume(t, gateway),
+    unsolicitedSyns: {
+      held: extras?.heldSynsEver ?? 0,
+      answered: extras?.heldSynsAnswered ?? 0,
+      cancelled: extras?.heldSynsCancelled ?? 0,
+    },
+    restarts: extras?.restarts ?? 0,
     refusals,
   };
 }
 
+function blockUse(t: NatTables, gateway: number): NatBlockUse | null {
+  const profile = t.profileOf(gateway);
+  if (profile.sharing === SHARING.POOL) return null;
+  const addresses = t.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.PROFILE_COUNT] & 0xffff;
+  const extras = t.extrasIfAny(gateway);
+  return {
+    size: blockSizeOf(t, profile, gateway),
+    capacity: addresses * blocksPerAddress(t, profile, gateway),
+    perSubscriber: profile.blocksPerSubscriber,
+    inUse: extras?.blocks ?? 0,
+    peak: extras?.blocksPeak ?? 0,
+    given: extras?.blocksGiven ?? 0,
+  };
+}
+
+function logVolume(t: NatTables, gateway: number): NatLogVolume {
+  const profile = t.profileOf(gateway);
+  const records = t.extrasIfAny(gateway)?.logRecords ?? 0;
+  const recordBytes = logRecordBytes(profile);
+  const events = (["none", "sessions", "blocks"] as const)[profile.log];
+  return { events, format: profile.logFormat, records, recordBytes, bytes: records * recordBytes };
+}
+
 /**
- * The limits that a gateway has: `nat-pool` always, `nat-quota` if a quota is set. With overloading, `used` is the count
- * of one address towards the destination that was most crowded (0 if no search met a crowd), as the capacity is.
+ * The limits that a gateway has: `nat-pool` always, the others if they are set. With overloading, the pool's `used` is
+ * the count of one address towards the destination that was most crowded (0 if no search met a crowd), as the capacity is.
  */
 export function gatewayLimits(t: NatTables, gateway: number): NatLimit[] {
-  const stats = gatewayStats(t, gateway);
   const profile = t.profileOf(gateway);
-  const extras = t.extras[t.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.EXTRAS]];
-  const shared = profile.mode === MODE.OVERLOADED;
-  const peaks = NAT_PROTOCOL_NAMES.map((name) => stats.pool[name].portsPeak);
-  const fullest = peaks.indexOf(Math.max(...peaks));
-  const capacity = shared ? profile.portCount : stats.poolCapacity;
-  const refused = extras?.refused[NAT_VERDICT.DROP_POOL_EMPTY] ?? 0;
-  const limits: NatLimit[] = [{
-    limit: "nat-pool",
-    used: !shared ? peaks[fullest] : refused > 0 ? capacity : extras?.destinationPeak ?? 0,
-    capacity,
-    firstHitNs: extras?.firstRefusedNs[NAT_VERDICT.DROP_POOL_EMPTY] ?? -1,
-    refused,
-    unit: shared
-      ? "external ports of one address towards one destination"
-      : `external ${fullest === NAT_PROTOCOL.ICMP ? "query ids" : `${NAT_PROTOCOL_NAMES[fullest]} ports`}`,
-  }];
+  const extras = t.extrasIfAny(gateway);
+  const hit = (verdict: number) => ({
+    firstHitNs: extras?.firstRefusedNs[verdict] ?? -1,
+    refused: extras?.refused[verdict] ?? 0,
+  });
+  const limits: NatLimit[] = [poolLimit(t, gateway, hit(NAT_VERDICT.DROP_POOL_EMPTY))];
   if (profile.quotaSessions !== 0 || profile.quotaPorts !== 0) {
     const sessionsUsed = extras?.subscriberSessionsPeak ?? 0;
     const portsUsed = extras?.subscriberPortsPeak ?? 0;
@@ -148,40 +188,68 @@ export function gatewayLimits(t: NatTables, gateway: number): NatLimit[] {
       limit: "nat-quota",
       used: bySessions ? sessionsUsed : portsUsed,
       capacity: bySessions ? profile.quotaSessions : profile.quotaPorts,
-      firstHitNs: extras?.firstRefusedNs[NAT_VERDICT.DROP_QUOTA] ?? -1,
-      refused: extras?.refused[NAT_VERDICT.DROP_QUOTA] ?? 0,
+      ...hit(NAT_VERDICT.DROP_QUOTA),
       unit: bySessions ? "sessions of one subscriber" : "external ports of one subscriber",
+    });
+  }
+  if (profile.sharing !== SHARING.POOL) {
+    const size = blockSizeOf(t, profile, gateway);
+    const blocks = profile.blocksPerSubscriber;
+    const several = blocks === 1 ? "" : `${blocks} blocks × `;
+    const block = hit(NAT_VERDICT.DROP_BLOCK);
+    limits.push({
+      limit: "nat-block",
+      // (With overloading a port may be taken several times.)
+      used: block.refused > 0 ? blocks * size : Math.min(blocks * size, extras?.subscriberTakenPeak ?? 0),
+      capacity: blocks * size,
+      ...block,
+      unit: `ports in the blocks of one subscriber (${several}${size} ports)`,
+    });
+  }
+  if (profile.tokensPerMs !== 0) {
+    const most = profile.tokensMost / TOKENS_PER_SESSION;
+    const least = extras?.tokensLeast ?? Infinity;
+    limits.push({
+      limit: "nat-rate",
+      used: least === Infinity ? 0 : most - Math.floor(least / TOKENS_PER_SESSION),
+      capacity: most,
+      ...hit(NAT_VERDICT.DROP_RATE),
+      unit: `new sessions of one subscriber at once (${profile.tokensPerMs / 1000} a second come back)`,
+    });
+  }
+  if (profile.maxSessions !== 0) {
+    limits.push({
+      limit: "nat-table",
+      used: t.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.SESSIONS_PEAK],
+      capacity: profile.maxSessions,
+      ...hit(NAT_VERDICT.DROP_TABLE_FULL),
+      unit: "sessions in the gateway's table",
     });
   }
   return limits;
 }
 
-/** A gateway's sessions in the order in which they were opened. Looks at every row of the tables: for dumps. */
-export function* sessions(t: NatTables, gateway: number): Generator<NatSession, void, undefined> {
-  const found: { session: number; serial: number }[] = [];
-  for (let session = 1; session < t.sessions.end; session++) {
-    const row = session * SESSION.STRIDE;
-    if (t.sessions.words[row + SESSION.QUEUED_AT] === 0) continue;
-    if (t.sessions.words[row + SESSION.REALM] >>> 2 !== gateway) continue;
-    found.push({ session, serial: t.sessionCold[session * SESSION_COLD.STRIDE + SESSION_COLD.SERIAL] >>> 0 });
+/** The pool: of ports, or of blocks where they are shared out so. */
+function poolLimit(t: NatTables, gateway: number, hit: { firstHitNs: number; refused: number }): NatLimit {
+  const profile = t.profileOf(gateway);
+  const extras = t.extrasIfAny(gateway);
+  if (profile.sharing === SHARING.BLOCKS) {
+    const use = blockUse(t, gateway)!;
+    const unit = `blocks of ${use.size} ports`;
+    return { limit: "nat-pool", used: use.peak, capacity: use.capacity, ...hit, unit };
   }
-  found.sort((a, b) => a.serial - b.serial);
-  for (const { session, serial } of found) {
-    const words = t.sessions.words;
-    const row = session * SESSION.STRIDE;
-    const protocol = words[row + SESSION.REALM] & 3;
-    const state = words[row + SESSION.REMOTE_PORT_STATE];
-    yield {
-      protocol: NAT_PROTOCOL_NAMES[protocol],
-      state: protocol === NAT_PROTOCOL.TCP ? trackName(state & TRACK.MASK) : "",
-      internalAddress: words[row + SESSION.INTERNAL],
-      externalAddress: words[row + SESSION.EXTERNAL],
-      remoteAddress: words[row + SESSION.REMOTE],
-      internalPort: words[row + SESSION.PORTS] >>> 16,
-      externalPort: words[row + SESSION.PORTS] & 0xffff,
-      remotePort: state >>> 16,
-      expiresNs: words[row + SESSION.DEADLINE] * 1e6,
-      serial,
-    };
-  }
+  const stats = gatewayStats(t, gateway);
+  const shared = profile.mode === MODE.OVERLOADED;
+  const peaks = NAT_PROTOCOL_NAMES.map((name) => stats.pool[name].portsPeak);
+  const fullest = peaks.indexOf(Math.max(...peaks));
+  const capacity = shared ? profile.portCount : stats.poolCapacity;
+  return {
+    limit: "nat-pool",
+    used: !shared ? peaks[fullest] : hit.refused > 0 ? capacity : extras?.destinationPeak ?? 0,
+    capacity,
+    ...hit,
+    unit: shared
+      ? "external ports of one address towards one destination"
+      : `external ${fullest === NAT_PROTOCOL.ICMP ? "query ids" : `${NAT_PROTOCOL_NAMES[fullest]} ports`}`,
+  };
 }

@@ -9,15 +9,27 @@ import { PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { MODE, type NatProfile } from "./behaviour.ts";
 import { admits, permit, withdraw } from "./filtering.ts";
 import { endpointHash, findInside, findMappingInside, findMappingOutside } from "./find.ts";
-import { BOUND, GATEWAY, MAPPING, NAT_PROTOCOL, SESSION, SESSION_COLD, SUBSCRIBER } from "./layout.ts";
+import { NO_BLOCK, NO_PORT } from "./blocks.ts";
+import { retirePort, reviveHeld } from "./hold_down.ts";
+import { BOUND, FROM_OUTSIDE, GATEWAY, MAPPING, NAT_PROTOCOL, SESSION, SESSION_COLD, SUBSCRIBER } from "./layout.ts";
+import { logSession } from "./log.ts";
 import { addMapping, mappedRemote, mappedRemotePort, releaseMapping } from "./mapping.ts";
-import { allocatePort, releasePort } from "./pool.ts";
+import { allocatePort } from "./pool.ts";
 import { sessionRef } from "./ref.ts";
 import { refuse } from "./refusal.ts";
-import { countPort, countSession, releaseSession, subscriberOf } from "./subscriber.ts";
+import {
+  countPort,
+  countSession,
+  overRate,
+  releaseIfIdle,
+  releaseSession,
+  subscriberOf,
+  takeTokens,
+} from "./subscriber.ts";
+import { cancelHeldSyn } from "./syn_hold.ts";
 import type { NatTables } from "./tables.ts";
 import { initialTimeoutMs, TRACK } from "./timeouts.ts";
-import { NAT_VERDICT } from "./verdict.ts";
+import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
 
 const { SYN: TRACK_SYN } = TRACK;
 const { STRIDE: PACKET_STRIDE, SRC: PACKET_SRC, DST: PACKET_DST, PORTS: PACKET_PORTS, CONTROL: PACKET_CONTROL } =
@@ -57,7 +69,17 @@ const {
 } = GATEWAY;
 
 const { SYN, RST, ACK } = TCP_FLAG;
-const { DROP_POOL_EMPTY, DROP_QUOTA, DROP_FILTERED, DROP_NO_MAPPING } = NAT_VERDICT;
+const {
+  FORWARD,
+  DROP_POOL_EMPTY,
+  DROP_QUOTA,
+  DROP_FILTERED,
+  DROP_NO_MAPPING,
+  DROP_BLOCK,
+  DROP_RATE,
+  DROP_TABLE_FULL,
+  DROP_NOT_SUBSCRIBER,
+} = NAT_VERDICT;
 
 /** ICMP query types that begin a session (echo request of either version). */
 const ECHO_REQUEST = 8;
@@ -86,14 +108,17 @@ export function openOutbound(
   const packets = t.packets.rows.words;
   const at = packet * PACKET_STRIDE;
   const track = mayOpen(profile, protocol, packets, at);
-  if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING);
   const internal = packets[at + PACKET_SRC];
+  if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING, internal);
   const remote = packets[at + PACKET_DST];
   const internalPort = ports >>> 16;
   const remotePort = ports & 0xffff;
   const realm = (gateway << 2) | protocol;
   const subscriber = subscriberOf(t, profile, gateway, internal);
-  if (subscriber !== 0 && overSessions(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
+  if (profile.guarded || subscriber !== 0) {
+    const verdict = mayBegin(t, profile, gateway, subscriber);
+    if (verdict !== FORWARD) return -refuseFor(t, gateway, verdict, internal, subscriber);
+  }
 
   let mapping = 0;
   if (profile.mode === MODE_MAPPED) {
@@ -107,9 +132,20 @@ export function openOutbound(
     external = t.mappings.words[row + MAPPING_EXTERNAL];
     externalPort = t.mappings.words[row + MAPPING_PORTS] & 0xffff;
   } else {
-    if (subscriber !== 0 && overPorts(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
-    externalPort = allocatePort(t, profile, gateway, protocol, internalPort, remote, remotePort, subscriber);
-    if (externalPort < 0) return -refuse(t, gateway, DROP_POOL_EMPTY, subscriber);
+    if (subscriber !== 0 && overPorts(t, profile, subscriber)) {
+      return -refuseFor(t, gateway, DROP_QUOTA, internal, subscriber);
+    }
+    externalPort = -1;
+    if (t.holds.inUse !== 0) {
+      const shared = profile.mode === MODE_MAPPED;
+      const forRemote = shared ? mappedRemote(profile, remote) : remote;
+      const forPort = shared ? mappedRemotePort(profile, remotePort) : remotePort;
+      externalPort = reviveHeld(t, profile, realm, internal, internalPort, forRemote, forPort, subscriber);
+    }
+    if (externalPort < 0) {
+      externalPort = allocatePort(t, profile, gateway, protocol, internalPort, remote, remotePort, subscriber);
+      if (externalPort < 0) return -refuseFor(t, gateway, verdictOf(externalPort), internal, subscriber);
+    }
     external = t.grantedAddress;
     if (subscriber !== 0) countPort(t, subscriber, 1);
     if (profile.mode === MODE_MAPPED) {
@@ -119,6 +155,8 @@ export function openOutbound(
       mapping = addMapping(t, realm, internal, external, both, mapped, mappedPort, subscriber, 0, true);
     }
   }
+  // RFC 5382 REQ-4: a simultaneous open; the SYN that came from outside is not answered.
+  if (t.heldSyns.inUse !== 0) cancelHeldSyn(t, realm, external, remote, (externalPort << 16) | remotePort);
   return addSession(
     t,
     profile,
@@ -153,9 +191,9 @@ export function openInbound(t: NatTables, gateway: number, packet: number, proto
     return -refuse(t, gateway, DROP_NO_MAPPING);
   }
   const internal = t.mappings.words[mapping * MAPPING_STRIDE + MAPPING_INTERNAL];
-  if (!admits(t, profile, mapping, remote)) return -refuse(t, gateway, DROP_FILTERED);
+  if (!admits(t, profile, mapping, remote)) return -refuse(t, gateway, DROP_FILTERED, internal);
   const track = mayOpen(profile, protocol, packets, at);
-  if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING);
+  if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING, internal);
   const both = t.mappings.words[mapping * MAPPING_STRIDE + MAPPING_PORTS];
   const remotePort = ports & 0xffff;
   const inner = (both & 0xffff0000) | remotePort;
@@ -164,8 +202,12 @@ export function openInbound(t: NatTables, gateway: number, packet: number, proto
   const known = findInside(t, realm, internal, remote, inner, hash);
   if (known !== 0) return known;
   const subscriber = subscriberOf(t, profile, gateway, internal);
-  if (subscriber !== 0 && overSessions(t, profile, subscriber)) return -refuse(t, gateway, DROP_QUOTA, subscriber);
-  return addSession(t, profile, realm, internal, external, remote, both, remotePort, track, mapping, subscriber, hash);
+  if (profile.guarded || subscriber !== 0) {
+    const verdict = mayBegin(t, profile, gateway, subscriber);
+    if (verdict !== FORWARD) return -refuseFor(t, gateway, verdict, internal, subscriber);
+  }
+  const seen = track | FROM_OUTSIDE;
+  return addSession(t, profile, realm, internal, external, remote, both, remotePort, seen, mapping, subscriber, hash);
 }
 
 /** The tracking bits that a packet may open a session with; -1 if it may not. */
@@ -180,9 +222,34 @@ function isQuery(type: number): boolean {
   return type === ECHO_REQUEST || type === ECHO_REQUEST_V6;
 }
 
-function overSessions(t: NatTables, profile: NatProfile, subscriber: number): boolean {
+/** May a subscriber (row, or 0) begin another session, as far as sessions are counted? `FORWARD`, or the refusal. */
+function mayBegin(t: NatTables, profile: NatProfile, gateway: number, subscriber: number): NatVerdict {
+  if (profile.guarded) {
+    const sessions = t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_SESSIONS];
+    if (profile.maxSessions !== 0 && sessions >= profile.maxSessions) return DROP_TABLE_FULL;
+    if (profile.tokensPerMs !== 0 && overRate(t, profile, subscriber)) return DROP_RATE;
+  }
+  if (profile.quotaSessions === 0) return FORWARD;
   const sessions = t.subscribers.words[subscriber * SUBSCRIBER_STRIDE + SUBSCRIBER_SESSIONS];
-  return profile.quotaSessions !== 0 && sessions >= profile.quotaSessions;
+  return sessions >= profile.quotaSessions ? DROP_QUOTA : FORWARD;
+}
+
+/** Refuses a packet of an internal address, whose row goes unless it has something to tell of. */
+function refuseFor(
+  t: NatTables,
+  gateway: number,
+  verdict: NatVerdict,
+  internal: number,
+  subscriber: number,
+): NatVerdict {
+  refuse(t, gateway, verdict, internal);
+  if (subscriber !== 0) releaseIfIdle(t, subscriber);
+  return verdict;
+}
+
+/** Why `allocatePort` had none. */
+function verdictOf(refusal: number): NatVerdict {
+  return refusal === NO_PORT ? DROP_POOL_EMPTY : refusal === NO_BLOCK ? DROP_BLOCK : DROP_NOT_SUBSCRIBER;
 }
 
 function overPorts(t: NatTables, profile: NatProfile, subscriber: number): boolean {
@@ -233,7 +300,11 @@ function addSession(
     t.mappings.words[mapping * MAPPING_STRIDE + MAPPING_SESSIONS]++;
     if (profile.permissions) permit(t, mapping, remote);
   }
-  if (subscriber !== 0) countSession(t, subscriber);
+  if (subscriber !== 0) {
+    countSession(t, subscriber);
+    if (profile.tokensPerMs !== 0) takeTokens(t, realm >>> 2, subscriber);
+    logSession(t, profile, realm >>> 2, subscriber);
+  }
   t.addresses.retain(internal);
   t.addresses.retain(remote);
   t.requestTimer(sessionRef(session), deadline);
@@ -263,28 +334,18 @@ export function removeSession(t: NatTables, session: number): void {
     if (profile.permissions) withdraw(t, mapping, remote);
     releaseMapping(t, profile, mapping);
   } else {
-    releasePort(t, profile, gateway, realm & 3, external, externalPort, remote, remotePort);
+    retirePort(t, profile, realm, internal, external, ports, remote, remotePort);
     if (subscriber !== 0) countPort(t, subscriber, -1);
   }
-  if (subscriber !== 0) releaseSession(t, subscriber);
+  if (subscriber !== 0) {
+    logSession(t, profile, gateway, subscriber);
+    releaseSession(t, subscriber);
+  }
   t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_SESSIONS]--;
   t.addresses.release(internal);
   t.addresses.release(remote);
   t.sessionCold.fill(0, cold, cold + SESSION_COLD_STRIDE);
   t.sessions.release(session);
-}
-
-/** Ends all sessions of a gateway, as a restart does; port forwards stay. Returns how many there were. Cold: looks at every row. */
-export function removeGatewaySessions(t: NatTables, gateway: number): number {
-  const words = t.sessions.words;
-  let removed = 0;
-  for (let session = 1; session < t.sessions.end; session++) {
-    const row = session * SESSION_STRIDE;
-    if (words[row + SESSION_QUEUED_AT] === 0 || words[row + SESSION_REALM] >>> 2 !== gateway) continue;
-    removeSession(t, session);
-    removed++;
-  }
-  return removed;
 }
 
 /** The hash that a session has in the outer index: with its remote endpoint, unless it has the external one to itself. */

@@ -12,9 +12,21 @@ import { alignedWords, RowPool } from "../store/rows.ts";
 import { TupleTable } from "../store/tuple_table.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import { type NatProfile, type NatProfileOptions, resolveNatProfile } from "./behaviour.ts";
-import { GATEWAY, MAPPING, PERMISSION, SESSION, SESSION_COLD, SPACE, SUBSCRIBER } from "./layout.ts";
+import { GatewayExtras } from "./extras.ts";
+import {
+  BLOCK,
+  GATEWAY,
+  HELD_SYN,
+  HOLD,
+  MAPPING,
+  PERMISSION,
+  SESSION,
+  SESSION_COLD,
+  SPACE,
+  SUBSCRIBER,
+} from "./layout.ts";
 import type { PortBitmap } from "./port_bitmap.ts";
-import { NAT_VERDICT_COUNT } from "./verdict.ts";
+import { REFUSALS_STRIDE } from "./refusal_rows.ts";
 
 /** What a {@linkcode NatTables} stands on. */
 export interface NatTablesOptions {
@@ -46,23 +58,27 @@ export interface NatGatewayOptions extends NatProfileOptions {
   profile?: number;
 }
 
-/** What only some gateways have: made on first need. */
-export class GatewayExtras {
-  /** Packets refused, by verdict. */
-  readonly refused: Float64Array = new Float64Array(NAT_VERDICT_COUNT);
-  /** When each verdict first refused a packet, ns; -1 for never. */
-  readonly firstRefusedNs: Float64Array = new Float64Array(NAT_VERDICT_COUNT).fill(-1);
-  /** Static port forwards. */
-  forwards = 0;
-  /** Most ports in use towards one crowded destination (overloading). */
-  destinationPeak = 0;
-  /** Sessions of the subscriber that had most at once (with quotas). */
-  subscriberSessionsPeak = 0;
-  /** Ports of the subscriber that had most at once (with quotas). */
-  subscriberPortsPeak = 0;
-  /** Pool addresses that have no free port, by protocol index; with several addresses. */
-  readonly fullAddresses: (PortBitmap | undefined)[] = [undefined, undefined, undefined];
+/** Options without what is a gateway's own. */
+function profileOptionsOf(options: NatProfileOptions): NatProfileOptions {
+  const { name: _n, rank: _r, externalAddress: _a, externalCount: _c, profile: _p, ...rest } = options as Partial<
+    NatGatewayOptions
+  >;
+  return rest;
 }
+
+/** Timeouts, which may change in mid-run. */
+const TIMEOUTS = [
+  "tcpEstablishedNs",
+  "tcpTransitoryNs",
+  "tcpOpeningNs",
+  "tcpClosingNs",
+  "udpNs",
+  "icmpNs",
+  "unsolicitedSynNs",
+] as const;
+
+/** A gateway's timeouts, ns. */
+export type NatTimeoutOptions = Pick<NatProfileOptions, (typeof TIMEOUTS)[number]>;
 
 /** The NAT state of one partition. */
 export class NatTables {
@@ -99,6 +115,18 @@ export class NatTables {
   readonly spaces: RowPool;
   /** `PERMISSION` rows. */
   readonly permissions: RowPool;
+  /** `BLOCK` rows. */
+  readonly blocks: RowPool = new RowPool({ strideWords: BLOCK.STRIDE, capacity: 16 });
+  /** `HOLD` rows. */
+  readonly holds: RowPool = new RowPool({ strideWords: HOLD.STRIDE, capacity: 16 });
+  /** `HELD_SYN` rows. */
+  readonly heldSyns: RowPool = new RowPool({ strideWords: HELD_SYN.STRIDE, capacity: 16 });
+  /** Refusals of subscribers by reason (`refusal_rows.ts`). */
+  readonly refusals: RowPool = new RowPool({ strideWords: REFUSALS_STRIDE, capacity: 2 });
+  /** Tokens of subscribers with a session rate, by row. Replaced when subscribers grow. */
+  tokens: Float64Array = new Float64Array(0);
+  /** Packets for the driver to send on a gateway's outer side: pairs (gateway, packet). */
+  readonly out: number[] = [];
   /** Behaviours by id. */
   readonly profiles: NatProfile[] = [];
   /** By `GATEWAY.EXTRAS`; 0 unused. */
@@ -124,10 +152,20 @@ export class NatTables {
   readonly spaceIndex: TupleTable = new TupleTable({ capacity: 8 });
   /** Permissions by (mapping, remote). */
   readonly permissionIndex: TupleTable = new TupleTable({ capacity: 8 });
+  /** Blocks by (gateway, pool address, number). */
+  readonly blockIndex: TupleTable = new TupleTable({ capacity: 8 });
+  /** Ports that rest, keyed as their sessions or mappings were: from outside, and from inside. */
+  readonly holdOutside: TupleTable = new TupleTable({ capacity: 8 });
+  readonly holdInside: TupleTable = new TupleTable({ capacity: 8 });
+  /** Held SYNs by (realm, external, remote, external port, remote port). */
+  readonly heldSynIndex: TupleTable = new TupleTable({ capacity: 8 });
 
+  /** A gateway is losing its state: what ends is not logged. */
+  silent = false;
   /** Out parameter of `allocatePort`: the external address granted. */
   grantedAddress = 0;
   #profileIds = new Map<string, number>();
+  readonly #profileOptions: NatProfileOptions[] = [];
 
   /** Empty tables. */
   constructor(options: NatTablesOptions) {
@@ -178,8 +216,21 @@ export class NatTables {
       id = this.profiles.push(profile) - 1;
       if (id > 0xffff) throw new InputError("More than 65536 different NAT behaviours in one network.");
       this.#profileIds.set(key, id);
+      this.#profileOptions[id] = profileOptionsOf(options);
     }
     return id;
+  }
+
+  /**
+   * Changes a gateway's timeouts in mid-run: sessions get the new ones with their next packet, as Linux's do. Throws
+   * `InputError` for times that make no sense.
+   */
+  setTimeouts(gateway: number, timeouts: NatTimeoutOptions): void {
+    const at = gateway * GATEWAY.STRIDE + GATEWAY.PROFILE_COUNT;
+    const words = this.gateways.words;
+    const changed: NatProfileOptions = { ...this.#profileOptions[words[at] >>> 16] };
+    for (const name of TIMEOUTS) if (timeouts[name] !== undefined) changed[name] = timeouts[name];
+    words[at] = (this.addProfile(changed) << 16) | (words[at] & 0xffff);
   }
 
   /**
@@ -219,6 +270,11 @@ export class NatTables {
     return extras;
   }
 
+  /** A gateway's extras, if it has any. */
+  extrasIfAny(gateway: number): GatewayExtras | undefined {
+    return this.extras[this.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.EXTRAS]];
+  }
+
   /** Asks the driver for a timer at a tick. */
   requestTimer(ref: number, tick: number): void {
     const at = this.timerRequestCount * 2;
@@ -235,9 +291,21 @@ export class NatTables {
   /** Bytes of the columns reserved, bitmaps included: mostly untouched pages if room was reserved up front. */
   get columnBytes(): number {
     let bytes = this.sessionCold.byteLength;
-    for (const pool of [this.gateways, this.sessions, this.mappings, this.subscribers, this.spaces, this.permissions]) {
-      bytes += pool.words.byteLength;
-    }
+    bytes += this.tokens.byteLength;
+    for (
+      const pool of [
+        this.gateways,
+        this.sessions,
+        this.mappings,
+        this.subscribers,
+        this.spaces,
+        this.permissions,
+        this.blocks,
+        this.holds,
+        this.heldSyns,
+        this.refusals,
+      ]
+    ) bytes += pool.words.byteLength;
     for (
       const table of [
         this.inside,
@@ -247,6 +315,10 @@ export class NatTables {
         this.subscriberIndex,
         this.spaceIndex,
         this.permissionIndex,
+        this.blockIndex,
+        this.holdOutside,
+        this.holdInside,
+        this.heldSynIndex,
       ]
     ) bytes += table.entries.byteLength;
     for (const bitmap of this.bitmaps) if (bitmap !== undefined) bytes += bitmap.bytes;

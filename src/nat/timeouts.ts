@@ -8,13 +8,16 @@
  */
 import { TCP_FLAG } from "../wire/packet.ts";
 import type { NatProfile } from "./behaviour.ts";
-import { NAT_PROTOCOL, SESSION } from "./layout.ts";
+import { NAT_PROTOCOL, SEEN, SESSION } from "./layout.ts";
 import { sessionRef } from "./ref.ts";
 import type { NatTables } from "./tables.ts";
 
 const { REALM, REMOTE_PORT_STATE, DEADLINE, QUEUED_AT, STRIDE } = SESSION;
 const { FIN, SYN, RST, ACK } = TCP_FLAG;
 const { TCP, UDP } = NAT_PROTOCOL;
+const { STREAM } = SEEN;
+/** Packets from both sides. */
+const BOTH = SEEN.INSIDE | SEEN.OUTSIDE;
 
 /** TCP tracking bits of a session; those of the inner side, the outer side's are the next bit. */
 export const TRACK = {
@@ -24,7 +27,7 @@ export const TRACK = {
   ACK: 4,
   /** A FIN was seen. */
   FIN: 16,
-  /** A RST was seen, from either side. */
+  /** The last segment was a RST, from either side. */
   RST: 64,
   /** All of them. */
   MASK: 0xff,
@@ -43,7 +46,8 @@ function isClosing(track: number): boolean {
 /** The tracking bits after a segment from inside (`inward` 0) or outside (1). */
 export function trackTcp(track: number, flags: number, inward: number): number {
   if (flags & RST) return track | RESET;
-  let next = track;
+  // RFC 7857 2.2, RFC 6146 3.5.2.2: a session is reset if nothing comes after the RST, which may have been a forged one.
+  let next = track & ~RESET;
   if (flags & SYN) {
     // The endpoints use the same tuple anew (RFC 9293 3.6.1, RFC 6191).
     if (isClosing(track) && (flags & ACK) === 0) next = 0;
@@ -58,8 +62,10 @@ export function trackTcp(track: number, flags: number, inward: number): number {
 export function trackName(track: number): string {
   if (track & RESET) return "CLOSE";
   if ((track & FINS) === FINS) return "TIME_WAIT";
-  if ((track & OPEN) === OPEN) return track & FINS ? "HALF_CLOSED" : "ESTABLISHED";
-  return (track & 3) === 3 ? "SYN_RECV" : "SYN_SENT";
+  if ((track & OPEN) === OPEN) return track & FINS ? "FIN_WAIT" : "ESTABLISHED";
+  if ((track & 3) !== 3) return "SYN_SENT";
+  // Both have sent a SYN and none has acknowledged one: a simultaneous open.
+  return (track & 12) === 0 ? "SYN_SENT2" : "SYN_RECV";
 }
 
 /** A packet of `session` from inside (`inward` 0) or outside (1): tracks and moves the deadline. */
@@ -78,13 +84,18 @@ export function refresh(t: NatTables, profile: NatProfile, session: number, cont
       if (isClosing(next)) {
         // Four minutes from the second FIN or the first RST; what still comes does not prolong it.
         if (isClosing(track)) return;
-        timeout = profile.tcpTransitoryMs;
+        timeout = profile.tcpClosingMs;
       } else if ((next & OPEN) !== OPEN) {
-        timeout = profile.tcpTransitoryMs;
+        timeout = profile.tcpOpeningMs;
       }
     }
   } else {
-    if (inward === 1 && !profile.inboundRefresh) return;
+    const state = words[row + REMOTE_PORT_STATE];
+    if ((state & STREAM) === 0) {
+      words[row + REMOTE_PORT_STATE] = (state & BOTH) === BOTH ? state | STREAM : state | (1 << inward);
+    }
+    // RFC 4787 REQ-6: from inside a packet MUST refresh; from outside it may.
+    if (((profile.refreshes >>> inward) & 1) === 0) return;
     timeout = protocol === UDP ? profile.udpMs : profile.icmpMs;
   }
   const deadline = t.tickCeiling + timeout;
@@ -97,5 +108,5 @@ export function refresh(t: NatTables, profile: NatProfile, session: number, cont
 
 /** The timeout that a new session begins with, ms. */
 export function initialTimeoutMs(profile: NatProfile, protocol: number): number {
-  return protocol === TCP ? profile.tcpTransitoryMs : protocol === UDP ? profile.udpMs : profile.icmpMs;
+  return protocol === TCP ? profile.tcpOpeningMs : protocol === UDP ? profile.udpMs : profile.icmpMs;
 }

@@ -5,9 +5,11 @@
  *
  * @module
  */
-import { GATEWAY, SESSION, SESSION_COLD } from "./layout.ts";
-import { sessionRef } from "./ref.ts";
+import { endHolds, holdTimerActs } from "./hold_down.ts";
+import { GATEWAY, HELD_SYN, SESSION, SESSION_COLD } from "./layout.ts";
+import { sessionRef, TIMER_KIND } from "./ref.ts";
 import { removeSession } from "./session.ts";
+import { answerHeldSyn, heldSynTimerActs } from "./syn_hold.ts";
 import type { NatTables } from "./tables.ts";
 
 const { STRIDE: GATEWAY_STRIDE, RANK: GATEWAY_RANK } = GATEWAY;
@@ -17,6 +19,9 @@ const { REALM, DEADLINE, QUEUED_AT, STRIDE } = SESSION;
 
 /** Would this timer do something that can be observed, now? If not, and its deadline has moved, it requeues itself. */
 export function natTimerActs(t: NatTables, ref: number): boolean {
+  if (ref & 3) {
+    return (ref & 3) === TIMER_KIND.HOLD ? holdTimerActs(t, ref >>> 2) : heldSynTimerActs(t, ref >>> 2);
+  }
   const row = (ref >>> 2) * STRIDE;
   const words = t.sessions.words;
   const queuedAt = words[row + QUEUED_AT];
@@ -29,25 +34,40 @@ export function natTimerActs(t: NatTables, ref: number): boolean {
   return false;
 }
 
-/** A timer fires: the session expires if its deadline has come, and true says so. Otherwise as {@linkcode natTimerActs}. */
+/** A timer fires: a session expires, ports end their rest, a SYN is answered, and true says so. Otherwise as {@linkcode natTimerActs}. */
 export function natTimerFired(t: NatTables, ref: number): boolean {
   if (!natTimerActs(t, ref)) return false;
-  removeSession(t, ref >>> 2);
+  if ((ref & 3) === TIMER_KIND.SESSION) removeSession(t, ref >>> 2);
+  else if ((ref & 3) === TIMER_KIND.HOLD) endHolds(t, ref >>> 2);
+  else answerHeldSyn(t, ref >>> 2);
   return true;
 }
 
 /** The rank of a timer's gateway: what orders timers of one tick first. Only of a timer that acts. */
 export function natTimerGateway(t: NatTables, ref: number): number {
-  const gateway = t.sessions.words[(ref >>> 2) * STRIDE + REALM] >>> 2;
+  const gateway = gatewayOf(t, ref);
   return t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_RANK];
 }
 
-/** The serial of a timer's session at its gateway: what orders timers of one tick next. Only of a timer that acts. */
+function gatewayOf(t: NatTables, ref: number): number {
+  if ((ref & 3) === TIMER_KIND.SESSION) return t.sessions.words[(ref >>> 2) * STRIDE + REALM] >>> 2;
+  if ((ref & 3) === TIMER_KIND.HOLD) return ref >>> 2;
+  return t.heldSyns.words[(ref >>> 2) * HELD_SYN.STRIDE + HELD_SYN.REALM] >>> 2;
+}
+
+/**
+ * What orders timers of one tick at one gateway: sessions by their serials, then ports that rest, then held SYNs by
+ * theirs. Exact, below 2^34. Only of a timer that acts.
+ */
 export function natTimerSerial(t: NatTables, ref: number): number {
+  if ((ref & 3) === TIMER_KIND.HOLD) return 2 ** 32;
+  if ((ref & 3) === TIMER_KIND.HELD_SYN) {
+    return 2 ** 33 + (t.heldSyns.words[(ref >>> 2) * HELD_SYN.STRIDE + HELD_SYN.SERIAL] >>> 0);
+  }
   return t.sessionCold[(ref >>> 2) * SESSION_COLD_STRIDE + SESSION_COLD_SERIAL] >>> 0;
 }
 
-/** Both in one number, exact: rank × 2^32 + serial. Only of a timer that acts. */
+/** Both in one number, exact: rank × 2^34 + serial. Only of a timer that acts. */
 export function natTimerIdentity(t: NatTables, ref: number): number {
-  return natTimerGateway(t, ref) * 2 ** 32 + natTimerSerial(t, ref);
+  return natTimerGateway(t, ref) * 2 ** 34 + natTimerSerial(t, ref);
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { CONTROL, PACKET } from "../wire/packet.ts";
+import { CONTROL, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { MODE } from "./behaviour.ts";
 import {
   endpointHash,
@@ -76,7 +76,7 @@ export function translateInbound(t: NatTables, gateway: number, packet: number):
       const row = session * SESSION_STRIDE;
       const sessions = t.sessions.words;
       const meant = sessions[row + REMOTE] === remote && sessions[row + REMOTE_PORT_STATE] >>> 16 === (ports & 0xffff);
-      if (!meant) return refuse(t, gateway, DROP_FILTERED);
+      if (!meant) return refuse(t, gateway, DROP_FILTERED, sessions[row + INTERNAL]);
     } else if (t.mappings.inUse > 0) {
       session = findOutside(t, realm, external, remote, ports);
     }
@@ -104,10 +104,10 @@ function outward(t: NatTables, gateway: number, packet: number): NatVerdict {
   const control = words[at + PACKET_CONTROL];
   if (control & QUOTES) return icmpErrorOutbound(t, gateway, packet);
   const protocol = protocolIndex(control >>> 24);
-  if (protocol < 0) return refuse(t, gateway, DROP_UNSUPPORTED);
+  if (protocol < 0) return refuse(t, gateway, DROP_UNSUPPORTED, words[at + SRC]);
   let ports = words[at + PACKET_PORTS];
   if (protocol === ICMP) {
-    if (!isEcho(ports >>> 24)) return refuse(t, gateway, DROP_UNSUPPORTED);
+    if (!isEcho(ports >>> 24)) return refuse(t, gateway, DROP_UNSUPPORTED, words[at + SRC]);
     ports = words[at + SEQ] & 0xffff0000;
   }
   const realm = (gateway << 2) | protocol;
@@ -134,10 +134,16 @@ function outward(t: NatTables, gateway: number, packet: number): NatVerdict {
  * the sender's mapping, in through the receiver's, each side with a session of its own.
  */
 function hairpin(t: NatTables, gateway: number, packet: number): NatVerdict {
-  if (!t.profileOf(gateway).hairpinning) return refuse(t, gateway, DROP_HAIRPIN_OFF);
-  if (!mayHairpin(t, gateway, packet)) return refuse(t, gateway, DROP_NO_MAPPING);
   const words = t.packets.rows.words;
   const at = packet * PACKET_STRIDE;
+  if (!t.profileOf(gateway).hairpinning) return refuse(t, gateway, DROP_HAIRPIN_OFF, words[at + SRC]);
+  if (!mayHairpin(t, gateway, packet)) {
+    // A ping to the gateway itself is not refused: the driver answers it.
+    if (words[at + PACKET_CONTROL] >>> 24 === PROTOCOL.ICMP && words[at + PACKET_PORTS] >>> 24 === 8) {
+      return DROP_NO_MAPPING;
+    }
+    return refuse(t, gateway, DROP_NO_MAPPING, words[at + SRC]);
+  }
   const source = words[at + SRC];
   const ports = words[at + PACKET_PORTS];
   const sequence = words[at + SEQ];

@@ -22,13 +22,21 @@ export const NAT_VERDICT = {
   DROP_HAIRPIN_OFF: 6,
   /** A protocol or ICMP type that a NAPT cannot translate. */
   DROP_UNSUPPORTED: 7,
+  /** Its subscriber has all the blocks that it may have, and they are full. */
+  DROP_BLOCK: 8,
+  /** Its subscriber opens sessions faster than it may. */
+  DROP_RATE: 9,
+  /** The gateway has all the sessions that it may have. */
+  DROP_TABLE_FULL: 10,
+  /** Its source is no subscriber of a deterministic NAT. */
+  DROP_NOT_SUBSCRIBER: 11,
 } as const;
 
 /** One of the values of {@linkcode NAT_VERDICT}. */
 export type NatVerdict = (typeof NAT_VERDICT)[keyof typeof NAT_VERDICT];
 
 /** Number of verdicts. */
-export const NAT_VERDICT_COUNT = 8;
+export const NAT_VERDICT_COUNT = 12;
 
 /** Names of the verdicts, in their order; those that drop are the reasons of refusals in reports. */
 export const NAT_VERDICT_NAMES = [
@@ -40,6 +48,10 @@ export const NAT_VERDICT_NAMES = [
   "hairpin",
   "hairpinning-off",
   "unsupported",
+  "block",
+  "rate",
+  "table-full",
+  "not-subscriber",
 ] as const;
 
 /** The name of a reason for which a gateway refuses packets. */

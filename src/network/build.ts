@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { AddressTable, addToAddress, type IpAddress } from "../base/address.ts";
-import { InputError } from "../base/errors.ts";
+import { AddressTable, type IpAddress } from "../base/address.ts";
 import { finalise32, hashString } from "../base/hash.ts";
 import { substreamKey } from "../base/rng.ts";
 import { hasImpairments, NO_IMPAIRMENTS } from "../link/impairments.ts";
 import { DIRECTION_FLAG, Links, type LinkSettings } from "../link/links.ts";
-import { addForward, NatTables } from "../nat/nat.ts";
+import { NatTables } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, NODE_KIND, Nodes } from "../node/nodes.ts";
 import { RouteTables } from "../node/routes.ts";
 import { newClock } from "../store/clock.ts";
@@ -18,8 +17,9 @@ import { TcpStack } from "../tcp/stack.ts";
 import { HostTable } from "../transport/hosts.ts";
 import { makeProfile, ProfileTable } from "../transport/profile.ts";
 import { PacketPool } from "../wire/packet.ts";
-import { NetworkError } from "./errors.ts";
-import type { HostOptions, LinkOptions, NatOptions } from "./options.ts";
+import { fillGateways, poolId } from "./build_nat.ts";
+import { located, NetworkError } from "./errors.ts";
+import type { HostOptions, LinkOptions } from "./options.ts";
 import { Loopback } from "./loopback.ts";
 import { FineTimers } from "./fine_timers.ts";
 import { addCpus } from "./cpu_build.ts";
@@ -111,11 +111,6 @@ export function hostOptions(population: PlannedPopulation): HostOptions | undefi
   return population.declaration.kind === "host" ? population.declaration.options : undefined;
 }
 
-/** The id of the first address of gateway `i`'s pool. */
-function poolId({ pool }: PlannedPopulation, i: number, addresses: AddressTable): number {
-  return addresses.intern(addToAddress(pool.first, i * pool.count));
-}
-
 /** The id of the first member's IPv6 address beside its IPv4 one; 0 if the population has none. */
 function firstId6({ ipv6 }: PlannedPopulation, addresses: AddressTable): number {
   return ipv6.address === undefined ? 0 : addresses.intern(ipv6.address);
@@ -185,44 +180,6 @@ function fillHosts(population: PlannedPopulation, hosts: HostTable, profiles: Pr
     hosts.setRank(host, population.firstRank + i);
     // The member's number enters the population's hash: a string for each of a million hosts would be slow.
     hosts.setNameHash(host, (name.lo + Math.imul(i, 0x9e3779b1)) | 0, (name.hi ^ Math.imul(i + 1, 0x85ebca77)) | 0);
-  }
-}
-
-function fillGateways(population: PlannedPopulation, nodes: Nodes, nat: NatTables, addresses: AddressTable): void {
-  const options = population.declaration.options as NatOptions;
-  const profile = located(`nodes.${population.name}`, () => nat.addProfile(options));
-  for (let i = 0; i < population.count; i++) {
-    const node = population.firstRow + i;
-    const at = node * STRIDE;
-    const gateway = nat.addGateway({
-      name: population.plural ? `${population.name}[${i}]` : population.name,
-      rank: population.firstRank + i,
-      externalAddress: poolId(population, i, addresses),
-      externalCount: population.pool.count,
-      profile,
-    });
-    nodes.words[at + NODE.GATEWAY] = gateway;
-    if (options.onRefusal === "icmp") nodes.words[at + NODE.FLAGS] |= NODE_FLAG.REFUSES_WITH_ICMP;
-    for (const forward of options.forwards ?? []) {
-      located(`nodes.${population.name}.forwards`, () => {
-        addForward(nat, gateway, {
-          protocol: forward.protocol,
-          externalPort: forward.externalPort,
-          internalAddress: addresses.intern(forward.address),
-          internalPort: forward.port,
-        });
-      });
-    }
-  }
-}
-
-/** Runs `f`; what it finds wrong is about `subject`. */
-function located<T>(subject: string, f: () => T): T {
-  try {
-    return f();
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof InputError) throw new NetworkError(subject, error.message);
-    throw error;
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { GATEWAY } from "../nat/layout.ts";
 import { NODE } from "../node/nodes.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { releaseAfterEvent } from "../tcp/mod.ts";
@@ -64,6 +65,17 @@ export function drainNat(s: Partition): void {
   const requests = nat.timerRequests;
   for (let i = 0; i < nat.timerRequestCount; i++) s.natWheel.push(requests[2 * i + 1], requests[2 * i]);
   nat.timerRequestCount = 0;
+  if (nat.out.length > 0) sendOfNat(s);
+}
+
+/** Sends what gateways have to say on their outer sides. */
+function sendOfNat(s: Partition): void {
+  const { out, gateways } = s.nat;
+  for (let i = 0; i < out.length; i += 2) {
+    const node = s.nodes.rowOfRank(gateways.words[out[i] * GATEWAY.STRIDE + GATEWAY.RANK]);
+    emit(s, node, out[i + 1], s.nodes.words[node * NODE_STRIDE + ROUTES]);
+  }
+  out.length = 0;
 }
 
 /** An application event is due. */

@@ -30,6 +30,10 @@ export const DROP_REASONS = [
   "balancer-no-flow",
   "balancer-backend-dead",
   "cpu",
+  "nat-block",
+  "nat-rate",
+  "nat-table",
+  "nat-not-subscriber",
 ] as const;
 
 /** Codes of drops. */
@@ -55,6 +59,10 @@ export const DROP = {
   BALANCER_NO_FLOW: 19,
   BALANCER_BACKEND_DEAD: 20,
   CPU: 21,
+  NAT_BLOCK: 22,
+  NAT_RATE: 23,
+  NAT_TABLE: 24,
+  NAT_NOT_SUBSCRIBER: 25,
 } as const;
 
 /** The drop code of a link's refusal. */
@@ -76,6 +84,14 @@ export function dropOfVerdict(verdict: number): number {
       return DROP.NAT_NO_MAPPING;
     case NAT_VERDICT.DROP_HAIRPIN_OFF:
       return DROP.NAT_HAIRPINNING_OFF;
+    case NAT_VERDICT.DROP_BLOCK:
+      return DROP.NAT_BLOCK;
+    case NAT_VERDICT.DROP_RATE:
+      return DROP.NAT_RATE;
+    case NAT_VERDICT.DROP_TABLE_FULL:
+      return DROP.NAT_TABLE;
+    case NAT_VERDICT.DROP_NOT_SUBSCRIBER:
+      return DROP.NAT_NOT_SUBSCRIBER;
     default:
       return DROP.NAT_UNSUPPORTED;
   }

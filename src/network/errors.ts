@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../base/errors.ts";
 
 /** A declaration that cannot be built. The message is a whole sentence; `subject` says what it is about. */
 export class NetworkError extends Error {
@@ -14,5 +15,15 @@ export class NetworkError extends Error {
     super(message);
     this.name = "NetworkError";
     this.subject = subject;
+  }
+}
+
+/** Runs `f`; what it finds wrong is about `subject`. */
+export function located<T>(subject: string, f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof InputError) throw new NetworkError(subject, error.message);
+    throw error;
   }
 }

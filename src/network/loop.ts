@@ -130,6 +130,8 @@ function fireNatTimers(s: Partition): void {
   }
   for (let i = 0; i < acting; i++) {
     const ref = items[i];
+    // (A row that was used again may stand here twice.)
+    if (!natTimerActs(nat, ref)) continue;
     s.acted++;
     const gateway = s.nodes.rowOfRank(natTimerGateway(nat, ref));
     digestEvent(s.nodes.words, gateway, NAT_TIMER_ACTED, natTimerSerial(nat, ref), s.clock);

@@ -5,17 +5,19 @@
  */
 import { NODE, NODE_FLAG } from "../node/nodes.ts";
 import { NAT_VERDICT } from "../nat/verdict.ts";
+import { holdsSyn, holdSyn } from "../nat/syn_hold.ts";
 import { translateInbound, translateOutbound } from "../nat/translate.ts";
 import { PACKET } from "../wire/packet.ts";
 import { drop, forward } from "./deliver.ts";
 import { DROP, dropOfVerdict } from "./drops.ts";
-import { answerEchoAndRelease, isEchoRequest, sendIcmpError, UNREACHABLE } from "./icmp.ts";
+import { answerEchoAndRelease, isEchoRequest, makeIcmpError, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import type { Partition } from "./partition.ts";
 import { drainNat } from "./drain.ts";
 
 const { DST, STRIDE } = PACKET;
 const { ADDRESS, ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, STRIDE: NODE_STRIDE } = NODE;
-const { FORWARD, HAIRPIN, DROP_POOL_EMPTY, DROP_QUOTA, DROP_NO_MAPPING } = NAT_VERDICT;
+const { FORWARD, HAIRPIN, DROP_NO_MAPPING, DROP_POOL_EMPTY, DROP_QUOTA } = NAT_VERDICT;
+const { DROP_BLOCK, DROP_RATE, DROP_TABLE_FULL, DROP_NOT_SUBSCRIBER } = NAT_VERDICT;
 const { REFUSES_WITH_ICMP, ROUTES_IPV6 } = NODE_FLAG;
 
 /** A packet came from the inner realm. */
@@ -40,10 +42,16 @@ export function natTranslateOutbound(s: Partition, node: number, p: number): voi
   if (verdict === HAIRPIN) return forward(s, node, p, nodes[at + INNER_ROUTES]);
   // The gateway itself is pinged.
   if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
-  if ((verdict === DROP_POOL_EMPTY || verdict === DROP_QUOTA) && (nodes[at + FLAGS] & REFUSES_WITH_ICMP) !== 0) {
+  // RFC 5508 REQ-8: a session that cannot be had for want of room or by the operator's rules is answered so.
+  if ((nodes[at + FLAGS] & REFUSES_WITH_ICMP) !== 0 && isWantOfRoom(verdict)) {
     sendIcmpError(s, node, p, UNREACHABLE.PROHIBITED, 0);
   }
   drop(s, node, p, dropOfVerdict(verdict));
+}
+
+function isWantOfRoom(verdict: number): boolean {
+  return verdict === DROP_POOL_EMPTY || verdict === DROP_QUOTA || verdict === DROP_BLOCK || verdict === DROP_RATE ||
+    verdict === DROP_TABLE_FULL || verdict === DROP_NOT_SUBSCRIBER;
 }
 
 /** A packet came from the outer realm. */
@@ -60,6 +68,12 @@ export function natTranslateInbound(s: Partition, node: number, p: number): void
   if (verdict === FORWARD) return forward(s, node, p, nodes[at + INNER_ROUTES]);
   // The gateway itself is pinged.
   if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
+  // RFC 5382 REQ-4: an unsolicited SYN is not answered before six seconds have passed.
+  if (holdsSyn(s.nat, nodes[at + GATEWAY], p, verdict)) {
+    const answer = makeIcmpError(s, node, p, UNREACHABLE.PORT, 0);
+    if (answer !== 0) holdSyn(s.nat, nodes[at + GATEWAY], p, answer);
+    drainNat(s);
+  }
   drop(s, node, p, dropOfVerdict(verdict));
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { NatBehaviour, NatOptions } from "./options_nat.ts";
 import type { Profile } from "../transport/profile.ts";
 import type { DnsServerOptions, ResolverOptions } from "./options_dns.ts";
 
@@ -115,60 +116,6 @@ export interface RouterOptions {
    * own flows move. `off`: one path, the fastest, then the first by name.
    */
   ecmp?: "off" | "modulo" | "resilient";
-}
-
-/** RFC 4787's three behaviours, of mapping and of filtering. */
-export type NatBehaviour = "endpoint-independent" | "address-dependent" | "address-and-port-dependent";
-
-/** A NAT gateway (NAPT), or a population of them. Links in `inside` lead to its inner realm. */
-export interface NatOptions {
-  /** How many alike: a home gateway for each of a million homes. */
-  count?: number;
-  /** Its outer address with prefix length, also the first of its pool if `pool` is absent. */
-  address: string;
-  /** External addresses `first` … `first + poolCount - 1`. Default: `address` alone. */
-  pool?: { first: string; count: number };
-  /** An IPv6 address beside the IPv4 one. A population takes consecutive ones. */
-  address6?: string;
-  /**
-   * What becomes of IPv6 at a gateway with an IPv4 address: `route` passes it on untranslated as a router does, `block`
-   * lets none across. Default `route` if it has an `address6`.
-   */
-  ipv6?: "route" | "block";
-  /** Its address on the inner side (default gateway of the inner hosts, source of ICMP errors). */
-  insideAddress?: string;
-  /** Lowest external port. Default 1,024. */
-  portLow?: number;
-  /** Highest external port. Default 65,535. */
-  portHigh?: number;
-  /** Default `address-and-port-dependent`. */
-  mapping?: NatBehaviour;
-  /** Default `address-and-port-dependent`. */
-  filtering?: NatBehaviour;
-  /** How an external port is chosen. Default `preservation`. */
-  portAssignment?: "preservation" | "sequential" | "random";
-  /** How a pool address is chosen for a subscriber. Default `paired` (RFC 4787 REQ-2). */
-  pooling?: "paired" | "arbitrary";
-  /** May one external port serve different destinations at once (only with `address-and-port-dependent` mapping)? Default false. */
-  overloading?: boolean;
-  /** Do inner hosts reach each other by external address? Default true (RFC 4787 REQ-9). */
-  hairpinning?: boolean;
-  /** Sessions of one inner address at most. Default unlimited. */
-  quotaSessions?: number;
-  /** External ports of one inner address at most. Default unlimited. */
-  quotaPorts?: number;
-  /** Timeout of an established TCP session, ns. Default 2 h 4 min (RFC 5382 REQ-5). */
-  tcpEstablishedNs?: number;
-  /** Timeout of an opening or closing TCP session, ns. Default 4 min (RFC 5382 REQ-5). */
-  tcpTransitoryNs?: number;
-  /** Timeout of a UDP session, ns. Default 5 min (RFC 4787 REQ-5). */
-  udpNs?: number;
-  /** Timeout of an ICMP query session, ns. Default 60 s (RFC 5508 REQ-2). */
-  icmpNs?: number;
-  /** Static port forwards: external port to inner address and port. */
-  forwards?: { protocol: "tcp" | "udp"; externalPort: number; address: string; port: number }[];
-  /** What an inner host is told when its packet is refused: nothing, or ICMP "administratively prohibited". Default `drop`. */
-  onRefusal?: "drop" | "icmp";
 }
 
 /** A link between two nodes, or between the members of two populations. */

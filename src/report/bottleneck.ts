@@ -24,6 +24,9 @@ const UNITS: Record<LimitName, string> = {
   "ports": "ephemeral ports",
   "nat-pool": "external ports of the pool",
   "nat-quota": "sessions of one inner address",
+  "nat-block": "ports in the blocks of one inner address",
+  "nat-rate": "new sessions of one inner address at once",
+  "nat-table": "sessions in the gateway's table",
   "files": "open files",
   "memory": "socket memory",
   "cpu": "CPU time",
@@ -116,6 +119,31 @@ export function explainLimit(
         numbers: `${had}: ${nextOnes(refused, count, "new flow", "of an address at its quota was dropped")}.`,
         why: "The quota holds for each inner address alone: it keeps the pool for the others.",
         remedy: "a higher quota (with a larger pool), or fewer flows at once from one inner address.",
+      };
+    case "nat-block":
+      return {
+        headline: `the blocks of an inner address behind ${node} were full${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "new flow", "found no port in them and was dropped")}.`,
+        why: "A subscriber's ports are those of its blocks, however many the others leave unused; ports of closed " +
+          "flows come back after the closing timeout and the hold-down.",
+        remedy: "more blocks for each subscriber or larger ones (with a larger pool), a shorter hold-down or closing " +
+          "timeout, or fewer flows at once from one inner address.",
+      };
+    case "nat-rate":
+      return {
+        headline: `an inner address behind ${node} opened sessions faster than it may${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "new flow", "came too early and was dropped")}.`,
+        why:
+          "The rate holds for each inner address alone: it keeps the gateway's processor and its log for the others.",
+        remedy: "a higher rate or burst, or flows that are opened more slowly.",
+      };
+    case "nat-table":
+      return {
+        headline: `${node}'s session table was full${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "new flow", "found no place and was dropped")}.`,
+        why: "Every flow takes a place in the table for as long as its timeout, a port or none: everyone behind the " +
+          "gateway shares it.",
+        remedy: "a larger table (net.netfilter.nf_conntrack_max), a quota for each inner address, or shorter timeouts.",
       };
     case "files":
       return {

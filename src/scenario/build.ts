@@ -19,7 +19,8 @@ import { cpuOptions } from "./host_options.ts";
 import type { LoadedScenario } from "./load.ts";
 import { profileOf, withoutUndefined } from "./profiles.ts";
 import { readReport } from "./report_paths.ts";
-import type { Scenario, ScenarioHost, ScenarioLink, ScenarioNat, ScenarioWorkload } from "./schema.ts";
+import type { Scenario, ScenarioHost, ScenarioLink, ScenarioWorkload } from "./schema.ts";
+import { natOptions } from "./schema_nat.ts";
 
 /**
  * The network that a scenario describes, its parts in the file's order.
@@ -32,7 +33,7 @@ export function buildNetwork(loaded: LoadedScenario): Network {
     const network = new Network({ name: loaded.name, seed: loaded.seed });
     for (const [name, node] of Object.entries(scenario.nodes)) {
       if (node.kind === "host") network.host(name, hostOptions(scenario, node));
-      else if (node.kind === "nat") network.nat(name, natOptions(node));
+      else if (node.kind === "nat") network.nat(name, withoutUndefined<NatOptions>(natOptions(node)));
       else if (node.kind === "router") {
         const { count, address, address6, ecmp } = node;
         network.router(name, withoutUndefined({ count, address, address6, ecmp }));
@@ -129,37 +130,6 @@ function listenOptions(listen: NonNullable<ScenarioHost["listen"]>[number]): Lis
       answersBeforeClose: service.answers,
       closeAfterNs: service.closeAfter,
     }),
-  });
-}
-
-function natOptions(nat: ScenarioNat): NatOptions {
-  return withoutUndefined<NatOptions>({
-    count: nat.count,
-    address: nat.address,
-    address6: nat.address6,
-    ipv6: nat.ipv6,
-    pool: nat.pool,
-    insideAddress: nat.inside,
-    portLow: nat.ports?.low,
-    portHigh: nat.ports?.high,
-    mapping: nat.mapping,
-    filtering: nat.filtering,
-    portAssignment: nat.portAssignment,
-    pooling: nat.pooling,
-    overloading: nat.overloading,
-    hairpinning: nat.hairpinning,
-    quotaSessions: nat.quota?.sessions,
-    quotaPorts: nat.quota?.ports,
-    tcpEstablishedNs: nat.timeouts?.established,
-    tcpTransitoryNs: nat.timeouts?.transitory,
-    udpNs: nat.timeouts?.udp,
-    icmpNs: nat.timeouts?.icmp,
-    forwards: nat.forwards?.map((forward) => ({
-      protocol: forward.tcp === undefined ? "udp" : "tcp",
-      externalPort: forward.tcp ?? forward.udp ?? 0,
-      ...forward.to,
-    })),
-    onRefusal: nat.onRefusal,
   });
 }
 

@@ -383,3 +383,13 @@ export const queueLimit: z.ZodType<{ packets: number } | { bytes: number }, unkn
     return { bytes: parseBytes(value) };
   },
 );
+
+/** A list. */
+export function list<T extends z.ZodType>(item: T, what: string): z.ZodArray<T> {
+  return z.array(item, { error: `expected a list of ${what}` });
+}
+
+/** How many members a population has. */
+export const count: z.ZodOptional<z.ZodType<number, unknown>> = whole(1, 16_000_000).optional().describe(
+  "How many alike. Members are called name[0], name[1], ….",
+);

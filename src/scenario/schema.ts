@@ -10,8 +10,7 @@ import { LONGEST_RUN_NS } from "../network/options.ts";
 import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
 import { cpuSchema } from "./schema_host.ts";
-
-const BEHAVIOURS = ["endpoint-independent", "address-dependent", "address-and-port-dependent"] as const;
+import { natSchema } from "./schema_nat.ts";
 
 const ECMP = ["off", "modulo", "resilient"] as const;
 
@@ -29,10 +28,6 @@ function named<T extends z.ZodType>(value: T): z.ZodRecord<z.ZodString, T> {
 /** A list, or one item alone. */
 function oneOrMore<T extends z.ZodType>(item: T, what: string) {
   return z.union([item, z.array(item).min(1, { error: `expected ${what}` })], { error: `expected ${what}` });
-}
-
-function list<T extends z.ZodType>(item: T, what: string): z.ZodArray<T> {
-  return z.array(item, { error: `expected a list of ${what}` });
 }
 
 const profileSchema = f.fields({
@@ -165,23 +160,21 @@ const listenSchema = z.union([
   }, "a port such as 443, or { port: 443, backlog: 128 }"),
 ], { error: "expected a port such as 443, or { port: 443, backlog: 128 }" });
 
-const count = f.whole(1, 16_000_000).optional().describe("How many alike. Members are called name[0], name[1], ….");
-
 const hostSchema = f.fields({
   kind: z.literal("host").describe("An end of connections."),
-  count,
+  count: f.count,
   address: f.addressInSubnet.describe("Address and prefix length. A population takes consecutive addresses from it."),
   address6: f.addressInSubnet.optional().describe(
     "An IPv6 address beside the IPv4 one, and its prefix length. A population takes consecutive addresses from it.",
   ),
   ipv6Share: f.share.optional().describe("Share of a population's members that have an IPv6 address. Default 100%."),
-  extraAddresses: list(f.address, "addresses").optional().describe("More addresses of this one host."),
-  virtualAddresses: list(f.address, "addresses").optional().describe(
+  extraAddresses: f.list(f.address, "addresses").optional().describe("More addresses of this one host."),
+  virtualAddresses: f.list(f.address, "addresses").optional().describe(
     "Addresses that others may have too: anycast, or those of a balancer in direct-return mode.",
   ),
   profile: z.union([f.text("a profile's name"), profileSchema], { error: "expected a profile's name or its settings" })
     .optional().describe("A profile's name, or settings. Default: Linux's."),
-  listen: list(listenSchema, "ports").optional().describe("Listening ports."),
+  listen: f.list(listenSchema, "ports").optional().describe("Listening ports."),
   maxFiles: f.whole(0, 2 ** 31 - 1).optional().describe("Open sockets at most; EMFILE beyond. Default unlimited."),
   memory: f.bytes().optional().describe("Memory for sockets; ENOBUFS beyond. Default unlimited."),
   cpu: cpuSchema.optional().describe("What its work costs. Default: it takes no time."),
@@ -189,62 +182,13 @@ const hostSchema = f.fields({
 
 const routerSchema = f.fields({
   kind: z.literal("router").describe("Forwards packets."),
-  count,
+  count: f.count,
   address: f.address.optional().describe("Source of its ICMP errors. Default 192.0.0.8."),
   address6: f.addressInSubnet.optional().describe("An IPv6 address beside the IPv4 one: source of its ICMPv6 errors."),
   ecmp: f.choice(ECMP).optional().describe(
     "Paths that share flows. modulo: all of the least cost; resilient: the same, and a path that goes away moves only its own flows; off: one path. Default: those of equal cost and delay, as modulo.",
   ),
 }, "a router");
-
-const forwardSchema = f.fields({
-  tcp: f.port.optional().describe("External TCP port."),
-  udp: f.port.optional().describe("External UDP port."),
-  to: f.endpoint.describe("Inner address and port."),
-}, "a forward such as { tcp: 8080, to: 10.0.0.2:80 }");
-
-const natSchema = f.fields({
-  kind: z.literal("nat").describe("A NAT gateway. Links from it lead outside, links to it come from inside."),
-  count,
-  address: f.addressInSubnet.describe("Its outer address."),
-  pool: f.addressRange.optional().describe("External addresses. Default: its address alone."),
-  address6: f.addressInSubnet.optional().describe("An IPv6 address beside the IPv4 one."),
-  ipv6: f.choice(["route", "block"]).optional().describe(
-    "What becomes of IPv6: it is routed, untranslated, or does not get across. Default route if it has an address6.",
-  ),
-  inside: f.address.optional().describe("Its address on the inner side."),
-  ports: f.portRange.optional().describe("External ports. Default 1024-65535."),
-  mapping: f.choice(BEHAVIOURS).optional().describe(
-    "Which destinations share a mapping (RFC 4787 section 4.1). Default address-and-port-dependent.",
-  ),
-  filtering: f.choice(BEHAVIOURS).optional().describe(
-    "Who may send through a mapping (RFC 4787 section 5). Default address-and-port-dependent.",
-  ),
-  portAssignment: f.choice(["preservation", "sequential", "random"]).optional().describe(
-    "How an external port is chosen. Default preservation.",
-  ),
-  pooling: f.choice(["paired", "arbitrary"]).optional().describe(
-    "paired: a subscriber keeps one external address (RFC 4787 REQ-2). Default paired.",
-  ),
-  overloading: f.flag.optional().describe(
-    "May one external port serve different destinations at once? Needs address-and-port-dependent mapping. Default false.",
-  ),
-  hairpinning: f.flag.optional().describe("Do inner hosts reach each other by external address? Default true."),
-  timeouts: f.fields({
-    established: f.duration.optional().describe("Established TCP session. Default 2h4m (RFC 5382)."),
-    transitory: f.duration.optional().describe("Opening or closing TCP session. Default 4m (RFC 5382)."),
-    udp: f.duration.optional().describe("UDP session. Default 5m (RFC 4787)."),
-    icmp: f.duration.optional().describe("ICMP query. Default 60s (RFC 5508)."),
-  }, "timeouts such as { established: 2h4m }").optional().describe("How long idle sessions are kept."),
-  quota: f.fields({
-    sessions: f.whole(1).optional().describe("Sessions of one inner address at most."),
-    ports: f.whole(1).optional().describe("External ports of one inner address at most."),
-  }, "a quota such as { sessions: 256 }").optional().describe("What one subscriber may take. Default unlimited."),
-  forwards: list(forwardSchema, "forwards").optional().describe("Static port forwards."),
-  onRefusal: f.choice(["drop", "icmp"]).optional().describe(
-    "What an inner host is told when its packet is refused: nothing, or ICMP administratively prohibited. Default drop.",
-  ),
-}, "a NAT gateway");
 
 const nodeSchema = z.discriminatedUnion("kind", [hostSchema, routerSchema, natSchema], {
   error: "expected a host, a router or a nat, such as { kind: host, address: 192.0.2.1/24 }",
@@ -374,12 +318,12 @@ export const scenarioSchema = f.fields({
   seed: f.whole(0).optional().describe("Everything random follows from it. Default 1."),
   profiles: named(profileSchema).optional().describe("Settings that hosts may share, by name."),
   nodes: named(nodeSchema).describe("Hosts, routers and NAT gateways, by name."),
-  links: list(linkSchema, "links").optional().describe("What connects them."),
-  workloads: list(workloadSchema, "workloads").optional().describe("What the hosts do."),
+  links: f.list(linkSchema, "links").optional().describe("What connects them."),
+  workloads: f.list(workloadSchema, "workloads").optional().describe("What the hosts do."),
   run: f.fields({
     until: untilSchema.optional().describe("When the run ends; of several, whichever comes first. Default quiescence."),
   }, "a map such as { until: 60s }").optional().describe("How long it runs."),
-  expect: list(f.text("a line such as connections.established == 1000"), "lines").optional().describe(
+  expect: f.list(f.text("a line such as connections.established == 1000"), "lines").optional().describe(
     "What must be true in the end: PATH OPERATOR VALUE, such as limits[ports@clients].refused > 0.",
   ),
 }, "a scenario: a map with nodes, links and workloads");

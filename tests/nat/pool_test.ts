@@ -76,7 +76,7 @@ for (const mapping of ["endpoint-independent", "address-and-port-dependent"] as 
         assertEquals(lab.udp(gw, "10.0.0.9:9", "192.0.2.1:80"), "pool-empty");
         const stats = gatewayStats(lab.nat, gw);
         assertEquals(stats.refusals, { "pool-empty": { count: 2, firstNs: 100 * SECOND } });
-        assertEquals(stats.pool.udp, { portsInUse: capacity, portsPeak: capacity });
+        assertEquals(stats.pool.udp, { portsInUse: capacity, portsHeld: 0, portsPeak: capacity });
         assertEquals(gatewayLimits(lab.nat, gw), [{
           limit: "nat-pool",
           used: 600,

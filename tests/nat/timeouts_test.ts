@@ -49,10 +49,10 @@ Deno.test("a FIN of one side leaves a session established, the FINs of both make
   const gw = lab.gateway();
   lab.handshake(gw, INNER, SERVER);
   lab.tcp(gw, INNER, SERVER, FIN | ACK);
-  assertEquals(left(lab, gw), [7440, "HALF_CLOSED"]);
+  assertEquals(left(lab, gw), [7440, "FIN_WAIT"]);
   lab.advance(1000 * SECOND);
   lab.tcpIn(gw, SERVER, OUTER, ACK);
-  assertEquals(left(lab, gw), [7440, "HALF_CLOSED"]);
+  assertEquals(left(lab, gw), [7440, "FIN_WAIT"]);
   lab.tcpIn(gw, SERVER, OUTER, FIN | ACK);
   assertEquals(left(lab, gw), [240, "TIME_WAIT"]);
   lab.advance(1100 * SECOND);
@@ -106,9 +106,10 @@ Deno.test("UDP sessions live 300 s by default, refreshed from inside", () => {
 });
 
 Deno.test("packets from outside refresh UDP sessions only where the gateway says so", () => {
-  for (const inboundRefresh of [false, true]) {
+  for (const refresh of ["outbound", "both"] as const) {
+    const inboundRefresh = refresh === "both";
     const lab = new Laboratory();
-    const gw = lab.gateway({ inboundRefresh, udpNs: 120 * SECOND });
+    const gw = lab.gateway({ refresh, udpNs: 120 * SECOND });
     lab.udp(gw, INNER, SERVER);
     lab.advance(100 * SECOND);
     assertEquals(lab.udpIn(gw, SERVER, OUTER), INNER);

@@ -1,0 +1,77 @@
+/**
+ * Gateways from their declarations.
+ *
+ * @module
+ */
+import { type AddressTable, addToAddress, parseAddress } from "../base/address.ts";
+import { addForward, type NatProfileOptions, type NatTables } from "../nat/nat.ts";
+import { NODE, NODE_FLAG, type Nodes } from "../node/nodes.ts";
+import { located, NetworkError } from "./errors.ts";
+import type { NatOptions } from "./options.ts";
+import type { PlannedPopulation } from "./plan.ts";
+
+const { STRIDE } = NODE;
+
+/** The id of the first address of gateway `i`'s pool. */
+export function poolId({ pool }: PlannedPopulation, i: number, addresses: AddressTable): number {
+  return addresses.intern(addToAddress(pool.first, i * pool.count));
+}
+
+/** Makes the gateways of a population. */
+export function fillGateways(
+  population: PlannedPopulation,
+  nodes: Nodes,
+  nat: NatTables,
+  addresses: AddressTable,
+): void {
+  const options = population.declaration.options as NatOptions;
+  const subject = `nodes.${population.name}`;
+  const profile = located(subject, () => nat.addProfile(profileOptions(options, population)));
+  for (let i = 0; i < population.count; i++) {
+    const node = population.firstRow + i;
+    const at = node * STRIDE;
+    const gateway = nat.addGateway({
+      name: population.plural ? `${population.name}[${i}]` : population.name,
+      rank: population.firstRank + i,
+      externalAddress: poolId(population, i, addresses),
+      externalCount: population.pool.count,
+      profile,
+    });
+    nodes.words[at + NODE.GATEWAY] = gateway;
+    if (options.onRefusal === "icmp") nodes.words[at + NODE.FLAGS] |= NODE_FLAG.REFUSES_WITH_ICMP;
+    for (const forward of options.forwards ?? []) {
+      located(`${subject}.forwards`, () => {
+        addForward(nat, gateway, {
+          protocol: forward.protocol,
+          externalAddress: forward.externalAddress === undefined
+            ? undefined
+            : addresses.intern(forward.externalAddress),
+          externalPort: forward.externalPort,
+          internalAddress: addresses.intern(forward.address),
+          internalPort: forward.port,
+        });
+      });
+    }
+  }
+}
+
+/** A deterministic NAT's subscribers are told as 32 bits, and each must get a port. */
+function profileOptions(options: NatOptions, population: PlannedPopulation): NatProfileOptions {
+  const { deterministic, ...rest } = options;
+  if (deterministic === undefined) return rest;
+  const subject = `nodes.${population.name}.deterministic`;
+  const first = located(subject, () => parseAddress(deterministic.first));
+  if (first.family !== 4) {
+    throw new NetworkError(subject, "A deterministic NAT's subscribers have IPv4 addresses (RFC 7422).");
+  }
+  const ports = (options.portHigh ?? 65_535) - (options.portLow ?? 1024) + 1;
+  const share = Math.ceil(deterministic.count / population.pool.count);
+  if (share > ports) {
+    throw new NetworkError(
+      subject,
+      `${deterministic.count} subscribers of ${population.pool.count} external addresses would be ${share} for the ` +
+        `${ports} ports of each: there must be a port for everyone.`,
+    );
+  }
+  return { ...rest, deterministic: { first: first.words[0] >>> 0, count: deterministic.count } };
+}
