@@ -11,6 +11,7 @@ import { drawFraction } from "../base/rng.ts";
 import { log } from "../base/maths.ts";
 import { hostOf } from "../socket/rows.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
+import { type RaceHolder, Races } from "./happy_eyeballs.ts";
 import type { Sources, Targets } from "./targets.ts";
 import type { App, AppRuntime } from "./types.ts";
 import { receive, send, setKeepAlive } from "../tcp/mod.ts";
@@ -43,6 +44,10 @@ export interface ClientPlan {
   randomTargets: boolean;
   /** Keep-alive after so much idle time, ms; 0 for none. */
   keepAliveMs: number;
+  /** Of a destination's addresses: the family that is tried first, or alone. */
+  prefersIpv6: boolean;
+  /** Happy Eyeballs: a further address is tried after so long, ns; 0: there is one attempt only. */
+  attemptDelayNs: number;
 }
 
 const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
@@ -62,7 +67,7 @@ const BLOCK = 2 ** 30;
 const ALL = 0x7fffffff;
 
 /** Codes of its own events. */
-const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2 } as const;
+const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2, NEXT_ATTEMPT: 3 } as const;
 
 /** The clients of one workload. */
 export class WorkloadClient implements App {
@@ -75,6 +80,8 @@ export class WorkloadClient implements App {
   readonly #targets: Targets;
   readonly #arrivals: ArrivalTimes;
   readonly #key: { k0: number; k1: number };
+  /** Attempts at several addresses of one destination, if there may be more than one. */
+  readonly #races: Races | undefined;
   #nextArrivalNs = 0;
 
   /** `app` is its index among the apps; `key` the workload's own random key for targets and holding times. */
@@ -96,6 +103,9 @@ export class WorkloadClient implements App {
     this.#targets = options.targets;
     this.#arrivals = options.arrivals;
     this.#key = options.key;
+    const { runtime, app, plan: { attemptDelayNs: delayNs } } = options;
+    if (delayNs === 0) return;
+    this.#races = new Races({ runtime, app, delayNs, timerCode: TIMER.NEXT_ATTEMPT, holder: this.#raceHolder() });
   }
 
   /** Schedules the first arrival. */
@@ -106,8 +116,9 @@ export class WorkloadClient implements App {
   }
 
   /** See {@linkcode App}. */
-  onTimer(code: number, connection: number, _argument: number): void {
+  onTimer(code: number, connection: number, argument: number): void {
     if (code === TIMER.ARRIVAL) return this.#arrive();
+    if (code === TIMER.NEXT_ATTEMPT) return this.#races!.continue(argument);
     const phase = this.#phase(connection);
     if (code === TIMER.THINK_OVER) {
       if (phase === WORKING) this.#request(connection);
@@ -161,16 +172,50 @@ export class WorkloadClient implements App {
     const node = this.#sources.at(i);
     const targets = this.#targets;
     this.#chooseTarget(i, runtime.addressOf(node));
-    const c = runtime.connect(node, 0, targets.address, targets.port, this.#app);
+    if (this.#races !== undefined) return this.#race(this.#races, i, node);
+    const remote = targets.address6 === 0 ? targets.address : this.#oneOf(node, targets.address, targets.address6);
+    const c = runtime.connect(node, 0, remote, targets.port, this.#app);
     if (c < 0) return;
-    const warm = runtime.tcp.warm;
+    this.#prepare(c, i);
+    runtime.tcp.warm[c * STRIDE + APP_DATA] = (runtime.nowNs / 1000) | 0;
+  }
+
+  /** What a connection that is being opened begins with, but for `APP_DATA`. */
+  #prepare(c: number, i: number): void {
+    const tcp = this.#runtime.tcp;
     const o = c * STRIDE;
-    warm[o + APP_STATE] = OPENING | (this.#plan.requests << REQUESTS_SHIFT);
-    warm[o + APP_DATA] = (runtime.nowNs / 1000) | 0;
-    warm[o + APP_DATA2] = i;
-    if (this.#plan.keepAliveMs > 0) {
-      setKeepAlive(runtime.tcp, c, true, { idleMs: this.#plan.keepAliveMs, intervalMs: this.#plan.keepAliveMs });
-    }
+    tcp.warm[o + APP_STATE] = OPENING | (this.#plan.requests << REQUESTS_SHIFT);
+    tcp.warm[o + APP_DATA2] = i;
+    const idleMs = this.#plan.keepAliveMs;
+    if (idleMs > 0) setKeepAlive(tcp, c, true, { idleMs, intervalMs: idleMs });
+  }
+
+  /** Which of two addresses a host connects to: of the preferred family, if it has an address of that itself. */
+  #oneOf(node: number, address: number, address6: number): number {
+    const [preferred, other] = this.#plan.prefersIpv6 ? [address6, address] : [address, address6];
+    return this.#runtime.sourceFor(node, preferred) !== 0 ? preferred : other;
+  }
+
+  /** Opens connection `i` to the destination chosen, at whichever of its addresses answers first. */
+  #race(races: Races, i: number, node: number): void {
+    const runtime = this.#runtime;
+    const { address, address6, port } = this.#targets;
+    const [first, second] = this.#plan.prefersIpv6 ? [address6, address] : [address, address6];
+    // RFC 6724 rule 1: what there is no source address for is not tried, unless there is nothing else.
+    const usable = [first, second].filter((remote) => remote !== 0 && runtime.sourceFor(node, remote) !== 0);
+    runtime.stats.attempted++;
+    races.begin(node, i, usable.length > 0 ? usable : [address], port);
+  }
+
+  #raceHolder(): RaceHolder {
+    return {
+      attempted: (c, i) => this.#prepare(c, i),
+      givenUp: (c) => {
+        this.#setPhase(c, ENDED);
+        this.#runtime.close(c);
+      },
+      lost: (errno) => void this.#runtime.stats.failed[errno]++,
+    };
   }
 
   /** Chooses where connection `i` goes: not to its own host, of address `own`, if there is anywhere else to go. */
@@ -198,7 +243,8 @@ export class WorkloadClient implements App {
     const runtime = this.#runtime;
     const warm = runtime.tcp.warm;
     const o = c * STRIDE;
-    runtime.stats.recordEstablished((((runtime.nowNs / 1000) | 0) - warm[o + APP_DATA]) >>> 0);
+    const startedUs = this.#races === undefined ? warm[o + APP_DATA] : this.#races.won(c);
+    runtime.stats.recordEstablished((((runtime.nowNs / 1000) | 0) - startedUs) >>> 0, runtime.isOverIpv6(c));
     warm[o + APP_DATA] = 0;
     this.#setPhase(c, WORKING);
     switch (this.#plan.kind) {
@@ -326,6 +372,7 @@ export class WorkloadClient implements App {
     }
     this.#setPhase(c, ENDED);
     const stats = this.#runtime.stats;
+    if (phase === OPENING && this.#races !== undefined) return this.#races.failed(c, errno);
     if (phase === OPENING) stats.failed[errno]++;
     else {
       stats.open--;

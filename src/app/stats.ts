@@ -14,6 +14,10 @@ export class ConnectionStats {
   attempted = 0;
   /** That reached ESTABLISHED at the opener. */
   established = 0;
+  /** Attempts by address family, IPv4 and IPv6; of several to open one connection (Happy Eyeballs) each counts. */
+  readonly attempts: Float64Array = new Float64Array(2);
+  /** Established connections by address family. */
+  readonly establishedOver: Float64Array = new Float64Array(2);
   /** Failures before ESTABLISHED, by `ERRNO`. */
   readonly failed: Int32Array = new Int32Array(ERRNO_COUNT);
   /** Failures after it, by `ERRNO`. */
@@ -30,8 +34,9 @@ export class ConnectionStats {
   #samples = 0;
 
   /** A connection reached ESTABLISHED `connectUs` microseconds after connect. */
-  recordEstablished(connectUs: number): void {
+  recordEstablished(connectUs: number, ipv6: boolean): void {
     this.established++;
+    this.establishedOver[ipv6 ? 1 : 0]++;
     if (++this.open > this.peakOpen) this.peakOpen = this.open;
     if (this.#samples === this.#connectUs.length) {
       const grown = new Uint32Array(this.#samples * 2);

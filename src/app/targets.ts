@@ -4,6 +4,7 @@
  * @module
  */
 import { drawWord } from "../base/rng.ts";
+import { isInShare } from "../base/share.ts";
 
 /** Counters of the draws that make permutations: far from those of connections. */
 const PERMUTATION_DRAWS = 2 ** 40;
@@ -26,6 +27,10 @@ export interface TargetRange {
   port: number;
   /** Number of a domain name that is to be looked up, instead of an address; 0 or left out for none. */
   name?: number;
+  /** Address id of the first one's IPv6 address beside that, the others' following; 0 or left out for none. */
+  first6?: number;
+  /** Members with an IPv6 address, of a million (`isInShare`). Default all. */
+  share6?: number;
 }
 
 /** The i-th thing of a list of ranges, the ranges laid end to end; `i` below the total count. */
@@ -57,12 +62,14 @@ export class Sources {
   }
 }
 
-/** Destinations. `address` and `port` hold the last answer of `choose`. */
+/** Destinations. `address`, `address6` and `port` hold the last answer of `choose`. */
 export class Targets {
   /** Destinations in all. */
   readonly count: number;
   /** Address id last chosen. */
   address = 0;
+  /** Its IPv6 address beside that, 0 for none. */
+  address6 = 0;
   /** Port last chosen. */
   port = 0;
   /** Number of the domain name last chosen, 0 for none: its addresses are to be looked up. */
@@ -80,15 +87,19 @@ export class Targets {
     const ranges = this.#ranges;
     const i = k % this.count;
     if (ranges.length === 1) {
-      this.address = ranges[0].first + i;
-      this.port = ranges[0].port;
-      this.name = ranges[0].name ?? 0;
-      return;
+      return this.#choose(ranges[0], i);
     }
     const [range, offset] = inRanges(ranges, i);
-    this.address = ranges[range].first + offset;
-    this.port = ranges[range].port;
-    this.name = ranges[range].name ?? 0;
+    this.#choose(ranges[range], offset);
+  }
+
+  #choose(range: TargetRange, offset: number): void {
+    this.address = range.first + offset;
+    this.port = range.port;
+    this.name = range.name ?? 0;
+    const { first6 = 0, share6 } = range;
+    const has = first6 !== 0 && (share6 === undefined || isInShare(offset, share6));
+    this.address6 = has ? first6 + offset : 0;
   }
 
   /**

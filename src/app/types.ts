@@ -48,6 +48,8 @@ export interface AppRuntime {
   stopTimer(timer: number): void;
   /** Opens a connection from a node: its handle, or a negative `ERRNO`. Counts the attempt and what limit refused it. */
   connect(node: number, local: number, remote: number, remotePort: number, app: number): number;
+  /** The same from an address of the remote one's family, uncounted: one attempt of several to open a connection. */
+  attempt(node: number, remote: number, remotePort: number, app: number): number;
   /** Takes a connection from a listener's accept queue: its handle, 0 if there is none, or `-ERRNO.EMFILE`. */
   accept(node: number, listener: number): number;
   /** Calls `apps[app].onTimer(code, 0, argument)` once, when a file descriptor of the node is let go of. */
@@ -73,6 +75,12 @@ export interface AppRuntime {
   rankOf(node: number): number;
   /** First address id of a node. */
   addressOf(node: number): number;
+  /** The address that a node talks to a remote one from, 0 if it has none of that family. */
+  sourceFor(node: number, remote: number): number;
+  /** A node's first address of a family, 0 if it has none. */
+  addressFor(node: number, ipv6: boolean): number;
+  /** Is the remote end of a connection an IPv6 address? */
+  isOverIpv6(connection: number): boolean;
   /** Has the node this address (or is it a loopback address, which every node has)? */
   hasAddress(node: number, address: number): boolean;
 }

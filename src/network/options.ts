@@ -200,6 +200,17 @@ export interface WorkloadOptions {
   to: string[];
   /** Connections in all. */
   connections: number;
+  /**
+   * Which addresses of a destination are connected to: those of one family, or of `any` (the default) that client and
+   * destination both have.
+   */
+  family?: "any" | "ipv4" | "ipv6";
+  /** Of both the family that is taken, or (Happy Eyeballs) tried first. Default `ipv6` (RFC 6724). */
+  preferredFamily?: "ipv6" | "ipv4";
+  /** The other family is tried too if the preferred one does not answer soon: RFC 8305. Default false. */
+  happyEyeballs?: boolean;
+  /** Happy Eyeballs: after so long, ns. Default 250 ms; at least 10 ms. */
+  attemptDelayNs?: number;
   /** Default: at once, at time 0. */
   arrivals?: ArrivalOptions;
   /** Bytes of a request. Default 100. */

@@ -21,7 +21,7 @@ import { RowPool } from "../store/rows.ts";
 import { RefList, TimerWheel } from "../store/timer_wheel.ts";
 import { accept, closeConnection, closeListener, connect, listen } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
-import { acceptQueueLength, hostOf, type ListenerUse, listenerUse } from "../socket/rows.ts";
+import { acceptQueueLength, hostOf, type ListenerUse, listenerUse, remoteOf } from "../socket/rows.ts";
 import type { HostTable } from "../transport/hosts.ts";
 import type { ProfileTable } from "../transport/profile.ts";
 import { UDP_SOCKET, UdpSockets } from "../transport/udp.ts";
@@ -298,6 +298,23 @@ export class Partition implements UdpRuntime {
   ): number {
     const stats = this.stats;
     stats.attempted++;
+    const c = this.#open(node, local, localPort, remote, remotePort, app);
+    if (c < 0) stats.failed[-c]++;
+    return c;
+  }
+
+  /** See {@linkcode UdpRuntime}. */
+  attempt(node: number, remote: number, remotePort: number, app: number): number {
+    return this.#open(node, 0, 0, remote, remotePort, app);
+  }
+
+  /** See {@linkcode UdpRuntime}. */
+  isOverIpv6(connection: number): boolean {
+    return this.addresses.isIpv6(remoteOf(this.tcp, connection));
+  }
+
+  #open(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number {
+    this.stats.attempts[this.addresses.isIpv6(remote) ? 1 : 0]++;
     let c = this.#refusesSocket(node);
     if (c === 0) {
       const source = local === 0 ? this.sourceFor(node, remote) : local;
@@ -306,8 +323,7 @@ export class Partition implements UdpRuntime {
         : connect(this.tcp, node, source, localPort, remote, remotePort, app);
       if (c === -ERRNO.EADDRNOTAVAIL && localPort === 0) this.limits.portsRefused(this, node, remote, remotePort);
     }
-    if (c < 0) stats.failed[-c]++;
-    else this.#takeFile(node);
+    if (c >= 0) this.#takeFile(node);
     return c;
   }
 

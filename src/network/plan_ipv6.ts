@@ -4,6 +4,7 @@
  * @module
  */
 import type { IpAddress, IpPrefix } from "../base/address.ts";
+import { isInShare } from "../base/share.ts";
 import { NetworkError } from "./errors.ts";
 import { type Declaration, hostsAddressOf, type PlannedPopulation } from "./plan.ts";
 
@@ -58,8 +59,7 @@ export function planIpv6(declaration: Declaration, family: 4 | 6, subject: strin
   };
 }
 
-/** Has member `i` an IPv6 address beside its IPv4 one? Of a share, those that have stand evenly among the others. */
+/** Has member `i` an IPv6 address beside its IPv4 one? */
 export function hasIpv6({ ipv6 }: PlannedPopulation, i: number): boolean {
-  if (ipv6.address === undefined) return false;
-  return Math.floor(((i + 1) * ipv6.share) / 1e6) > Math.floor((i * ipv6.share) / 1e6);
+  return ipv6.address !== undefined && isInShare(i, ipv6.share);
 }

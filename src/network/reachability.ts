@@ -4,6 +4,7 @@
  * @module
  */
 import { addToAddress } from "../base/address.ts";
+import { isInShare } from "../base/share.ts";
 import { formatCount } from "../base/units.ts";
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { isExternalAddress } from "../nat/nat.ts";
@@ -36,8 +37,17 @@ export function checkReachable(s: Partition, workloads: PlannedWorkload[]): void
         const node = population.firstRow + first + member;
         for (const destination of to) {
           for (const place of ends(destination.count)) {
-            const id = s.addresses.intern(addToAddress(destination.first, place));
-            const stopped = follow(s, node, id);
+            let id = s.addresses.intern(addToAddress(destination.first, place));
+            let stopped = follow(s, node, id);
+            if (destination.first6 !== undefined && isInShare(place, destination.share6 ?? 1e6)) {
+              const id6 = s.addresses.intern(addToAddress(destination.first6, place));
+              const stopped6 = follow(s, node, id6);
+              // Of two families one is enough with Happy Eyeballs; else it has to be the one that is taken.
+              const taken6 = options.preferredFamily !== "ipv4" && s.sourceFor(node, id6) !== 0;
+              if (options.happyEyeballs === true ? stopped6 === undefined : taken6 || s.sourceFor(node, id) === 0) {
+                [id, stopped] = [id6, stopped6];
+              }
+            }
             if (stopped === undefined) continue;
             throw new NetworkError(
               destination.subject,

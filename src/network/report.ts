@@ -48,6 +48,8 @@ export function liveReport(s: Partition, facts: ReportFacts): RunReport {
       repliesCompleted: stats.repliesCompleted,
       peakConcurrent: stats.peakOpen,
       open: stats.open,
+      ipv4: { attempts: stats.attempts[0], established: stats.establishedOver[0] },
+      ipv6: { attempts: stats.attempts[1], established: stats.establishedOver[1] },
       get connectMs() {
         return quantiles(stats.sortedConnectUs());
       },

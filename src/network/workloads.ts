@@ -8,6 +8,7 @@ import { ERRNO } from "../base/errors.ts";
 import { Substream, substreamKey } from "../base/rng.ts";
 import { ArrivalTimes } from "../app/arrivals.ts";
 import { type ClientPlan, WorkloadClient } from "../app/client.ts";
+import { ATTEMPT_DELAY_NS } from "../app/happy_eyeballs.ts";
 import { Service, type ServicePlan } from "../app/service.ts";
 import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targets.ts";
 import { NODE_KIND } from "../node/nodes.ts";
@@ -20,6 +21,7 @@ import { holdNsOf, type ListenOptions, type ServiceOptions, type WorkloadOptions
 import type { Partition } from "./partition.ts";
 import { addressOffset, findMembers, type Members, type Plan, type PlannedPopulation } from "./plan.ts";
 import { checkUdp, isUdp, openUdpPort, startDatagrams, udpServiceFor } from "./workloads_udp.ts";
+import { hasIpv6 } from "./plan_ipv6.ts";
 
 /** A destination as declared: members of a population, or a bare address. */
 interface Destination {
@@ -33,7 +35,12 @@ interface Destination {
   /** A domain name to be looked up, and where it is known to lead. */
   name?: string;
   addresses?: IpAddress[];
+  /** IPv6 address of the first beside `first`, the others' following, and how many of a million have one. */
+  first6?: IpAddress;
+  share6?: number;
 }
+
+type Family = NonNullable<WorkloadOptions["family"]>;
 
 /** A workload with its names resolved. */
 export interface PlannedWorkload {
@@ -61,11 +68,12 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan, dns: Dns
       if (members.population.kind === NODE_KIND.HOST) return members;
       throw new NetworkError(`${subject}.from[${i}]`, `Connections come from hosts, and ${text} is none.`);
     });
+    const family = options.family ?? "any";
     const to = options.to.flatMap((text, i) => {
       const at = `${subject}.to[${i}]`;
       return options.kind === "dns"
         ? [planNamed(text, at, text, 0, from, dns)]
-        : planNameOr(text, at, plan, from, dns) ?? planDestination(text, at, plan);
+        : planNameOr(text, at, plan, from, dns) ?? planDestination(text, at, plan, family);
     });
     if (from.length === 0) throw new NetworkError(`${subject}.from`, "A workload comes from at least one host.");
     if (to.length === 0) throw new NetworkError(`${subject}.to`, "A workload goes to at least one destination.");
@@ -79,6 +87,8 @@ const CHOICES = [
   ["close", ["client", "server", "both", "none"]],
   ["holdDistribution", ["fixed", "exponential"]],
   ["spread", ["permutation", "random"]],
+  ["family", ["any", "ipv4", "ipv6"]],
+  ["preferredFamily", ["ipv6", "ipv4"]],
 ] as const;
 
 /** Types do not hold back who writes JavaScript, or computes what to write. */
@@ -121,6 +131,11 @@ function checkNumbers(options: WorkloadOptions, subject: string): void {
     if (ns >= 0 && (Number.isSafeInteger(ns) || (key === "holdNs" && ns === Infinity))) continue;
     throw new NetworkError(`${subject}.${name}`, `A time is a whole number of nanoseconds from 0 on, not ${ns}.`);
   }
+  const delayNs = options.attemptDelayNs ?? ATTEMPT_DELAY_NS.RECOMMENDED;
+  if (!(Number.isSafeInteger(delayNs) && delayNs >= ATTEMPT_DELAY_NS.LEAST)) {
+    // RFC 8305 5: "the delay MUST NOT be less than 10 ms".
+    throw new NetworkError(`${subject}.attemptDelay`, `A whole number of nanoseconds, at least 10 ms, not ${delayNs}.`);
+  }
   const { kind, perSecond, startNs = 0 } = options.arrivals ?? { kind: "at-once" };
   if (kind !== "at-once" && !(perSecond! > 0 && perSecond! < Infinity)) {
     throw new NetworkError(`${subject}.arrivals`, `Arrivals of kind ${kind} need a rate above 0 per second.`);
@@ -145,7 +160,7 @@ function planNameOr(
 }
 
 /** What `text` leads to: consecutive addresses, or (gateways with several addresses each) the first of each. */
-function planDestination(text: string, subject: string, plan: Plan): Destination[] {
+function planDestination(text: string, subject: string, plan: Plan, family: Family): Destination[] {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|(.+)):(\d+)$/.exec(text);
   const port = match === null ? 0 : Number(match[3]);
   if (match === null || port < 1 || port > 65535) {
@@ -161,10 +176,23 @@ function planDestination(text: string, subject: string, plan: Plan): Destination
     throw new NetworkError(subject, `${host} is a router: connections go to hosts, or to a NAT's external address.`);
   }
   if (population.kind === NODE_KIND.HOST) {
+    if (family === "ipv6" && population.ipv6.address !== undefined) {
+      return ipv6Destinations(members, { text, subject, members, port });
+    }
     if (population.behind !== undefined && count > 1) {
       throw new NetworkError(subject, `The addresses of ${host} repeat behind each NAT: they name no single host.`);
     }
     const address = addToAddress(population.address, addressOffset(population, first));
+    if (family === "any" && population.ipv6.address !== undefined) {
+      const first6 = addToAddress(population.ipv6.address, first);
+      // (A share counts from the population's first member.)
+      const all = first === 0 || population.ipv6.share === 1e6;
+      if (all) return [{ text, subject, members, first: address, count, port, first6, share6: population.ipv6.share }];
+      return Array.from({ length: count }, (_, i) => {
+        const address6 = hasIpv6(population, first + i) ? addToAddress(first6, i) : undefined;
+        return { text, subject, members, first: addToAddress(address, i), count: 1, port, first6: address6 };
+      });
+    }
     return [{ text, subject, members, first: address, count, port }];
   }
   const { pool } = population;
@@ -173,6 +201,20 @@ function planDestination(text: string, subject: string, plan: Plan): Destination
   return Array.from({ length: count }, (_, i) => {
     return { text, subject, members, first: address(first + i), count: 1, port };
   });
+}
+
+/** The members of a dual-stacked population that have an IPv6 address, at that. */
+function ipv6Destinations(
+  { population, first, count }: Members,
+  common: Pick<Destination, "text" | "subject" | "members" | "port">,
+): Destination[] {
+  const address = population.ipv6.address!;
+  if (population.ipv6.share === 1e6) return [{ ...common, first: addToAddress(address, first), count }];
+  const found: Destination[] = [];
+  for (let i = first; i < first + count; i++) {
+    if (hasIpv6(population, i)) found.push({ ...common, first: addToAddress(address, i), count: 1 });
+  }
+  return found;
 }
 
 /** Parses an address. Throws `NetworkError`. */
@@ -212,6 +254,8 @@ function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): v
     count: to.count,
     port: to.port,
     name: to.name === undefined ? 0 : s.dns!.names.idOf(to.name),
+    first6: to.first6 === undefined ? 0 : s.addresses.intern(to.first6),
+    share6: to.share6,
   })));
   const { kind, perSecond = 0, startNs = 0 } = options.arrivals ?? { kind: "at-once" };
   const arrivals = new ArrivalTimes({ kind, perSecond, startNs }, Substream.of(seed, "arrivals", options.name));
@@ -253,6 +297,8 @@ function clientPlan(options: WorkloadOptions): ClientPlan {
     closes: close === "client" || close === "both",
     permute: torrent && (options.spread ?? "permutation") === "permutation",
     randomTargets: torrent && options.spread === "random",
+    prefersIpv6: options.preferredFamily !== "ipv4",
+    attemptDelayNs: options.happyEyeballs === true ? options.attemptDelayNs ?? ATTEMPT_DELAY_NS.RECOMMENDED : 0,
     keepAliveMs: options.keepAliveNs === undefined ? 0 : Math.max(1, Math.ceil(options.keepAliveNs / 1e6)),
   };
 }

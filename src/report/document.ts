@@ -74,6 +74,10 @@ export interface RunReport {
     peakConcurrent: number;
     /** Established at the end. */
     open: number;
+    /** Those over IPv4: attempts (with Happy Eyeballs one connection may take several), and what was established. */
+    ipv4: { attempts: number; established: number };
+    /** Those over IPv6. */
+    ipv6: { attempts: number; established: number };
     /** Time from connect to ESTABLISHED, ms; null if none. */
     connectMs: { p50: number | null; p90: number | null; p99: number | null; max: number | null };
   };

@@ -29,6 +29,8 @@ export function reportJson(report: RunReport): string {
       repliesCompleted: connections.repliesCompleted,
       peakConcurrent: connections.peakConcurrent,
       open: connections.open,
+      ipv4: connections.ipv4,
+      ipv6: connections.ipv6,
       connectMs: connections.connectMs,
     },
     packets: {

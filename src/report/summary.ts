@@ -102,6 +102,11 @@ function happened(report: RunReport, width: number): string[] {
     `at most ${formatCount(connections.peakConcurrent)} at the same time, ${formatCount(connections.open)} ` +
     `open at the end` + reasons("; ", connections.broken, "broke", GLOSS),
   ]);
+  if (connections.ipv6.attempts > 0) {
+    const over = (name: string, { attempts, established }: { attempts: number; established: number }) =>
+      `${formatCount(established)} over ${name} (${formatCount(attempts)} ${attempts === 1 ? "attempt" : "attempts"})`;
+    rows.push(["", `${over("IPv6", connections.ipv6)}, ${over("IPv4", connections.ipv4)}`]);
+  }
   if (connections.repliesCompleted > 0) {
     rows.push(["Requests", `${formatCount(connections.repliesCompleted)} answered in full`]);
   }

@@ -173,6 +173,10 @@ function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
     from: typeof workload.from === "string" ? [workload.from] : workload.from,
     to: typeof workload.to === "string" ? [workload.to] : workload.to,
     connections: workload.connections,
+    family: workload.family,
+    preferredFamily: workload.preferredFamily,
+    happyEyeballs: workload.happyEyeballs,
+    attemptDelayNs: workload.attemptDelay,
     arrivals: typeof arrivals === "object"
       ? withoutUndefined({ kind: arrivals.kind, perSecond: arrivals.rate, startNs: arrivals.start })
       : arrivals && { kind: arrivals },

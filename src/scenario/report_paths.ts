@@ -61,6 +61,8 @@ const REPORT: Shape<Omit<RunReport, "limits" | "expect">> = {
     repliesCompleted: NUMBER,
     peakConcurrent: NUMBER,
     open: NUMBER,
+    ipv4: { attempts: NUMBER, established: NUMBER },
+    ipv6: { attempts: NUMBER, established: NUMBER },
     connectMs: {
       p50: { type: "number", unit: "ms" },
       p90: { type: "number", unit: "ms" },

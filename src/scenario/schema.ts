@@ -247,6 +247,16 @@ const workload = {
     "Destinations, host:port. They take turns.",
   ),
   connections: f.whole(1).describe("Connections in all."),
+  family: f.choice(["any", "ipv4", "ipv6"]).optional().describe(
+    "Which addresses of a destination are connected to: of one family, or any that both ends have. Default any.",
+  ),
+  preferredFamily: f.choice(["ipv6", "ipv4"]).optional().describe(
+    "Of both families the one that is taken, or (happyEyeballs) tried first. Default ipv6.",
+  ),
+  happyEyeballs: f.flag.optional().describe(
+    "Try the other family too if the preferred one does not answer soon (RFC 8305). Default false.",
+  ),
+  attemptDelay: f.duration.optional().describe("happyEyeballs: how soon, at least 10ms. Default 250ms."),
   arrivals: arrivalsSchema.optional().describe("When they begin. Default at once, at time 0."),
   hold: f.durationOr("forever", Infinity).optional().describe(
     "How long a connection stays open after its work. Default forever for the kinds hold and torrent, else 0s.",

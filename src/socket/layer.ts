@@ -348,8 +348,9 @@ export class SocketLayer implements App {
     if (socket === undefined) return;
     switch (kind) {
       case CONNECTED: {
-        const { stats, nowNs } = this.#runtime;
-        stats.recordEstablished(Math.floor((nowNs - socket.startedNs) / 1000));
+        const runtime = this.#runtime;
+        const connectUs = Math.floor((runtime.nowNs - socket.startedNs) / 1000);
+        runtime.stats.recordEstablished(connectUs, runtime.isOverIpv6(connection));
         socket.counted = true;
         return socket.opened();
       }

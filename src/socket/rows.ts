@@ -12,6 +12,11 @@ export function hostOf(tcp: TcpStack, connection: number): number {
   return tcp.tcbs.words[connection * TCB.STRIDE + TCB.HOST];
 }
 
+/** The address id of a connection's other end. */
+export function remoteOf(tcp: TcpStack, connection: number): number {
+  return tcp.tcbs.words[connection * TCB.STRIDE + TCB.REMOTE];
+}
+
 /** Has the peer closed its direction, with everything before it received? */
 export function peerHasClosed(tcp: TcpStack, connection: number): boolean {
   return (tcp.tcbs.words[connection * TCB.STRIDE + TCB.STATE] & FLAG.FIN_RECEIVED) !== 0;

@@ -19,6 +19,8 @@ export function sampleReport(changes: Partial<RunReport> = {}): RunReport {
       repliesCompleted: 0,
       peakConcurrent: 112928,
       open: 112928,
+      ipv4: { attempts: 40000, established: 28232 },
+      ipv6: { attempts: 0, established: 0 },
       connectMs: { p50: 20.02, p90: 20.5, p99: 21, max: 22.25 },
     },
     packets: { sent: 338784, delivered: 338784, hops: 677568, dropped: {} },

@@ -19,6 +19,8 @@ export function sampleReport(): RunReport {
       repliesCompleted: 0,
       peakConcurrent: 28232,
       open: 28232,
+      ipv4: { attempts: 40000, established: 28232 },
+      ipv6: { attempts: 0, established: 0 },
       connectMs: { p50: 20.1, p90: 21, p99: 24, max: 30 },
     },
     packets: { sent: 84696, delivered: 84690, hops: 169386, dropped: { loss: 4, queue: 2 } },
