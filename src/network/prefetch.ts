@@ -11,7 +11,8 @@ import { SESSION } from "../nat/layout.ts";
 import { inboundHash, outboundHash } from "../nat/nat.ts";
 import { NODE } from "../node/nodes.ts";
 import { hashTuple, probeStart } from "../store/tuple_table.ts";
-import { TCB, TIMER, WARM } from "../tcp/state/tcb.ts";
+import { ROW_KIND } from "../tcp/state/states.ts";
+import { SYN_ROW, TCB, TIMER, WARM } from "../tcp/state/tcb.ts";
 import { HOST } from "../transport/hosts.ts";
 import { PACKET, PROTOCOL } from "../wire/packet.ts";
 import type { Partition } from "./partition.ts";
@@ -25,7 +26,9 @@ const { TCP } = PROTOCOL;
 const TCB_STRIDE = TCB.STRIDE;
 const WARM_STRIDE = WARM.STRIDE;
 const TIMER_STRIDE = TIMER.STRIDE;
+const SYN_STRIDE = SYN_ROW.STRIDE;
 const SESSION_STRIDE = SESSION.STRIDE;
+const { CONNECTION, SYN_RECEIVED } = ROW_KIND;
 
 /** Which table an event's slot lies in: low two bits of `slots`. */
 const DEMUX = 1;
@@ -62,6 +65,7 @@ export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end:
     }
     const tcbs = s.tcp.tcbs.words;
     const { warm, timers } = s.tcp;
+    const syns = s.tcp.synRows.words;
     const sessions = s.nat.sessions.words;
     for (let i = 0; i < n; i++) {
       const slot = slots[i];
@@ -69,7 +73,10 @@ export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end:
       if ((slot & 3) === DEMUX) {
         const value = demux[at];
         const row = value >>> 2;
-        if ((value & 3) === 0) touched ^= tcbs[row * TCB_STRIDE] ^ warm[row * WARM_STRIDE] ^ timers[row * TIMER_STRIDE];
+        const kind = value & 3;
+        if (kind === CONNECTION) {
+          touched ^= tcbs[row * TCB_STRIDE] ^ warm[row * WARM_STRIDE] ^ timers[row * TIMER_STRIDE];
+        } else if (kind === SYN_RECEIVED) touched ^= syns[row * SYN_STRIDE];
       } else touched ^= sessions[((slot & 3) === INSIDE ? inside[at] : outside[at]) * SESSION_STRIDE];
     }
     sink ^= touched;

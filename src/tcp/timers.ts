@@ -107,15 +107,24 @@ function smallRowActs(
   return false;
 }
 
+/**
+ * Is the DELACK slot's `deadline` that of a delayed ACK? One that is past is not, since a timer is called in time: of
+ * connections at rest, which most stale entries are for, the warm line is not fetched.
+ */
+function isDelayed(stack: TcpStack, at: number, deadline: number): boolean {
+  return ((deadline - stack.nowMs) | 0) >= 0 &&
+    (stack.warm[(at / STRIDE) * WARM_STRIDE + ACK_STATE_AT] & DELAYED) !== 0;
+}
+
 /** The earliest deadline of a connection, 0 for none. */
 function earliest(stack: TcpStack, at: number): number {
   const timers = stack.timers;
   const now = stack.nowMs;
   let due = 0;
-  const delayed = (stack.warm[(at / STRIDE) * WARM_STRIDE + ACK_STATE_AT] & DELAYED) !== 0;
   for (let slot = 0; slot < QUEUED_AT; slot++) {
-    const deadline = slot !== DELACK || delayed ? timers[at + slot] : 0;
-    if (deadline !== 0 && (due === 0 || ((deadline - now) | 0) < ((due - now) | 0))) due = deadline;
+    const deadline = timers[at + slot];
+    if (deadline === 0 || (slot === DELACK && !isDelayed(stack, at, deadline))) continue;
+    if (due === 0 || ((deadline - now) | 0) < ((due - now) | 0)) due = deadline;
   }
   return due;
 }
