@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 
 /** Bits taken out of `size` (1 to 65,536): 8 KB and 252 bytes for a full range of ports. */
 export class PortBitmap {
@@ -55,6 +56,13 @@ export class PortBitmap {
     this.#taken[at] = word;
     this.used--;
     this.#full[at >>> 5] &= ~(1 << (at & 31));
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.used = v.number(this.used);
+    v.inPlace(this.#taken);
+    v.inPlace(this.#full);
   }
 
   /** The first free bit at or after `start`, going around; -1 if all are taken. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { PlainValue, StateVisitor } from "../base/state.ts";
 import type { AddressTable } from "../base/address.ts";
 import { InputError } from "../base/errors.ts";
 import { substreamKey } from "../base/rng.ts";
@@ -219,6 +220,12 @@ export class NatTables {
       this.#profileOptions[id] = profileOptionsOf(options);
     }
     return id;
+  }
+
+  /** For snapshots: behaviours that were made in mid-run are made again, with the same ids. */
+  visitProfiles(v: StateVisitor): void {
+    const options = v.plain(this.#profileOptions as unknown as PlainValue[]) as unknown as NatProfileOptions[];
+    if (v.restoring) { for (const each of options) this.addProfile(each); }
   }
 
   /**
