@@ -63,6 +63,7 @@ export {
   type WorkloadOptions,
 } from "./src/network/options.ts";
 export type { NatCarrierOptions, NatLogEvents, NatLogFormat } from "./src/nat/nat.ts";
+export type { DnsRecordOptions, DnsServerOptions, ResolverOptions } from "./src/network/options_dns.ts";
 export {
   type Endpoint,
   type ReadyState,
@@ -107,5 +108,6 @@ export {
   type LimitName,
   type LimitReport,
   type RunReport,
+  type TargetReport,
 } from "./src/report/document.ts";
 export { summary, type SummaryOptions } from "./src/report/summary.ts";

@@ -26,10 +26,6 @@ const { CLIENT, TICKET, LEFT, IPV4, IPV6, ERRNO: ERRNO_AT, STARTED_US, STRIDE } 
 const { A, AAAA } = DNS_KIND;
 const { EAI_NONAME, EAI_NODATA } = ERRNO;
 
-/** Addresses that no host has: to see of which families a host has one. */
-const SOME_IPV4 = "192.0.0.8";
-const SOME_IPV6 = "100:0:0:1::8";
-
 /** See the module's description. */
 export class AddressLookups implements LookupClient {
   readonly lookups: DnsLookups;
@@ -37,16 +33,12 @@ export class AddressLookups implements LookupClient {
   readonly #client: number;
   readonly #clients: AddressClient[] = [];
   readonly #rows = new RowPool({ strideWords: STRIDE, capacity: 16 });
-  readonly #someIpv4: number;
-  readonly #someIpv6: number;
 
   /** Asks by way of `lookups`. */
   constructor(runtime: UdpRuntime, lookups: DnsLookups) {
     this.#runtime = runtime;
     this.lookups = lookups;
     this.#client = lookups.addClient(this);
-    this.#someIpv4 = runtime.addressId(SOME_IPV4);
-    this.#someIpv6 = runtime.addressId(SOME_IPV6);
   }
 
   /** Makes one who asks known: the number for `lookup`. */
@@ -54,19 +46,23 @@ export class AddressLookups implements LookupClient {
     return this.#clients.push(client) - 1;
   }
 
-  /** Asks for the addresses of a name (its number), as `node` knows them. */
-  lookup(node: number, name: number, client: number, ticket: number): void {
+  /** Asks for the addresses of a name (its number), as `node` knows them: of every family that it has, or of one. */
+  lookup(node: number, name: number, client: number, ticket: number, family: "any" | "ipv4" | "ipv6" = "any"): void {
     const runtime = this.#runtime;
     this.lookups.stats.lookups++;
     const row = this.#rows.allocate();
     const words = this.#rows.words;
     const o = row * STRIDE;
-    const ipv4 = runtime.sourceFor(node, this.#someIpv4) !== 0;
-    const ipv6 = runtime.sourceFor(node, this.#someIpv6) !== 0;
+    const ipv4 = family !== "ipv6" && runtime.addressFor(node, false) !== 0;
+    const ipv6 = family !== "ipv4" && runtime.addressFor(node, true) !== 0;
     words[o + CLIENT] = client;
     words[o + TICKET] = ticket;
     words[o + LEFT] = (ipv4 ? 1 : 0) + (ipv6 ? 1 : 0);
     words[o + STARTED_US] = (runtime.nowNs / 1000) | 0;
+    if (!ipv4 && !ipv6) {
+      words[o + ERRNO_AT] = EAI_NODATA;
+      return this.#end(row);
+    }
     if (ipv4) this.#ask(row, node, name, A);
     if (ipv6) this.#ask(row, node, name, AAAA);
   }

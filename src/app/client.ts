@@ -9,9 +9,12 @@ import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { drawFraction } from "../base/rng.ts";
 import { log } from "../base/maths.ts";
-import { hostOf } from "../socket/rows.ts";
+import { hostOf, remoteOf } from "../socket/rows.ts";
+import type { AddressLookups } from "./address_lookups.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import { type RaceHolder, Races } from "./happy_eyeballs.ts";
+import { NamedOpens } from "./named_opens.ts";
+import type { TargetCounts } from "./target_counts.ts";
 import type { Sources, Targets } from "./targets.ts";
 import type { App, AppRuntime } from "./types.ts";
 import { receive, send, setKeepAlive } from "../tcp/mod.ts";
@@ -44,6 +47,8 @@ export interface ClientPlan {
   randomTargets: boolean;
   /** Keep-alive after so much idle time, ms; 0 for none. */
   keepAliveMs: number;
+  /** Of a name's addresses: the family that is asked for, or any. */
+  family: "any" | "ipv4" | "ipv6";
   /** Of a destination's addresses: the family that is tried first, or alone. */
   prefersIpv6: boolean;
   /** Happy Eyeballs: a further address is tried after so long, ns; 0: there is one attempt only. */
@@ -82,6 +87,8 @@ export class WorkloadClient implements App {
   readonly #key: { k0: number; k1: number };
   /** Attempts at several addresses of one destination, if there may be more than one. */
   readonly #races: Races | undefined;
+  /** Connections to names, if there may be any. */
+  readonly #named: NamedOpens | undefined;
   #nextArrivalNs = 0;
 
   /** `app` is its index among the apps; `key` the workload's own random key for targets and holding times. */
@@ -94,6 +101,7 @@ export class WorkloadClient implements App {
       targets: Targets;
       arrivals: ArrivalTimes;
       key: { k0: number; k1: number };
+      names?: { addresses: AddressLookups; counts: TargetCounts };
     },
   ) {
     this.#runtime = options.runtime;
@@ -103,9 +111,14 @@ export class WorkloadClient implements App {
     this.#targets = options.targets;
     this.#arrivals = options.arrivals;
     this.#key = options.key;
-    const { runtime, app, plan: { attemptDelayNs: delayNs } } = options;
-    if (delayNs === 0) return;
-    this.#races = new Races({ runtime, app, delayNs, timerCode: TIMER.NEXT_ATTEMPT, holder: this.#raceHolder() });
+    const { runtime, app, names, plan: { attemptDelayNs, prefersIpv6, family } } = options;
+    if (attemptDelayNs === 0 && names === undefined) return;
+    const holder = this.#raceHolder();
+    const delayNs = attemptDelayNs || Infinity;
+    const races = this.#races = new Races({ runtime, app, delayNs, timerCode: TIMER.NEXT_ATTEMPT, holder });
+    if (names === undefined) return;
+    const choice = { family, prefersIpv6, interleaved: attemptDelayNs > 0 };
+    this.#named = new NamedOpens({ runtime, ...names, races, choice, lost: holder.lost });
   }
 
   /** Schedules the first arrival. */
@@ -199,12 +212,28 @@ export class WorkloadClient implements App {
   /** Opens connection `i` to the destination chosen, at whichever of its addresses answers first. */
   #race(races: Races, i: number, node: number): void {
     const runtime = this.#runtime;
-    const { address, address6, port } = this.#targets;
+    const { address, address6, port, name } = this.#targets;
+    if (name !== 0) {
+      runtime.stats.attempted++;
+      return this.#named!.open(node, i, name, port);
+    }
     const [first, second] = this.#plan.prefersIpv6 ? [address6, address] : [address, address6];
     // RFC 6724 rule 1: what there is no source address for is not tried, unless there is nothing else.
     const usable = [first, second].filter((remote) => remote !== 0 && runtime.sourceFor(node, remote) !== 0);
     runtime.stats.attempted++;
+    if (this.#plan.attemptDelayNs === 0) usable.length = Math.min(usable.length, 1);
     races.begin(node, i, usable.length > 0 ? usable : [address], port);
+  }
+
+  /** Counts where a connection to a name went, or tried to go. */
+  #countTarget(named: NamedOpens, c: number, established: boolean): void {
+    const runtime = this.#runtime;
+    const targets = this.#targets;
+    this.#chooseTarget(runtime.tcp.warm[c * STRIDE + APP_DATA2], runtime.addressOf(this.#nodeOf(c)));
+    if (targets.name === 0) return;
+    const count = named.counts.of(targets.name, remoteOf(runtime.tcp, c), targets.port);
+    if (established) count.established++;
+    else count.failed++;
   }
 
   #raceHolder(): RaceHolder {
@@ -243,6 +272,7 @@ export class WorkloadClient implements App {
     const runtime = this.#runtime;
     const warm = runtime.tcp.warm;
     const o = c * STRIDE;
+    if (this.#named !== undefined) this.#countTarget(this.#named, c, true);
     const startedUs = this.#races === undefined ? warm[o + APP_DATA] : this.#races.won(c);
     runtime.stats.recordEstablished((((runtime.nowNs / 1000) | 0) - startedUs) >>> 0, runtime.isOverIpv6(c));
     warm[o + APP_DATA] = 0;
@@ -372,7 +402,10 @@ export class WorkloadClient implements App {
     }
     this.#setPhase(c, ENDED);
     const stats = this.#runtime.stats;
-    if (phase === OPENING && this.#races !== undefined) return this.#races.failed(c, errno);
+    if (phase === OPENING && this.#races !== undefined) {
+      if (this.#named !== undefined) this.#countTarget(this.#named, c, false);
+      return this.#races.failed(c, errno);
+    }
     if (phase === OPENING) stats.failed[errno]++;
     else {
       stats.open--;

@@ -73,7 +73,10 @@ export class Races {
   readonly #timerCode: number;
   readonly #holder: RaceHolder;
 
-  /** `timerCode` is the code of the application's events that it hands to `continue`. */
+  /**
+   * `timerCode` is the code of the application's events that it hands to `continue`. With a `delayNs` of Infinity the next
+   * address is tried only when the one before has failed, as by users of getaddrinfo.
+   */
   constructor(
     options: { runtime: AppRuntime; app: number; delayNs: number; timerCode: number; holder: RaceHolder },
   ) {
@@ -89,15 +92,24 @@ export class Races {
     return this.#rows.inUse;
   }
 
-  /** Begins a race from `node` to `port` of these addresses, in this order. */
-  begin(node: number, number: number, addresses: readonly number[], port: number): void {
+  /**
+   * Begins a race from `node` to `port` of these addresses, in this order. `startedUs`: when the connection was asked
+   * for (31 bits of µs), if that was earlier: its name had to be looked up.
+   */
+  begin(
+    node: number,
+    number: number,
+    addresses: readonly number[],
+    port: number,
+    startedUs: number = (this.#runtime.nowNs / 1000) | 0,
+  ): void {
     const race = this.#rows.allocate();
     const words = this.#rows.words;
     const at = race * STRIDE;
     words[at + NODE] = node;
     words[at + NUMBER] = number;
     words[at + PORT] = port;
-    words[at + STARTED_US] = (this.#runtime.nowNs / 1000) | 0;
+    words[at + STARTED_US] = startedUs;
     const count = Math.min(addresses.length, MOST_CANDIDATES);
     words[at + COUNT] = count;
     for (let k = 0; k < count; k++) words[at + CANDIDATES + k] = addresses[k];
@@ -155,7 +167,7 @@ export class Races {
       words[at + LIVE]++;
       runtime.tcp.warm[connection * WARM_STRIDE + APP_DATA] = race;
       this.#holder.attempted(connection, words[at + NUMBER]);
-      if (words[at + NEXT] === words[at + COUNT]) return;
+      if (words[at + NEXT] === words[at + COUNT] || this.#delayNs === Infinity) return;
       const dueNs = runtime.nowNs + this.#delayNs;
       words[at + TIMER] = runtime.startTimer(words[at + NODE], this.#app, dueNs, this.#timerCode, race);
       return;

@@ -28,7 +28,7 @@ const NOWHERE: IpAddress = { family: 4, words: [0] };
 
 /** Is `host` of a destination a domain name, and not a node's? */
 export function isName(host: string, nodes: ReadonlyMap<string, unknown>, dns: DnsPlan): boolean {
-  if (nodes.has(host.replace(/\[.*$/, "")) || notADnsName(host) !== undefined) return false;
+  if (nodes.has(host.replace(/\[.*$/, "")) || !/^[\w.-]+$/.test(host) || notADnsName(host) !== undefined) return false;
   return host.includes(".") || addressesOfName(dns, host).length > 0;
 }
 

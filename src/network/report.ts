@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { errnoName } from "../base/errors.ts";
 import type { RunReport } from "../report/document.ts";
 import { combineDigest } from "./digest.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { limitReports } from "./limits_report.ts";
 import { columnBytes, connectionBytes } from "./memory.ts";
 import type { Partition } from "./partition.ts";
+import { byErrno, datagramReport, dnsReport, quantiles, targetReports } from "./report_dns.ts";
 
 /** What the run loop and its caller know and the partition does not. */
 export interface ReportFacts {
@@ -54,6 +54,15 @@ export function liveReport(s: Partition, facts: ReportFacts): RunReport {
         return quantiles(stats.sortedConnectUs());
       },
     },
+    get dns() {
+      return dnsReport(s);
+    },
+    get datagrams() {
+      return datagramReport(s);
+    },
+    get targets() {
+      return targetReports(s);
+    },
     packets: { sent: s.sent, delivered: s.delivered, hops: s.hops, dropped: dropsByReason(s) },
     events: s.hops + s.acted,
     get memory() {
@@ -74,25 +83,11 @@ export function liveReport(s: Partition, facts: ReportFacts): RunReport {
 /** The document as plain data, everything worked out. */
 export function runReport(s: Partition, facts: ReportFacts): RunReport {
   const live = liveReport(s, facts);
-  return { ...live, connections: { ...live.connections } };
-}
-
-function byErrno(counts: Int32Array): Record<string, number> {
-  const named: Record<string, number> = {};
-  for (let errno = 1; errno < counts.length; errno++) if (counts[errno] > 0) named[errnoName(errno)] = counts[errno];
-  return named;
+  return { ...live, connections: { ...live.connections }, dns: { ...live.dns }, datagrams: { ...live.datagrams } };
 }
 
 function dropsByReason(s: Partition): Record<string, number> {
   const named: Record<string, number> = {};
   for (let i = 1; i < DROP_REASONS.length; i++) if (s.dropped[i] > 0) named[DROP_REASONS[i]] = s.dropped[i];
   return named;
-}
-
-/** Exact quantiles (nearest rank) of µs values in ascending order, in ms. */
-function quantiles(sortedUs: Uint32Array): RunReport["connections"]["connectMs"] {
-  const n = sortedUs.length;
-  if (n === 0) return { p50: null, p90: null, p99: null, max: null };
-  const at = (share: number) => sortedUs[Math.max(0, Math.ceil(n * share) - 1)] / 1000;
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
 }

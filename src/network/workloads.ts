@@ -250,7 +250,7 @@ function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): v
     workload.from.map(({ population, first, count }): NodeRange => ({ first: population.firstRow + first, count })),
   );
   const targets = new Targets(workload.to.map((to): TargetRange => ({
-    first: s.addresses.intern(to.first),
+    first: to.name === undefined ? s.addresses.intern(to.first) : 0,
     count: to.count,
     port: to.port,
     name: to.name === undefined ? 0 : s.dns!.names.idOf(to.name),
@@ -269,6 +269,9 @@ function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): v
     targets,
     arrivals,
     key: substreamKey(seed, "workload", options.name),
+    names: workload.to.some(({ name }) => name !== undefined)
+      ? { addresses: s.dns!.addresses, counts: s.dns!.targets }
+      : undefined,
   });
   s.apps.push(client);
   client.start();
@@ -297,6 +300,7 @@ function clientPlan(options: WorkloadOptions): ClientPlan {
     closes: close === "client" || close === "both",
     permute: torrent && (options.spread ?? "permutation") === "permutation",
     randomTargets: torrent && options.spread === "random",
+    family: options.family ?? "any",
     prefersIpv6: options.preferredFamily !== "ipv4",
     attemptDelayNs: options.happyEyeballs === true ? options.attemptDelayNs ?? ATTEMPT_DELAY_NS.RECOMMENDED : 0,
     keepAliveMs: options.keepAliveNs === undefined ? 0 : Math.max(1, Math.ceil(options.keepAliveNs / 1e6)),

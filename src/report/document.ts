@@ -28,6 +28,24 @@ export interface LimitReport {
   detail: string;
 }
 
+/** How many connections (or answered exchanges, or lookups) a name led to, all together or at one of its addresses. */
+export interface TargetReport {
+  /** `www.example.com:443`, or an address that it led to: `192.0.2.1:443`. */
+  target: string;
+  /** The name. */
+  name: string;
+  /** Addresses that the name led to, or 1. */
+  addresses: number;
+  /** Connections established. */
+  established: number;
+  /** Attempts that failed (the next address may have served). */
+  failed: number;
+  /** Connections established at the address that had the fewest. */
+  least: number;
+  /** At the one that had the most. */
+  most: number;
+}
+
 /** One `expect:` line and what came of it. */
 export interface ExpectReport {
   /** The line as written. */
@@ -81,6 +99,48 @@ export interface RunReport {
     /** Time from connect to ESTABLISHED, ms; null if none. */
     connectMs: { p50: number | null; p90: number | null; p99: number | null; max: number | null };
   };
+  /** Lookups of names, and what DNS servers did. */
+  dns: {
+    /** Lookups of a name's addresses, by connections to names and by workloads of kind `dns`. */
+    lookups: number;
+    /** That found an address. */
+    answered: number;
+    /** That did not, by error name: `EAI_AGAIN`, `EAI_NONAME`, `EAI_NODATA`, or what kept the host from asking. */
+    failed: Record<string, number>;
+    /** Answers (of one address family each) that resolvers remembered. */
+    cacheHits: number;
+    /** Questions that resolvers sent, repeated ones included. */
+    queries: number;
+    /** Questions that no answer came to in time. */
+    timeouts: number;
+    /** Questions that servers answered. */
+    served: number;
+    /** Of these, those that a server asked another one about. */
+    forwarded: number;
+    /** Answers that had no room for all records (TC). */
+    truncated: number;
+    /** Time of a lookup that found an address, ms; null if none. */
+    lookupMs: { p50: number | null; p90: number | null; p99: number | null; max: number | null };
+  };
+  /** Exchanges of datagrams: workloads over UDP. */
+  datagrams: {
+    /** Begun. */
+    exchanges: number;
+    /** Whose every request was answered. */
+    answered: number;
+    /** That failed, by error name; `ETIMEDOUT` where no answer came in time. */
+    failed: Record<string, number>;
+    /** Datagrams that workloads and the ports that answer them sent. */
+    sent: number;
+    /** That reached them. */
+    received: number;
+    /** Requests that no answer came to in time, repeated ones included. */
+    timedOut: number;
+    /** From a request that was not repeated to its answer, ms; null if none. */
+    replyMs: { p50: number | null; p90: number | null; p99: number | null; max: number | null };
+  };
+  /** Where names led connections, the names in their order; each name is followed by its addresses. */
+  targets: TargetReport[];
   /** Packets. */
   packets: {
     /** Put on a first link by the node that made them. */

@@ -33,6 +33,9 @@ export function reportJson(report: RunReport): string {
       ipv6: connections.ipv6,
       connectMs: connections.connectMs,
     },
+    dns: { ...report.dns, failed: sortedByName(report.dns.failed) },
+    datagrams: { ...report.datagrams, failed: sortedByName(report.datagrams.failed) },
+    targets: report.targets,
     packets: {
       sent: packets.sent,
       delivered: packets.delivered,

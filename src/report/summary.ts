@@ -6,6 +6,7 @@
 import { formatCount } from "../base/units.ts";
 import { boundLimits, explainLimit, nearLimits, roomLeft } from "./bottleneck.ts";
 import type { ExpectReport, LimitReport, RunReport } from "./document.ts";
+import { NAME_GLOSS, nameRows } from "./summary_names.ts";
 import { bytes, counted, type Paint, paint, seconds, wrap } from "./text.ts";
 
 /** How to print, and what the document alone does not tell. */
@@ -36,6 +37,7 @@ const ENDED: Record<RunReport["ended"], string> = {
 
 /** Failures by the names that programs get, in words. */
 const GLOSS: Record<string, string> = {
+  ...NAME_GLOSS,
   EADDRNOTAVAIL: "no port left",
   ECONNREFUSED: "nobody listens there",
   ECONNRESET: "reset by the other side",
@@ -110,6 +112,7 @@ function happened(report: RunReport, width: number): string[] {
   if (connections.repliesCompleted > 0) {
     rows.push(["Requests", `${formatCount(connections.repliesCompleted)} answered in full`]);
   }
+  rows.push(...nameRows(report, (counts) => reasons(", ", counts, "failed", GLOSS)));
   const { p50, p90, p99, max } = connections.connectMs;
   if (p50 !== null) {
     const ms = (value: number | null) => seconds((value ?? 0) / 1e3);

@@ -21,6 +21,7 @@ import { profileOf, withoutUndefined } from "./profiles.ts";
 import { readReport } from "./report_paths.ts";
 import type { Scenario, ScenarioHost, ScenarioLink, ScenarioWorkload } from "./schema.ts";
 import { natOptions } from "./schema_nat.ts";
+import { datagramOptions, dnsOptions, resolverOptions } from "./schema_dns.ts";
 
 /**
  * The network that a scenario describes, its parts in the file's order.
@@ -68,6 +69,7 @@ export function inScenarioTerms<T>(loaded: LoadedScenario, action: () => T): T {
 /** What the network's options are called in a scenario, where it is not the same name without the unit. */
 const FIELDS: Record<string, string> = {
   acceptIntervalNs: "acceptEvery",
+  negativeTtlNs: "negativeTtl",
   delaySpreadStepNs: "delaySpread.step",
   delaySpreadSteps: "delaySpread.steps",
   ecnThresholdBytes: "ecnThreshold",
@@ -110,6 +112,8 @@ function hostOptions(scenario: Scenario, host: ScenarioHost): HostOptions {
     listen: host.listen?.map(listenOptions),
     maxFiles: host.maxFiles,
     memoryBytes: host.memory,
+    dns: host.dns && dnsOptions(host.dns),
+    resolver: host.resolver && resolverOptions(host.resolver),
     cpu: host.cpu && cpuOptions(host.cpu),
   });
 }
@@ -119,6 +123,7 @@ function listenOptions(listen: NonNullable<ScenarioHost["listen"]>[number]): Lis
   const service = listen.service;
   return withoutUndefined<ListenOptions>({
     port: listen.port,
+    protocol: listen.protocol,
     address: listen.address,
     backlog: listen.backlog,
     acceptIntervalNs: listen.acceptEvery,
@@ -167,19 +172,23 @@ function directionOptions(direction: NonNullable<ScenarioLink["reverse"]>): Omit
 
 function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
   const { arrivals } = workload;
-  const common: WorkloadOptions = {
+  const named: WorkloadOptions = {
     name: workload.name,
     kind: workload.kind,
     from: typeof workload.from === "string" ? [workload.from] : workload.from,
     to: typeof workload.to === "string" ? [workload.to] : workload.to,
     connections: workload.connections,
+    arrivals: typeof arrivals === "object"
+      ? withoutUndefined({ kind: arrivals.kind, perSecond: arrivals.rate, startNs: arrivals.start })
+      : arrivals && { kind: arrivals },
+  };
+  if (workload.kind === "dns") return withoutUndefined(named);
+  const common: WorkloadOptions = {
+    ...named,
     family: workload.family,
     preferredFamily: workload.preferredFamily,
     happyEyeballs: workload.happyEyeballs,
     attemptDelayNs: workload.attemptDelay,
-    arrivals: typeof arrivals === "object"
-      ? withoutUndefined({ kind: arrivals.kind, perSecond: arrivals.rate, startNs: arrivals.start })
-      : arrivals && { kind: arrivals },
     holdNs: workload.hold,
     holdDistribution: workload.holdDistribution,
     close: workload.close,
@@ -189,11 +198,19 @@ function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
     return withoutUndefined({ ...common, bytes: workload.bytes, direction: workload.direction });
   }
   if (workload.kind === "torrent") {
-    return withoutUndefined({ ...common, bytes: workload.bytes, spread: workload.spread });
+    return withoutUndefined({
+      ...common,
+      ...datagramOptions(workload),
+      bytes: workload.bytes,
+      spread: workload.spread,
+      requests: workload.requests,
+      thinkNs: workload.think,
+    });
   }
   if (workload.kind === "hold") return withoutUndefined(common);
   return withoutUndefined({
     ...common,
+    ...datagramOptions(workload),
     requestBytes: workload.request,
     replyBytes: workload.reply,
     requests: workload.requests,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { notADnsName } from "../wire/dns_name.ts";
 import { makeProfile } from "../transport/profile.ts";
 import { isPort, suggest } from "./fields.ts";
 import type { Mistake } from "./issues.ts";
@@ -104,7 +105,7 @@ function* checkListen(path: Path, host: ScenarioHost): Generator<Mistake> {
   own.push(...host.extraAddresses ?? []);
   const seen = new Set<string>();
   for (const [i, item] of (host.listen ?? []).entries()) {
-    const listen = typeof item === "number" ? { port: item } : item;
+    const listen = typeof item === "number" ? { port: item, protocol: undefined, address: undefined } : item;
     const at = [...path, "listen", i];
     if (listen.address !== undefined && host.count === undefined && !own.includes(listen.address)) {
       const sentence = `${
@@ -112,7 +113,7 @@ function* checkListen(path: Path, host: ScenarioHost): Generator<Mistake> {
       } is ${listen.address}, which is not an address of the host: expected ${own.join(" or ")}.`;
       yield wrong([...at, "address"], sentence);
     }
-    const key = `${listen.address ?? "*"}:${listen.port}`;
+    const key = `${listen.address ?? "*"}:${listen.port}/${listen.protocol ?? "tcp"}`;
     if (seen.has(key)) {
       yield wrong(at, `${formatPath(at)} listens on port ${listen.port}, which the host does already.`);
     }
@@ -168,9 +169,19 @@ function* checkWorkloads(scenario: Scenario): Generator<Mistake> {
       if (found !== undefined) sources.push(found);
     }
     for (const [at, text] of each(workload.to, [...path, "to"])) {
+      // Whether a name can be looked up the network knows.
+      if (workload.kind === "dns") continue;
       yield* checkDestination(scenario, parts, sources, at, text);
     }
   }
+}
+
+/** Is it a name of one label that a DNS server of the scenario knows, and no node's? */
+function isKnownName(scenario: Scenario, text: string): boolean {
+  if (Object.hasOwn(scenario.nodes, text)) return false;
+  return Object.values(scenario.nodes).some((node) =>
+    node.kind === "host" && Object.hasOwn(node.dns?.records ?? {}, text)
+  );
 }
 
 function each(items: string | readonly string[], path: Path): (readonly [Path, string])[] {
@@ -197,6 +208,11 @@ function* checkDestination(
   const host = text.slice(0, colon);
   // An address: the network knows whether it exists.
   if (/^\d+\.\d+\.\d+\.\d+$|^\[.*\]$/.test(host)) return;
+  // A domain name: so does the network.
+  if (/^[\w-]+(\.[\w-]+)+\.?$/.test(host) && notADnsName(host) === undefined && parseNodeRef(host) === undefined) {
+    return;
+  }
+  if (isKnownName(scenario, host)) return;
   const name = yield* checkMembers(
     scenario,
     path,

@@ -5,7 +5,7 @@
  */
 import { ERRNO, nearest } from "../base/errors.ts";
 import { LIMIT_NAMES } from "../base/limit_names.ts";
-import type { LimitReport, RunReport } from "../report/document.ts";
+import type { LimitReport, RunReport, TargetReport } from "../report/document.ts";
 import { suggest } from "./fields.ts";
 
 /** What a path leads to. */
@@ -44,7 +44,24 @@ const LIMIT: Shape<LimitReport> = {
   detail: TEXT,
 };
 
-const REPORT: Shape<Omit<RunReport, "limits" | "expect">> = {
+const TARGET: Shape<TargetReport> = {
+  target: TEXT,
+  name: TEXT,
+  addresses: NUMBER,
+  established: NUMBER,
+  failed: NUMBER,
+  least: NUMBER,
+  most: NUMBER,
+};
+
+const QUANTILES_MS = {
+  p50: { type: "number", unit: "ms" },
+  p90: { type: "number", unit: "ms" },
+  p99: { type: "number", unit: "ms" },
+  max: { type: "number", unit: "ms" },
+} as const;
+
+const REPORT: Shape<Omit<RunReport, "limits" | "targets" | "expect">> = {
   fourtuple: TEXT,
   scenario: TEXT,
   seed: NUMBER,
@@ -63,12 +80,28 @@ const REPORT: Shape<Omit<RunReport, "limits" | "expect">> = {
     open: NUMBER,
     ipv4: { attempts: NUMBER, established: NUMBER },
     ipv6: { attempts: NUMBER, established: NUMBER },
-    connectMs: {
-      p50: { type: "number", unit: "ms" },
-      p90: { type: "number", unit: "ms" },
-      p99: { type: "number", unit: "ms" },
-      max: { type: "number", unit: "ms" },
-    },
+    connectMs: QUANTILES_MS,
+  },
+  dns: {
+    lookups: NUMBER,
+    answered: NUMBER,
+    failed: { counts: "errors" },
+    cacheHits: NUMBER,
+    queries: NUMBER,
+    timeouts: NUMBER,
+    served: NUMBER,
+    forwarded: NUMBER,
+    truncated: NUMBER,
+    lookupMs: QUANTILES_MS,
+  },
+  datagrams: {
+    exchanges: NUMBER,
+    answered: NUMBER,
+    failed: { counts: "errors" },
+    sent: NUMBER,
+    received: NUMBER,
+    timedOut: NUMBER,
+    replyMs: QUANTILES_MS,
   },
   packets: { sent: NUMBER, delivered: NUMBER, hops: NUMBER, dropped: { counts: "reasons" } },
   events: NUMBER,
@@ -83,6 +116,7 @@ const REPORT: Shape<Omit<RunReport, "limits" | "expect">> = {
 export type ReportPath =
   | { kind: "plain"; names: string[]; leaf: Leaf }
   | { kind: "counts"; names: string[]; leaf: Leaf }
+  | { kind: "target"; target: string; field: keyof TargetReport; leaf: Leaf }
   | { kind: "limit"; limit: string | number; node?: string; field: keyof LimitReport; leaf: Leaf };
 
 /** A path that leads nowhere: the reason, which follows the path in a sentence. */
@@ -92,6 +126,9 @@ export class PathError extends Error {}
 export function parseReportPath(text: string, nodes?: readonly string[]): ReportPath {
   const limit = /^limits\[([^\]]*)\](?:\.(.*))?$/.exec(text);
   if (limit !== null) return limitPath(limit[1].trim(), limit[2], nodes);
+  const target = /^targets\[([^\]]*(?:\[[^\]]*\][^\]]*)?)\](?:\.(.*))?$/.exec(text);
+  if (target !== null) return targetPath(target[1].trim(), target[2]);
+  if (/^targets\b/.test(text)) throw new PathError("is not one target: write targets[www.example.com:443].most");
   if (/^limits\b/.test(text)) throw new PathError("is not one limit: write limits[nat-pool].refused, for example");
   let at: unknown = REPORT;
   const names = text.split(".");
@@ -105,7 +142,7 @@ export function parseReportPath(text: string, nodes?: readonly string[]): Report
     if (isLeaf(at)) throw new PathError(`goes too far: ${holder} is a single value`);
     const shape = at as Record<string, unknown>;
     if (!Object.hasOwn(shape, name)) {
-      const known = [...Object.keys(shape), ...(depth === 0 ? ["limits"] : [])];
+      const known = [...Object.keys(shape), ...(depth === 0 ? ["limits", "targets"] : [])];
       throw new PathError(`leads nowhere: ${holder} has no ${JSON.stringify(name)}: ${suggest(name, known)}`);
     }
     at = shape[name];
@@ -123,6 +160,16 @@ function countPath(counts: Counts, names: string[]): ReportPath {
     if (near !== undefined) throw new PathError(`names no error: did you mean "${near}"?`);
   }
   return { kind: "counts", names, leaf: NUMBER };
+}
+
+function targetPath(target: string, field: string | undefined): ReportPath {
+  const known = Object.keys(TARGET);
+  if (field === undefined) throw new PathError(`is not a single value: go on with ${known.join(", ")}`);
+  if (!Object.hasOwn(TARGET, field)) {
+    throw new PathError(`leads nowhere: a target has no ${JSON.stringify(field)}: ${suggest(field, known)}`);
+  }
+  const leaf = TARGET[field as keyof TargetReport] as Leaf;
+  return { kind: "target", target: target.toLowerCase(), field: field as keyof TargetReport, leaf };
 }
 
 function limitPath(selector: string, field: string | undefined, nodes?: readonly string[]): ReportPath {
@@ -158,6 +205,11 @@ function isCounts(shape: unknown): shape is Counts {
 /** What a path finds; `limits` are in the report's order, the first that bound first. */
 export function readReport(path: ReportPath, report: RunReport): number | string | null {
   if (path.kind === "limit") return readLimit(path, report.limits);
+  if (path.kind === "target") {
+    const found = report.targets.find(({ target }) => target === path.target);
+    // Where no name led, nothing went.
+    return found?.[path.field] ?? (path.leaf.type === "number" ? 0 : null);
+  }
   let at: unknown = report;
   for (const name of path.names) {
     if (typeof at !== "object" || at === null) return null;

@@ -9,6 +9,7 @@ import { InputError } from "../base/errors.ts";
 import { LONGEST_RUN_NS } from "../network/options.ts";
 import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
+import { datagramFields, dnsSchema, portWithProtocol, resolverSchema } from "./schema_dns.ts";
 import { cpuSchema } from "./schema_host.ts";
 import { natSchema } from "./schema_nat.ts";
 
@@ -150,9 +151,10 @@ const serviceSchema = f.fields({
 }, "a service such as { kind: respond, request: 100, reply: 1000 }");
 
 const listenSchema = z.union([
-  f.port,
+  portWithProtocol,
   f.fields({
     port: f.port.describe("The port."),
+    protocol: f.choice(["tcp", "udp"]).optional().describe("Default tcp. A UDP port answers, echoes, or sinks."),
     address: f.address.optional().describe("One of the host's addresses. Default any."),
     backlog: f.whole(0, 2 ** 31 - 1).optional().describe("Length of the accept queue (capped by somaxconn)."),
     acceptEvery: f.duration.optional().describe("The application takes one connection in this time. Default at once."),
@@ -177,6 +179,8 @@ const hostSchema = f.fields({
   listen: f.list(listenSchema, "ports").optional().describe("Listening ports."),
   maxFiles: f.whole(0, 2 ** 31 - 1).optional().describe("Open sockets at most; EMFILE beyond. Default unlimited."),
   memory: f.bytes().optional().describe("Memory for sockets; ENOBUFS beyond. Default unlimited."),
+  dns: dnsSchema.optional().describe("A DNS server on it."),
+  resolver: resolverSchema.optional().describe("Whom it asks for the addresses of names. Default nobody."),
   cpu: cpuSchema.optional().describe("What its work costs. Default: it takes no time."),
 }, "a host");
 
@@ -279,6 +283,7 @@ const workloadSchema = z.discriminatedUnion("kind", [
     kind: z.literal("request-response").describe("Requests out, replies back."),
     ...workload,
     ...exchange,
+    ...datagramFields,
   }, "a workload"),
   f.fields({
     kind: z.literal("bulk").describe("Many bytes one way."),
@@ -293,6 +298,17 @@ const workloadSchema = z.discriminatedUnion("kind", [
     spread: f.choice(["permutation", "random"]).optional().describe(
       "permutation: each source meets every destination before any twice. Default permutation.",
     ),
+    requests: exchange.requests,
+    think: exchange.think,
+    ...datagramFields,
+  }, "a workload"),
+  f.fields({
+    kind: z.literal("dns").describe("Look names up, and do nothing with their addresses."),
+    name: workload.name,
+    from: workload.from,
+    to: oneOrMore(f.text("a domain name"), "domain names such as www.example.com").describe("Names, without a port."),
+    connections: workload.connections.describe("Lookups in all."),
+    arrivals: workload.arrivals,
   }, "a workload"),
 ], {
   error: "expected a workload such as { name: load, kind: hold, from: clients, to: server:443, connections: 1000 }",

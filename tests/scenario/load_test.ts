@@ -51,7 +51,8 @@ Deno.test("a scenario is read into base units", () => {
     loss: 0.001,
   });
   assertEquals(scenario.workloads?.[0].connections, 1000);
-  assertEquals(scenario.workloads?.[0].hold, Infinity);
+  const load = scenario.workloads![0];
+  assertEquals("hold" in load && load.hold, Infinity);
   assertEquals([run.untilNs, run.conditions.length], [7440e9, 1]);
 });
 
