@@ -110,7 +110,12 @@ export function accountSegment(stack: TcpStack, conn: number, p: number): void {
   const early = (packets[o + SEQ] - words[c + RCV_NXT]) | 0;
   if (early + length <= 0 || ((packets[o + SEQ] - words[c + RCV_ADV]) | 0) >= 0) return;
   rows[a + A.LAST_DATA_RECEIVED_MS] = stack.nowMs;
-  if (early > 0) rows[a + A.OUT_OF_ORDER]++;
+}
+
+/** A segment beyond a gap is kept. */
+export function accountOutOfOrder(stack: TcpStack, conn: number): void {
+  const a = accountAt(stack, conn);
+  if (a !== 0) stack.accounts.words[a + A.OUT_OF_ORDER]++;
 }
 
 /** A SYN, or the SYN-ACK of a connection that has a row, is being sent. */

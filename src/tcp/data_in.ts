@@ -6,6 +6,7 @@
 import { CONTROL, EXTRA, PACKET } from "../wire/packet.ts";
 import { fillVirtual } from "../wire/payload.ts";
 import { ByteRing } from "../store/ring.ts";
+import { accountOutOfOrder } from "./accounting.ts";
 import { clampWindow, growWindow } from "./autotune.ts";
 import {
   demandAck,
@@ -21,13 +22,15 @@ import { ecnIn } from "./ecn_in.ts";
 import { enterTimeWait, setState } from "./finish.ts";
 import { dropRanges, hasGap, holdRange, pruneRanges, READY, ready, takeReady } from "./reassembly.ts";
 import { busyReceiver } from "./receiver.ts";
-import { forgetDuplicate, removeBlocks, reportDuplicate, resetBlocks } from "./sack_out.ts";
+import { forgetDuplicate, growBlock, placeBlock, removeBlocks, reportDuplicate, resetBlocks } from "./sack_out.ts";
 import { sendAck } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE, TCP_EVENT } from "./state/states.ts";
 import { FLAG, TCB, WARM } from "./state/tcb.ts";
 import { heldBytes, openWindow, receiveBuffer, unreadBytes } from "./window.ts";
 
+/** SACK blocks that a held-back ACK is expected to carry at most (Linux `TCP_SACK_BLOCKS_EXPECTED`). */
+const EXPECTED_BLOCKS = 2;
 const { PEER_CLOSED: TCP_EVENT_PEER_CLOSED, READABLE: TCP_EVENT_READABLE } = TCP_EVENT;
 const { PAYLOAD: E_PAYLOAD, STRIDE: E_STRIDE } = EXTRA;
 const {
@@ -44,8 +47,6 @@ const { COLD, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_RECEIVED, UNACCEPTED, ECN, SACK } = FLAG;
 const { CONTROL: P_CONTROL, EXTRA: P_EXTRA, STRIDE: P_STRIDE } = PACKET;
 const { REAL_PAYLOAD } = CONTROL;
-/** SACK blocks that a held-back ACK is expected to carry at most (Linux `TCP_SACK_BLOCKS_EXPECTED`). */
-const EXPECTED_BLOCKS = 2;
 
 /** In-order data in the common case: nothing held beyond a gap, no FIN, all within the window. */
 export function takeInOrder(stack: TcpStack, conn: number, p: number, length: number): void {
@@ -155,11 +156,16 @@ function holdEarly(stack: TcpStack, conn: number, p: number, seq: number, length
   stack.counters.outOfOrder++;
   scheduleAck(stack, conn);
   if (!hasRoom(stack, conn, seq)) return;
+  if (state < 0) accountOutOfOrder(stack, conn);
   const real = (stack.packets.rows.words[p * P_STRIDE + P_CONTROL] & REAL_PAYLOAD) !== 0;
   const r = busyReceiver(stack, conn);
   measureSegment(stack, conn, r, p, length);
-  const at = holdRange(stack, conn, seq, (seq + length) | 0, fin, real ? payloadOf(stack, p) : null);
+  holdRange(stack, conn, seq, (seq + length) | 0, fin, real ? payloadOf(stack, p) : null);
+  const end = (seq + length + (fin ? 1 : 0)) | 0;
+  const at = growBlock(stack, conn, seq, end);
+  // A held-back ACK goes first, if it might not carry the block that is to give way.
   if (at >= EXPECTED_BLOCKS) releaseCompressed(stack, conn);
+  placeBlock(stack, conn, at, seq, end);
   if ((state & SACK) !== 0) growWindow(stack, conn, r, length);
 }
 

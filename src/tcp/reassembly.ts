@@ -6,7 +6,7 @@
  * @module
  */
 import { busyReceiver } from "./receiver.ts";
-import { extendDuplicate, noteBlock, reportDuplicate } from "./sack_out.ts";
+import { extendDuplicate, reportDuplicate } from "./sack_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { COLD, OOO, TCB, WARM } from "./state/tcb.ts";
@@ -52,7 +52,7 @@ function rangeBefore(stack: TcpStack, k: number, r: number, seq: number): number
 /**
  * Keeps the bytes `seq` to `end` (not including it) that lie beyond RCV.NXT, and the FIN behind them if `fin`.
  * Where ranges overlap, the bytes that came first stay, and the sender is told (RFC 2883 4.1, 4.2). `bytes` are the real
- * ones (byte 0 is at `seq`), or null. Returns where the SACK block stood that the segment belongs to (`noteBlock`).
+ * ones (byte 0 is at `seq`), or null.
  */
 export function holdRange(
   stack: TcpStack,
@@ -61,7 +61,7 @@ export function holdRange(
   end: number,
   fin: boolean,
   bytes: Uint8Array | null,
-): number {
+): void {
   const r = busyReceiver(stack, conn);
   const k = stack.coldOf(conn) * COLD_STRIDE;
   let previous = rangeBefore(stack, k, r, seq);
@@ -92,7 +92,6 @@ export function holdRange(
   }
   if (fin) markFin(stack, k, previous, end);
   stack.receivers.words[r + OOO_HINT] = previous;
-  return noteBlock(stack, conn, seq, fin ? (end + 1) | 0 : end);
 }
 
 /** A FIN follows `end`, at or in the range `previous`, or (without text before it) in a range of its own. */

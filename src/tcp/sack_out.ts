@@ -54,27 +54,35 @@ function extend(rows: Int32Array, at: number, seq: number, end: number): boolean
 }
 
 /**
- * `seq` to `end` arrived beyond a gap: its block becomes the first (RFC 2018 4), joined with those that it touches.
- * Returns where it stood before, or the number of blocks there were.
+ * `seq` to `end` arrived beyond a gap: the block that it overlaps or touches grows. Returns where that stands, the number
+ * of blocks if there is none; then `placeBlock` is due.
  */
-export function noteBlock(stack: TcpStack, conn: number, seq: number, end: number): number {
+export function growBlock(stack: TcpStack, conn: number, seq: number, end: number): number {
   if (!permitted(stack, conn)) return 0;
+  const r = busyReceiver(stack, conn);
+  const rows = stack.receivers.words;
+  const count = rows[r + SACK_COUNT];
+  for (let i = 0; i < count; i++) if (extend(rows, r + SACK + 2 * i, seq, end)) return i;
+  return count;
+}
+
+/** The block of `seq` to `end`, which stands at `at`, becomes the first (RFC 2018 4), joined with those that it touches. */
+export function placeBlock(stack: TcpStack, conn: number, at: number, seq: number, end: number): void {
+  if (!permitted(stack, conn)) return;
   const r = busyReceiver(stack, conn);
   const rows = stack.receivers.words;
   const first = r + SACK;
   const count = rows[r + SACK_COUNT];
-  for (let i = 0; i < count; i++) {
-    if (!extend(rows, first + 2 * i, seq, end)) continue;
-    moveToFront(rows, first, i);
+  if (at < count) {
+    moveToFront(rows, first, at);
     if (count > 1) joinFirst(rows, r);
-    return i;
+    return;
   }
   const kept = Math.min(count, MOST_BLOCKS - 1);
   rows.copyWithin(first + 2, first, first + 2 * kept);
   rows[first] = seq;
   rows[first + 1] = end;
   rows[r + SACK_COUNT] = kept + 1;
-  return count;
 }
 
 function moveToFront(rows: Int32Array, first: number, i: number): void {
