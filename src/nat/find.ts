@@ -5,6 +5,7 @@
  * @module
  */
 import { hashTuple, probeStart } from "../store/tuple_table.ts";
+import { PACKET } from "../wire/packet.ts";
 import { MODE } from "./behaviour.ts";
 import { BLOCK, BOUND, GATEWAY, HELD_SYN, HOLD, MAPPING, PERMISSION, SESSION, SPACE, SUBSCRIBER } from "./layout.ts";
 import type { NatTables } from "./tables.ts";
@@ -268,9 +269,9 @@ export function findHold(
   }
 }
 
-/** The held SYN with these outer endpoints, 0 if there is none. `ports` is external port << 16 | remote port. */
-export function findHeldSyn(t: NatTables, realm: number, external: number, remote: number, ports: number): number {
-  const hash = outsideHash(realm, external, remote, ports);
+/** The held SYN with these outer endpoints, 0 if there is none. `wire` is remote port << 16 | external port. */
+export function findHeldSyn(t: NatTables, realm: number, external: number, remote: number, wire: number): number {
+  const hash = hashTuple(realm, external, remote, wire);
   const { entries, mask } = t.heldSynIndex;
   const words = t.heldSyns.words;
   for (let at = probeStart(hash, mask);; at = (at + 2) & mask) {
@@ -278,9 +279,10 @@ export function findHeldSyn(t: NatTables, realm: number, external: number, remot
     if (held === 0) return 0;
     if (entries[at] !== hash) continue;
     const row = held * HELD_SYN.STRIDE;
+    const packet = row + HELD_SYN.PACKET;
     if (
-      words[row + HELD_SYN.EXTERNAL] === external && words[row + HELD_SYN.REMOTE] === remote &&
-      words[row + HELD_SYN.REALM] === realm && words[row + HELD_SYN.PORTS] === (ports | 0)
+      words[packet + PACKET.DST] === external && words[packet + PACKET.SRC] === remote &&
+      words[row + HELD_SYN.REALM] === realm && words[packet + PACKET.PORTS] === (wire | 0)
     ) return held;
   }
 }

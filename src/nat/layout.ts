@@ -209,20 +209,16 @@ export const HOLD = {
 export const HELD_SYN = {
   /** Realm word. (Free rows: free list.) */
   REALM: 0,
-  /** External address id that it was for. */
-  EXTERNAL: 1,
-  /** Remote address id that sent it. */
-  REMOTE: 2,
-  /** External port << 16 | remote port. */
-  PORTS: 3,
   /** Tick at which it is answered. */
-  DEADLINE: 4,
-  /** The answer: a packet row. */
-  PACKET: 5,
-  /** Count of the gateway's held SYNs when it came (u32, from 1). */
-  SERIAL: 6,
-  /** Words in a row (one spare). */
-  STRIDE: 8,
+  DEADLINE: 1,
+  /** Count of the gateway's held SYNs when it came (u32, from 1; 0 marks a free row). */
+  SERIAL: 2,
+  /** The link direction that it came by. */
+  LINK: 3,
+  /** The first eight words of its packet row: all that an ICMP error quotes. */
+  PACKET: 4,
+  /** Words in a row (four spare). */
+  STRIDE: 16,
 } as const;
 
 /** External ports of one address and protocol; with overloading also those towards one crowded destination. */

@@ -156,7 +156,7 @@ export function openOutbound(
     }
   }
   // RFC 5382 REQ-4: a simultaneous open; the SYN that came from outside is not answered.
-  if (t.heldSyns.inUse !== 0) cancelHeldSyn(t, realm, external, remote, (externalPort << 16) | remotePort);
+  if (t.heldSyns.inUse !== 0) cancelHeldSyn(t, realm, external, remote, (remotePort << 16) | externalPort);
   return addSession(
     t,
     profile,

@@ -5,15 +5,18 @@
  *
  * @module
  */
+import { hashTuple } from "../store/tuple_table.ts";
 import { PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
-import { findHeldSyn, outsideHash } from "./find.ts";
+import { findHeldSyn } from "./find.ts";
 import { HELD_SYN, NAT_PROTOCOL } from "./layout.ts";
 import { heldSynRef } from "./ref.ts";
 import type { NatTables } from "./tables.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
 
-const { REALM, EXTERNAL, REMOTE, PORTS, DEADLINE, PACKET: ANSWER, SERIAL, STRIDE } = HELD_SYN;
-const { SRC, DST, PORTS: PACKET_PORTS, CONTROL, STRIDE: PACKET_STRIDE } = PACKET;
+const { REALM, DEADLINE, SERIAL, LINK, PACKET: COPY, STRIDE } = HELD_SYN;
+const { SRC, DST, PORTS, CONTROL, LINK: PACKET_LINK, STRIDE: PACKET_STRIDE } = PACKET;
+/** Words of a packet row that are copied. */
+const COPIED = 8;
 const { SYN, ACK, RST } = TCP_FLAG;
 const { DROP_FILTERED, DROP_NO_MAPPING } = NAT_VERDICT;
 
@@ -29,42 +32,43 @@ export function holdsSyn(t: NatTables, gateway: number, packet: number, verdict:
   if (control >>> 24 !== PROTOCOL.TCP || (control & (SYN | ACK | RST)) !== SYN) return false;
   if (t.profileOf(gateway).unsolicitedSynMs === 0) return false;
   if ((t.extrasIfAny(gateway)?.heldSyns ?? 0) >= MOST_HELD) return false;
-  const ports = words[at + PACKET_PORTS];
-  const realm = (gateway << 2) | NAT_PROTOCOL.TCP;
   // One that is sent again is the same one.
-  return findHeldSyn(t, realm, words[at + DST], words[at + SRC], (ports << 16) | (ports >>> 16)) === 0;
+  const realm = (gateway << 2) | NAT_PROTOCOL.TCP;
+  return findHeldSyn(t, realm, words[at + DST], words[at + SRC], words[at + PORTS]) === 0;
 }
 
-/** Holds the answer to a SYN that `holdsSyn` has spoken for. The answer is the NAT's from here on. */
-export function holdSyn(t: NatTables, gateway: number, packet: number, answer: number): void {
+/** Holds the answer to a SYN that `holdsSyn` has spoken for. The packet stays the driver's. */
+export function holdSyn(t: NatTables, gateway: number, packet: number): void {
   const packets = t.packets.rows.words;
   const at = packet * PACKET_STRIDE;
   const extras = t.extrasOf(gateway);
   const held = t.heldSyns.allocate();
   const words = t.heldSyns.words;
   const row = held * STRIDE;
-  const wire = packets[at + PACKET_PORTS];
-  const ports = (wire << 16) | (wire >>> 16);
-  const remote = packets[at + SRC];
   const deadline = t.tickCeiling + t.profileOf(gateway).unsolicitedSynMs;
   words[row + REALM] = (gateway << 2) | NAT_PROTOCOL.TCP;
-  words[row + EXTERNAL] = packets[at + DST];
-  words[row + REMOTE] = remote;
-  words[row + PORTS] = ports;
   words[row + DEADLINE] = deadline;
-  words[row + ANSWER] = answer;
   words[row + SERIAL] = ++extras.heldSynsEver;
+  words[row + LINK] = packets[at + PACKET_LINK];
+  for (let i = 0; i < COPIED; i++) words[row + COPY + i] = packets[at + i];
   extras.heldSyns++;
-  t.heldSynIndex.insert(outsideHash(words[row + REALM], packets[at + DST], remote, ports), held);
-  t.addresses.retain(remote);
+  t.heldSynIndex.insert(hashOf(words, row), held);
+  t.addresses.retain(packets[at + SRC]);
   t.requestTimer(heldSynRef(held), deadline);
 }
 
-/** A SYN has gone out with these outer endpoints: one that came from there is not answered any more. */
-export function cancelHeldSyn(t: NatTables, realm: number, external: number, remote: number, ports: number): void {
-  const held = findHeldSyn(t, realm, external, remote, ports);
+function hashOf(words: Int32Array, row: number): number {
+  const copy = row + COPY;
+  return hashTuple(words[row + REALM], words[copy + DST], words[copy + SRC], words[copy + PORTS]);
+}
+
+/**
+ * A SYN has gone out with these outer endpoints (`wire`: remote port << 16 | external port): one that came from there
+ * is not answered any more.
+ */
+export function cancelHeldSyn(t: NatTables, realm: number, external: number, remote: number, wire: number): void {
+  const held = findHeldSyn(t, realm, external, remote, wire);
   if (held === 0) return;
-  t.packets.release(t.heldSyns.words[held * STRIDE + ANSWER]);
   t.extrasOf(realm >>> 2).heldSynsCancelled++;
   forget(t, held);
 }
@@ -76,11 +80,16 @@ export function heldSynTimerActs(t: NatTables, held: number): boolean {
   return words[row + SERIAL] !== 0 && words[row + DEADLINE] === t.tick;
 }
 
-/** Hands a held SYN's answer to the driver. */
+/** Hands a held SYN to the driver, to be answered: as it came, in a packet row of its own. */
 export function answerHeldSyn(t: NatTables, held: number): void {
   const row = held * STRIDE;
-  const gateway = t.heldSyns.words[row + REALM] >>> 2;
-  t.out.push(gateway, t.heldSyns.words[row + ANSWER]);
+  const packet = t.packets.allocate();
+  const packets = t.packets.rows.words;
+  const words = t.heldSyns.words;
+  for (let i = 0; i < COPIED; i++) packets[packet * PACKET_STRIDE + i] = words[row + COPY + i];
+  packets[packet * PACKET_STRIDE + PACKET_LINK] = words[row + LINK];
+  const gateway = words[row + REALM] >>> 2;
+  t.out.push(gateway, packet);
   t.extrasOf(gateway).heldSynsAnswered++;
   forget(t, held);
 }
@@ -90,19 +99,16 @@ export function forgetHeldSyns(t: NatTables, gateway: number): void {
   for (let held = 1; held < t.heldSyns.end; held++) {
     const row = held * STRIDE;
     const words = t.heldSyns.words;
-    if (words[row + SERIAL] === 0 || words[row + REALM] >>> 2 !== gateway) continue;
-    t.packets.release(words[row + ANSWER]);
-    forget(t, held);
+    if (words[row + SERIAL] !== 0 && words[row + REALM] >>> 2 === gateway) forget(t, held);
   }
 }
 
 function forget(t: NatTables, held: number): void {
   const words = t.heldSyns.words;
   const row = held * STRIDE;
-  const remote = words[row + REMOTE];
-  t.heldSynIndex.remove(outsideHash(words[row + REALM], words[row + EXTERNAL], remote, words[row + PORTS]), held);
+  const remote = words[row + COPY + SRC];
+  t.heldSynIndex.remove(hashOf(words, row), held);
   t.extrasOf(words[row + REALM] >>> 2).heldSyns--;
-  words[row + SERIAL] = 0;
   t.heldSyns.release(held);
   t.addresses.release(remote);
 }

@@ -126,7 +126,10 @@ export class NatTables {
   readonly refusals: RowPool = new RowPool({ strideWords: REFUSALS_STRIDE, capacity: 2 });
   /** Tokens of subscribers with a session rate, by row. Replaced when subscribers grow. */
   tokens: Float64Array = new Float64Array(0);
-  /** Packets for the driver to send on a gateway's outer side: pairs (gateway, packet). */
+  /**
+   * Packets from outside that the driver is to answer with ICMP Port Unreachable: pairs (gateway, packet). It releases
+   * them, and sets the length 0.
+   */
   readonly out: number[] = [];
   /** Behaviours by id. */
   readonly profiles: NatProfile[] = [];

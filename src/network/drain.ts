@@ -13,6 +13,7 @@ import type { UdpSockets } from "../transport/udp.ts";
 import { PACKET } from "../wire/packet.ts";
 import { emit } from "./deliver.ts";
 import { drainFineTimers } from "./fine_timers.ts";
+import { sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import { APP_EVENT, type Partition } from "./partition.ts";
 
 const { LINK, STRIDE } = PACKET;
@@ -68,12 +69,13 @@ export function drainNat(s: Partition): void {
   if (nat.out.length > 0) sendOfNat(s);
 }
 
-/** Sends what gateways have to say on their outer sides. */
+/** RFC 5382 REQ-4: answers the unsolicited SYNs that gateways have held. */
 function sendOfNat(s: Partition): void {
   const { out, gateways } = s.nat;
   for (let i = 0; i < out.length; i += 2) {
     const node = s.nodes.rowOfRank(gateways.words[out[i] * GATEWAY.STRIDE + GATEWAY.RANK]);
-    emit(s, node, out[i + 1], s.nodes.words[node * NODE_STRIDE + ROUTES]);
+    sendIcmpError(s, node, out[i + 1], UNREACHABLE.PORT, 0);
+    s.packets.release(out[i + 1]);
   }
   out.length = 0;
 }

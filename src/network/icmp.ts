@@ -43,18 +43,12 @@ const TTL = 64;
 
 /** Answers packet `p`, which stops at `node`, with an error. `argument`: the next-hop MTU of TOO_BIG. */
 export function sendIcmpError(s: Partition, node: number, p: number, why: number, argument: number): void {
-  const q = makeIcmpError(s, node, p, why, argument);
-  if (q !== 0) emitBack(s, node, p, q);
-}
-
-/** The error that packet `p`, which stops at `node`, is answered with: a packet, 0 if there is none to be. */
-export function makeIcmpError(s: Partition, node: number, p: number, why: number, argument: number): number {
   const pool = s.packets;
   let rows = pool.rows.words;
   let o = p * STRIDE;
   const ipv6 = s.addresses.isIpv6(rows[o + SRC]);
   // RFC 1122 3.2.2, RFC 4443 2.4(e): never an error about an ICMP error.
-  if (rows[o + CONTROL_AT] & QUOTES) return 0;
+  if (rows[o + CONTROL_AT] & QUOTES) return;
   const address = sourceOf(s, node, p, ipv6);
   const q = pool.allocate();
   rows = pool.rows.words;
@@ -68,10 +62,9 @@ export function makeIcmpError(s: Partition, node: number, p: number, why: number
   rows[at + WINDOW_TTL_TOS] = TTL << 8;
   quotePacket(pool, q, p, ipv6);
   if (s.nodes.words[node * NODE_STRIDE + KIND] === NODE_KIND.NAT && !untranslate(s, node, p, q)) {
-    pool.release(q);
-    return 0;
+    return pool.release(q);
   }
-  return q;
+  emitBack(s, node, p, q);
 }
 
 /**

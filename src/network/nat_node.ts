@@ -10,7 +10,7 @@ import { translateInbound, translateOutbound } from "../nat/translate.ts";
 import { PACKET } from "../wire/packet.ts";
 import { drop, forward } from "./deliver.ts";
 import { DROP, dropOfVerdict } from "./drops.ts";
-import { answerEchoAndRelease, isEchoRequest, makeIcmpError, sendIcmpError, UNREACHABLE } from "./icmp.ts";
+import { answerEchoAndRelease, isEchoRequest, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import type { Partition } from "./partition.ts";
 import { drainNat } from "./drain.ts";
 
@@ -70,8 +70,7 @@ export function natTranslateInbound(s: Partition, node: number, p: number): void
   if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
   // RFC 5382 REQ-4: an unsolicited SYN is not answered before six seconds have passed.
   if (holdsSyn(s.nat, nodes[at + GATEWAY], p, verdict)) {
-    const answer = makeIcmpError(s, node, p, UNREACHABLE.PORT, 0);
-    if (answer !== 0) holdSyn(s.nat, nodes[at + GATEWAY], p, answer);
+    holdSyn(s.nat, nodes[at + GATEWAY], p);
     drainNat(s);
   }
   drop(s, node, p, dropOfVerdict(verdict));
