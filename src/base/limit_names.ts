@@ -11,6 +11,8 @@ export const LIMIT_NAMES = [
   "nat-quota",
   "files",
   "memory",
+  "orphans",
+  "time-wait",
   "cpu",
   "syn-queue",
   "accept-queue",

@@ -22,6 +22,7 @@ import { located, NetworkError } from "./errors.ts";
 import type { HostOptions, LinkOptions } from "./options.ts";
 import { Loopback } from "./loopback.ts";
 import { FineTimers } from "./fine_timers.ts";
+import { addBudgets, memoryOf } from "./budget_build.ts";
 import { addCpus } from "./cpu_build.ts";
 import { FINE_TIMER_APP, LOOPBACK_APP, Partition } from "./partition.ts";
 import {
@@ -66,8 +67,8 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
       firstRow: population.firstRow,
       firstRank: population.firstRank,
       firstAddress6: firstId6(population, addresses),
-      maxFiles: hostOptions(population)?.maxFiles ?? Infinity,
-      memoryBytes: hostOptions(population)?.memoryBytes ?? Infinity,
+      maxFiles: hostOptions(population)?.maxFiles ?? hostOptions(population)?.profile?.maxFiles ?? Infinity,
+      memoryBytes: memoryOf(population),
       peakFiles: 0,
     })),
   });
@@ -103,6 +104,7 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
   partition.apps[LOOPBACK_APP] = new Loopback(partition);
   partition.apps[FINE_TIMER_APP] = new FineTimers(partition);
   addCpus(partition, plan);
+  addBudgets(partition);
   return partition;
 }
 

@@ -4,9 +4,10 @@
  * @module
  */
 import type { LimitName } from "../base/limit_names.ts";
-import { formatCount, formatDurationNs } from "../base/units.ts";
+import { formatBytes, formatCount, formatDurationNs } from "../base/units.ts";
 import type { CpuSettings, CpuUse } from "../node/cpus.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { BUDGET, type HostBudgets, orphanBytes } from "../transport/budgets.ts";
 import type { Partition } from "./partition.ts";
 
 /** A limit of one member of a population. */
@@ -22,8 +23,69 @@ export interface LimitFound {
 /** Takes up what was found for a population: the fullest member counts. */
 export type LimitSink = (limit: LimitName, node: string, found: LimitFound) => void;
 
+/** Budgets of hosts, where they have some. */
+export function addHostLimits(s: Partition, found: LimitSink): void {
+  for (const { name, maxFiles, peakFiles } of s.nodes.populations) {
+    if (maxFiles === Infinity) continue;
+    found("files", name, { used: peakFiles, capacity: maxFiles, firstNs: -1, refused: 0, detail: "open sockets" });
+  }
+  addMemoryLimits(s, found);
+  addCpuLimits(s, found);
+}
+
+/** Memory, orphans and TIME_WAIT. */
+function addMemoryLimits(s: Partition, found: LimitSink): void {
+  const { budgets } = s.hosts;
+  if (budgets === undefined) return;
+  for (const { name, firstRow, count } of s.nodes.populations) {
+    if (s.nodes.words[firstRow * NODE.STRIDE + NODE.KIND] !== NODE_KIND.HOST) continue;
+    for (let host = firstRow; host < firstRow + count; host++) {
+      const row = s.hosts.budgetOf(host);
+      if (row === 0) break;
+      const at = row * BUDGET.STRIDE;
+      const words = budgets.words;
+      const { maxOrphans, maxTimeWaits } = budgets.profileOf(row);
+      const tell = (limit: LimitName, most: number, refusedAt: number, capacity: number, detail: string) => {
+        if (capacity === Infinity) return;
+        const refused = words[at + refusedAt];
+        const firstNs = refused === 0 ? -1 : words[at + refusedAt + 1];
+        found(limit, name, { used: words[at + most], capacity, firstNs, refused, detail });
+      };
+      tell("memory", BUDGET.PEAK, BUDGET.REFUSED, words[at + BUDGET.LIMIT], memoryDetail(budgets, row));
+      tell("orphans", BUDGET.MOST_ORPHANS, BUDGET.ORPHANS_REFUSED, maxOrphans, "connections without an application");
+      tell("time-wait", BUDGET.MOST_TIME_WAITS, BUDGET.TIME_WAITS_REFUSED, maxTimeWaits, "connections in TIME_WAIT");
+    }
+  }
+}
+
+/** What the memory was used for at its peak: `262,144 sockets x 4,096 B = 1 GiB`. */
+function memoryDetail(budgets: HostBudgets, row: number): string {
+  const words = budgets.words;
+  const at = row * BUDGET.STRIDE;
+  const profile = budgets.profileOf(row);
+  const parts: string[] = [];
+  for (
+    const [word, one, many, bytes] of [
+      [BUDGET.PEAK_SOCKETS, "socket", "sockets", profile.bytesPerSocket],
+      [BUDGET.PEAK_ORPHANS, "orphan", "orphans", orphanBytes(profile)],
+      [BUDGET.PEAK_REQUESTS, "half-open", "half-open", profile.bytesPerRequest],
+      [BUDGET.PEAK_TIME_WAITS, "in TIME_WAIT", "in TIME_WAIT", profile.bytesPerTimeWait],
+    ] as const
+  ) {
+    const count = words[at + word];
+    if (count > 0) parts.push(`${formatCount(count)} ${count === 1 ? one : many} x ${formatCount(bytes)} B`);
+  }
+  const buffers = words[at + BUDGET.PEAK_BUFFERS];
+  if (buffers > 0) parts.push(`${formatCount(buffers)} B of buffered data`);
+  const peak = words[at + BUDGET.PEAK];
+  const sum = parts.length === 0
+    ? "nothing"
+    : `${parts.join(" + ")} = ${formatCount(peak)} B (${formatBytes(peak, 4)})`;
+  return `bytes: ${sum}`;
+}
+
 /** Processors: how long their queues got, how busy they were, and what they can do. */
-export function addCpuLimits(s: Partition, found: LimitSink): void {
+function addCpuLimits(s: Partition, found: LimitSink): void {
   const { cpus } = s;
   if (cpus === undefined) return;
   for (const { name, firstRow, count } of s.nodes.populations) {

@@ -11,7 +11,7 @@ import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { FLAG, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { listenerUse } from "../socket/rows.ts";
-import { addCpuLimits } from "./limits_hosts.ts";
+import { addHostLimits } from "./limits_hosts.ts";
 import type { Partition } from "./partition.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE, STRIDE } = TCB;
@@ -35,10 +35,9 @@ export function limitReports(s: Partition): LimitReport[] {
   }
   addPorts(s, byKey);
   addGateways(s, byKey);
-  addBudgets(s, byKey);
   addListeners(s, byKey);
   addLinks(s, byKey);
-  addCpuLimits(s, (limit, node, found) => merge(byKey, limit, node, found));
+  addHostLimits(s, (limit, node, found) => merge(byKey, limit, node, found));
   const order = (limit: LimitReport) => limit.firstHitSeconds ?? Infinity;
   return [...byKey.values()].sort((a, b) =>
     order(a) - order(b) || b.used / b.capacity - a.used / a.capacity ||
@@ -151,20 +150,6 @@ function addGateways(s: Partition, byKey: Map<string, LimitReport>): void {
           detail: limit.unit,
         });
       }
-    }
-  }
-}
-
-/** Files and memory, where they are limited. */
-function addBudgets(s: Partition, byKey: Map<string, LimitReport>): void {
-  for (const { name, firstRow, maxFiles, memoryBytes, peakFiles } of s.nodes.populations) {
-    const quiet = { firstNs: -1, refused: 0 };
-    if (maxFiles !== Infinity) {
-      merge(byKey, "files", name, { used: peakFiles, capacity: maxFiles, detail: "open sockets", ...quiet });
-    }
-    if (memoryBytes !== Infinity) {
-      const used = peakFiles * s.profiles.get(s.hosts.profileOf(firstRow)).bytesPerSocket;
-      merge(byKey, "memory", name, { used, capacity: memoryBytes, detail: "bytes of sockets", ...quiet });
     }
   }
 }

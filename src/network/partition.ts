@@ -257,7 +257,7 @@ export class Partition implements UdpRuntime {
   /** See {@linkcode UdpRuntime}. */
   accept(node: number, listener: number): number {
     if (acceptQueueLength(this.tcp, listener) === 0) return 0;
-    if (this.#refusesSocket(node) !== 0) return -ERRNO.EMFILE;
+    if (this.#lacksFile(node)) return -ERRNO.EMFILE;
     const c = accept(this.tcp, listener);
     if (c > 0) this.#takeFile(node);
     return c;
@@ -346,12 +346,15 @@ export class Partition implements UdpRuntime {
     const refused = this.#refusesSocket(node);
     if (refused !== 0) return refused;
     this.#takeFile(node);
+    this.hosts.changeSockets(node, 1);
     return this.udp.open(node, app);
   }
 
   /** See {@linkcode UdpRuntime}. */
   closeDatagram(socket: number): void {
-    this.#freeFile(this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST]);
+    const node = this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST];
+    this.#freeFile(node);
+    this.hosts.changeSockets(node, -1);
     this.udp.close(socket);
   }
 
@@ -472,17 +475,19 @@ export class Partition implements UdpRuntime {
 
   /** 0, or why the node may not open one more socket: `-ERRNO.EMFILE` or `-ERRNO.ENOBUFS`. */
   #refusesSocket(node: number): number {
+    if (this.#lacksFile(node)) return -ERRNO.EMFILE;
+    const { budgets } = this.hosts;
+    const row = budgets === undefined ? 0 : this.hosts.budgetOf(node);
+    return row === 0 || budgets!.takesSocket(row) ? 0 : -ERRNO.ENOBUFS;
+  }
+
+  /** Has the node no file descriptor left? That is counted. */
+  #lacksFile(node: number): boolean {
     const at = node * NODE_STRIDE;
     const population = this.nodes.populations[this.nodes.words[at + POPULATION]];
     const files = this.nodes.words[at + FILES];
-    if (files >= population.maxFiles) {
-      this.limits.refuse("files", population.name, this.nowNs, files, population.maxFiles);
-      return -ERRNO.EMFILE;
-    }
-    if (population.memoryBytes === Infinity) return 0;
-    const perSocket = this.profiles.get(this.hosts.profileOf(node)).bytesPerSocket;
-    if ((files + 1) * perSocket <= population.memoryBytes) return 0;
-    this.limits.refuse("memory", population.name, this.nowNs, files * perSocket, population.memoryBytes);
-    return -ERRNO.ENOBUFS;
+    if (files < population.maxFiles) return false;
+    this.limits.refuse("files", population.name, this.nowNs, files, population.maxFiles);
+    return true;
   }
 }

@@ -29,6 +29,8 @@ const UNITS: Record<LimitName, string> = {
   "nat-table": "sessions in the gateway's table",
   "files": "open files",
   "memory": "socket memory",
+  "orphans": "connections without an application",
+  "time-wait": "connections in TIME_WAIT",
   "cpu": "CPU time",
   "syn-queue": "places in the SYN queue",
   "accept-queue": "places in the accept queue",
@@ -156,9 +158,29 @@ export function explainLimit(
     case "memory":
       return {
         headline: `${node} ran out of socket memory${when}`,
-        numbers: `${had}: ${nextOnes(refused, count, "socket", "was refused with ENOBUFS")}${share}.`,
+        numbers: `${had}${memoryOf(limit)}: ${
+          nextOnes(refused, count, "socket or segment", "was refused (ENOBUFS) or dropped")
+        }${share}.`,
         why: "Every open connection costs its host memory for the socket and its buffers, port or no port.",
         remedy: "more memory, smaller buffers, or fewer connections at once.",
+      };
+    case "orphans":
+      return {
+        headline: `${node} had too many orphans${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "connection", "that was let go of was reset")}.`,
+        why:
+          "A connection that its application has closed lives on until the peer has everything and has closed too; " +
+          "beyond net.ipv4.tcp_max_orphans it is reset instead, and what it had still to send is lost.",
+        remedy: "peers that close, a shorter net.ipv4.tcp_orphan_retries or tcp_fin_timeout, or a higher limit.",
+      };
+    case "time-wait":
+      return {
+        headline: `${node} had no room in TIME_WAIT${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "connection", "was closed at once")}.`,
+        why:
+          "Whoever closes first keeps the four-tuple for 60 s; beyond net.ipv4.tcp_max_tw_buckets it does not, and " +
+          "an old segment may meet a new connection.",
+        remedy: "let the other side close first, keep connections for longer, or a higher limit.",
       };
     case "cpu":
       return {
@@ -203,6 +225,11 @@ export function explainLimit(
           "(maglev or source-hash without a connection table), or several balancers behind ECMP.",
       };
   }
+}
+
+/** What the memory was used for, as the report's `detail` says. */
+function memoryOf(limit: LimitReport): string {
+  return limit.detail.startsWith("bytes: ") ? ` (${limit.detail.slice(7)})` : "";
 }
 
 /** ` (= 60,999 - 32,768 + 1, Linux's default range)` where the capacity is one that people know. */

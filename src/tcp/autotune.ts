@@ -13,7 +13,7 @@ import { RECEIVER, RECEIVER_FLAG } from "./state/receiver_row.ts";
 import { ACK_STATE, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 import { freeSpace, receiverAt } from "./window.ts";
 
-const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, STRIDE } = TCB;
+const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, HOST, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, TS_OFFSET, STRIDE: WARM_STRIDE } = WARM;
 const { BUFFER, SSTHRESH, CLAMP, SPACE, SPACE_SEQ, SPACE_TIME, RTT, RTT_SEQ, RTT_TIME, LAST_ECHO, FLAGS } = RECEIVER;
 const { CONTROL: P_CONTROL, TS_ECR, STRIDE: P_STRIDE } = PACKET;
@@ -25,6 +25,9 @@ export function growWindow(stack: TcpStack, conn: number, r: number, length: num
   const rows = stack.receivers.words;
   const room = Math.min(rows[r + CLAMP], freeSpace(stack, conn)) - rows[r + SSTHRESH];
   if (room <= 0) return;
+  const { budgets } = stack.hosts;
+  // As Linux, no window grows while the host is under memory pressure.
+  if (budgets !== undefined && budgets.isPressed(stack.hosts.budgetOf(stack.tcbs.words[conn * STRIDE + HOST]))) return;
   const growth = 2 * Math.max(advertisedMss(stack, conn), length);
   rows[r + SSTHRESH] += Math.min(room, growth);
   // The sender shall learn of it.

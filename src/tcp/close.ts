@@ -6,6 +6,7 @@
 import { ERRNO } from "../base/errors.ts";
 import { disarmKeepAlive, finish, setState } from "./finish.ts";
 import { finTimeMs, lingerSeconds } from "./linger.ts";
+import { orphanMemory } from "./memory.ts";
 import { output } from "./output.ts";
 import { rtoMs } from "./rtt.ts";
 import { armOrphan } from "./segment_in.ts";
@@ -55,6 +56,11 @@ export function shutdownWrite(stack: TcpStack, conn: number): number {
  * the handle must not be used any more.
  */
 export function closeConnection(stack: TcpStack, conn: number): void {
+  letGo(stack, conn);
+  if (stack.hosts.budgets !== undefined) orphanMemory(stack, stack.hosts.budgets, conn);
+}
+
+function letGo(stack: TcpStack, conn: number): void {
   const at = conn * STRIDE + STATE_AT;
   const words = stack.tcbs.words;
   const state = words[at];

@@ -22,6 +22,7 @@ import {
 } from "./handshake.ts";
 import { canConnect, setTrafficClass, setTtl } from "./ip_fields.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
+import { settleMemory } from "./memory.ts";
 import { announcedOnPath } from "./path_mtu.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
@@ -173,6 +174,7 @@ export function begin(
   }
   if (ecnOfSyn(profile, algorithmFor(stack, conn)) !== 0) words[c + TCB_STATE] |= FLAG_ECN;
   if (profile.accounting) openAccount(stack, conn);
+  if (stack.hosts.budgets !== undefined) settleMemory(stack, stack.hosts.budgets, conn);
   return conn;
 }
 

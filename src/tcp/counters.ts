@@ -16,6 +16,12 @@ export class TcpCounters {
   bytesIn = 0;
   /** Segments retransmitted: data, FIN, SYN and SYN-ACK. */
   retransmissions = 0;
+  /** Segments whose data was dropped for lack of memory (Linux `TCPRcvQDrop`). */
+  memoryDrops = 0;
+  /** Orphans that were reset since there were too many (Linux `TCPAbortOnMemory`). */
+  orphansAborted = 0;
+  /** Connections that found no room in TIME_WAIT and were closed at once (Linux `TCPTimeWaitOverflow`). */
+  timeWaitOverflows = 0;
   /** Retransmission timeouts of data. */
   timeouts = 0;
   /** Retransmissions of SYN and of SYN-ACK by timeout. */

@@ -6,6 +6,7 @@
 import { openAccount } from "./accounting.ts";
 import { switchCongestion } from "./congestion/types.ts";
 import { announcedMssWith, firstWindow, openWindows, sendingMss, settingIn, timestampAge } from "./handshake.ts";
+import { settleMemory } from "./memory.ts";
 import { beginMtuSearch } from "./mtu_probe.ts";
 import { startPacing } from "./pacing.ts";
 import { adoptPathMtu } from "./path_mtu.ts";
@@ -136,6 +137,7 @@ export function makeChild(stack: TcpStack, state: number): number {
   if (profile.accounting) openAccount(stack, conn);
   if (stack.pathMtus.size !== 0) adoptPathMtu(stack, conn);
   if (profile.mtuProbing > 1) beginMtuSearch(stack, conn, false);
+  if (stack.hosts.budgets !== undefined) settleMemory(stack, stack.hosts.budgets, conn);
   return conn;
 }
 

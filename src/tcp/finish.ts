@@ -8,6 +8,7 @@ import type { TcpStack } from "./stack.ts";
 import { abandonFastOpen, concludeFastOpen } from "./fast_open_end.ts";
 import { fastOpenAt } from "./fast_open_queue.ts";
 import { trafficClassOf, ttlOf } from "./ip_fields.ts";
+import { settleMemory } from "./memory.ts";
 import { dropHead } from "./retransmit.ts";
 import { dropRanges } from "./reassembly.ts";
 import { SENDER } from "./state/sender_row.ts";
@@ -110,6 +111,7 @@ function settle(stack: TcpStack, conn: number, errno: number): void {
       stack.counters.attemptFails++;
     } else stack.counters.connectionErrors++;
   }
+  if (stack.hosts.budgets !== undefined) settleMemory(stack, stack.hosts.budgets, conn);
   if ((old & UNACCEPTED) === 0) stack.pushEvent(conn, errno !== 0 ? TCP_EVENT_FAILED : TCP_EVENT_CLOSED, errno);
 }
 
@@ -174,6 +176,16 @@ export function timeWaitMs(stack: TcpStack, host: number): number {
 /** Puts a small row in the connection's place, for `lastsMs`; the connection is done. */
 function shrink(stack: TcpStack, conn: number, lastsMs: number, flags: number): void {
   const host = stack.tcbs.words[conn * STRIDE + HOST];
+  const { budgets } = stack.hosts;
+  const budget = budgets === undefined ? 0 : stack.hosts.budgetOf(host);
+  if (budget !== 0) {
+    if (!budgets!.takesTimeWait(budget)) {
+      // As Linux (`tcp_max_tw_buckets`): closed at once, though old segments may still be about.
+      stack.counters.timeWaitOverflows++;
+      return finish(stack, conn, 0);
+    }
+    budgets!.changeTimeWaits(budget, 1);
+  }
   const row = stack.timeWaits.allocate();
   const rows = stack.timeWaits.words;
   const words = stack.tcbs.words;
@@ -236,6 +248,9 @@ export function releaseTimeWait(stack: TcpStack, row: number): void {
   );
   stack.addresses.release(rows[t + TW_REMOTE]);
   if (rows[t + TW_DEADLINE] !== 0) stack.liveTimers--;
+  const { budgets } = stack.hosts;
+  const budget = budgets === undefined ? 0 : stack.hosts.budgetOf(rows[t + TW_HOST]);
+  if (budget !== 0) budgets!.changeTimeWaits(budget, -1);
   stack.timeWaits.release(row);
 }
 

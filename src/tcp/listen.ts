@@ -52,6 +52,7 @@ export function listen(
   rows[l + L.APP] = options.app;
   rows[l + L.GENERATION] = ++stack.listenersMade;
   setBacklog(stack, listener, options.backlog);
+  stack.hosts.changeSockets(host, 1);
   // RFC 7413: without the socket option, where the host says so.
   if ((profile.fastOpen & EVERY_SERVER) === EVERY_SERVER) rows[l + L.FAST_OPEN_MAX] = rows[l + L.BACKLOG];
   return listener;
@@ -85,6 +86,7 @@ export function closeListener(stack: TcpStack, listener: number): void {
     stack.releaseConnection(conn);
   }
   if (rows[l + L.SETTINGS] !== 0) stack.settings.release(rows[l + L.SETTINGS]);
+  stack.hosts.changeSockets(rows[l + L.HOST], -1);
   stack.fastOpen.forgetListener(listener);
   rows[l + L.GENERATION] = 0;
   stack.listeners.release(listener);

@@ -6,6 +6,7 @@
 import { fillVirtual } from "../wire/payload.ts";
 import { adjustBuffer } from "./autotune.ts";
 import { cleanUpAfterRead } from "./delayed_ack.ts";
+import { settleMemory } from "./memory.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, TCB, WARM } from "./state/tcb.ts";
 import { findReadable, passUrgent, readable, skipByte } from "./urgent_in.ts";
@@ -94,6 +95,7 @@ function consume(stack: TcpStack, conn: number, count: number): void {
     passUrgent(stack, conn);
     adjustBuffer(stack, conn);
   }
+  if (stack.hosts.budgets !== undefined) settleMemory(stack, stack.hosts.budgets, conn);
   if ((words[c + STATE_AT] & DONE) === 0) cleanUpAfterRead(stack, conn, count);
 }
 

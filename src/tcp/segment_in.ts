@@ -16,6 +16,7 @@ import { fastOpenAcked, fastOpenChildIn, fastOpenSettled } from "./fast_open_ser
 import { enterTimeWait, finish, setState, shrinkFinWait2, timeWaitMs } from "./finish.ts";
 import { finTimeMs } from "./linger.ts";
 import { listenerIn } from "./listen.ts";
+import { refusesData, settleMemory } from "./memory.ts";
 import { armProbe, output } from "./output.ts";
 import { noteTimestampAge, storeTimestamp } from "./paws.ts";
 import { probeDelayMs, probingEnds } from "./persist.ts";
@@ -110,16 +111,26 @@ function route(stack: TcpStack, host: number, p: number, value: number): void {
   stack.counters.segmentsIn++;
   if (value === 0) {
     const made = listenerIn(stack, host, p);
-    if (made !== 0) connectionIn(stack, made, p);
+    if (made !== 0) segmentFor(stack, made, p);
     return;
   }
   const row = value >>> 2;
   const kind = value & 3;
-  if (kind === ROW_KIND_CONNECTION) return connectionIn(stack, row, p);
+  if (kind === ROW_KIND_CONNECTION) return segmentFor(stack, row, p);
   if (kind === ROW_KIND_TIME_WAIT) return timeWaitIn(stack, host, row, p);
   const conn = synReceivedIn(stack, host, row, p);
   // The final ACK of a handshake may carry data: the new connection takes it.
-  if (conn !== 0) connectionIn(stack, conn, p);
+  if (conn !== 0) segmentFor(stack, conn, p);
+}
+
+/** A segment for a connection, whose host may have a budget of memory. */
+function segmentFor(stack: TcpStack, conn: number, p: number): void {
+  const { budgets } = stack.hosts;
+  if (budgets === undefined) return connectionIn(stack, conn, p);
+  const refused = refusesData(stack, budgets, conn, p);
+  connectionIn(stack, conn, p);
+  if (refused && (stack.tcbs.words[conn * STRIDE + STATE_AT] & FLAG_DONE) === 0) ackCheck(stack, conn);
+  settleMemory(stack, budgets, conn);
 }
 
 function connectionIn(stack: TcpStack, conn: number, p: number): void {

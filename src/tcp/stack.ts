@@ -16,6 +16,7 @@ import { makeCold } from "./cold_row.ts";
 import { TcpCounters } from "./counters.ts";
 import type { PendingErrors } from "./errors.ts";
 import { FastOpenMemory } from "./fast_open_cache.ts";
+import { releaseMemory } from "./memory.ts";
 import { PathMemory } from "./path_mtu.ts";
 import { congestionId } from "./congestion/types.ts";
 import { makeRecovery } from "./recovery_row.ts";
@@ -277,6 +278,7 @@ export class TcpStack {
       this.streams[stream] = null;
       this.freeStreams.push(stream);
     }
+    if (this.hosts.budgets !== undefined) releaseMemory(this, this.hosts.budgets, conn);
     if (this.errors.size !== 0) this.errors.delete(conn);
     if (this.lastInfos.size !== 0) this.lastInfos.delete(conn);
     warm.fill(0, warmAt, warmAt + WARM_STRIDE);

@@ -13,6 +13,7 @@ import { believedMss, firstShift, peerMss, peerShift, settingIn, synField, synOp
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
+import { changeRequests, fitsChild, lacksMemory, lacksRequestMemory } from "./memory.ts";
 import { noHandshakeSample, sampleRtt } from "./rtt.ts";
 import { sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
@@ -123,7 +124,8 @@ export function synIn(stack: TcpStack, host: number, listener: number, p: number
   opening.serial = stack.hosts.nextSerial(host);
   prepareSynAck(stack);
   // Fast Open's option, perhaps, is in `synOptions` after this.
-  if ((profile.fastOpen & 2) !== 0 && tryFastOpen(stack, p)) return;
+  if ((profile.fastOpen & 2) !== 0 && fitsChild(stack, host) && tryFastOpen(stack, p)) return;
+  if (lacksRequestMemory(stack, host)) return;
   const row = addRow(stack);
   emitSynAck(stack, (opening.irs + 1) | 0);
   armSynRow(stack, row, profile.rtoInitialMs);
@@ -187,6 +189,7 @@ function addRow(stack: TcpStack): number {
   rows[l + L_SYN_COUNT]++;
   rows[l + L_YOUNG]++;
   notePeaks(rows, l);
+  changeRequests(stack, host, 1);
   return row;
 }
 
@@ -300,6 +303,7 @@ export function releaseSynRow(stack: TcpStack, row: number, leaves: boolean): vo
     stack.addresses.release(syns[s + SYN_ROW_REMOTE]);
   }
   if (syns[s + SYN_ROW_DEADLINE] !== 0) stack.liveTimers--;
+  changeRequests(stack, syns[s + SYN_ROW_HOST], -1);
   stack.synRows.release(row);
 }
 
@@ -363,7 +367,7 @@ export function synReceivedIn(stack: TcpStack, host: number, row: number, p: num
     syns[s + SYN_ROW_OPTIONS] |= SYN_FLAG_ACKED;
     return 0;
   }
-  if (acceptQueueFull(stack, listener)) {
+  if (acceptQueueFull(stack, listener) || lacksMemory(stack, host)) {
     if (stack.profileOf(host).abortOnOverflow) {
       sendResetFor(stack, host, p);
       releaseSynRow(stack, row, true);
@@ -441,7 +445,7 @@ function echoesFirst(stack: TcpStack, p: number, sentUs: number): boolean {
 /** A cookie's final ACK, for a listener. Returns as `synReceivedIn` does, and -1 where the ACK is none. */
 export function cookieIn(stack: TcpStack, host: number, listener: number, p: number): number {
   if (!readCookie(stack, host, listener, p)) return -1;
-  if (acceptQueueFull(stack, listener)) return 0;
+  if (acceptQueueFull(stack, listener) || lacksMemory(stack, host)) return 0;
   const { local, remote, ports } = opening;
   opening.serial = stack.hosts.nextSerial(host);
   const conn = makeChild(stack, STATE_ESTABLISHED);

@@ -7,6 +7,7 @@ import { ERRNO } from "../base/errors.ts";
 import { ByteRing } from "../store/ring.ts";
 import { fillVirtual } from "../wire/payload.ts";
 import { sendLone } from "./lone_flight.ts";
+import { settleMemory } from "./memory.ts";
 import { push } from "./output.ts";
 import { noteAppLimited } from "./rate.ts";
 import { NAGLE } from "./segmentation.ts";
@@ -57,12 +58,18 @@ export const SEND = {
  * `flags` is a sum of `SEND`.
  */
 export function send(stack: TcpStack, conn: number, bytes: number, flags = 0): number {
-  return queue(stack, conn, bytes, null, flags);
+  return settled(stack, conn, queue(stack, conn, bytes, null, flags));
 }
 
 /** Sends real bytes, as {@linkcode send} does: they are copied. Returns how many were taken, or `-errno`. */
 export function sendBytes(stack: TcpStack, conn: number, bytes: Uint8Array, flags = 0): number {
-  return queue(stack, conn, bytes.length, bytes, flags);
+  return settled(stack, conn, queue(stack, conn, bytes.length, bytes, flags));
+}
+
+/** Charges what was written to the host's memory, where that is counted. Returns `taken`. */
+function settled(stack: TcpStack, conn: number, taken: number): number {
+  if (stack.hosts.budgets !== undefined && taken > 0) settleMemory(stack, stack.hosts.budgets, conn);
+  return taken;
 }
 
 /** Linux's `tcp_sendmsg`: fills buffer after buffer, and sends what may go as each is full and at the end. */

@@ -9,7 +9,7 @@ import type { TcpStack } from "./stack.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
-const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, STRIDE } = TCB;
+const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, HOST, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { RCV_SHIFT_AT, FIN_RECEIVED } = FLAG;
 const { OOO_BYTES, RECEIVER: RECEIVER_AT, STRIDE: COLD_STRIDE } = COLD;
@@ -17,6 +17,8 @@ const { BUFFER, SSTHRESH, CLAMP, STRIDE: RECEIVER_STRIDE } = RECEIVER;
 const { QUICK_MASK } = ACK_STATE;
 /** What is set aside, without a `RECEIVER` row: the segment of an Ethernet. */
 const USUAL_MSS = 1460;
+/** Segments that are offered at most under memory pressure (Linux). */
+const PRESSED_SEGMENTS = 4;
 /** First estimate of the peer's segment size: a larger one has come if the estimate is larger. */
 const FIRST_ESTIMATE = 536;
 
@@ -119,6 +121,14 @@ export function selectWindow(stack: TcpStack, conn: number): number {
     free = free < 0 ? 0 : (free >> shift) << shift;
     // RFC 9293 3.8.6.2.2 MUST-39: rather nothing than a silly window.
     if (free < allowed >> 4 || free < segment) return 0;
+  }
+  if (stack.hosts.budgets !== undefined) {
+    const budget = stack.hosts.budgetOf(words[c + HOST]);
+    if (budget !== 0) {
+      // As Linux: nothing is offered where no memory is left, and little under pressure by those who do not read.
+      if (stack.hosts.budgets.left(budget) <= 0 && unreadBytes(stack, conn) > 0) return 0;
+      if (free < full >> 1 && stack.hosts.budgets.isPressed(budget)) most = Math.min(most, PRESSED_SEGMENTS * segment);
+    }
   }
   if (free > most) free = most;
   if (shift !== 0) return ((free + (1 << shift) - 1) >> shift) << shift;

@@ -9,6 +9,7 @@
  */
 import { spellOutFlight } from "./lone_flight_row.ts";
 import { currentMss, groupSegments, sizeGoal } from "./segmentation.ts";
+import { sendAllowance } from "./memory.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
@@ -133,6 +134,7 @@ function unsentBelow(stack: TcpStack, conn: number, factor: number): boolean {
 export function isWritable(stack: TcpStack, conn: number): boolean {
   const charge = bufferCharge(stack, conn);
   const size = sendBufferBytes(stack, conn);
+  if (hostAllowance(stack, conn) <= 0) return false;
   return size - charge >= charge >> 1 && charge < size && unsentBelow(stack, conn, 2);
 }
 
@@ -147,13 +149,20 @@ export function appendable(stack: TcpStack, conn: number): number {
   const unsent = (end - words[c + SND_NXT]) | 0;
   const goal = sizeGoal(stack, conn, currentMss(stack, conn));
   const s = senderAt(stack, conn);
+  const most = hostAllowance(stack, conn);
   if (unsent > 0) {
     const tail = s === 0 ? unsent : Math.min(unsent, (end - stack.senders.words[s + TAIL_SEQ]) | 0);
-    if (tail < goal && !endsRecord(stack, s, end)) return goal - tail;
+    if (tail < goal && !endsRecord(stack, s, end)) return Math.min(most, goal - tail);
   }
-  if (!memoryFree(stack, conn)) return 0;
+  if (most === 0 || !memoryFree(stack, conn)) return 0;
   if (unsent > 0 || s !== 0) stack.senders.words[busySender(stack, conn) + TAIL_SEQ] = end;
-  return goal;
+  return Math.min(most, goal);
+}
+
+/** Bytes that the host's memory has room for, where that is limited. */
+function hostAllowance(stack: TcpStack, conn: number): number {
+  const { budgets } = stack.hosts;
+  return budgets === undefined ? Infinity : sendAllowance(stack, budgets, conn);
 }
 
 /** Bytes that a send would take now; nothing is begun. */

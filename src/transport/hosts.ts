@@ -8,6 +8,7 @@
 import type { StateVisitor } from "../base/state.ts";
 import { hashString, sipHash24Word } from "../base/hash.ts";
 import { alignedWords } from "../store/rows.ts";
+import type { HostBudgets } from "./budgets.ts";
 
 /** Word offsets of a host row. Hot files take them apart: `const { SERIAL, STRIDE } = HOST;`. */
 export const HOST = {
@@ -38,8 +39,8 @@ export const HOST = {
   /** `ports.ts`: which of the host's port counters stands in the next word (the others are in a table); 0 for none. */
   COUNTER_KEY: 13,
   COUNTER_VALUE: 14,
-  /** Free for the layers above. */
-  SPARE: 15,
+  /** The host's row in `HostBudgets`, 0 for none. */
+  BUDGET: 15,
   /** Words in a row: one cache line. */
   STRIDE: 16,
 } as const;
@@ -54,6 +55,7 @@ const {
   NAME_HI,
   CHALLENGE_SECOND,
   CHALLENGE_COUNT,
+  BUDGET,
   STRIDE,
 } = HOST;
 
@@ -89,6 +91,8 @@ export class HostTable {
   words: Int32Array;
   /** One past the highest row ensured. */
   end = 0;
+  /** Memory and other budgets, if any host has one. */
+  budgets: HostBudgets | undefined = undefined;
   #seedLo: number;
   #seedHi: number;
 
@@ -136,6 +140,19 @@ export class HostTable {
   visitState(v: StateVisitor): void {
     this.end = v.number(this.end);
     this.words = v.column(this.words, this.end * STRIDE);
+    this.budgets?.visitState(v);
+  }
+
+  /** The host's row in `budgets`, 0 for none. */
+  budgetOf(host: number): number {
+    return this.words[host * STRIDE + BUDGET];
+  }
+
+  /** Sockets without a connection (listening, UDP): `change` more. */
+  changeSockets(host: number, change: number): void {
+    if (this.budgets === undefined) return;
+    const row = this.budgetOf(host);
+    if (row !== 0) this.budgets.changeSockets(row, change);
   }
 
   /** Number of the host's profile. */

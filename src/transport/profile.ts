@@ -4,6 +4,9 @@
  *
  * @module
  */
+import { BOUNDS, FRACTIONS, ORDERED } from "./profile_bounds.ts";
+
+export { LONGEST_TIMER_MS } from "./profile_bounds.ts";
 import type { PlainValue, StateVisitor } from "../base/state.ts";
 
 /** How a host chooses the local port of an outgoing connection; see `ports.ts` for each. */
@@ -199,6 +202,22 @@ export interface Profile {
    * `slabtop` shows them). Default 4,096.
    */
   bytesPerSocket: number;
+  /** Memory of a connection that no application holds any more, bytes (`struct tcp_sock`). Default 2,368. */
+  bytesPerOrphan: number;
+  /** Memory of a half-open connection, bytes (`request_sock_TCP`). Default 320. */
+  bytesPerRequest: number;
+  /** Memory of a connection in TIME_WAIT, bytes (`tw_sock_TCP`). Default 256. */
+  bytesPerTimeWait: number;
+  /** Memory of a byte that is unsent or not acknowledged (1,280 bytes beside each group of segments). Default 1.1. */
+  memoryPerSentByte: number;
+  /** Memory of a byte that was received in order and not read (2,304 bytes for 1,448). Default 1.6. */
+  memoryPerReceivedByte: number;
+  /** Memory of a byte that is held beyond a gap. Default 1.6. */
+  memoryPerEarlyByte: number;
+  /** Orphans at most; one more is reset (`net.ipv4.tcp_max_orphans`). Default Infinity. */
+  maxOrphans: number;
+  /** Connections in TIME_WAIT at most; one more is closed at once (`net.ipv4.tcp_max_tw_buckets`). Default Infinity. */
+  maxTimeWaits: number;
   /** TTL or hop limit of packets sent (`net.ipv4.ip_default_ttl`; RFC 1700), 1 to 255. Default 64. */
   defaultTtl: number;
 }
@@ -278,74 +297,16 @@ export const DEFAULT_PROFILE: Readonly<Profile> = Object.freeze({
   maxFiles: Infinity,
   memoryBytes: Infinity,
   bytesPerSocket: 4096,
+  bytesPerOrphan: 2368,
+  bytesPerRequest: 320,
+  bytesPerTimeWait: 256,
+  memoryPerSentByte: 1.1,
+  memoryPerReceivedByte: 1.6,
+  memoryPerEarlyByte: 1.6,
+  maxOrphans: Infinity,
+  maxTimeWaits: Infinity,
   defaultTtl: 64,
 });
-
-/** The longest that any timer of TCP may be set to, ms: with the longest run, ticks stay within 31 bits. */
-export const LONGEST_TIMER_MS: number = 2 ** 30;
-
-/** Least and greatest value of every number in a profile, and whether `Infinity` stands for "no limit". */
-const BOUNDS: Partial<Record<keyof Profile, readonly [low: number, high: number, unlimited?: boolean]>> = {
-  ephemeralPortLow: [1, 65535],
-  ephemeralPortHigh: [1, 65535],
-  portTableBits: [1, 16],
-  portMaxIncrement: [1, 65535],
-  timeWaitNs: [0, LONGEST_TIMER_MS * 1e6],
-  synRetries: [0, 255],
-  synAckRetries: [0, 255],
-  retries2: [0, 255],
-  orphanRetries: [0, 255],
-  rtoInitialMs: [1, LONGEST_TIMER_MS],
-  rtoMinMs: [1, LONGEST_TIMER_MS],
-  rtoMaxMs: [1, LONGEST_TIMER_MS],
-  delayedAckMs: [0, 499],
-  keepAliveIdleMs: [1, LONGEST_TIMER_MS],
-  keepAliveIntervalMs: [1, LONGEST_TIMER_MS],
-  keepAliveProbes: [1, 127],
-  finTimeoutMs: [0, LONGEST_TIMER_MS],
-  receiveBufferBytes: [1, 2 ** 30],
-  sendBufferBytes: [1, 2 ** 30],
-  reordering: [1, 300],
-  maxReordering: [1, 1000],
-  pacingSlowStartPercent: [1, 1000],
-  pacingAvoidancePercent: [1, 1000],
-  leastGroupSegments: [1, 65535],
-  groupWindowDivisor: [0, 255],
-  minRttWindowSeconds: [0, 86400],
-  synLinearTimeouts: [0, 127],
-  retries1: [0, 255],
-  fastOpen: [0, 0xffffffff],
-  fastOpenBlackholeSeconds: [0, 2 ** 31 - 1],
-  synCookies: [0, 2],
-  maxSynBacklog: [0, 2 ** 31 - 1],
-  receiveBufferMaxBytes: [1, 2 ** 30],
-  sendBufferInitialBytes: [1, 2 ** 30],
-  notSentLowBytes: [0, 2 ** 32 - 1, true],
-  compressedAckDelayNs: [0, 1e9],
-  compressedAckCount: [0, 255],
-  invalidRateLimitMs: [0, 2 ** 31 - 1],
-  mtuProbing: [0, 2],
-  baseMssBytes: [48, 65535],
-  mtuProbeFloorBytes: [48, 65535],
-  mtuProbeIntervalSeconds: [0, 2 ** 31 - 1],
-  minPathMtuBytes: [68, 65535],
-  leastMssBytes: [16, 65535],
-  initialWindowSegments: [1, 65535],
-  somaxconn: [0, 2 ** 31 - 1],
-  challengeAckLimitPerSecond: [0, 2 ** 31 - 1],
-  maxFiles: [0, 2 ** 31 - 1, true],
-  memoryBytes: [0, 2 ** 53 - 1, true],
-  bytesPerSocket: [0, 2 ** 31 - 1],
-  defaultTtl: [1, 255],
-};
-
-/** Pairs of fields of which the first may not exceed the second. */
-const ORDERED: readonly (readonly [keyof Profile, keyof Profile])[] = [
-  ["ephemeralPortLow", "ephemeralPortHigh"],
-  ["rtoMinMs", "rtoMaxMs"],
-  ["rtoInitialMs", "rtoMaxMs"],
-  ["reordering", "maxReordering"],
-];
 
 /**
  * The default profile with `changes`, checked and frozen.
@@ -400,10 +361,13 @@ function checkField(name: keyof Profile, value: unknown): void {
   }
   const [low, high, unlimited = false] = bounds;
   if (unlimited && value === Infinity) return;
-  if (typeof value === "number" && Number.isInteger(value) && value >= low && value <= high) return;
+  const fraction = FRACTIONS.includes(name);
+  const isNumber = typeof value === "number" && (fraction || Number.isInteger(value));
+  if (isNumber && value >= low && value <= high) return;
   const also = unlimited ? ", or Infinity for no limit" : "";
+  const kind = fraction ? "number" : "whole number";
   throw new RangeError(
-    `The profile's ${name} is ${show(value)}; it must be a whole number from ${low} to ${high}${also}.`,
+    `The profile's ${name} is ${show(value)}; it must be a ${kind} from ${low} to ${high}${also}.`,
   );
 }
 

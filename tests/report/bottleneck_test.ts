@@ -57,7 +57,7 @@ Deno.test("memory is written in bytes for people", () => {
   const story = explainLimit(limit({ limit: "memory", node: "server", used: 1e9, capacity: 1e9, refused: 2 }), many(4));
   assertEquals(
     story.numbers,
-    "server used 1 GB of 1 GB socket memory: the next socket was refused with ENOBUFS, 2 in all (50% of all attempts).",
+    "server used 1 GB of 1 GB socket memory: the next socket or segment was refused (ENOBUFS) or dropped, 2 in all (50% of all attempts).",
   );
 });
 
