@@ -67,6 +67,14 @@ export function profileOf(settings: ScenarioProfile): Partial<Profile> {
     maxFiles: settings.maxFiles,
     memoryBytes: settings.memory,
     bytesPerSocket: settings.bytesPerSocket,
+    bytesPerOrphan: settings.bytesPerOrphan,
+    bytesPerRequest: settings.bytesPerRequest,
+    bytesPerTimeWait: settings.bytesPerTimeWait,
+    memoryPerSentByte: settings.memoryPerSentByte,
+    memoryPerReceivedByte: settings.memoryPerReceivedByte,
+    memoryPerEarlyByte: settings.memoryPerEarlyByte,
+    maxOrphans: settings.maxOrphans,
+    maxTimeWaits: settings.maxTimeWaits,
     defaultTtl: settings.ttl,
   };
   return withoutUndefined(changes);

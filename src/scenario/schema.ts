@@ -10,7 +10,7 @@ import { LONGEST_RUN_NS } from "../network/options.ts";
 import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
 import { datagramFields, dnsSchema, portWithProtocol, resolverSchema } from "./schema_dns.ts";
-import { cpuSchema } from "./schema_host.ts";
+import { budgetSettings, cpuSchema } from "./schema_host.ts";
 import { natSchema } from "./schema_nat.ts";
 
 const ECMP = ["off", "modulo", "resilient"] as const;
@@ -126,9 +126,7 @@ const profileSchema = f.fields({
   challengeAckLimit: f.whole(0, 2 ** 31 - 1).optional().describe(
     "Challenge ACKs in a second (RFC 5961). Default 1000.",
   ),
-  maxFiles: f.whole(0, 2 ** 31 - 1).optional().describe("Open sockets at most; EMFILE beyond. Default unlimited."),
-  memory: f.bytes().optional().describe("Memory for sockets; ENOBUFS beyond. Default unlimited."),
-  bytesPerSocket: f.bytes().optional().describe("Memory of one socket at rest. Default 4096."),
+  ...budgetSettings,
   ttl: f.whole(1, 255).optional().describe("TTL or hop limit of packets sent. Default 64."),
 }, "a map of settings").meta({ id: "profile", description: "Settings that hosts share, like sysctls." });
 

@@ -1,9 +1,42 @@
 /**
- * What hosts' budgets are written as: processors.
+ * What hosts' budgets are written as: memory and other limits of a profile, processors.
  *
  * @module
  */
 import * as f from "./fields.ts";
+
+/** How much more than itself a buffered byte takes. */
+const factor = f.field(
+  "a factor such as 1.6",
+  { type: "number", minimum: 0, maximum: 1000 },
+  (value) => {
+    if (typeof value !== "number" || !(value >= 0 && value <= 1000)) throw new f.Expected("");
+    return value;
+  },
+);
+
+const most = f.whole(0, 2 ** 31 - 1);
+/** What a row of the kernel's takes. */
+const size = f.bytes(0, 2 ** 31 - 1);
+
+/** Settings of a profile that are budgets. */
+export const budgetSettings = {
+  maxFiles: most.optional().describe("Open sockets at most; EMFILE beyond. Default unlimited."),
+  memory: f.bytes().optional().describe("Memory for sockets and their buffers; ENOBUFS beyond. Default unlimited."),
+  bytesPerSocket: size.optional().describe("Memory of one socket at rest, its file included. Default 4096."),
+  bytesPerOrphan: size.optional().describe("Memory of a connection that its application has closed. Default 2368."),
+  bytesPerRequest: size.optional().describe("Memory of a half-open connection. Default 320."),
+  bytesPerTimeWait: size.optional().describe("Memory of a connection in TIME-WAIT. Default 256."),
+  memoryPerSentByte: factor.optional().describe("Memory of a byte that is not acknowledged yet. Default 1.1."),
+  memoryPerReceivedByte: factor.optional().describe("Memory of a byte that is not read yet. Default 1.6."),
+  memoryPerEarlyByte: factor.optional().describe("Memory of a byte beyond a gap. Default 1.6."),
+  maxOrphans: most.optional().describe(
+    "Connections that their applications have closed and that go on, at most (tcp_max_orphans). Default unlimited.",
+  ),
+  maxTimeWaits: most.optional().describe(
+    "Connections in TIME-WAIT at most; more are closed at once (tcp_max_tw_buckets). Default unlimited.",
+  ),
+};
 
 /** What a byte costs may be less than a nanosecond. */
 const costOfByte = f.field(

@@ -4,10 +4,10 @@
  *
  * @module
  */
+import type { PlainValue, StateVisitor } from "../base/state.ts";
 import { BOUNDS, FRACTIONS, ORDERED } from "./profile_bounds.ts";
 
 export { LONGEST_TIMER_MS } from "./profile_bounds.ts";
-import type { PlainValue, StateVisitor } from "../base/state.ts";
 
 /** How a host chooses the local port of an outgoing connection; see `ports.ts` for each. */
 export type PortAllocation =
