@@ -43,7 +43,7 @@ export function settleMemory(stack: TcpStack, budgets: HostBudgets, conn: number
   }
   const cold = stack.warm[conn * WARM.STRIDE + WARM.COLD];
   const early = cold === 0 ? 0 : stack.cold.words[cold * COLD.STRIDE + COLD.OOO_BYTES];
-  const buffered = Math.ceil(
+  const buffered = Math.round(
     sent * profile.memoryPerSentByte + unreadBytes(stack, conn) * profile.memoryPerReceivedByte +
       early * profile.memoryPerEarlyByte,
   );
@@ -85,7 +85,7 @@ export function refusesData(stack: TcpStack, budgets: HostBudgets, conn: number,
   const next = words[c + RCV_NXT];
   if (length === 0 || (words[c + STATE] & STATE_MASK) < TCP_STATE.ESTABLISHED) return false;
   if (((packets[o + SEQ] + length - next) | 0) <= 0) return false;
-  const needed = Math.ceil(length * budgets.profileOf(row).memoryPerReceivedByte);
+  const needed = Math.round(length * budgets.profileOf(row).memoryPerReceivedByte);
   const inOrder = ((packets[o + SEQ] - next) | 0) <= 0;
   if (inOrder && unreadBytes(stack, conn) < LEAST_QUEUE) return false;
   if (budgets.fits(row, needed)) return false;

@@ -49,7 +49,7 @@ function counted(simulation: Simulation, name: string): number {
     const unread = unreadBytes(tcp, c);
     const fin = (state & FLAG.FIN_RECEIVED) !== 0 ? 1 : 0;
     const early = hasGap(tcp, c) ? heldBytes(tcp, c) - unread - fin : 0;
-    bytes += Math.ceil(
+    bytes += Math.round(
       Math.max(0, sent) * profile.memoryPerSentByte + unread * profile.memoryPerReceivedByte +
         early * profile.memoryPerEarlyByte,
     );
