@@ -76,6 +76,8 @@ const { SRC, DST, PORTS } = PACKET;
 const { EAI_NONAME, EAI_NODATA } = ERRNO;
 const { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED } = DNS_RCODE;
 
+/** Of IPv6 and UDP. */
+const MOST_HEADER_BYTES = 48;
 /** No more aliases than this are followed. */
 const MOST_ALIASES = 16;
 /** RFC 6147 5.1.7: the TTL of a synthesised address where the negative answer had none. */
@@ -170,7 +172,6 @@ export class DnsServer implements App, LookupClient {
     }
     if (found !== undefined) return this.#send(query, this.#fromZone(query, text, found, answers));
     if (this.#plan.forwards && query.message.recursionDesired) {
-      this.#lookups.stats.forwarded++;
       return this.#forward({ ...query, name, text, before: answers }, query.type);
     }
     // What the alias stands for is another server's to tell.
@@ -209,7 +210,7 @@ export class DnsServer implements App, LookupClient {
     this.#waiting[ticket] = query;
     if (this.#lookups.resolve(query.node, query.name, kind, this.#client, ticket)) {
       this.onLookup(ticket, kind, this.#lookups.result);
-    }
+    } else this.#lookups.stats.forwarded++;
   }
 
   /** Passes on what another server said, now or earlier. */
@@ -281,7 +282,10 @@ export class DnsServer implements App, LookupClient {
   #send(query: Query, { rcode, authoritative, answers, authorities }: Reply): void {
     const { message } = query;
     const edns = message.edns === undefined ? undefined : { udpBytes: this.#plan.mostBytes };
-    const most = Math.min(this.#plan.mostBytes, Math.max(DNS_UDP_BYTES, message.edns?.udpBytes ?? 0));
+    const asked = Math.max(DNS_UDP_BYTES, message.edns?.udpBytes ?? 0);
+    // Datagrams are not fragmented (RFC 9715).
+    const fits = this.#runtime.tcp.hosts.mtuOf(query.node) - MOST_HEADER_BYTES;
+    const most = Math.min(this.#plan.mostBytes, asked, fits);
     const bytes = encodeDns({
       id: message.id,
       response: true,

@@ -160,9 +160,14 @@ export class UdpClient implements App, AddressClient {
     }
     this.#stats.received++;
     if (!this.#plan.shareSocket) return this.#answered(udp.rows.words[socket * SOCKET_STRIDE + APP_STATE]);
-    const words = packets.rows.words;
+    const packetWords = packets.rows.words;
     const at = packet * PACKET.STRIDE;
-    this.#answered(this.#byPeer.get(socket, words[at + PACKET.SRC], words[at + PACKET.PORTS] >>> 16));
+    // Of several exchanges with this peer, the oldest that waits.
+    const words = this.#rows.words;
+    let found = 0;
+    let row = this.#byPeer.get(socket, packetWords[at + PACKET.SRC], packetWords[at + PACKET.PORTS] >>> 16);
+    for (; row !== 0; row = words[row * STRIDE + NEXT]) if (words[row * STRIDE + TIMER_AT] !== 0) found = row;
+    this.#answered(found);
   }
 
   /** See {@linkcode AddressClient}. */
