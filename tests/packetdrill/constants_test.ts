@@ -51,5 +51,7 @@ Deno.test("errors have names both ways, and every error of ours is one of Linux'
   assertEquals(errnoNameOf(95), "EOPNOTSUPP");
   assertEquals(errnoNameOf(35), "EDEADLK");
   assertEquals(errnoNameOf(0), undefined);
-  for (const name of Object.keys(ERRNO)) assert(ERRNO_NUMBERS.has(name), name);
+  // A resolver's errors are getaddrinfo's: no system call returns them.
+  const ofCalls = Object.keys(ERRNO).filter((name) => !name.startsWith("EAI_"));
+  for (const name of ofCalls) assert(ERRNO_NUMBERS.has(name), name);
 });
