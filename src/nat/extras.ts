@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Nat64Prefix } from "./nat64_address.ts";
 import type { PortBitmap } from "./port_bitmap.ts";
 import { NAT_VERDICT_COUNT } from "./verdict.ts";
 
@@ -12,6 +13,8 @@ export class GatewayExtras {
   readonly refused: Float64Array = new Float64Array(NAT_VERDICT_COUNT);
   /** When each verdict first refused a packet, ns; -1 for never. */
   readonly firstRefusedNs: Float64Array = new Float64Array(NAT_VERDICT_COUNT).fill(-1);
+  /** NAT64: the prefix that stands for IPv4 addresses. */
+  nat64: Nat64Prefix | undefined = undefined;
   /** Static port forwards. */
   forwards = 0;
   /** Most ports in use towards one crowded destination (overloading). */

@@ -87,7 +87,7 @@ export const SESSION_COLD = {
   MAPPING: 1,
   /** Subscriber row, 0 if the gateway does not keep any. */
   SUBSCRIBER: 2,
-  /** (NAT64: id of the remote address as seen inside.) */
+  /** NAT64: id of the remote address as seen inside, 0 until it is needed. */
   REMOTE_INSIDE: 3,
   /** Words in a row. */
   STRIDE: 4,

@@ -49,6 +49,7 @@ const {
   SERIAL: SESSION_COLD_SERIAL,
   MAPPING: SESSION_COLD_MAPPING,
   SUBSCRIBER: SESSION_COLD_SUBSCRIBER,
+  REMOTE_INSIDE: SESSION_COLD_REMOTE_INSIDE,
 } = SESSION_COLD;
 const {
   STRIDE: SESSION_STRIDE,
@@ -344,6 +345,8 @@ export function removeSession(t: NatTables, session: number): void {
   t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_SESSIONS]--;
   t.addresses.release(internal);
   t.addresses.release(remote);
+  const inside = t.sessionCold[cold + SESSION_COLD_REMOTE_INSIDE];
+  if (inside !== 0) t.addresses.release(inside);
   t.sessionCold.fill(0, cold, cold + SESSION_COLD_STRIDE);
   t.sessions.release(session);
 }

@@ -166,6 +166,8 @@ export class NatTables {
 
   /** A gateway is losing its state: what ends is not logged. */
   silent = false;
+  /** The session of the packet last forwarded. */
+  lastSession = 0;
   /** Out parameter of `allocatePort`: the external address granted. */
   grantedAddress = 0;
   #profileIds = new Map<string, number>();

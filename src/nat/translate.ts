@@ -94,6 +94,7 @@ export function translateInbound(t: NatTables, gateway: number, packet: number):
   if (protocol === ICMP) words[at + SEQ] = (internalPort << 16) | (words[at + SEQ] & 0xffff);
   else words[at + PACKET_PORTS] = (words[at + PACKET_PORTS] & 0xffff0000) | internalPort;
   refresh(t, profile, session, control, 1);
+  t.lastSession = session;
   return FORWARD;
 }
 
@@ -126,6 +127,7 @@ function outward(t: NatTables, gateway: number, packet: number): NatVerdict {
   if (protocol === ICMP) words[at + SEQ] = (externalPort << 16) | (words[at + SEQ] & 0xffff);
   else words[at + PACKET_PORTS] = (externalPort << 16) | (words[at + PACKET_PORTS] & 0xffff);
   refresh(t, t.profileOf(gateway), session, control, 0);
+  t.lastSession = session;
   return FORWARD;
 }
 

@@ -156,6 +156,7 @@ function fillNodes(population: PlannedPopulation, index: number, nodes: Nodes, a
     words[at + NODE.INNER_ADDRESS] = inner;
     if (hasIpv6(population, i)) words[at + NODE.FLAGS] |= NODE_FLAG.DUAL_STACK;
     if (population.ipv6.routed) words[at + NODE.FLAGS] |= NODE_FLAG.ROUTES_IPV6;
+    if (population.ipv6.nat64 !== undefined) words[at + NODE.FLAGS] |= NODE_FLAG.NAT64;
     if (declaration.kind === "router") {
       words[at + NODE.SALT] = finalise32(salt + i);
       if (declaration.options.ecmp === "resilient") words[at + NODE.FLAGS] |= NODE_FLAG.RESILIENT_ECMP;

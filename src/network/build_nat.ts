@@ -4,7 +4,7 @@
  * @module
  */
 import { type AddressTable, addToAddress, parseAddress } from "../base/address.ts";
-import { addForward, type NatProfileOptions, type NatTables } from "../nat/nat.ts";
+import { addForward, nat64Prefix, type NatProfileOptions, type NatTables } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, type Nodes } from "../node/nodes.ts";
 import { located, NetworkError } from "./errors.ts";
 import type { NatOptions } from "./options.ts";
@@ -38,6 +38,7 @@ export function fillGateways(
       profile,
     });
     nodes.words[at + NODE.GATEWAY] = gateway;
+    if (population.ipv6.nat64 !== undefined) nat.extrasOf(gateway).nat64 = nat64Prefix(population.ipv6.nat64);
     if (options.onRefusal === "icmp") nodes.words[at + NODE.FLAGS] |= NODE_FLAG.REFUSES_WITH_ICMP;
     for (const forward of options.forwards ?? []) {
       located(`${subject}.forwards`, () => {
@@ -57,7 +58,12 @@ export function fillGateways(
 
 /** A deterministic NAT's subscribers are told as 32 bits, and each must get a port. */
 function profileOptions(options: NatOptions, population: PlannedPopulation): NatProfileOptions {
-  const { deterministic, ...rest } = options;
+  // What RFC 6146 3.5 asks of a NAT64: endpoint-independent, and kept alive by packets of both directions.
+  const nat64: NatProfileOptions = population.ipv6.nat64 === undefined
+    ? {}
+    : { mapping: "endpoint-independent", filtering: "endpoint-independent", refresh: "both" };
+  const { deterministic, ...given } = options;
+  const rest = { ...nat64, ...given };
   if (deterministic === undefined) return rest;
   const subject = `nodes.${population.name}.deterministic`;
   const first = located(subject, () => parseAddress(deterministic.first));

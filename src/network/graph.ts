@@ -226,6 +226,7 @@ export class Graph {
         if (population.kind !== NAT) continue;
         this.#inner[node] = this.#add(node, true, true, rank);
         this.vertices[this.#inner[node]].blocks = population.address.family !== this.family;
+        this.#addNat64(this.vertices[this.#inner[node]], population);
       }
     }
   }
@@ -254,8 +255,14 @@ export class Graph {
     return this.family === 6 && population.ipv6.routed;
   }
 
+  /** A NAT64: what stands for IPv4 addresses leads there. */
+  #addNat64(vertex: Vertex, { ipv6 }: PlannedPopulation): void {
+    if (this.family === 6 && ipv6.nat64 !== undefined) vertex.prefixes.push({ prefix: ipv6.nat64, link: -1 });
+  }
+
   /** A gateway that routes: its own addresses are reached from both sides. */
   #addOwn(vertex: Vertex, population: PlannedPopulation, member: number): void {
+    this.#addNat64(vertex, population);
     const own = [population.innerAddress];
     if (hasIpv6(population, member)) own.push(addToAddress(population.ipv6.address!, member));
     for (const address of own) {

@@ -10,6 +10,7 @@ import { UDP_SOCKET } from "../transport/udp.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { quotePacket } from "../wire/row_codec.ts";
 import { emit } from "./deliver.ts";
+import { untranslate64 } from "./nat_ipv6.ts";
 import type { Partition } from "./partition.ts";
 import { DIRECTION } from "../link/links.ts";
 
@@ -17,7 +18,7 @@ const { SRC, DST, PORTS, SEQ, LINK, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE 
 const { QUOTES, PROTOCOL_SHIFT } = CONTROL;
 const { ICMP, ICMPV6, TCP, UDP } = PROTOCOL;
 const { INNER_ADDRESS, KIND, FLAGS, STRIDE: NODE_STRIDE } = NODE;
-const { ROUTES_IPV6 } = NODE_FLAG;
+const { ROUTES_IPV6, NAT64 } = NODE_FLAG;
 
 /** Why a packet is answered with an ICMP error: index into `TYPE_CODE`. */
 export const UNREACHABLE = { TTL: 0, NO_ROUTE: 1, TOO_BIG: 2, PORT: 3, PROTOCOL: 4, PROHIBITED: 5 } as const;
@@ -78,6 +79,10 @@ function untranslate(s: Partition, node: number, p: number, q: number): boolean 
   const gateway = nodes[at + NODE.GATEWAY];
   const source = rows[p * STRIDE + SRC];
   const destination = rows[p * STRIDE + DST];
+  if ((nodes[at + FLAGS] & NAT64) !== 0) {
+    const told = untranslate64(s, node, p, q);
+    if (told !== undefined) return told;
+  }
   if (routesNatively(s, node, destination)) return true;
   if (!cameFromInside(s, p)) {
     if (isExternalAddress(s.nat, gateway, destination)) return true;

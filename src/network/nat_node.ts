@@ -13,19 +13,22 @@ import { DROP, dropOfVerdict } from "./drops.ts";
 import { answerEchoAndRelease, isEchoRequest, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import type { Partition } from "./partition.ts";
 import { drainNat } from "./drain.ts";
+import { ipv6AtGateway, toIpv6 } from "./nat_ipv6.ts";
 
 const { DST, STRIDE } = PACKET;
 const { ADDRESS, ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const { FORWARD, HAIRPIN, DROP_NO_MAPPING, DROP_POOL_EMPTY, DROP_QUOTA } = NAT_VERDICT;
 const { DROP_BLOCK, DROP_RATE, DROP_TABLE_FULL, DROP_NOT_SUBSCRIBER } = NAT_VERDICT;
-const { REFUSES_WITH_ICMP, ROUTES_IPV6 } = NODE_FLAG;
+const { REFUSES_WITH_ICMP, ROUTES_IPV6, NAT64 } = NODE_FLAG;
 
 /** A packet came from the inner realm. */
 export function natTranslateOutbound(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
   const at = node * NODE_STRIDE;
   const destination = s.packets.rows.words[p * STRIDE + DST];
-  if ((nodes[at + FLAGS] & ROUTES_IPV6) !== 0 && s.addresses.isIpv6(destination)) return routeIpv6(s, node, p);
+  if ((nodes[at + FLAGS] & (ROUTES_IPV6 | NAT64)) !== 0 && s.addresses.isIpv6(destination)) {
+    return ipv6AtGateway(s, node, p);
+  }
   if (destination === nodes[at + INNER_ADDRESS]) return answerEchoAndRelease(s, node, p);
   // What stays inside is routed, not translated.
   if (s.routes.lookup(nodes[at + INNER_ROUTES], destination, 0) >= 0) {
@@ -49,7 +52,8 @@ export function natTranslateOutbound(s: Partition, node: number, p: number): voi
   drop(s, node, p, dropOfVerdict(verdict));
 }
 
-function isWantOfRoom(verdict: number): boolean {
+/** Is it for want of room, or by the operator's rules, that a session cannot be had? */
+export function isWantOfRoom(verdict: number): boolean {
   return verdict === DROP_POOL_EMPTY || verdict === DROP_QUOTA || verdict === DROP_BLOCK || verdict === DROP_RATE ||
     verdict === DROP_TABLE_FULL || verdict === DROP_NOT_SUBSCRIBER;
 }
@@ -60,11 +64,12 @@ export function natTranslateInbound(s: Partition, node: number, p: number): void
   const at = node * NODE_STRIDE;
   const { words: rows } = s.packets.rows;
   if ((nodes[at + FLAGS] & ROUTES_IPV6) !== 0 && s.addresses.isIpv6(rows[p * STRIDE + DST])) {
-    return routeIpv6(s, node, p);
+    return ipv6AtGateway(s, node, p);
   }
   s.nat.syncNow();
   const verdict = translateInbound(s.nat, nodes[at + GATEWAY], p);
   drainNat(s);
+  if (verdict === FORWARD && (nodes[at + FLAGS] & NAT64) !== 0) return toIpv6(s, node, p);
   if (verdict === FORWARD) return forward(s, node, p, nodes[at + INNER_ROUTES]);
   // The gateway itself is pinged.
   if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
@@ -74,15 +79,4 @@ export function natTranslateInbound(s: Partition, node: number, p: number): void
     drainNat(s);
   }
   drop(s, node, p, dropOfVerdict(verdict));
-}
-
-/** IPv6 at a gateway of IPv4: there is nothing to translate, it is a router. */
-function routeIpv6(s: Partition, node: number, p: number): void {
-  const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
-  const destination = s.packets.rows.words[p * STRIDE + DST];
-  if (destination === nodes[at + INNER_ADDRESS] || s.nodes.hasAddress(node, destination)) {
-    return answerEchoAndRelease(s, node, p);
-  }
-  forward(s, node, p, nodes[at + ROUTES]);
 }

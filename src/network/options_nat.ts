@@ -23,6 +23,11 @@ export interface NatOptions extends Omit<NatCarrierOptions, "deterministic"> {
    * lets none across. Default `route` if it has an `address6`.
    */
   ipv6?: "route" | "block";
+  /**
+   * It is a NAT64 too (RFC 6146): an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits, such as `64:ff9b::/96`, whose addresses
+   * stand for IPv4 ones (RFC 6052). Mapping is endpoint-independent then, as RFC 6146 wants it; so, by default, is filtering.
+   */
+  nat64?: string;
   /** Its address on the inner side (default gateway of the inner hosts, source of ICMP errors). */
   insideAddress?: string;
   /** Lowest external port. Default 1,024. */

@@ -3,9 +3,11 @@
  *
  * @module
  */
-import type { IpAddress, IpPrefix } from "../base/address.ts";
+import { type IpAddress, type IpPrefix, networkOf } from "../base/address.ts";
+import { parseEmbeddingPrefix } from "../base/ipv4_embedded.ts";
 import { isInShare } from "../base/share.ts";
-import { NetworkError } from "./errors.ts";
+import { located, NetworkError } from "./errors.ts";
+import type { NatOptions } from "./options_nat.ts";
 import { type Declaration, hostsAddressOf, type PlannedPopulation } from "./plan.ts";
 
 /** Of a population. */
@@ -18,10 +20,12 @@ export interface Ipv6Plan {
   share: number;
   /** NAT: IPv6 is passed on as by a router. */
   routed: boolean;
+  /** NAT64: whose addresses stand for IPv4 ones. */
+  nat64: IpPrefix | undefined;
 }
 
 /** Of IPv4 nodes, and of IPv6 nodes without IPv4. */
-export const NO_IPV6: Ipv6Plan = { address: undefined, prefix: undefined, share: 0, routed: false };
+export const NO_IPV6: Ipv6Plan = { address: undefined, prefix: undefined, share: 0, routed: false, nat64: undefined };
 
 /** Checks and reads what a declaration says of IPv6. `family` is that of its `address`. Throws `NetworkError`. */
 export function planIpv6(declaration: Declaration, family: 4 | 6, subject: string): Ipv6Plan {
@@ -40,7 +44,8 @@ export function planIpv6(declaration: Declaration, family: 4 | 6, subject: strin
   if (mode === "route" && family === 6) {
     throw new NetworkError(`${subject}.ipv6`, "A NAT of IPv6 addresses translates IPv6: it does not route it.");
   }
-  if (options.address6 === undefined) return { ...NO_IPV6, routed: mode === "route" };
+  const nat64 = declaration.kind === "nat" ? planNat64(declaration.options, family, subject) : undefined;
+  if (options.address6 === undefined) return { ...NO_IPV6, routed: mode === "route", nat64 };
   const prefix = hostsAddressOf(options.address6, `${subject}.address6`);
   if (prefix.address.family !== 6) {
     throw new NetworkError(`${subject}.address6`, `An address6 is an IPv6 address, not ${options.address6}.`);
@@ -56,7 +61,25 @@ export function planIpv6(declaration: Declaration, family: 4 | 6, subject: strin
     prefix,
     share: Math.round((share ?? 1) * 1e6),
     routed: declaration.kind === "nat" && mode !== "block",
+    nat64,
   };
+}
+
+function planNat64(options: NatOptions, family: 4 | 6, subject: string): IpPrefix | undefined {
+  if (options.nat64 === undefined) return undefined;
+  if (family === 6) {
+    throw new NetworkError(`${subject}.nat64`, "A NAT64 translates to IPv4: its address is an IPv4 address.");
+  }
+  if ((options.mapping ?? "endpoint-independent") !== "endpoint-independent") {
+    // RFC 6146 3.5: a binding is of the IPv6 endpoint, whoever it talks to.
+    throw new NetworkError(`${subject}.mapping`, `A NAT64's mapping is endpoint-independent, not ${options.mapping}.`);
+  }
+  return located(`${subject}.nat64`, () => networkPrefix(parseEmbeddingPrefix(options.nat64!)));
+}
+
+/** The prefix with nothing behind its bits. */
+function networkPrefix(prefix: IpPrefix): IpPrefix {
+  return { address: networkOf(prefix), bits: prefix.bits };
 }
 
 /** Has member `i` an IPv6 address beside its IPv4 one? */

@@ -7,7 +7,7 @@ import { addToAddress } from "../base/address.ts";
 import { isInShare } from "../base/share.ts";
 import { formatCount } from "../base/units.ts";
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
-import { isExternalAddress } from "../nat/nat.ts";
+import { holdEmbeddedIpv4, isBehindNat64, isExternalAddress } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
 import { NetworkError } from "./errors.ts";
 import type { Partition } from "./partition.ts";
@@ -109,6 +109,17 @@ export function follow(s: Partition, node: number, destination: number): string 
     }
     table = nodes[row + NODE.ROUTES];
     if (nodes[row + NODE.KIND] !== NODE_KIND.NAT) continue;
+    if ((nodes[row + NODE.FLAGS] & NODE_FLAG.NAT64) !== 0) {
+      const gateway = nodes[row + NODE.GATEWAY];
+      if (isBehindNat64(s.nat, gateway, destination)) {
+        // (Addresses that nobody has are given back: their ids lead nowhere.)
+        const ipv4 = holdEmbeddedIpv4(s.nat, gateway, destination);
+        s.addresses.release(ipv4);
+        if (isExternalAddress(s.nat, gateway, ipv4)) return undefined;
+        destination = ipv4;
+        continue;
+      }
+    }
     if ((nodes[row + NODE.FLAGS] & NODE_FLAG.ROUTES_IPV6) !== 0 && s.addresses.isIpv6(destination)) continue;
     if (s.addresses.isIpv6(nodes[row + NODE.ADDRESS]) !== s.addresses.isIpv6(destination)) {
       if (s.nodes.hasAddress(at, destination)) return undefined;

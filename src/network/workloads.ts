@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { AddressError, addToAddress, formatAddress, type IpAddress, parseAddress } from "../base/address.ts";
+import {
+  AddressError,
+  addToAddress,
+  formatAddress,
+  type IpAddress,
+  parseAddress,
+  prefixContains,
+} from "../base/address.ts";
+import { embeddedIpv4 } from "../base/ipv4_embedded.ts";
 import { ERRNO } from "../base/errors.ts";
 import { Substream, substreamKey } from "../base/rng.ts";
 import { ArrivalTimes } from "../app/arrivals.ts";
@@ -168,7 +176,9 @@ function planDestination(text: string, subject: string, plan: Plan, family: Fami
   }
   const host = match[1] ?? match[2];
   if (match[1] !== undefined || /^\d+\.\d+\.\d+\.\d+$/.test(host)) {
-    return [{ text, subject, members: undefined, first: addressFrom(host, subject), count: 1, port }];
+    const address = addressFrom(host, subject);
+    const addresses = behindNat64(plan, address);
+    return [{ text, subject, members: undefined, first: address, count: 1, port, addresses }];
   }
   const members = findMembers(host, subject, plan.byName);
   const { population, first, count } = members;
@@ -201,6 +211,13 @@ function planDestination(text: string, subject: string, plan: Plan, family: Fami
   return Array.from({ length: count }, (_, i) => {
     return { text, subject, members, first: address(first + i), count: 1, port };
   });
+}
+
+/** What an address stands for where a NAT64 has it in its prefix; undefined where none has. */
+function behindNat64(plan: Plan, address: IpAddress): IpAddress[] | undefined {
+  const prefixes = plan.populations.flatMap(({ ipv6 }) => ipv6.nat64 ?? []);
+  const prefix = prefixes.find((prefix) => prefixContains(prefix, address));
+  return prefix && [embeddedIpv4(prefix, address)];
 }
 
 /** The members of a dual-stacked population that have an IPv6 address, at that. */

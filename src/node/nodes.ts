@@ -60,6 +60,8 @@ export const NODE_FLAG = {
   DUAL_STACK: 4,
   /** A NAT of IPv4 that passes IPv6 on as a router does; `NODE.ROUTES` is its table for it, whichever side. */
   ROUTES_IPV6: 8,
+  /** A NAT that also translates IPv6 to IPv4: see `nat64PrefixOf`. */
+  NAT64: 128,
   /** A router whose equal-cost groups keep what they can when a link goes down. */
   RESILIENT_ECMP: 16,
 } as const;

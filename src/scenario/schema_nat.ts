@@ -41,6 +41,9 @@ export const natSchema = f.fields({
   ipv6: f.choice(["route", "block"]).optional().describe(
     "What becomes of IPv6: it is routed, untranslated, or does not get across. Default route if it has an address6.",
   ),
+  nat64: f.subnet.optional().describe(
+    "It is a NAT64 too (RFC 6146): the IPv6 prefix whose addresses stand for IPv4 ones, such as 64:ff9b::/96.",
+  ),
   inside: f.address.optional().describe("Its address on the inner side."),
   ports: f.portRange.optional().describe("External ports. Default 1024-65535."),
   mapping: f.choice(BEHAVIOURS).optional().describe(
@@ -143,6 +146,7 @@ export function natOptions(nat: ScenarioNat): NatOptions {
     pool: nat.pool,
     address6: nat.address6,
     ipv6: nat.ipv6,
+    nat64: nat.nat64,
     insideAddress: nat.inside,
     portLow: nat.ports?.low,
     portHigh: nat.ports?.high,

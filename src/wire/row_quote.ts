@@ -81,7 +81,7 @@ function quotedOptionBytes(control: number): number {
 }
 
 /** Bytes of the transport header of a quoted packet; 0 for protocols that a row cannot hold. */
-function quotedHeaderBytes(control: number): number {
+export function quotedHeaderBytes(control: number): number {
   const protocol = control >>> CONTROL.PROTOCOL_SHIFT;
   if (protocol === PROTOCOL.TCP) return 20 + quotedOptionBytes(control);
   if (protocol === PROTOCOL.UDP || protocol === PROTOCOL.ICMP || protocol === PROTOCOL.ICMPV6) return 8;
