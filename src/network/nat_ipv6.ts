@@ -10,7 +10,7 @@ import { NODE, NODE_FLAG } from "../node/nodes.ts";
 import { CONTROL, PACKET } from "../wire/packet.ts";
 import { drop, forward } from "./deliver.ts";
 import { drainNat } from "./drain.ts";
-import { DROP, dropOfVerdict } from "./drops.ts";
+import { dropOfVerdict } from "./drops.ts";
 import { answerEchoAndRelease, isEchoRequest, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import { isWantOfRoom } from "./nat_node.ts";
 import type { Partition } from "./partition.ts";
@@ -60,7 +60,7 @@ function toIpv4(s: Partition, node: number, p: number): void {
   const verdict = translateToIpv4(s.nat, nodes[at + GATEWAY], p);
   drainNat(s);
   if (verdict === FORWARD) {
-    if (s.packets.rows.words[p * STRIDE + CONTROL_AT] & QUOTES) limitMtu(s, node, p, nodes[at + ROUTES]);
+    if (s.packets.rows.words[p * STRIDE + CONTROL_AT] & QUOTES) limitMtu(s, p, nodes[at + ROUTES]);
     return forward(s, node, p, nodes[at + ROUTES]);
   }
   if (verdict === HAIRPIN) return forward(s, node, p, ipv6Table(s, node));
@@ -82,7 +82,7 @@ export function toIpv6(s: Partition, node: number, p: number): void {
   const verdict = translateToIpv6(s.nat, nodes[at + GATEWAY], p);
   if (verdict !== FORWARD) return drop(s, node, p, dropOfVerdict(verdict));
   const table = ipv6Table(s, node);
-  if (s.packets.rows.words[p * STRIDE + CONTROL_AT] & QUOTES) limitMtu(s, node, p, table);
+  if (s.packets.rows.words[p * STRIDE + CONTROL_AT] & QUOTES) limitMtu(s, p, table);
   forward(s, node, p, table);
 }
 
@@ -90,7 +90,7 @@ export function toIpv6(s: Partition, node: number, p: number): void {
  * The path MTU that a translated error tells of is no more than the gateway's own links take (RFC 7915 4.2 and 5.2).
  * `table`: of the family that the packet now has.
  */
-function limitMtu(s: Partition, node: number, q: number, table: number): void {
+function limitMtu(s: Partition, q: number, table: number): void {
   const rows = s.packets.rows.words;
   const o = q * STRIDE;
   const typeCode = rows[o + PORTS] >>> 16;

@@ -153,7 +153,11 @@ Deno.test("path MTUs are found both ways: 20 bytes more within IPv6, 20 less wit
   assertEquals(mtusTold(seenUp, "six"), [1420]);
   // A narrow link inside, beyond the gateway's own: its router's error is translated.
   const inner = network({ workload: { kind: "bulk", direction: "download", bytes: 100_000, connections: 1 } });
-  inner[5] = (n) => n.link("six", "home", { delayNs: 1e6, mtu: 1300 });
+  inner[5] = (n) => {
+    n.router("street");
+    n.link("six", "street", { delayNs: 1e6 });
+    n.link("street", "home", { delayNs: 1e6, mtu: 1300 });
+  };
   const narrow = built(inner);
   const seen = watch(narrow);
   narrow.run();
