@@ -64,7 +64,7 @@ export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end:
       touched ^= table === DEMUX ? demux[slot >> 2] : table === INSIDE ? inside[slot >> 2] : outside[slot >> 2];
     }
     const tcbs = s.tcp.tcbs.words;
-    const { warm, timers } = s.tcp;
+    const { warm, timers, loneSentUs } = s.tcp;
     const syns = s.tcp.synRows.words;
     const sessions = s.nat.sessions.words;
     for (let i = 0; i < n; i++) {
@@ -75,7 +75,7 @@ export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end:
         const row = value >>> 2;
         const kind = value & 3;
         if (kind === CONNECTION) {
-          touched ^= tcbs[row * TCB_STRIDE] ^ warm[row * WARM_STRIDE] ^ timers[row * TIMER_STRIDE];
+          touched ^= tcbs[row * TCB_STRIDE] ^ warm[row * WARM_STRIDE] ^ timers[row * TIMER_STRIDE] ^ loneSentUs[row];
         } else if (kind === SYN_RECEIVED) touched ^= syns[row * SYN_STRIDE];
       } else touched ^= sessions[((slot & 3) === INSIDE ? inside[at] : outside[at]) * SESSION_STRIDE];
     }

@@ -14,6 +14,7 @@ import {
   emitSyn,
   firstShift,
   firstWindow,
+  HANDSHAKE_LOOK_MS,
   openWindows,
   plainSyn,
   sendingMss,
@@ -105,7 +106,7 @@ export function connect(
   const conn = begin(stack, host, local, localPort, remote, remotePort, app, options);
   if (conn < 0) return conn;
   sendSyn(stack, conn);
-  stack.armTimer(conn, TIMER_REXMIT, stack.profileOf(host).rtoInitialMs);
+  stack.armTimer(conn, TIMER_REXMIT, stack.profileOf(host).rtoInitialMs, HANDSHAKE_LOOK_MS);
   return conn;
 }
 

@@ -54,6 +54,13 @@ const FIRST_RECEIVE_MSS = 536;
 const LEAST_PAYLOAD = 16;
 const TRAFFIC_CLASS_MASK = 0xfc;
 
+/**
+ * When the driver's wheel looks at a handshake's timer for the first time, ms: nearly always it finds that the handshake
+ * is done, and comes before the timer of the first data is due. One entry serves both, and none goes far ahead in the
+ * wheel.
+ */
+export const HANDSHAKE_LOOK_MS = 200;
+
 /** A field of a `SETTINGS` row, 0 where there is no row. */
 export function settingIn(stack: TcpStack, row: number, field: number): number {
   return row === 0 ? 0 : stack.settings.words[row * SET_STRIDE + field];

@@ -392,17 +392,21 @@ export class TcpStack {
     this.timerRequestCount++;
   }
 
-  /** Sets a connection's timer `slot` (`TIMER`) to go off `delayMs` (at least 1) from now. */
-  armTimer(conn: number, slot: number, delayMs: number): void {
+  /**
+   * Sets a connection's timer `slot` (`TIMER`) to go off `delayMs` (at least 1) from now. The driver's wheel is to look
+   * at it after `lookMs` (at most `delayMs`), and then again when something is due.
+   */
+  armTimer(conn: number, slot: number, delayMs: number, lookMs: number = delayMs): void {
     const timers = this.timers;
     const at = conn * TIMER_STRIDE;
     const deadline = ((this.nowTick + delayMs) | 0) || 1;
     if (timers[at + slot] === 0) this.liveTimers++;
     timers[at + slot] = deadline;
+    const look = lookMs < delayMs ? ((this.nowTick + lookMs) | 0) || 1 : deadline;
     const queued = timers[at + QUEUED_AT];
-    if (queued === 0 || ((deadline - queued) | 0) < 0) {
-      timers[at + QUEUED_AT] = deadline;
-      this.requestTimer((conn << 2) | ROW_KIND.CONNECTION, deadline);
+    if (queued === 0 || ((look - queued) | 0) < 0) {
+      timers[at + QUEUED_AT] = look;
+      this.requestTimer((conn << 2) | ROW_KIND.CONNECTION, look);
     }
   }
 

@@ -9,7 +9,16 @@ import { acceptQueueFull, enqueueAccepted, noteOverflow, notePeaks } from "./acc
 import { grantsEcn } from "./ecn_open.ts";
 import { listenerSettings, makeChild, opening, synAckWindow } from "./establish.ts";
 import { tryFastOpen } from "./fast_open_server.ts";
-import { believedMss, firstShift, peerMss, peerShift, settingIn, synField, synOptions } from "./handshake.ts";
+import {
+  believedMss,
+  firstShift,
+  HANDSHAKE_LOOK_MS,
+  peerMss,
+  peerShift,
+  settingIn,
+  synField,
+  synOptions,
+} from "./handshake.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
@@ -228,10 +237,11 @@ function armSynRow(stack: TcpStack, row: number, delayMs: number): void {
   const deadline = ((stack.nowTick + delayMs) | 0) || 1;
   if (syns[s + SYN_ROW_DEADLINE] === 0) stack.liveTimers++;
   syns[s + SYN_ROW_DEADLINE] = deadline;
+  const look = delayMs > HANDSHAKE_LOOK_MS ? ((stack.nowTick + HANDSHAKE_LOOK_MS) | 0) || 1 : deadline;
   const queued = syns[s + SYN_ROW_QUEUED_AT];
-  if (queued === 0 || ((deadline - queued) | 0) < 0) {
-    syns[s + SYN_ROW_QUEUED_AT] = deadline;
-    stack.requestTimer((row << 2) | ROW_KIND_SYN_RECEIVED, deadline);
+  if (queued === 0 || ((look - queued) | 0) < 0) {
+    syns[s + SYN_ROW_QUEUED_AT] = look;
+    stack.requestTimer((row << 2) | ROW_KIND_SYN_RECEIVED, look);
   }
 }
 
