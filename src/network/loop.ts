@@ -92,7 +92,6 @@ function fireTcpTimers(s: Partition): void {
   for (let i = 0; i < s.due.count; i++) {
     const ref = items[i];
     if (timerActs(tcp, ref)) items[acting++] = ref;
-    else timerFired(tcp, ref);
   }
   if (acting > 1) {
     const nodes = s.nodes;

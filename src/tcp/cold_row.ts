@@ -60,12 +60,12 @@ export function makeCold(stack: TcpStack, conn: number): number {
   }
   cold[k + LAST_SENT_MS] = cold[k + CWND_STAMP_MS] = stack.nowMs;
   cold[k + DELIVERED] = 1;
+  if (isLoneFlight(stack, conn)) writeLoneFlight(stack, conn, k);
   const id = stack.algorithmOf(conn);
   const algorithm = congestionById(id);
   cold[k + CA_STATE] = id << 8;
   algorithm.start?.(stack, conn);
   if (algorithm.pacingRate !== undefined || stack.profileOfConnection(conn).pacing) pace(stack, conn);
-  if (isLoneFlight(stack, conn)) writeLoneFlight(stack, conn, k);
   return row;
 }
 

@@ -4,7 +4,7 @@ import { releaseColdAtRest } from "../../src/tcp/cold_row.ts";
 import { send } from "../../src/tcp/mod.ts";
 import { COLD, RTX, TCB, TIMER, WARM } from "../../src/tcp/state/tcb.ts";
 import { MS } from "./harness.ts";
-import { active, type RawOptions, type RawPeer } from "./raw_peer.ts";
+import { active, opening, type RawOptions, type RawPeer } from "./raw_peer.ts";
 
 /** Everything that a connection is, its rows included, and what the stack has counted. */
 function stateOf(peer: RawPeer) {
@@ -109,4 +109,23 @@ Deno.test("a lone flight leaves everything as one with rows does, whatever becom
     { seed: 3, numRuns: 300 },
   );
   assert(lone > 50, `only ${lone} flights were lone`);
+});
+
+Deno.test("one entry of the driver's wheel serves a handshake and the first request", () => {
+  const peer = opening({ sackPermitted: true });
+  const { stack } = peer.world;
+  assert(stack.timers[peer.conn * TIMER.STRIDE + TIMER.REXMIT] !== 0);
+  const queued = stack.timers[peer.conn * TIMER.STRIDE + TIMER.QUEUED_AT];
+  peer.world.run(36 * MS);
+  peer.send("S.", peer.synOptions);
+  peer.seq++;
+  send(stack, peer.conn, 100);
+  peer.world.drain();
+  const at = peer.conn * TIMER.STRIDE;
+  assert(((stack.timers[at + TIMER.REXMIT] - queued) | 0) >= 0, "the request's timer is not before the first look");
+  assertEquals(stack.timers[at + TIMER.QUEUED_AT], queued);
+  peer.ack += 100;
+  peer.send(".");
+  peer.world.run(300 * MS);
+  assertEquals(stack.timers[at + TIMER.QUEUED_AT], 0);
 });
