@@ -107,6 +107,7 @@ export {
   LIMIT_NAMES,
   type LimitName,
   type LimitReport,
+  type NatReport,
   type RunReport,
   type TargetReport,
 } from "./src/report/document.ts";

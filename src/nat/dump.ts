@@ -273,6 +273,19 @@ export function subscribers(t: NatTables, gateway: number): NatSubscriber[] {
   return [...found.values()].map(({ of }) => of).sort((a, b) => key(a.address) - key(b.address));
 }
 
+/** How many subscribers each gateway has rows of; those without any are not in it. */
+export function subscriberCounts(t: NatTables): Map<number, number> {
+  const counts = new Map<number, number>();
+  const words = t.subscribers.words;
+  for (let subscriber = 1; subscriber < t.subscribers.end; subscriber++) {
+    const row = subscriber * SUBSCRIBER.STRIDE;
+    if (words[row + SUBSCRIBER.INTERNAL] === 0) continue;
+    const gateway = words[row + SUBSCRIBER.GATEWAY];
+    counts.set(gateway, (counts.get(gateway) ?? 0) + 1);
+  }
+  return counts;
+}
+
 function emptySubscriber(gateway: number, address: number): NatSubscriber {
   return {
     gateway,

@@ -9,6 +9,7 @@ import { DROP_REASONS } from "./drops.ts";
 import { limitReports } from "./limits_report.ts";
 import { columnBytes, connectionBytes } from "./memory.ts";
 import type { Partition } from "./partition.ts";
+import { natReports } from "./report_nat.ts";
 import { byErrno, datagramReport, dnsReport, quantiles, targetReports } from "./report_dns.ts";
 
 /** What the run loop and its caller know and the partition does not. */
@@ -62,6 +63,9 @@ export function liveReport(s: Partition, facts: ReportFacts): RunReport {
     },
     get targets() {
       return targetReports(s);
+    },
+    get nats() {
+      return natReports(s);
     },
     packets: { sent: s.sent, delivered: s.delivered, hops: s.hops, dropped: dropsByReason(s) },
     events: s.hops + s.acted,

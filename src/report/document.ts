@@ -46,6 +46,50 @@ export interface TargetReport {
   most: number;
 }
 
+/** A NAT gateway, or a population of them together. */
+export interface NatReport {
+  /** The node or population. */
+  node: string;
+  /** Gateways. */
+  gateways: number;
+  /** Inner addresses that have been seen; 0 where no rows are kept for them (no quota, block, rate, log or pairing). */
+  subscribers: number;
+  /** Sessions now. */
+  sessions: number;
+  /** Most sessions at once, of the fullest gateway. */
+  sessionsPeak: number;
+  /** Sessions ever opened. */
+  sessionsOpened: number;
+  /** External ports in use, of all protocols (overloading: external tuples). */
+  portsInUse: number;
+  /** Ports that rest after their use (hold-down). */
+  portsHeld: number;
+  /** Blocks of ports given now. */
+  blocks: number;
+  /** Most blocks at once, of the fullest gateway. */
+  blocksPeak: number;
+  /** Blocks ever given. */
+  blocksGiven: number;
+  /** Log records. */
+  logRecords: number;
+  /** Their bytes. */
+  logBytes: number;
+  /** Log records a subscriber and day at the run's pace: records / subscribers / simulated seconds × 86,400; null without. */
+  logRecordsPerSubscriberDay: number | null;
+  /** The same in bytes. */
+  logBytesPerSubscriberDay: number | null;
+  /** SYNs from outside that nobody waited for, held before they are answered (RFC 5382 REQ-4). */
+  unsolicitedSyns: number;
+  /** Of these, answered with ICMP Port Unreachable. */
+  unsolicitedSynsAnswered: number;
+  /** Restarts. */
+  restarts: number;
+  /** Packets refused, by reason. */
+  refused: Record<string, number>;
+  /** When each reason was first met, s; only reasons that occurred. */
+  firstRefusedSeconds: Record<string, number>;
+}
+
 /** One `expect:` line and what came of it. */
 export interface ExpectReport {
   /** The line as written. */
@@ -141,6 +185,8 @@ export interface RunReport {
   };
   /** Where names led connections, the names in their order; each name is followed by its addresses. */
   targets: TargetReport[];
+  /** NAT gateways, by name. */
+  nats: NatReport[];
   /** Packets. */
   packets: {
     /** Put on a first link by the node that made them. */

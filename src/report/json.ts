@@ -36,6 +36,11 @@ export function reportJson(report: RunReport): string {
     dns: { ...report.dns, failed: sortedByName(report.dns.failed) },
     datagrams: { ...report.datagrams, failed: sortedByName(report.datagrams.failed) },
     targets: report.targets,
+    nats: report.nats.map((nat) => ({
+      ...nat,
+      refused: sortedByName(nat.refused),
+      firstRefusedSeconds: sortedByName(nat.firstRefusedSeconds),
+    })),
     packets: {
       sent: packets.sent,
       delivered: packets.delivered,

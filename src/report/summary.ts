@@ -124,6 +124,14 @@ function happened(report: RunReport, width: number): string[] {
     (reasons(", ", packets.dropped, "dropped", {}) || ", none dropped") +
     `; ${formatCount(packets.hops)} links crossed`,
   ]);
+  for (const nat of report.nats.filter(({ logRecords }) => logRecords > 0)) {
+    rows.push([
+      "NAT log",
+      `${nat.node}: ${formatCount(nat.logRecords)} records, ${bytes(nat.logBytes)}; at this pace ` +
+      `${formatCount(Math.round(nat.logRecordsPerSubscriberDay ?? 0))} records, ` +
+      `${bytes(nat.logBytesPerSubscriberDay ?? 0)} a subscriber and day`,
+    ]);
+  }
   const each = connections.peakConcurrent >= MANY && memory.bytesPerConnection > 0
     ? `${formatCount(Math.round(memory.bytesPerConnection))} B`
     : "";

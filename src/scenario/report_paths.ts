@@ -5,7 +5,8 @@
  */
 import { ERRNO, nearest } from "../base/errors.ts";
 import { LIMIT_NAMES } from "../base/limit_names.ts";
-import type { LimitReport, RunReport, TargetReport } from "../report/document.ts";
+import { NAT_VERDICT_NAMES } from "../nat/nat.ts";
+import type { LimitReport, NatReport, RunReport, TargetReport } from "../report/document.ts";
 import { suggest } from "./fields.ts";
 
 /** What a path leads to. */
@@ -61,7 +62,30 @@ const QUANTILES_MS = {
   max: { type: "number", unit: "ms" },
 } as const;
 
-const REPORT: Shape<Omit<RunReport, "limits" | "targets" | "expect">> = {
+const NAT: Shape<NatReport> = {
+  node: TEXT,
+  gateways: NUMBER,
+  subscribers: NUMBER,
+  sessions: NUMBER,
+  sessionsPeak: NUMBER,
+  sessionsOpened: NUMBER,
+  portsInUse: NUMBER,
+  portsHeld: NUMBER,
+  blocks: NUMBER,
+  blocksPeak: NUMBER,
+  blocksGiven: NUMBER,
+  logRecords: NUMBER,
+  logBytes: { type: "number", unit: "bytes" },
+  logRecordsPerSubscriberDay: NUMBER as Leaf & object,
+  logBytesPerSubscriberDay: { type: "number", unit: "bytes" } as Leaf & object,
+  unsolicitedSyns: NUMBER,
+  unsolicitedSynsAnswered: NUMBER,
+  restarts: NUMBER,
+  refused: { counts: "reasons" },
+  firstRefusedSeconds: { counts: "reasons" },
+};
+
+const REPORT: Shape<Omit<RunReport, "limits" | "targets" | "nats" | "expect">> = {
   fourtuple: TEXT,
   scenario: TEXT,
   seed: NUMBER,
@@ -117,6 +141,7 @@ export type ReportPath =
   | { kind: "plain"; names: string[]; leaf: Leaf }
   | { kind: "counts"; names: string[]; leaf: Leaf }
   | { kind: "target"; target: string; field: keyof TargetReport; leaf: Leaf }
+  | { kind: "nat"; node: string; field: keyof NatReport; reason?: string; leaf: Leaf }
   | { kind: "limit"; limit: string | number; node?: string; field: keyof LimitReport; leaf: Leaf };
 
 /** A path that leads nowhere: the reason, which follows the path in a sentence. */
@@ -129,6 +154,9 @@ export function parseReportPath(text: string, nodes?: readonly string[]): Report
   const target = /^targets\[([^\]]*(?:\[[^\]]*\][^\]]*)?)\](?:\.(.*))?$/.exec(text);
   if (target !== null) return targetPath(target[1].trim(), target[2]);
   if (/^targets\b/.test(text)) throw new PathError("is not one target: write targets[www.example.com:443].most");
+  const nat = /^nats\[([^\]]*)\](?:\.(.*))?$/.exec(text);
+  if (nat !== null) return natPath(nat[1].trim(), nat[2], nodes);
+  if (/^nats\b/.test(text)) throw new PathError("is not one gateway: write nats[cgn].sessionsPeak, for example");
   if (/^limits\b/.test(text)) throw new PathError("is not one limit: write limits[nat-pool].refused, for example");
   let at: unknown = REPORT;
   const names = text.split(".");
@@ -142,7 +170,7 @@ export function parseReportPath(text: string, nodes?: readonly string[]): Report
     if (isLeaf(at)) throw new PathError(`goes too far: ${holder} is a single value`);
     const shape = at as Record<string, unknown>;
     if (!Object.hasOwn(shape, name)) {
-      const known = [...Object.keys(shape), ...(depth === 0 ? ["limits", "targets"] : [])];
+      const known = [...Object.keys(shape), ...(depth === 0 ? ["limits", "targets", "nats"] : [])];
       throw new PathError(`leads nowhere: ${holder} has no ${JSON.stringify(name)}: ${suggest(name, known)}`);
     }
     at = shape[name];
@@ -170,6 +198,42 @@ function targetPath(target: string, field: string | undefined): ReportPath {
   }
   const leaf = TARGET[field as keyof TargetReport] as Leaf;
   return { kind: "target", target: target.toLowerCase(), field: field as keyof TargetReport, leaf };
+}
+
+function natPath(node: string, field: string | undefined, nodes?: readonly string[]): ReportPath {
+  if (nodes !== undefined && !nodes.includes(node)) {
+    throw new PathError(`names no node: there is no ${JSON.stringify(node)}: ${suggest(node, nodes)}`);
+  }
+  const known = Object.keys(NAT);
+  if (field === undefined) throw new PathError(`is not a single value: go on with ${known.join(", ")}`);
+  const [name, reason, more] = field.split(".");
+  if (!Object.hasOwn(NAT, name)) {
+    throw new PathError(`leads nowhere: a gateway has no ${JSON.stringify(name)}: ${suggest(name, known)}`);
+  }
+  const shape = NAT[name as keyof NatReport] as Leaf | Counts;
+  if (isLeaf(shape)) {
+    if (reason !== undefined) throw new PathError(`goes too far: ${name} is a single value`);
+    return { kind: "nat", node, field: name as keyof NatReport, leaf: shape };
+  }
+  if (more !== undefined) throw new PathError(`goes too far: ${name} holds values by reason`);
+  const names = NAT_VERDICT_NAMES.filter((verdict) => verdict !== "forward" && verdict !== "hairpin") as string[];
+  if (reason !== undefined && !names.includes(reason)) {
+    throw new PathError(`names no reason: there is no ${JSON.stringify(reason)}: ${suggest(reason, names)}`);
+  }
+  if (reason === undefined && name === "firstRefusedSeconds") {
+    throw new PathError(`is not a single value: go on with ${names.join(", ")}`);
+  }
+  const leaf: Leaf = name === "refused" ? NUMBER : { type: "number", unit: "s" };
+  return { kind: "nat", node, field: name as keyof NatReport, reason, leaf };
+}
+
+function readNat(path: ReportPath & { kind: "nat" }, nats: readonly NatReport[]): number | string | null {
+  const value = nats.find(({ node }) => node === path.node)?.[path.field];
+  if (value === undefined) return null;
+  if (typeof value !== "object" || value === null) return value;
+  if (path.reason === undefined) return Object.values(value).reduce((a, b) => a + b, 0);
+  // What never occurred was refused no time, and has no first time.
+  return value[path.reason] ?? (path.field === "refused" ? 0 : null);
 }
 
 function limitPath(selector: string, field: string | undefined, nodes?: readonly string[]): ReportPath {
@@ -205,6 +269,7 @@ function isCounts(shape: unknown): shape is Counts {
 /** What a path finds; `limits` are in the report's order, the first that bound first. */
 export function readReport(path: ReportPath, report: RunReport): number | string | null {
   if (path.kind === "limit") return readLimit(path, report.limits);
+  if (path.kind === "nat") return readNat(path, report.nats);
   if (path.kind === "target") {
     const found = report.targets.find(({ target }) => target === path.target);
     // Where no name led, nothing went.

@@ -45,6 +45,7 @@ export function sampleReport(changes: Partial<RunReport> = {}): RunReport {
       replyMs: { p50: null, p90: null, p99: null, max: null },
     },
     targets: [],
+    nats: [],
     packets: { sent: 338784, delivered: 338784, hops: 677568, dropped: {} },
     events: 1000000,
     memory: { peakRssBytes: 181e6, columnBytes: 60e6, bytesPerConnection: 412.4 },

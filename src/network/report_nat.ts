@@ -1,0 +1,76 @@
+/**
+ * NAT gateways in the run's document.
+ *
+ * @module
+ */
+import { gatewayStats } from "../nat/nat.ts";
+import { subscriberCounts } from "../nat/dump.ts";
+import { NODE, NODE_KIND, type Population } from "../node/nodes.ts";
+import type { NatReport } from "../report/document.ts";
+import type { Partition } from "./partition.ts";
+
+const SECONDS_A_DAY = 86_400;
+
+/** The gateways, in the order of their names. */
+export function natReports(s: Partition): NatReport[] {
+  const { words, populations } = s.nodes;
+  const nats = populations.filter(({ firstRow }) => words[firstRow * NODE.STRIDE + NODE.KIND] === NODE_KIND.NAT);
+  if (nats.length === 0) return [];
+  const subscribers = subscriberCounts(s.nat);
+  return nats.map((population) => natReport(s, population, subscribers));
+}
+
+function natReport(s: Partition, { name, firstRow, count }: Population, subscribers: Map<number, number>): NatReport {
+  const report: NatReport = {
+    node: name,
+    gateways: count,
+    subscribers: 0,
+    sessions: 0,
+    sessionsPeak: 0,
+    sessionsOpened: 0,
+    portsInUse: 0,
+    portsHeld: 0,
+    blocks: 0,
+    blocksPeak: 0,
+    blocksGiven: 0,
+    logRecords: 0,
+    logBytes: 0,
+    logRecordsPerSubscriberDay: null,
+    logBytesPerSubscriberDay: null,
+    unsolicitedSyns: 0,
+    unsolicitedSynsAnswered: 0,
+    restarts: 0,
+    refused: {},
+    firstRefusedSeconds: {},
+  };
+  for (let i = 0; i < count; i++) {
+    const gateway = s.nodes.words[(firstRow + i) * NODE.STRIDE + NODE.GATEWAY];
+    const stats = gatewayStats(s.nat, gateway);
+    report.subscribers += subscribers.get(gateway) ?? 0;
+    report.sessions += stats.sessions;
+    report.sessionsPeak = Math.max(report.sessionsPeak, stats.sessionsPeak);
+    report.sessionsOpened += stats.sessionsOpened;
+    for (const use of [stats.pool.tcp, stats.pool.udp, stats.pool.icmp]) {
+      report.portsInUse += use.portsInUse;
+      report.portsHeld += use.portsHeld;
+    }
+    report.blocks += stats.blocks?.inUse ?? 0;
+    report.blocksPeak = Math.max(report.blocksPeak, stats.blocks?.peak ?? 0);
+    report.blocksGiven += stats.blocks?.given ?? 0;
+    report.logRecords += stats.log.records;
+    report.logBytes += stats.log.bytes;
+    report.unsolicitedSyns += stats.unsolicitedSyns.held;
+    report.unsolicitedSynsAnswered += stats.unsolicitedSyns.answered;
+    report.restarts += stats.restarts;
+    for (const [reason, { count: refused, firstNs }] of Object.entries(stats.refusals)) {
+      report.refused[reason] = (report.refused[reason] ?? 0) + refused;
+      report.firstRefusedSeconds[reason] = Math.min(report.firstRefusedSeconds[reason] ?? Infinity, firstNs / 1e9);
+    }
+  }
+  const subscriberDays = (report.subscribers * s.nowNs) / 1e9 / SECONDS_A_DAY;
+  if (subscriberDays > 0) {
+    report.logRecordsPerSubscriberDay = report.logRecords / subscriberDays;
+    report.logBytesPerSubscriberDay = report.logBytes / subscriberDays;
+  }
+  return report;
+}
