@@ -65,6 +65,15 @@ class Rig {
     return verdict;
   }
 
+  /** A SYN of a client from a port that it has no session from. */
+  openAs(client: number): number {
+    const i = this.opened++;
+    this.write(client, this.server, ((i % 60_000) << 16) | (2000 + Math.floor(i / 60_000) % 60_000), TCP_FLAG.SYN);
+    const verdict = translateOutbound(this.nat, this.gateway, this.packet);
+    this.nat.timerRequestCount = 0;
+    return verdict;
+  }
+
   /** Opens until so many ports are in use. */
   fill(sessions: number): void {
     while (this.opened < sessions) {
@@ -108,19 +117,23 @@ function openings(name: string, behaviour: NatProfileOptions): Task {
   };
 }
 
-function replacements(name: string, behaviour: NatProfileOptions, share: number): Task {
+/** `capacity`: sessions that a full gateway has. A session of a random client ends, and the same client begins another. */
+function replacements(name: string, behaviour: NatProfileOptions, share: number, capacity = CAPACITY): Task {
   const operations = 50_000;
   return {
     name: `NAT, ${name}: a session ends and another begins, pool ${share * 100}% full`,
     operations,
     prepare() {
       const rig = new Rig(behaviour);
-      const sessions = Math.floor(CAPACITY * share);
+      const sessions = Math.floor(capacity * share);
       rig.fill(sessions);
       return () => {
+        const words = rig.nat.sessions.words;
         for (let i = 0; i < operations; i++) {
-          removeSession(rig.nat, 1 + draw(sessions));
-          if (rig.open() !== NAT_VERDICT.FORWARD) throw new Error("refused");
+          const session = 1 + draw(sessions);
+          const client = words[session * SESSION.STRIDE + SESSION.INTERNAL];
+          removeSession(rig.nat, session);
+          if (rig.openAs(client) !== NAT_VERDICT.FORWARD) throw new Error("refused");
         }
       };
     },
@@ -130,6 +143,10 @@ function replacements(name: string, behaviour: NatProfileOptions, share: number)
 const EXCLUSIVE: NatProfileOptions = { portAssignment: "random" };
 const MAPPED: NatProfileOptions = { portAssignment: "random", mapping: "endpoint-independent" };
 const OVERLOADED: NatProfileOptions = { portAssignment: "random", overloading: true };
+
+/** Each client's block. */
+const BLOCK = 1024;
+const BLOCKS: NatProfileOptions = { portAssignment: "random", blocks: { size: BLOCK } };
 
 /** The tasks. */
 export function natBenches(): Task[] {
@@ -147,6 +164,18 @@ export function natBenches(): Task[] {
     tasks.push(replacements("exclusive", EXCLUSIVE, share));
     tasks.push(replacements("mapped", MAPPED, share));
     tasks.push(replacements("overloaded, one destination", OVERLOADED, share));
+    tasks.push(replacements("sequential", { portAssignment: "sequential" }, share));
+    tasks.push(replacements("preserving", {}, share));
+    tasks.push(replacements("hold-down", { ...EXCLUSIVE, holdDownNs: 120e9, holdDownPorts: 50 }, share));
+    tasks.push(replacements("blocks", BLOCKS, share, CLIENTS * BLOCK));
+    const held: NatProfileOptions = {
+      ...BLOCKS,
+      mapping: "endpoint-independent",
+      holdDownNs: 120e9,
+      holdDownPorts: 50,
+    };
+    // (One port of each block is left over for those that rest.)
+    tasks.push(replacements("blocks, mapped, hold-down", held, share, CLIENTS * (BLOCK - 1)));
   }
   return tasks;
 }
