@@ -17,6 +17,10 @@ const TIMER = { APP: 0, CODE: 1, ARGUMENT: 2, NODE: 3, RANK: 4, SERIAL: 5, LIVE:
 
 const { APP, CODE, ARGUMENT, NODE: NODE_AT, RANK, SERIAL, LIVE, STRIDE } = TIMER;
 
+/** `LIVE` of a timer that keeps a run alive, and of one that does not; 0: stopped. */
+const FOREGROUND = 1;
+const BACKGROUND = 2;
+
 /** Event digest code of one that acted. */
 const APP_TIMER_ACTED = 102;
 
@@ -45,6 +49,16 @@ export class AppTimers {
 
   /** Calls `apps[app].onTimer(code, 0, argument)` at the first millisecond from `atNs` on, unless it is stopped. */
   start(node: number, app: number, atNs: number, code: number, argument: number): number {
+    this.live++;
+    return this.#start(node, app, atNs, code, argument, FOREGROUND);
+  }
+
+  /** As `start`, of what a run at rest does not wait for. */
+  startInBackground(node: number, app: number, atNs: number, code: number, argument: number): number {
+    return this.#start(node, app, atNs, code, argument, BACKGROUND);
+  }
+
+  #start(node: number, app: number, atNs: number, code: number, argument: number, live: number): number {
     const s = this.#partition;
     const row = this.#rows.allocate();
     const words = this.#rows.words;
@@ -56,8 +70,7 @@ export class AppTimers {
     words[o + NODE_AT] = node;
     words[o + RANK] = nodes[node * NODE.STRIDE + NODE.RANK];
     words[o + SERIAL] = nodes[node * NODE.STRIDE + NODE.SCHEDULED]++;
-    words[o + LIVE] = 1;
-    this.live++;
+    words[o + LIVE] = live;
     s.natWheel.push(Math.max(s.natWheel.currentTick + 1, Math.ceil(atNs / 1e6)), -row);
     return row;
   }
@@ -65,9 +78,8 @@ export class AppTimers {
   /** Takes back one that has not acted. */
   stop(timer: number): void {
     const at = timer * STRIDE + LIVE;
-    if (this.#rows.words[at] === 0) return;
+    if (this.#rows.words[at] === FOREGROUND) this.live--;
     this.#rows.words[at] = 0;
-    this.live--;
   }
 
   /** The node's own count at a timer that has not acted: a number that the node has only once. */
@@ -100,12 +112,12 @@ export class AppTimers {
     const words = this.#rows.words;
     const o = timer * STRIDE;
     // An earlier one of this tick may have stopped it.
-    const live = words[o + LIVE] !== 0;
+    const live = words[o + LIVE];
     const [app, code, argument, node] = [words[o + APP], words[o + CODE], words[o + ARGUMENT], words[o + NODE_AT]];
     const serial = words[o + SERIAL];
     this.#rows.release(timer);
-    if (!live) return;
-    this.live--;
+    if (live === 0) return;
+    if (live === FOREGROUND) this.live--;
     s.acted++;
     digestEvent(s.nodes.words, node, APP_TIMER_ACTED, serial, s.clock);
     s.apps[app]!.onTimer(code, 0, argument);

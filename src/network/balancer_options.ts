@@ -11,7 +11,7 @@ export interface HealthOptions {
    * back end off is found. Without it, only what it is told (an event) counts.
    */
   intervalNs?: number;
-  /** An attempt that has not succeeded after this time has failed, ns. Default the interval. */
+  /** An attempt that has not succeeded after this time has failed, ns; less than the interval. Default half of it. */
   timeoutNs?: number;
   /** Failures in a row after which a back end is down. Default 3. */
   fall?: number;

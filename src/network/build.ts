@@ -311,7 +311,8 @@ function setMtus(plan: Plan, hosts: HostTable): void {
   const narrowest = new Uint16Array(plan.nodeCount + 1);
   for (const group of plan.links) {
     for (const members of [group.a, group.b]) {
-      if (members.population.kind !== NODE_KIND.HOST) continue;
+      const { kind } = members.population;
+      if (kind !== NODE_KIND.HOST && kind !== NODE_KIND.BALANCER) continue;
       const mtu = directionOptions(group, members === group.b).mtu ?? DEFAULT_MTU;
       for (let i = 0; i < members.count; i++) {
         const host = members.population.firstRow + members.first + i;

@@ -16,7 +16,8 @@ import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { drop, emitNow, takeIn } from "./deliver.ts";
 import { drainTcp } from "./drain.ts";
 import { DROP } from "./drops.ts";
-import { APP_EVENT, CPU_APP, type Partition } from "./partition.ts";
+import { APP_EVENT } from "./app_event.ts";
+import { CPU_APP, type Partition } from "./partition.ts";
 
 const { CPU: NODE_CPU, ROUTES, STRIDE: NODE_STRIDE } = NODE;
 const { LENGTH, LINK_SEQ, CONTROL: CONTROL_AT, STRIDE: PACKET_STRIDE } = PACKET;

@@ -4,8 +4,9 @@
  * @module
  */
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
+import { balancerIn, viaBalancer } from "./balancer_node.ts";
 import { natTranslateInbound, natTranslateOutbound } from "./nat_node.ts";
-import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
 import { segmentIn, segmentInHashed } from "../tcp/mod.ts";
 import { UDP_SOCKET, type UdpSockets } from "../transport/udp.ts";
 import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
@@ -16,13 +17,15 @@ import { DROP, dropOfLink } from "./drops.ts";
 import { equalPath } from "./equal_paths.ts";
 import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import { LOOPBACK_APP, type Partition } from "./partition.ts";
+import { forwardSteered, steer } from "./steering.ts";
 
 const { SRC, DST, PORTS, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
 const { FROM, TO, FLAGS, MTU, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { KIND, CPU, EGRESS, ROUTES, STRIDE: NODE_STRIDE } = NODE;
-const { HOST, ROUTER } = NODE_KIND;
+const { KIND, CPU, EGRESS, ROUTES, FLAGS: NODE_FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { ANSWERS_VIA_BALANCER } = NODE_FLAG;
+const { HOST, ROUTER, NAT } = NODE_KIND;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
-const { PROTOCOL_SHIFT } = CONTROL;
+const { PROTOCOL_SHIFT, STEERED } = CONTROL;
 
 /** TTL's place in WINDOW_TTL_TOS. */
 const TTL_ONE = 1 << 8;
@@ -52,7 +55,8 @@ export function deliver(s: Partition, p: number): void {
     if (s.nodes.hasAddress(node, rows[p * STRIDE + DST])) answerEchoAndRelease(s, node, p);
     else forward(s, node, p, nodes[node * NODE_STRIDE + ROUTES]);
   } else if (directions[d * DIRECTION_STRIDE + FLAGS] & DIRECTION_FLAG.FROM_INSIDE) natTranslateOutbound(s, node, p);
-  else natTranslateInbound(s, node, p);
+  else if (kind === NAT) natTranslateInbound(s, node, p);
+  else balancerIn(s, node, p);
 }
 
 /** Drops packet `p` at `node`, counted. */
@@ -88,10 +92,18 @@ export function emit(s: Partition, node: number, p: number, table: number): void
 
 /** As `emit`, of a packet whose sending costs no processor's time any more. */
 export function emitNow(s: Partition, node: number, p: number, table: number): void {
-  const destination = s.packets.rows.words[p * STRIDE + DST];
+  let destination = s.packets.rows.words[p * STRIDE + DST];
   if (s.isOwn(node, destination)) return s.schedule(node, LOOPBACK_APP, s.nowNs, node, 0, p);
   let d = s.nodes.words[node * NODE_STRIDE + EGRESS];
   if (d < 0) {
+    // (A back end that answers by way of its balancer has no only link, so that others need not be asked.)
+    if ((s.nodes.words[node * NODE_STRIDE + NODE_FLAGS] & ANSWERS_VIA_BALANCER) !== 0) {
+      const via = viaBalancer(s, node, p);
+      if (via !== 0) {
+        steer(s, p, via);
+        destination = via;
+      }
+    }
     d = s.routes.route(table, destination);
     if (d < -1) d = equalPath(s, node, p, d);
     if (d < 0) return drop(s, node, p, DROP.NO_ROUTE);
@@ -103,13 +115,21 @@ export function emitNow(s: Partition, node: number, p: number, table: number): v
 export function forward(s: Partition, node: number, p: number, table: number): void {
   const rows = s.packets.rows.words;
   const o = p * STRIDE;
+  if ((rows[o + CONTROL_AT] & STEERED) !== 0) return forwardSteered(s, node, p, table);
+  forwardTowards(s, node, p, table, rows[o + DST]);
+}
+
+/** As {@linkcode forward}, to where `destination` is. */
+export function forwardTowards(s: Partition, node: number, p: number, table: number, destination: number): void {
+  const rows = s.packets.rows.words;
+  const o = p * STRIDE;
   // RFC 1812 5.3.1: a packet whose TTL runs out is answered with Time Exceeded.
   if ((rows[o + WINDOW_TTL_TOS] & TTL_MASK) <= TTL_ONE) {
     sendIcmpError(s, node, p, UNREACHABLE.TTL, 0);
     return drop(s, node, p, DROP.TTL);
   }
   rows[o + WINDOW_TTL_TOS] -= TTL_ONE;
-  let d = s.routes.route(table, rows[o + DST]);
+  let d = s.routes.route(table, destination);
   if (d < 0) {
     if (d === -1) {
       sendIcmpError(s, node, p, UNREACHABLE.NO_ROUTE, 0);

@@ -144,6 +144,7 @@ function hashExtra(packets: PacketPool, addresses: AddressTable, extra: number, 
     let w = words[at + i];
     // Quoted addresses are ids, which may differ from run to run: hash the addresses themselves.
     if (quotes && (i === EXTRA.QUOTED_SRC || i === EXTRA.QUOTED_DST)) w = addresses.word(w);
+    if (i === EXTRA.NEXT_HOP && w !== 0) w = addresses.word(w);
     h = (Math.imul(h ^ w, P) + i) | 0;
   }
   const payload = words[at + EXTRA.PAYLOAD];

@@ -13,8 +13,9 @@ import type { UdpSockets } from "../transport/udp.ts";
 import { PACKET } from "../wire/packet.ts";
 import { emit } from "./deliver.ts";
 import { drainFineTimers } from "./fine_timers.ts";
+import { APP_EVENT } from "./app_event.ts";
 import { sendIcmpError, UNREACHABLE } from "./icmp.ts";
-import { APP_EVENT, type Partition } from "./partition.ts";
+import type { Partition } from "./partition.ts";
 
 const { LINK, STRIDE } = PACKET;
 const { ROUTES, STRIDE: NODE_STRIDE } = NODE;

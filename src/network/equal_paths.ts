@@ -19,14 +19,19 @@ const { SRC, DST, PORTS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
 const { PROTOCOL_SHIFT } = CONTROL;
 const { FLAGS: DIRECTION_FLAGS, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { DOWN } = DIRECTION_FLAG;
-const { KIND, SALT, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { KIND, SALT, BALANCER, FLAGS, STRIDE: NODE_STRIDE } = NODE;
 
 /** The link of a group (as `RouteTables.route` found it) that packet `p` takes at `node`. */
 export function equalPath(s: Partition, node: number, p: number, group: number): number {
   const { routes } = s;
   const nodes = s.nodes.words;
   const at = node * NODE_STRIDE;
-  const salt = nodes[at + KIND] === NODE_KIND.ROUTER ? nodes[at + SALT] : 0;
+  const kind = nodes[at + KIND];
+  const salt = kind === NODE_KIND.ROUTER
+    ? nodes[at + SALT]
+    : kind === NODE_KIND.BALANCER
+    ? s.balancers!.list[nodes[at + BALANCER]]!.salt
+    : 0;
   const hash = finalise32(flowHash(s, p) ^ salt);
   const links = routes.groupSize(group);
   let up = 0;

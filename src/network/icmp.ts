@@ -9,6 +9,7 @@ import { icmpErrorIn } from "../tcp/mod.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { quotePacket } from "../wire/row_codec.ts";
+import { translateError } from "./balancer_node.ts";
 import { emit } from "./deliver.ts";
 import { untranslate64 } from "./nat_ipv6.ts";
 import type { Partition } from "./partition.ts";
@@ -64,6 +65,9 @@ export function sendIcmpError(s: Partition, node: number, p: number, why: number
   quotePacket(pool, q, p, ipv6);
   if (s.nodes.words[node * NODE_STRIDE + KIND] === NODE_KIND.NAT && !untranslate(s, node, p, q)) {
     return pool.release(q);
+  }
+  if (s.nodes.words[node * NODE_STRIDE + KIND] === NODE_KIND.BALANCER) {
+    translateError(s, s.balancers!.list[s.nodes.words[node * NODE_STRIDE + NODE.BALANCER]]!, q);
   }
   emitBack(s, node, p, q);
 }

@@ -12,6 +12,7 @@ import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { FLAG, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { listenerUse } from "../socket/rows.ts";
 import { addHostLimits } from "./limits_hosts.ts";
+import { balancerLimits } from "./limits_balancers.ts";
 import type { Partition } from "./partition.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE, STRIDE } = TCB;
@@ -37,6 +38,7 @@ export function limitReports(s: Partition): LimitReport[] {
   addGateways(s, byKey);
   addListeners(s, byKey);
   addLinks(s, byKey);
+  for (const { limit, node, ...found } of balancerLimits(s)) merge(byKey, limit, node, found);
   addHostLimits(s, (limit, node, found) => merge(byKey, limit, node, found));
   const order = (limit: LimitReport) => limit.firstHitSeconds ?? Infinity;
   return [...byKey.values()].sort((a, b) =>

@@ -4,6 +4,8 @@
  * @module
  */
 import { canonicalText, type PlainValue, plainValue } from "../base/plain.ts";
+import { buildBalancers } from "./balancer_build.ts";
+import type { BalancerOptions } from "./balancer_options.ts";
 import { buildPartition, type Capacity } from "./build.ts";
 import { planDns } from "./dns_plan.ts";
 import { NetworkError } from "./errors.ts";
@@ -100,6 +102,11 @@ export class Network {
     return this.#declare({ kind: "nat", name, options });
   }
 
+  /** Declares a layer-4 balancer, or with `count` a population of balancers. */
+  balancer(name: string, options: BalancerOptions): NodeRef {
+    return this.#declare({ kind: "balancer", name, options });
+  }
+
   /**
    * Links two nodes, or the members of two populations: member i of the larger one (of m) to member floor(i * n / m)
    * of the smaller one (of n). Names may pick members: `clients[3]`, `clients[0..9]`.
@@ -147,6 +154,7 @@ export class Network {
     const dns = planDns(plan);
     const workloads = planWorkloads(this.#workloads, plan, dns);
     const partition = buildPartition(plan, this.#seed, this.#capacity());
+    buildBalancers(partition, plan);
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, dns, workloads, this.#seed);
     partition.stats.reserve(workloads.reduce((sum, workload) => sum + workload.options.connections, 0));

@@ -13,6 +13,7 @@ import { DatagramStats } from "../app/datagram_stats.ts";
 import { DIRECTION, type Links } from "../link/links.ts";
 import type { NatTables } from "../nat/tables.ts";
 import type { Cpus } from "../node/cpus.ts";
+import type { Balancers } from "../node/balancers.ts";
 import { NODE, type Nodes } from "../node/nodes.ts";
 import type { RouteTables } from "../node/routes.ts";
 import { CLOCK } from "../store/clock.ts";
@@ -26,6 +27,7 @@ import type { HostTable } from "../transport/hosts.ts";
 import type { ProfileTable } from "../transport/profile.ts";
 import { UDP_SOCKET, UdpSockets } from "../transport/udp.ts";
 import { PACKET, type PacketPool } from "../wire/packet.ts";
+import { APP_EVENT } from "./app_event.ts";
 import { AppTimers } from "./app_timers.ts";
 import { cpuCosts, cpuWork } from "./cpu.ts";
 import type { Dns } from "./dns_install.ts";
@@ -33,22 +35,6 @@ import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
 import type { Plan } from "./plan.ts";
 import { prefetcher } from "./prefetch.ts";
-
-/** Word offsets of a scheduled application event. */
-export const APP_EVENT = {
-  APP: 0,
-  CODE: 1,
-  CONNECTION: 2,
-  GENERATION: 3,
-  NODE: 4,
-  /** The node's rank: the entity of the order key. */
-  RANK: 5,
-  /** The node's own count of events: the sequence number of the order key. */
-  SEQUENCE: 6,
-  ARGUMENT: 7,
-  /** Words in a row. */
-  STRIDE: 8,
-} as const;
 
 /**
  * Nanoseconds in a bucket of the event queue. Longer ones let the prefetch keep more loads in flight (16 µs against
@@ -102,6 +88,8 @@ export class Partition implements UdpRuntime {
   readonly routes: RouteTables;
   /** Seed of the run. */
   readonly seed: number;
+  /** Balancers, if there are any. */
+  balancers: Balancers | undefined = undefined;
   /** What it was built from. */
   plan: Plan | undefined = undefined;
   /** Deliveries (`packet << 1`) and application events (`row << 1 | 1`). */

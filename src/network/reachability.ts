@@ -107,6 +107,7 @@ export function follow(s: Partition, node: number, destination: number): string 
         ? undefined
         : `packets end at ${s.nodes.nameOf(at)}, which has another address`;
     }
+    if (nodes[row + NODE.KIND] === NODE_KIND.BALANCER && s.nodes.hasAddress(at, destination)) return undefined;
     table = nodes[row + NODE.ROUTES];
     if (nodes[row + NODE.KIND] !== NODE_KIND.NAT) continue;
     if ((nodes[row + NODE.FLAGS] & NODE_FLAG.NAT64) !== 0) {

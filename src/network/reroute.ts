@@ -24,7 +24,8 @@ export function recomputeRoutes(s: Partition): void {
   for (const { firstRow, count } of plan.populations) {
     for (let node = firstRow; node < firstRow + count; node++) {
       const at = node * STRIDE;
-      nodes[at + ROUTES] = tables[node];
+      // (A host without a table of its own may have been given one.)
+      if (tables[node] !== 0) nodes[at + ROUTES] = tables[node];
       // (Other kinds may use the word for something else.)
       if (nodes[at + KIND] === NODE_KIND.NAT) nodes[at + INNER_ROUTES] = innerTables[node];
     }

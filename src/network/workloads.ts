@@ -20,6 +20,7 @@ import { ATTEMPT_DELAY_NS } from "../app/happy_eyeballs.ts";
 import { Service, type ServicePlan } from "../app/service.ts";
 import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targets.ts";
 import { NODE_KIND } from "../node/nodes.ts";
+import { isServedBy, virtualAddressesAt } from "./balancer_plan.ts";
 import { addressSpan, hostOptions } from "./build.ts";
 import { isName, planNamed } from "./destinations_dns.ts";
 import { installDns } from "./dns_install.ts";
@@ -205,6 +206,11 @@ function planDestination(text: string, subject: string, plan: Plan, family: Fami
     }
     return [{ text, subject, members, first: address, count, port }];
   }
+  if (population.kind === NODE_KIND.BALANCER) {
+    const found = virtualAddressesAt(population, port, first, count);
+    if (found.length === 0) throw new NetworkError(subject, `${population.name} has no service at port ${port}.`);
+    return found.map((address) => ({ text, subject, members, first: address, count: 1, port }));
+  }
   const { pool } = population;
   const address = (member: number) => addToAddress(pool.first, member * pool.count);
   if (pool.count === 1) return [{ text, subject, members, first: address(first), count, port }];
@@ -350,11 +356,17 @@ function openPort(
   }
   if (listen.protocol === "udp") {
     return openUdpPort(s, population, listen, local, () => {
-      return derived(population, listen.port, workloads.filter(({ options }) => isUdp(options)), udpServiceFor);
+      return derived(
+        s.plan!,
+        population,
+        listen.port,
+        workloads.filter(({ options }) => isUdp(options)),
+        udpServiceFor,
+      );
     });
   }
   const service = listen.service ??
-    derived(population, listen.port, workloads.filter(({ options }) => !isUdp(options)), serviceFor) ??
+    derived(s.plan!, population, listen.port, workloads.filter(({ options }) => !isUdp(options)), serviceFor) ??
     { kind: "hold" };
   const app = s.apps.length;
   s.apps.push(new Service({ runtime: s, app, plan: servicePlan(service, listen) }));
@@ -406,6 +418,7 @@ function servicePlan(service: ServiceOptions, listen: ListenOptions): ServicePla
 
 /** What the workloads that connect to this port need; they must agree. */
 function derived<T>(
+  plan: Plan,
   population: PlannedPopulation,
   port: number,
   workloads: PlannedWorkload[],
@@ -414,7 +427,10 @@ function derived<T>(
   let derived: T | undefined;
   let from = "";
   for (const workload of workloads) {
-    if (!workload.to.some((to) => to.port === port && reaches(to, population))) continue;
+    const leadsHere = (to: Destination) =>
+      (to.port === port && reaches(to, population)) ||
+      isServedBy(plan, to.addresses ?? [to.first], to.port, population, port);
+    if (!workload.to.some(leadsHere)) continue;
     const service = needed(workload.options);
     if (derived !== undefined && JSON.stringify(derived) !== JSON.stringify(service)) {
       throw new NetworkError(

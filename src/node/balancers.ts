@@ -32,6 +32,8 @@ export interface Backend {
   readonly index: number;
   /** `web[3]:80`. */
   readonly name: string;
+  /** Its host; 0 where none has the address as its own. */
+  readonly node: number;
   readonly address: number;
   readonly port: number;
   readonly service: Service;
@@ -65,6 +67,8 @@ export interface Service {
   readonly hashesFlow: boolean;
   /** Is a flow whose back end is down reset? */
   readonly resets: boolean;
+  /** How long it takes to believe that a back end is up or down, ns. */
+  readonly detectionNs: number;
 }
 
 /** One balancer. */
@@ -118,6 +122,10 @@ export class Balancers {
   readonly list: (Balancer | undefined)[] = [undefined];
   readonly backends: Backend[] = [];
   readonly addresses: AddressTable;
+  /** Index of the balancers' application. */
+  app = 0;
+  /** Hosts that answer by way of a balancer: from which of their endpoints, and the balancer's address. */
+  readonly returns: Map<number, { udp: boolean; address: number; port: number; via: number }[]> = new Map();
   readonly #stopTimer: (timer: number) => void;
 
   /** `stopTimer` takes a flow's timer back. */

@@ -64,6 +64,8 @@ export const NODE_FLAG = {
   NAT64: 128,
   /** A router whose equal-cost groups keep what they can when a link goes down. */
   RESILIENT_ECMP: 16,
+  /** A back end that answers clients by way of a balancer: `Balancers.returns`. */
+  ANSWERS_VIA_BALANCER: 32,
 } as const;
 
 /** A declaration: one node, or many alike. */

@@ -73,6 +73,8 @@ export const CONTROL = {
   QUOTES: 1 << 19,
   /** A Fast Open option (RFC 7413) is in the extra row. */
   HAS_FAST_OPEN: 1 << 20,
+  /** On its way to another node than its destination: to `EXTRA.NEXT_HOP`. */
+  STEERED: 1 << 21,
   /** Where the protocol number begins. */
   PROTOCOL_SHIFT: 24,
 } as const;
@@ -107,6 +109,8 @@ export const EXTRA = {
   QUOTED_LENGTH: 9,
   /** Window, TTL and traffic class of the quoted packet. */
   QUOTED_WINDOW_TTL_TOS: 10,
+  /** Address that a `STEERED` packet is taken to (a frame's destination, as it were). */
+  NEXT_HOP: 12,
   /** Words in a row. */
   STRIDE: 16,
 } as const;

@@ -1,0 +1,21 @@
+/**
+ * Scheduled events of applications, as rows.
+ *
+ * @module
+ */
+
+/** Word offsets of a scheduled application event. */
+export const APP_EVENT = {
+  APP: 0,
+  CODE: 1,
+  CONNECTION: 2,
+  GENERATION: 3,
+  NODE: 4,
+  /** The node's rank: the entity of the order key. */
+  RANK: 5,
+  /** The node's own count of events: the sequence number of the order key. */
+  SEQUENCE: 6,
+  ARGUMENT: 7,
+  /** Words in a row. */
+  STRIDE: 8,
+} as const;
