@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
 import { RowPool } from "../store/rows.ts";
@@ -78,6 +79,11 @@ export class AddressLookups implements LookupClient {
       words[o + ERRNO_AT] = result.errno;
     }
     if (--words[o + LEFT] === 0) this.#end(row);
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#rows.visitState(v);
   }
 
   #ask(row: number, node: number, name: number, kind: number): void {

@@ -161,6 +161,7 @@ export class WorkloadClient implements App {
     this.opened = v.number(this.opened);
     this.#nextArrivalNs = v.number(this.#nextArrivalNs);
     this.#arrivals.visitState(v);
+    this.#named?.visitState(v);
   }
 
   #scheduleArrival(): void {

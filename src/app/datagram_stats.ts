@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type StateVisitor, visitNumbers } from "../base/state.ts";
 import { Samples } from "./samples.ts";
 
 /** Counters of one partition. */
@@ -21,4 +22,11 @@ export class DatagramStats {
   timedOut = 0;
   /** From a request to its answer, µs, of requests that were not repeated. */
   readonly replyUs: Samples = new Samples();
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    visitNumbers(v, this);
+    v.inPlace(this.failed);
+    this.replyUs.visitState(v);
+  }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { RowPool } from "../store/rows.ts";
 import { KeyTable } from "../transport/key_table.ts";
 
@@ -29,6 +30,12 @@ export class DnsAnswers {
   /** Bytes in use, at the most. */
   get bytes(): number {
     return this.#rows.peak * STRIDE * 4 + this.#byContent.bytes;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#rows.visitState(v);
+    this.#byContent.visitState(v);
   }
 
   /** The list of these address ids, with one reference more: to be released. */

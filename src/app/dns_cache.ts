@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import type { DnsAnswers } from "./dns_answers.ts";
 
@@ -49,6 +50,13 @@ export class DnsCache {
   /** Bytes reserved. */
   get bytes(): number {
     return this.#entries.byteLength;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#size = v.number(this.#size);
+    this.#entries = v.column(this.#entries);
+    this.#mask = this.#entries.length / ENTRY_WORDS - 1;
   }
 
   /** The value, 0 if there is none that is good at `nowMs`. A list is not retained. */

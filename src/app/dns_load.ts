@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import type { AddressClient, AddressLookups } from "./address_lookups.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { TargetCounts } from "./target_counts.ts";
@@ -69,6 +70,13 @@ export class DnsLoad implements App, AddressClient {
       this.#nextArrivalNs = this.#arrivals.next();
     } while (this.#nextArrivalNs <= now);
     this.#scheduleArrival();
+  }
+
+  /** See {@linkcode App}. */
+  visitState(v: StateVisitor): void {
+    this.opened = v.number(this.opened);
+    this.#nextArrivalNs = v.number(this.#nextArrivalNs);
+    this.#arrivals.visitState(v);
   }
 
   /** See {@linkcode AddressClient}: counts whom a client of this name would have gone to. */

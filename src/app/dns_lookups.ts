@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { type StateVisitor, visitMap } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import { drawWord, type SubstreamKey, substreamKey } from "../base/rng.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
@@ -37,14 +38,15 @@ export interface LookupSettings {
 }
 
 /** An alias on the way to an answer. */
-export interface DnsAlias {
+// (A type and not an interface: it is a plain value for snapshots.)
+export type DnsAlias = {
   /** Number of the name asked for. */
   owner: number;
   /** Number of the name that it stands for. */
   target: number;
   /** Seconds. */
   ttl: number;
-}
+};
 
 /** What a lookup came to. It is overwritten by the next one: copy, or retain its list. */
 export interface LookupResult {
@@ -204,6 +206,15 @@ export class DnsLookups implements App {
     const { rcode } = message;
     if (rcode === DNS_RCODE.NOERROR || rcode === DNS_RCODE.NXDOMAIN) this.#take(row, message);
     else this.#tryNext(row);
+  }
+
+  /** See {@linkcode App}. */
+  visitState(v: StateVisitor): void {
+    this.cache.visitState(v);
+    this.#pending.visitState(v);
+    this.#waiters.visitState(v);
+    visitMap(v, this.#shared);
+    visitMap(v, this.#followed);
   }
 
   /** Fills `result` with a failure. */

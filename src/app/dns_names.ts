@@ -4,12 +4,22 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { canonicalName } from "../wire/dns_name.ts";
 
 /** The names that a partition has met. */
 export class DnsNames {
   readonly #ids = new Map<string, number>();
   readonly #texts: string[] = [""];
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    const texts = v.plain(this.#texts);
+    if (!v.restoring) return;
+    this.#ids.clear();
+    this.#texts.splice(0, this.#texts.length, ...texts);
+    for (let id = 1; id < texts.length; id++) this.#ids.set(texts[id], id);
+  }
 
   /** The number of a name, at least 1. */
   idOf(name: string): number {

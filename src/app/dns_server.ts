@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { PlainValue, StateVisitor } from "../base/state.ts";
 import type { IpAddress, IpPrefix } from "../base/address.ts";
 import { ERRNO } from "../base/errors.ts";
 import { embedIpv4 } from "../base/ipv4_embedded.ts";
@@ -123,6 +124,8 @@ export class DnsServer implements App, LookupClient {
     const message = isWireError(decoded) ? headerOf(bytes) : decoded;
     // Never an answer to an answer.
     if (message === undefined || message.response) return;
+    // What else came with it is not looked at.
+    message.answers = message.authorities = message.additionals = [];
     const query: Query = {
       node,
       socket,
@@ -144,6 +147,17 @@ export class DnsServer implements App, LookupClient {
     query.name = this.#lookups.names.idOf(query.text);
     query.type = question.type;
     this.#answer(query);
+  }
+
+  /** See {@linkcode App}. */
+  visitState(v: StateVisitor): void {
+    this.#given.visitState(v);
+    // Questions hold names and numbers only: what is a plain value.
+    const waiting = v.plain(this.#waiting.map((query) => query ?? null) as unknown as PlainValue[]);
+    const free = v.plain(this.#freeTickets);
+    if (!v.restoring) return;
+    this.#waiting.splice(0, this.#waiting.length, ...waiting.map((query) => query as unknown as Query ?? undefined));
+    this.#freeTickets.splice(0, this.#freeTickets.length, ...free);
   }
 
   /** See {@linkcode LookupClient}: the server that was asked has answered, or has not. */

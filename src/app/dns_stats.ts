@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type StateVisitor, visitNumbers } from "../base/state.ts";
 import { Samples } from "./samples.ts";
 
 /** Counters of one partition. */
@@ -27,4 +28,11 @@ export class DnsStats {
   truncated = 0;
   /** From the question of an application to its answer, µs. */
   readonly lookupUs: Samples = new Samples();
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    visitNumbers(v, this);
+    v.inPlace(this.failed);
+    this.lookupUs.visitState(v);
+  }
 }

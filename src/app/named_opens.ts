@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { RowPool } from "../store/rows.ts";
 import type { AddressClient, AddressLookups } from "./address_lookups.ts";
 import { interleave, type Races } from "./happy_eyeballs.ts";
@@ -70,6 +71,11 @@ export class NamedOpens implements AddressClient {
     words[o + PORT] = port;
     words[o + STARTED_US] = (this.#runtime.nowNs / 1000) | 0;
     this.#addresses.lookup(node, name, this.#client, row, this.#choice.family);
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#rows.visitState(v);
   }
 
   /** See {@linkcode AddressClient}. */

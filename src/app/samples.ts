@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 
 /** Whole numbers below 2^32, in a growing array. */
 export class Samples {
@@ -22,6 +23,12 @@ export class Samples {
       this.#values = grown;
     }
     this.#values[this.#count++] = value;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#count = v.number(this.#count);
+    this.#values = v.column(this.#values, this.#count);
   }
 
   /** All, in ascending order. */

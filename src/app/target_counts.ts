@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { KeyTable } from "../transport/key_table.ts";
 
 /** One address that a name has led to. */
@@ -24,6 +25,20 @@ export class TargetCounts {
   /** In no promised order. */
   readonly all: TargetCount[] = [];
   readonly #rows = new KeyTable();
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    const all = v.plain(this.all.map(({ name, address, port, established, failed }) => {
+      return [name, address, port, established, failed];
+    }));
+    if (v.restoring) {
+      this.all.length = 0;
+      for (const [name, address, port, established, failed] of all) {
+        this.all.push({ name, address, port, established, failed });
+      }
+    }
+    this.#rows.visitState(v);
+  }
 
   /** The count of an address, from 0 if it is new. */
   of(name: number, address: number, port: number): TargetCount {

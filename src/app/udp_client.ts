@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import { log } from "../base/maths.ts";
 import { drawFraction } from "../base/rng.ts";
@@ -168,6 +169,16 @@ export class UdpClient implements App, AddressClient {
     let row = this.#byPeer.get(socket, packetWords[at + PACKET.SRC], packetWords[at + PACKET.PORTS] >>> 16);
     for (; row !== 0; row = words[row * STRIDE + NEXT]) if (words[row * STRIDE + TIMER_AT] !== 0) found = row;
     this.#answered(found);
+  }
+
+  /** See {@linkcode App}. */
+  visitState(v: StateVisitor): void {
+    this.opened = v.number(this.opened);
+    this.#nextArrivalNs = v.number(this.#nextArrivalNs);
+    this.#arrivals.visitState(v);
+    this.#rows.visitState(v);
+    this.#sockets.visitState(v);
+    this.#byPeer.visitState(v);
   }
 
   /** See {@linkcode AddressClient}. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { NODE } from "../node/nodes.ts";
 import { RowPool } from "../store/rows.ts";
 import type { RefList } from "../store/timer_wheel.ts";
@@ -45,6 +46,12 @@ export class AppTimers {
   /** Bytes of rows, at the most. */
   get bytes(): number {
     return this.#rows.peak * STRIDE * 4;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.live = v.number(this.live);
+    this.#rows.visitState(v);
   }
 
   /** Calls `apps[app].onTimer(code, 0, argument)` at the first millisecond from `atNs` on, unless it is stopped. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Stateful, StateVisitor } from "../base/state.ts";
 import { AddressLookups } from "../app/address_lookups.ts";
 import { DnsAnswers } from "../app/dns_answers.ts";
 import { DnsLookups, type LookupSettings } from "../app/dns_lookups.ts";
@@ -19,7 +20,7 @@ import type { Partition } from "./partition.ts";
 import { follow } from "./reachability.ts";
 
 /** DNS of a partition. */
-export interface Dns {
+export interface Dns extends Stateful {
   names: DnsNames;
   answers: DnsAnswers;
   stats: DnsStats;
@@ -51,7 +52,12 @@ export function installDns(s: Partition, plan: DnsPlan, seed: number): Dns {
   }
   for (const server of plan.servers) installServer(s, server, forwarders, seed);
   const addresses = new AddressLookups(s, stubs);
-  return { names, answers, stats, targets: new TargetCounts(), addresses, stubs, forwarders };
+  const targets = new TargetCounts();
+  // (The lookups are applications, which show their state themselves.)
+  const visitState = (v: StateVisitor) => {
+    for (const part of [names, answers, stats, targets, addresses]) part.visitState(v);
+  };
+  return { names, answers, stats, targets, addresses, stubs, forwarders, visitState };
 }
 
 function installServer(s: Partition, server: PlannedServer, lookups: DnsLookups, seed: number): void {

@@ -26,6 +26,8 @@ const SESSION_BYTES = 64 + 16 + 32 + 8;
 export function capacityFor(workloads: readonly WorkloadOptions[], nats: boolean): Capacity {
   let open = 0;
   for (const options of workloads) {
+    // These open no connections, and a NAT's sessions for them are made as they come.
+    if (options.kind === "dns" || options.transport === "udp") continue;
     const holdNs = holdNsOf(options);
     const lasting = options.close === "none" || holdNs === Infinity;
     const perSecond = options.arrivals?.perSecond ?? Infinity;
@@ -61,7 +63,13 @@ export function connectionBytes(s: Partition): number {
 export function columnBytes(s: Partition): number {
   return connectionBytes(s) + s.nodes.words.byteLength + s.hosts.words.byteLength + s.links.words.byteLength +
     s.links.pace.byteLength + s.routes.bytes + peakBytes(s.packets.rows) + peakBytes(s.packets.extras) +
-    peakBytes(s.events) + s.queue.bytes;
+    peakBytes(s.events) + s.queue.bytes + datagramBytes(s);
+}
+
+/** Bytes of UDP sockets, of what resolvers know and ask, and of timers that applications took back or not. */
+function datagramBytes(s: Partition): number {
+  const dns = s.dns === undefined ? 0 : s.dns.answers.bytes + s.dns.stubs.bytes + s.dns.forwarders.bytes;
+  return (s.udpSockets === undefined ? 0 : peakBytes(s.udpSockets.rows)) + dns + s.timers.bytes;
 }
 
 function natBytes(nat: NatTables): number {

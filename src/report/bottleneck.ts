@@ -95,6 +95,16 @@ export function explainLimit(
   const had = `${node} used ${usedOfCapacity(limit)}${range}`;
   switch (limit.limit) {
     case "ports":
+      if (limit.detail.includes("UDP")) {
+        return {
+          headline: `${node} ran out of UDP ports${when}`,
+          numbers: `${had}: ${nextOnes(refused, count, "socket", "found no port")}${share}.`,
+          why:
+            "An ephemeral UDP port belongs to one socket of the host, whatever its destination: what a TCP client may " +
+            "do with one port towards many destinations, a UDP client does with one socket for all of them.",
+          remedy: "one socket for many destinations, sockets closed sooner, a wider net.ipv4.ip_local_port_range.",
+        };
+      }
       return {
         headline: `${node} ran out of ports${when}`,
         numbers: `${had}: ${nextOnes(refused, count, "connect()", "failed with EADDRNOTAVAIL")}${share}.`,
