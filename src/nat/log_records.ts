@@ -1,6 +1,6 @@
 /**
- * The log of a carrier-grade NAT, as a volume: how many records of how many bytes (RFC 6888 REQ-12 and section 4 of
- * RFC 6269: an operator has to tell who had an address and port at a time).
+ * The log of a carrier-grade NAT, as a volume: how many records of how many bytes (RFC 6888 section 4, RFC
+ * 6269: an operator has to tell who had an address and port at a time).
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface NatLogSizes {
  *
  * IPFIX: the mandatory fields of RFC 8158. A session's: time (8), event (1), internal and external address (4 + 4),
  * protocol (1), internal and external port (2 + 2): 22; the destination before and after translation adds 2 × (4 + 2).
- * A block's (section 5.5.10): time (8), event (1), internal and external address (4 + 4), first and last port (2 + 2): 21.
+ * A block's: time (8), event (1), internal and external address (4 + 4), first and last port (2 + 2): 21.
  * Message and set headers are shared by many records and left out.
  *
  * Syslog: 150 bytes a record, RFC 7422's figure for a typical entry (its section 1), with or without the destination.

@@ -217,5 +217,13 @@ function corruptionStops(s: Partition, p: number, atHost: boolean): boolean {
     }
     return atHost;
   }
+  // RFC 5508 REQ-3: a NAT verifies the checksum of ICMP; TCP's and UDP's it adjusts, right or wrong.
+  if (bit >= 160 && !atHost && rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT === ICMP) return isNat(s, p);
   return bit < 160 || atHost;
+}
+
+/** Is the node that packet `p` has reached a NAT? */
+function isNat(s: Partition, p: number): boolean {
+  const node = s.links.words[s.packets.rows.words[p * STRIDE + LINK] * DIRECTION_STRIDE + TO];
+  return s.nodes.words[node * NODE_STRIDE + KIND] === NODE_KIND.NAT;
 }

@@ -223,3 +223,20 @@ Deno.test("a deterministic NAT with fewer ports than subscribers is refused at o
   }
   assert(message.includes("there must be a port for everyone"), message);
 });
+
+Deno.test("a damaged ICMP message ends at the NAT (RFC 5508 REQ-3), a damaged datagram at the host that it is for", () => {
+  const steps = behindNat({ filtering: "endpoint-independent", mapping: "endpoint-independent" });
+  steps[9] = (n) => n.link("gw", "isp", { delayNs: 1e6, reverse: { delayNs: 1e6, corrupt: 1 } });
+  const simulation = built(steps);
+  const seen = watch(simulation);
+  for (let i = 0; i < 40; i++) {
+    send(simulation, { from: "lan[0]", dst: "192.0.2.1", id: 5, seq: i });
+    send(simulation, { from: "lan[0]", dst: "192.0.2.1", protocol: "UDP", sport: 5000, dport: 9 });
+    send(simulation, { from: "web", dst: "203.0.113.1", protocol: "UDP", sport: 77, dport: 5000, length: 800 });
+    simulation.run();
+  }
+  const inside = seen.filter(({ from, to }) => from === "gw" && to === "home");
+  assertEquals(inside.filter(({ protocol }) => protocol === ICMP).length, 0);
+  assert(inside.filter(({ protocol, corrupt }) => protocol === UDP && corrupt > 160).length > 20);
+  assertConserved(simulation);
+});
