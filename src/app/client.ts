@@ -162,6 +162,7 @@ export class WorkloadClient implements App {
     this.#nextArrivalNs = v.number(this.#nextArrivalNs);
     this.#arrivals.visitState(v);
     this.#named?.visitState(v);
+    this.#races?.visitState(v);
   }
 
   #scheduleArrival(): void {

@@ -75,6 +75,16 @@ export interface Realm {
   paths: Paths[];
 }
 
+/** What vertices begin with: never added to. */
+const NONE: never[] = [];
+
+/** `list` with one more: most lists have one, and an array that was pushed to has room for 17. */
+export function withOneMore<T>(list: T[], item: T): T[] {
+  if (list.length === 0) return [item];
+  list.push(item);
+  return list;
+}
+
 const ALONE: Realm = { defaults: [], paths: [] };
 
 /** Does it lead anywhere but on? */
@@ -171,8 +181,9 @@ export class Graph {
           const { link, delayNs } = out;
           return { to, link, cost, delayNs, backLink: home.link, backDelayNs: home.delayNs, rank };
         };
-        this.vertices[vertexA].edges.push(edge(vertexB, there, back));
-        this.vertices[vertexB].edges.push(edge(vertexA, back, there));
+        const [from, to] = [this.vertices[vertexA], this.vertices[vertexB]];
+        from.edges = withOneMore(from.edges, edge(vertexB, there, back));
+        to.edges = withOneMore(to.edges, edge(vertexA, back, there));
       }
       if (vertexB >= 0) {
         const link = group.bToA + i;
@@ -238,10 +249,10 @@ export class Graph {
       transit,
       rank,
       ecmp: "off",
-      attachments: [],
-      virtual: [],
-      prefixes: [],
-      edges: [],
+      attachments: NONE,
+      virtual: NONE,
+      prefixes: NONE,
+      edges: NONE,
       component: 0,
       realm: ALONE,
       leaf: false,
@@ -257,7 +268,9 @@ export class Graph {
 
   /** A NAT64: what stands for IPv4 addresses leads there. */
   #addNat64(vertex: Vertex, { ipv6 }: PlannedPopulation): void {
-    if (this.family === 6 && ipv6.nat64 !== undefined) vertex.prefixes.push({ prefix: ipv6.nat64, link: -1 });
+    if (this.family === 6 && ipv6.nat64 !== undefined) {
+      vertex.prefixes = withOneMore(vertex.prefixes, { prefix: ipv6.nat64, link: -1 });
+    }
   }
 
   /** A gateway that routes: its own addresses are reached from both sides. */
@@ -267,7 +280,8 @@ export class Graph {
     if (hasIpv6(population, member)) own.push(addToAddress(population.ipv6.address!, member));
     for (const address of own) {
       if (address?.family !== this.family) continue;
-      vertex.prefixes.push({ prefix: { address, bits: this.family === 4 ? 32 : 128 }, link: -1 });
+      const prefix = { address, bits: this.family === 4 ? 32 : 128 };
+      vertex.prefixes = withOneMore(vertex.prefixes, { prefix, link: -1 });
     }
   }
 
@@ -300,7 +314,8 @@ export class Graph {
     if (!atAddress) this.#range(vertex, address, link);
     if (atAddress && count === 1) return this.#range(vertex, address, link);
     if (first.family !== this.family) return;
-    vertex.attachments.push({ first: addToAddress(first, member * count), count, linkBase: link, stride: 0 });
+    const range = { first: addToAddress(first, member * count), count, linkBase: link, stride: 0 };
+    vertex.attachments = withOneMore(vertex.attachments, range);
   }
 
   /** Hangs the addresses of a population that others may have too on a vertex. */
@@ -313,7 +328,7 @@ export class Graph {
     for (const address of population.virtual) {
       if (address.family !== this.family) continue;
       if (population.kind === HOST && this.#served.has(formatAddress(address))) continue;
-      vertex.virtual.push({ address, link, ...last });
+      vertex.virtual = withOneMore(vertex.virtual, { address, link, ...last });
     }
   }
 
@@ -327,7 +342,7 @@ export class Graph {
         return;
       }
     }
-    vertex.attachments.push({ first: address, count: 1, linkBase: link, stride: 1 });
+    vertex.attachments = withOneMore(vertex.attachments, { first: address, count: 1, linkBase: link, stride: 1 });
   }
 }
 

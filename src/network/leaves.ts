@@ -6,7 +6,7 @@
  * @module
  */
 import { compareAddresses } from "../base/address.ts";
-import { type Attachment, follows, type Vertex } from "./graph.ts";
+import { type Attachment, follows, type Vertex, withOneMore } from "./graph.ts";
 
 /** Makes leaves of the gateways that have one neighbour; what hangs on them also hangs on that. */
 export function collapseLeaves(vertices: Vertex[]): void {
@@ -18,7 +18,7 @@ export function collapseLeaves(vertices: Vertex[]): void {
     const neighbour = vertices[to];
     for (const one of vertex.virtual) {
       const [total, delayNs] = [one.cost + cost, one.delayNs + backDelayNs];
-      neighbour.virtual.push({ ...one, link: backLink, cost: total, delayNs });
+      neighbour.virtual = withOneMore(neighbour.virtual, { ...one, link: backLink, cost: total, delayNs });
     }
     let ranges = inherited.get(neighbour);
     if (ranges === undefined) inherited.set(neighbour, ranges = []);
@@ -26,13 +26,13 @@ export function collapseLeaves(vertices: Vertex[]): void {
     for (const { prefix } of vertex.prefixes) {
       const whole = prefix.bits === 32 * prefix.address.words.length;
       if (whole) ranges.push({ first: prefix.address, count: 1, linkBase: backLink, stride: 0 });
-      else neighbour.prefixes.push({ prefix, link: backLink });
+      else neighbour.prefixes = withOneMore(neighbour.prefixes, { prefix, link: backLink });
     }
   }
   for (const [neighbour, ranges] of inherited) {
     neighbour.edges = neighbour.edges.filter((edge) => !vertices[edge.to].leaf);
     ranges.sort((a, b) => compareAddresses(a.first, b.first));
-    neighbour.attachments.push(...joined(ranges));
+    for (const range of joined(ranges)) neighbour.attachments = withOneMore(neighbour.attachments, range);
   }
 }
 
