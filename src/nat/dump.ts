@@ -273,7 +273,7 @@ export function subscribers(t: NatTables, gateway: number): NatSubscriber[] {
   return [...found.values()].map(({ of }) => of).sort((a, b) => key(a.address) - key(b.address));
 }
 
-/** How many subscribers each gateway has rows of; those without any are not in it. */
+/** How many subscribers each gateway keeps rows of, where it keeps any (not for refusals alone). */
 export function subscriberCounts(t: NatTables): Map<number, number> {
   const counts = new Map<number, number>();
   const words = t.subscribers.words;
@@ -281,6 +281,9 @@ export function subscriberCounts(t: NatTables): Map<number, number> {
     const row = subscriber * SUBSCRIBER.STRIDE;
     if (words[row + SUBSCRIBER.INTERNAL] === 0) continue;
     const gateway = words[row + SUBSCRIBER.GATEWAY];
+    const profile = t.profileOf(gateway);
+    const addresses = t.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.PROFILE_COUNT] & 0xffff;
+    if (!profile.keepsSubscribers && !(profile.paired && addresses > 1)) continue;
     counts.set(gateway, (counts.get(gateway) ?? 0) + 1);
   }
   return counts;

@@ -203,7 +203,11 @@ export function gatewayLimits(t: NatTables, gateway: number): NatLimit[] {
       used: block.refused > 0 ? blocks * size : Math.min(blocks * size, extras?.subscriberTakenPeak ?? 0),
       capacity: blocks * size,
       ...block,
-      unit: `ports in the blocks of one subscriber (${several}${size} ports)`,
+      unit: profile.sharing === SHARING.BLOCKS
+        ? `ports in the blocks of one subscriber (${several}${size} ports)`
+        : `ports computed for one subscriber (${profile.portCount} / ${
+          blocksPerAddress(t, profile, gateway)
+        } to an address)`,
     });
   }
   if (profile.tokensPerMs !== 0) {
@@ -235,7 +239,9 @@ function poolLimit(t: NatTables, gateway: number, hit: { firstHitNs: number; ref
   const extras = t.extrasIfAny(gateway);
   if (profile.sharing === SHARING.BLOCKS) {
     const use = blockUse(t, gateway)!;
-    const unit = `blocks of ${use.size} ports`;
+    const perAddress = blocksPerAddress(t, profile, gateway);
+    const arithmetic = `${use.capacity / perAddress} × ⌊${profile.portCount} / ${use.size}⌋`;
+    const unit = `blocks of ${use.size} ports (${arithmetic})`;
     return { limit: "nat-pool", used: use.peak, capacity: use.capacity, ...hit, unit };
   }
   const stats = gatewayStats(t, gateway);

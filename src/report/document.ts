@@ -52,7 +52,10 @@ export interface NatReport {
   node: string;
   /** Gateways. */
   gateways: number;
-  /** Inner addresses that have been seen; 0 where no rows are kept for them (no quota, block, rate, log or pairing). */
+  /**
+   * Inner addresses that rows are kept for: with a log or a rate all that ever had a session, with quotas, blocks or
+   * several pool addresses those that have one; else 0.
+   */
   subscribers: number;
   /** Sessions now. */
   sessions: number;

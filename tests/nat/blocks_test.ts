@@ -30,7 +30,12 @@ Deno.test("the blocks' limit says what a subscriber had, and when it was first r
   const gw = lab.gateway(BLOCKS);
   open(lab, gw, 1, 13);
   const [pool, block] = gatewayLimits(lab.nat, gw);
-  assertEquals([pool.limit, pool.used, pool.capacity, pool.unit], ["nat-pool", 2, 100, "blocks of 10 ports"]);
+  assertEquals([pool.limit, pool.used, pool.capacity, pool.unit], [
+    "nat-pool",
+    2,
+    100,
+    "blocks of 10 ports (1 × ⌊1000 / 10⌋)",
+  ]);
   assertEquals([block.limit, block.used, block.capacity, block.refused], ["nat-block", 13, 20, 0]);
   lab.advance(5 * SECOND);
   open(lab, gw, 1, 9, 14);
