@@ -16,6 +16,7 @@ import { drainTcp } from "./drain.ts";
 import { DROP, dropOfLink } from "./drops.ts";
 import { equalPath } from "./equal_paths.ts";
 import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./icmp.ts";
+import { isSpoofed } from "./syn_flood.ts";
 import { LOOPBACK_APP, type Partition } from "./partition.ts";
 import { forwardSteered, steer } from "./steering.ts";
 
@@ -132,7 +133,7 @@ export function forwardTowards(s: Partition, node: number, p: number, table: num
   let d = s.routes.route(table, destination);
   if (d < 0) {
     if (d === -1) {
-      sendIcmpError(s, node, p, UNREACHABLE.NO_ROUTE, 0);
+      if (s.spoofs.length === 0 || !isSpoofed(s, rows[o + DST])) sendIcmpError(s, node, p, UNREACHABLE.NO_ROUTE, 0);
       return drop(s, node, p, DROP.NO_ROUTE);
     }
     d = equalPath(s, node, p, d);

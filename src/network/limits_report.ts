@@ -13,6 +13,7 @@ import { FLAG, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { listenerUse } from "../socket/rows.ts";
 import { addHostLimits } from "./limits_hosts.ts";
 import { balancerLimits } from "./limits_balancers.ts";
+import type { Profile } from "../transport/profile.ts";
 import type { Partition } from "./partition.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE, STRIDE } = TCB;
@@ -169,12 +170,21 @@ function addListeners(s: Partition, byKey: Map<string, LimitReport>): void {
     });
     merge(byKey, "syn-queue", population.name, {
       used: use.synPeak,
-      capacity: Math.max(1, use.backlog),
+      capacity: synQueueCapacity(use.backlog, s.profiles.get(s.hosts.profileOf(use.host))),
       firstNs: use.synFirstNs,
       refused: use.synOverflows,
       detail: `half-open connections on port ${use.port}`,
     });
   }
+}
+
+/**
+ * Half-open connections that a listener keeps: as Linux, one more than its backlog; and where there are no cookies, the
+ * last quarter of `tcp_max_syn_backlog` is not for strangers.
+ */
+function synQueueCapacity(backlog: number, profile: Readonly<Profile>): number {
+  const { maxSynBacklog, synCookies } = profile;
+  return 1 + (synCookies === 0 ? Math.min(backlog, maxSynBacklog - (maxSynBacklog >> 2)) : backlog);
 }
 
 /** Links with a limited queue, named by the node that sends into them. */

@@ -27,7 +27,7 @@ export function capacityFor(workloads: readonly WorkloadOptions[], nats: boolean
   let open = 0;
   for (const options of workloads) {
     // These open no connections, and a NAT's sessions for them are made as they come.
-    if (options.kind === "dns" || options.transport === "udp") continue;
+    if (options.kind === "dns" || options.kind === "syn-flood" || options.transport === "udp") continue;
     const holdNs = holdNsOf(options);
     const lasting = options.close === "none" || holdNs === Infinity;
     const perSecond = options.arrivals?.perSecond ?? Infinity;

@@ -178,9 +178,12 @@ export interface WorkloadOptions {
   name: string;
   /**
    * `hold`: open and stay; `request-response`: `requests` times `requestBytes` out and `replyBytes` back;
-   * `bulk`: `bytes` one way; `torrent`: every source opens connections to many destinations; `dns`: look names up.
+   * `bulk`: `bytes` one way; `torrent`: every source opens connections to many destinations; `dns`: look names up;
+   * `syn-flood`: SYNs from made-up addresses, whose answers lead nowhere.
    */
-  kind: "hold" | "request-response" | "bulk" | "torrent" | "dns";
+  kind: "hold" | "request-response" | "bulk" | "torrent" | "dns" | "syn-flood";
+  /** `syn-flood`: a prefix from which source addresses are made up, `198.18.0.0/15`, or `random` (IPv4). Default `random`. */
+  spoof?: string;
   /**
    * `request-response` and `torrent`: over what. With `udp` each connection is an exchange of datagrams: from a socket of
    * its own, or (`torrent`) all exchanges of a source from one socket. Default `tcp`.
@@ -198,7 +201,7 @@ export interface WorkloadOptions {
    * goes to the i-th, in turn (`torrent`: see `spread`).
    */
   to: string[];
-  /** Connections in all. */
+  /** Connections in all (`dns`: lookups; `syn-flood`: SYNs). */
   connections: number;
   /**
    * Which addresses of a destination are connected to: those of one family, or of `any` (the default) that client and

@@ -34,6 +34,7 @@ import type { Dns } from "./dns_install.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
 import type { Plan } from "./plan.ts";
+import type { Spoof } from "./syn_flood.ts";
 import { prefetcher } from "./prefetch.ts";
 
 /**
@@ -105,6 +106,8 @@ export class Partition implements UdpRuntime {
   readonly apps: (App | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
   /** Processors of hosts that have one told, if there are any. */
   cpus: Cpus | undefined = undefined;
+  /** Where floods' made-up addresses come from. */
+  readonly spoofs: Spoof[] = [];
   /** The core whose turn it is (`CORE`), 0 for none. */
   servingCore = 0;
   readonly stats: ConnectionStats = new ConnectionStats();

@@ -29,6 +29,7 @@ import { NetworkError } from "./errors.ts";
 import { holdNsOf, type ListenOptions, type ServiceOptions, type WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
 import { addressOffset, findMembers, type Members, type Plan, type PlannedPopulation } from "./plan.ts";
+import { checkFlood, SynFlood } from "./syn_flood.ts";
 import { checkUdp, isUdp, openUdpPort, startDatagrams, udpServiceFor } from "./workloads_udp.ts";
 import { hasIpv6 } from "./plan_ipv6.ts";
 
@@ -86,13 +87,14 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan, dns: Dns
     });
     if (from.length === 0) throw new NetworkError(`${subject}.from`, "A workload comes from at least one host.");
     if (to.length === 0) throw new NetworkError(`${subject}.to`, "A workload goes to at least one destination.");
+    checkFlood(options, subject, to);
     return { options, subject, from, to };
   });
 }
 
 /** What a workload may choose from. */
 const CHOICES = [
-  ["kind", ["hold", "request-response", "bulk", "torrent", "dns"]],
+  ["kind", ["hold", "request-response", "bulk", "torrent", "dns", "syn-flood"]],
   ["close", ["client", "server", "both", "none"]],
   ["holdDistribution", ["fixed", "exponential"]],
   ["spread", ["permutation", "random"]],
@@ -282,6 +284,11 @@ function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): v
   })));
   const { kind, perSecond = 0, startNs = 0 } = options.arrivals ?? { kind: "at-once" };
   const arrivals = new ArrivalTimes({ kind, perSecond, startNs }, Substream.of(seed, "arrivals", options.name));
+  if (options.kind === "syn-flood") {
+    const flood = new SynFlood(s, s.apps.length, options, { sources, targets, arrivals, seed });
+    s.apps.push(flood);
+    return flood.start();
+  }
   if (options.kind === "dns" || isUdp(options)) return startDatagrams(s, options, { sources, targets, arrivals }, seed);
   const app = s.apps.length;
   const client = new WorkloadClient({
@@ -366,7 +373,13 @@ function openPort(
     });
   }
   const service = listen.service ??
-    derived(s.plan!, population, listen.port, workloads.filter(({ options }) => !isUdp(options)), serviceFor) ??
+    derived(
+      s.plan!,
+      population,
+      listen.port,
+      workloads.filter(({ options }) => !isUdp(options) && options.kind !== "syn-flood"),
+      serviceFor,
+    ) ??
     { kind: "hold" };
   const app = s.apps.length;
   s.apps.push(new Service({ runtime: s, app, plan: servicePlan(service, listen) }));

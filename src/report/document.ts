@@ -18,7 +18,7 @@ export interface LimitReport {
    * one was refused, else those in use at the end (TIME_WAIT included).
    */
   used: number;
-  /** What there is. An accept queue holds one more than the backlog, as Linux's. */
+  /** What there is. An accept queue and a SYN queue hold one more than the backlog, as Linux's. */
   capacity: number;
   /** When it first refused something, s of simulated time; null if never. */
   firstHitSeconds: number | null;

@@ -183,6 +183,7 @@ function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
       : arrivals && { kind: arrivals },
   };
   if (workload.kind === "dns") return withoutUndefined(named);
+  if (workload.kind === "syn-flood") return withoutUndefined({ ...named, spoof: workload.spoof });
   const common: WorkloadOptions = {
     ...named,
     family: workload.family,

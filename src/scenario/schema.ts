@@ -308,6 +308,17 @@ const workloadSchema = z.discriminatedUnion("kind", [
     connections: workload.connections.describe("Lookups in all."),
     arrivals: workload.arrivals,
   }, "a workload"),
+  f.fields({
+    kind: z.literal("syn-flood").describe("SYNs from made-up addresses, whose answers lead nowhere."),
+    name: workload.name,
+    from: workload.from,
+    to: workload.to,
+    connections: workload.connections.describe("SYNs in all."),
+    arrivals: workload.arrivals,
+    spoof: f.text("a prefix such as 198.18.0.0/15, or random").optional().describe(
+      "Where source addresses are made up from: 198.18.0.0/15, or random (any of IPv4). Default random.",
+    ),
+  }, "a workload"),
 ], {
   error: "expected a workload such as { name: load, kind: hold, from: clients, to: server:443, connections: 1000 }",
 });
