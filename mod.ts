@@ -62,7 +62,17 @@ export {
   type ServiceOptions,
   type WorkloadOptions,
 } from "./src/network/options.ts";
-export type { NatCarrierOptions, NatLogEvents, NatLogFormat } from "./src/nat/nat.ts";
+export {
+  type DeterministicPlan,
+  type DeterministicRange,
+  deterministicRange,
+  deterministicSubscriber,
+  type NatCarrierOptions,
+  type NatLogEvents,
+  type NatLogFormat,
+  portsPerSubscriber,
+  subscribersPerAddress,
+} from "./src/nat/nat.ts";
 export type { DnsRecordOptions, DnsServerOptions, ResolverOptions } from "./src/network/options_dns.ts";
 export {
   type Endpoint,

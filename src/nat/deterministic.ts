@@ -41,7 +41,17 @@ export function portsPerSubscriber(plan: DeterministicPlan): number {
   return Math.floor(plan.portCount / subscribersPerAddress(plan));
 }
 
-/** Where the subscriber at place `index` of the range is mapped to; undefined if there is none. */
+/**
+ * Where the subscriber at place `index` of the range is mapped to; undefined if there is none.
+ *
+ * @example Whose port was that?
+ * ```ts
+ * import { deterministicRange, deterministicSubscriber } from "./deterministic.ts";
+ * const plan = { subscribers: 1024, addresses: 16, portLow: 1024, portCount: 64512 };
+ * const range = deterministicRange(plan, 100)!; // place 1 of the pool, ports 37312 to 38319
+ * console.log(deterministicSubscriber(plan, range.address, range.low)); // 100
+ * ```
+ */
 export function deterministicRange(plan: DeterministicPlan, index: number): DeterministicRange | undefined {
   if (!(Number.isInteger(index) && index >= 0 && index < plan.subscribers)) return undefined;
   const share = subscribersPerAddress(plan);

@@ -108,6 +108,20 @@ export function portsInUse(t: NatTables, gateway: number, protocol?: number): nu
   return protocol === undefined ? inUse(0) + inUse(1) + inUse(2) : inUse(protocol);
 }
 
+/** Adds a gateway's counters that need no extras to a sum: for reports over a million gateways. */
+export function addCounts(
+  t: NatTables,
+  gateway: number,
+  sum: { sessions: number; sessionsPeak: number; sessionsOpened: number; portsInUse: number },
+): void {
+  const words = t.gateways.words;
+  const at = gateway * GATEWAY.STRIDE;
+  sum.sessions += words[at + GATEWAY.SESSIONS];
+  if (words[at + GATEWAY.SESSIONS_PEAK] > sum.sessionsPeak) sum.sessionsPeak = words[at + GATEWAY.SESSIONS_PEAK];
+  sum.sessionsOpened += words[at + GATEWAY.SERIAL] >>> 0;
+  sum.portsInUse += portsInUse(t, gateway);
+}
+
 /** A gateway's counters. */
 export function gatewayStats(t: NatTables, gateway: number): NatGatewayStats {
   const words = t.gateways.words;
@@ -244,14 +258,21 @@ function poolLimit(t: NatTables, gateway: number, hit: { firstHitNs: number; ref
     const unit = `blocks of ${use.size} ports (${arithmetic})`;
     return { limit: "nat-pool", used: use.peak, capacity: use.capacity, ...hit, unit };
   }
-  const stats = gatewayStats(t, gateway);
+  const words = t.gateways.words;
+  const at = gateway * GATEWAY.STRIDE;
   const shared = profile.mode === MODE.OVERLOADED;
-  const peaks = NAT_PROTOCOL_NAMES.map((name) => stats.pool[name].portsPeak);
-  const fullest = peaks.indexOf(Math.max(...peaks));
-  const capacity = shared ? profile.portCount : stats.poolCapacity;
+  let fullest = 0;
+  for (let protocol = 1; protocol < 3; protocol++) {
+    if (words[at + GATEWAY.PORTS_PEAK + protocol] > words[at + GATEWAY.PORTS_PEAK + fullest]) fullest = protocol;
+  }
+  const capacity = shared ? profile.portCount : (words[at + GATEWAY.PROFILE_COUNT] & 0xffff) * profile.portCount;
   return {
     limit: "nat-pool",
-    used: !shared ? peaks[fullest] : hit.refused > 0 ? capacity : extras?.destinationPeak ?? 0,
+    used: !shared
+      ? words[at + GATEWAY.PORTS_PEAK + fullest]
+      : hit.refused > 0
+      ? capacity
+      : extras?.destinationPeak ?? 0,
     capacity,
     ...hit,
     unit: shared

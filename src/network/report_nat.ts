@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { gatewayStats } from "../nat/nat.ts";
 import { subscriberCounts } from "../nat/dump.ts";
+import { addCounts, gatewayStats } from "../nat/report.ts";
 import { NODE, NODE_KIND, type Population } from "../node/nodes.ts";
 import type { NatReport } from "../report/document.ts";
 import type { Partition } from "./partition.ts";
@@ -45,15 +45,12 @@ function natReport(s: Partition, { name, firstRow, count }: Population, subscrib
   };
   for (let i = 0; i < count; i++) {
     const gateway = s.nodes.words[(firstRow + i) * NODE.STRIDE + NODE.GATEWAY];
-    const stats = gatewayStats(s.nat, gateway);
     report.subscribers += subscribers.get(gateway) ?? 0;
-    report.sessions += stats.sessions;
-    report.sessionsPeak = Math.max(report.sessionsPeak, stats.sessionsPeak);
-    report.sessionsOpened += stats.sessionsOpened;
-    for (const use of [stats.pool.tcp, stats.pool.udp, stats.pool.icmp]) {
-      report.portsInUse += use.portsInUse;
-      report.portsHeld += use.portsHeld;
-    }
+    addCounts(s.nat, gateway, report);
+    // Most of a million gateways have nothing more to tell.
+    if (s.nat.extrasIfAny(gateway) === undefined) continue;
+    const stats = gatewayStats(s.nat, gateway);
+    for (const use of [stats.pool.tcp, stats.pool.udp, stats.pool.icmp]) report.portsHeld += use.portsHeld;
     report.blocks += stats.blocks?.inUse ?? 0;
     report.blocksPeak = Math.max(report.blocksPeak, stats.blocks?.peak ?? 0);
     report.blocksGiven += stats.blocks?.given ?? 0;
