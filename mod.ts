@@ -46,7 +46,7 @@ export {
   type NetworkOptions,
   type NodeRef,
 } from "./src/network/network.ts";
-export { type PacketTap, Simulation } from "./src/network/simulation.ts";
+export { type LinkGroup, type Mark, type PacketTap, Simulation } from "./src/network/simulation.ts";
 export { HostHandle } from "./src/network/host_handle.ts";
 export type { Declaration, LinkDeclaration, Numbering } from "./src/network/plan.ts";
 export {

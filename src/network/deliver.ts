@@ -63,6 +63,7 @@ export function deliver(s: Partition, p: number): void {
 /** Drops packet `p` at `node`, counted. */
 export function drop(s: Partition, node: number, p: number, reason: number): void {
   s.dropped[reason]++;
+  if (s.dropTaps.length !== 0) { for (const tap of s.dropTaps) tap(p, s.nowNs, node, reason); }
   digestEvent(s.nodes.words, node, reason, s.packets.rows.words[p * STRIDE + PORTS], s.clock);
   s.packets.release(p);
 }

@@ -131,6 +131,32 @@ export function combineDigest(nodes: Nodes, which: "deliveries" | "events"): str
   return hex(finalise32(a ^ Math.imul(b, P))) + hex(b);
 }
 
+/** Delivery and event digests of at most `MOST_GROUPS` groups of nodes of consecutive ranks, 16 bytes each. */
+export function groupDigests(nodes: Nodes): Uint8Array {
+  const count = nodes.populations.reduce((sum, population) => sum + population.count, 0);
+  const size = groupSize(count);
+  const words = new Int32Array(4 * Math.ceil(count / size));
+  let rank = 0;
+  for (const population of nodes.populations) {
+    for (let i = 0; i < population.count; i++, rank++) {
+      const at = (population.firstRow + i) * NODE_STRIDE;
+      const to = 4 * Math.floor(rank / size);
+      for (let k = 0; k < 4; k++) {
+        words[to + k] = finalise32(Math.imul(words[to + k], P) ^ nodes.words[at + DIGEST_LO + k]);
+      }
+    }
+  }
+  return new Uint8Array(words.buffer);
+}
+
+/** Nodes in a group of `groupDigests`, of `count` nodes in all. */
+export function groupSize(count: number): number {
+  return Math.max(1, Math.ceil(count / MOST_GROUPS));
+}
+
+/** Groups at most. */
+const MOST_GROUPS = 256;
+
 function hex(word: number): string {
   return (word >>> 0).toString(16).padStart(8, "0");
 }

@@ -8,6 +8,7 @@ import { buildBalancers } from "./balancer_build.ts";
 import type { BalancerOptions } from "./balancer_options.ts";
 import { buildPartition, type Capacity } from "./build.ts";
 import { planDns } from "./dns_plan.ts";
+import type { NetworkDocument } from "./document.ts";
 import { NetworkError } from "./errors.ts";
 import { capacityFor, estimateBytes } from "./memory.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions, WorkloadOptions } from "./options.ts";
@@ -16,6 +17,7 @@ import { checkReachable } from "./reachability.ts";
 import { Simulation } from "./simulation.ts";
 import { installWorkloads, planWorkloads } from "./workloads.ts";
 
+export type { NetworkDocument } from "./document.ts";
 export { NetworkError } from "./errors.ts";
 
 /** A declared node or population, to be used in `link`. */
@@ -24,20 +26,6 @@ export interface NodeRef {
   readonly name: string;
   /** Members; 1 for a single node. */
   readonly count: number;
-}
-
-/** A network's declaration as plain data. */
-export interface NetworkDocument {
-  /** Its name. */
-  name: string;
-  /** Seed of its random draws. */
-  seed: number;
-  /** Hosts, routers, gateways and so on, in the order of declaration. */
-  nodes: Declaration[];
-  /** Links, in the order of declaration. */
-  links: LinkDeclaration[];
-  /** Workloads, in the order of declaration. */
-  workloads: WorkloadOptions[];
 }
 
 /** Options of {@linkcode Network}. */
@@ -158,7 +146,19 @@ export class Network {
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, dns, workloads, this.#seed);
     partition.stats.reserve(workloads.reduce((sum, workload) => sum + workload.options.connections, 0));
-    return new Simulation({ partition, name: this.#name, seed: this.#seed, estimateBytes: this.estimateBytes() });
+    return new Simulation({
+      partition,
+      name: this.#name,
+      seed: this.#seed,
+      estimateBytes: this.estimateBytes(),
+      declaration: this.toJSON(),
+      links: plan.links.toSorted((x, y) => x.firstRank - y.firstRank).map(({ name, count, a, b }) => ({
+        name,
+        count,
+        a: [a.population.firstRank + a.first, a.count],
+        b: [b.population.firstRank + b.first, b.count],
+      })),
+    });
   }
 
   /**

@@ -136,6 +136,8 @@ export class Partition implements UdpRuntime {
   readonly closedListeners: ListenerUse[] = [];
   readonly taps: DeliveryTap[] = [];
   readonly sendTaps: DeliveryTap[] = [];
+  /** They see packets that go no further: the row, when, the node, and a `DROP`. */
+  readonly dropTaps: DeliveryTap[] = [];
   /** The clock that the queue, links and cores share (`CLOCK`). */
   readonly clock: Float64Array;
   /** Links crossed. */

@@ -14,6 +14,7 @@ import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { SocketLayer } from "../socket/layer.ts";
 import { NetworkError } from "./errors.ts";
 import { HostHandle } from "./host_handle.ts";
+import type { NetworkDocument } from "./document.ts";
 import { type Partition, SOCKET_APP } from "./partition.ts";
 import { liveReport, type ReportFacts, runReport } from "./report.ts";
 
@@ -22,6 +23,32 @@ const BATCH = 8192;
 
 /** Simulated time between two looks at `until`: fixed, so that how a run is sliced does not change where it ends. */
 const UNTIL_GRID_NS = 1e6;
+
+/**
+ * Somebody who looks at a run at simulated times that do not depend on how it is sliced: `reached` is called when
+ * everything up to and at `nextNs` (whole ms, later than before) has happened, unless the run is at rest sooner. It must not change anything.
+ */
+export interface Mark {
+  /** When to be called next, ns; Infinity for never. */
+  nextNs: number;
+  /** Called then; sets `nextNs`. */
+  reached(): void;
+}
+
+/**
+ * Links of one declaration: `count` of them, each with two directions of neighbouring ranks (there and back). Of an end
+ * there are the rank of the first node and how many nodes there are: link i joins number floor(i * n / count).
+ */
+export interface LinkGroup {
+  /** As declared. */
+  readonly name: string;
+  /** Links. */
+  readonly count: number;
+  /** One end. */
+  readonly a: readonly [firstRank: number, count: number];
+  /** The other. */
+  readonly b: readonly [firstRank: number, count: number];
+}
 
 /** A tap: packet row, time in ns, names of the nodes at both ends of the link. */
 export type PacketTap = (packet: number, timeNs: number, from: string, to: string) => void;
@@ -57,12 +84,29 @@ export class Simulation {
   readonly seed: number;
   /** What the process will take at most, bytes: estimated from the declaration, before the run. */
   readonly estimateBytes: number;
+  /** @internal Those who look at it on the way. */
+  readonly marks: Mark[] = [];
+  /** What it was built from, as plain data. */
+  readonly declaration: NetworkDocument;
+  /** Its links, in the order of their directions' ranks. */
+  readonly links: readonly LinkGroup[];
   readonly #sockets: SocketLayer;
   #ended: RunReport["ended"] = "interrupted";
   #running = false;
 
   /** @internal For `Network.build`. */
-  constructor(options: { partition: Partition; name: string; seed: number; estimateBytes: number }) {
+  constructor(
+    options: {
+      partition: Partition;
+      name: string;
+      seed: number;
+      estimateBytes: number;
+      declaration: NetworkDocument;
+      links: readonly LinkGroup[];
+    },
+  ) {
+    this.declaration = options.declaration;
+    this.links = options.links;
     this.partition = options.partition;
     this.name = options.name;
     this.seed = options.seed;
@@ -128,19 +172,21 @@ export class Simulation {
     }
     const past = options.pastQuiescence ?? false;
     for (;;) {
+      const markNs = this.#nextMark();
       let lookNs = Infinity;
       if (options.until !== undefined) {
         // The end of the grid step that the next event lies in.
         const nextNs = Math.max(s.nowNs + 1, nextEventNs(s));
         lookNs = Math.ceil(nextNs / UNTIL_GRID_NS) * UNTIL_GRID_NS;
       }
-      const stopNs = Math.min(untilNs, lookNs);
+      const stopNs = Math.min(untilNs, lookNs, markNs);
       let stop = runPartition(s, stopNs, past, BATCH);
       while (stop === "batch") {
         if (s.halted) this.#throw();
         if (options.interrupted?.() === true) return this.#end("interrupted");
         stop = runPartition(s, stopNs, past, BATCH);
       }
+      if (stop !== "quiescence" && stopNs === markNs) this.#reach(markNs);
       // Not where a slice ends in between: the condition is asked at the same moments however the run is sliced.
       if ((stop === "quiescence" || stopNs === lookNs) && options.until?.() === true) return this.#end("until");
       if (stop === "quiescence") return this.#end("quiescence");
@@ -221,6 +267,16 @@ export class Simulation {
   /** The same, each part worked out only when it is read: for conditions that are asked often. */
   liveReport(): RunReport {
     return liveReport(this.partition, this.#facts({}));
+  }
+
+  #nextMark(): number {
+    let nextNs = Infinity;
+    for (const mark of this.marks) if (mark.nextNs < nextNs) nextNs = mark.nextNs;
+    return nextNs;
+  }
+
+  #reach(timeNs: number): void {
+    for (const mark of this.marks) if (mark.nextNs === timeNs) mark.reached();
   }
 
   #rowsOf(name: string): { first: number; count: number } | undefined {

@@ -92,6 +92,8 @@ function readExtra(
     for (let i = 0; i < 5; i++) into[at + EXTRA + 8 + i] = words[from + EXTRA_ROW.QUOTED_PORTS + i];
   } else {
     for (let i = 0; i < CONTENT.EXTRA_WORDS; i++) into[at + EXTRA + i] = words[from + EXTRA_ROW.URGENT + i];
+    const nextHop = words[from + EXTRA_ROW.NEXT_HOP];
+    if (nextHop !== 0) into[at + EXTRA + EXTRA_ROW.NEXT_HOP - EXTRA_ROW.URGENT] = addresses.word(nextHop);
   }
   const payload = words[from + EXTRA_ROW.PAYLOAD];
   if (payload !== 0) into[at + PAYLOAD] = hashBytes(packets.payloads.get(payload));

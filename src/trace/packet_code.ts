@@ -24,6 +24,9 @@ export const MASK = {
   PAYLOAD: 1 << 14,
 } as const;
 
+/** A flow begins: another was in its slot, or none. */
+export const MASK_TUPLE: number = MASK.PORTS | MASK.SRC | MASK.DST | MASK.FAMILY;
+
 /** The words that are coded as zigzags after addresses, ports and CONTROL, in the order of the column of values. */
 export const ZIGZAGS: readonly (readonly [word: number, bit: number])[] = [
   [CONTENT.SEQ, MASK.SEQ],

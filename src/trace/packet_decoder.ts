@@ -4,13 +4,16 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
+import { CONTROL as CONTROL_BIT } from "../wire/packet.ts";
 import { ColumnReader } from "./columns.ts";
 import { CONTENT } from "./content.ts";
-import { FLOW_SLOT_BITS, Flows } from "./flows.ts";
-import { BLOCK_EVENTS, COLUMNS, MASK, ONE_HOP, ZIGZAGS } from "./packet_code.ts";
+import { FLOW_SLOT_BITS, Flows, SACK_FROM } from "./flows.ts";
+import { BLOCK_EVENTS, COLUMNS, MASK, MASK_TUPLE, ONE_HOP, ZIGZAGS } from "./packet_code.ts";
 import type { PacketBlock } from "./packet_encoder.ts";
 
 const { FAMILY, SRC, DST, PORTS, CONTROL, TTL_TOS_WINDOW, EXTRA, EXTRA_WORDS, PAYLOAD, WORDS } = CONTENT;
+
+const { HAS_SACK } = CONTROL_BIT;
 
 /** Something that happened to a packet, as a trace has it. */
 export interface PacketEvent {
@@ -114,12 +117,17 @@ export class PacketDecoder {
     if (mask & MASK.SRC) this.#address(words, SRC, values);
     if (mask & MASK.DST) this.#address(words, DST, values);
     if (mask & MASK.PORTS) words[PORTS] = values.zigzag(words[PORTS]);
+    if (first) this.#flows.predictKind((mask & MASK_TUPLE) !== 0, words);
     if (mask & MASK.CONTROL) words[CONTROL] ^= values.varint();
-    if (first) this.#flows.predictAnswer(words);
     for (const [word, bit] of ZIGZAGS) if (mask & bit) words[word] = values.zigzag(words[word]);
+    if (first) this.#flows.learnKind(words);
     if (mask & MASK.EXTRA) {
       const extras = values.varint();
-      for (let k = 0; k < EXTRA_WORDS; k++) if ((extras >> k) & 1) words[EXTRA + k] = values.zigzag(words[EXTRA + k]);
+      const sack = first && (words[CONTROL] & HAS_SACK) !== 0;
+      for (let k = 0; k < EXTRA_WORDS; k++) {
+        if (sack && EXTRA + k === SACK_FROM) this.#flows.predictSack(words[EXTRA + k - 1], words);
+        if ((extras >> k) & 1) words[EXTRA + k] = values.zigzag(words[EXTRA + k]);
+      }
     }
     if (mask & MASK.PAYLOAD) words[PAYLOAD] = values.word();
   }

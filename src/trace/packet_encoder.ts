@@ -4,10 +4,11 @@
  *
  * @module
  */
+import { CONTROL as CONTROL_BIT } from "../wire/packet.ts";
 import { ColumnWriter } from "./columns.ts";
 import { CONTENT } from "./content.ts";
-import { Flows } from "./flows.ts";
-import { BLOCK_EVENTS, COLUMNS, MASK, ONE_HOP, ZIGZAGS } from "./packet_code.ts";
+import { Flows, SACK_FROM } from "./flows.ts";
+import { BLOCK_EVENTS, COLUMNS, MASK, MASK_TUPLE, ONE_HOP, ZIGZAGS } from "./packet_code.ts";
 
 const {
   FAMILY,
@@ -25,6 +26,8 @@ const {
   PAYLOAD,
   WORDS,
 } = CONTENT;
+
+const { HAS_SACK } = CONTROL_BIT;
 
 /** A block that is full: how many events, when the first was (ns), and its columns. */
 export interface PacketBlock {
@@ -167,19 +170,23 @@ export class PacketEncoder {
       mask |= MASK.PORTS;
       values.zigzag(content[PORTS], predicted[PORTS]);
     }
+    if (first) {
+      predicted.set(content.subarray(FAMILY, PORTS + 1));
+      this.#flows.predictKind((mask & MASK_TUPLE) !== 0, predicted);
+    }
     if (content[CONTROL] !== predicted[CONTROL]) {
       mask |= MASK.CONTROL;
       values.varint((content[CONTROL] ^ predicted[CONTROL]) >>> 0);
-    }
-    if (first) {
-      predicted.set(content.subarray(FAMILY, PORTS + 1));
-      predicted[CONTROL] = content[CONTROL];
-      this.#flows.predictAnswer(predicted);
     }
     for (const [word, bit] of ZIGZAGS) {
       if (content[word] === predicted[word]) continue;
       mask |= bit;
       values.zigzag(content[word], predicted[word]);
+    }
+    if (first) {
+      this.#flows.learnKind(content);
+      predicted[ACK] = content[ACK];
+      if ((content[CONTROL] & HAS_SACK) !== 0) this.#flows.predictSack(content[SACK_FROM - 1], predicted);
     }
     if (differs(content, predicted, EXTRA, EXTRA_WORDS)) {
       mask |= MASK.EXTRA;

@@ -1,0 +1,21 @@
+/**
+ * A network's declaration as plain data.
+ *
+ * @module
+ */
+import type { WorkloadOptions } from "./options.ts";
+import type { Declaration, LinkDeclaration } from "./plan.ts";
+
+/** A network's declaration as plain data. */
+export interface NetworkDocument {
+  /** Its name. */
+  name: string;
+  /** Seed of its random draws. */
+  seed: number;
+  /** Hosts, routers, gateways and so on, in the order of declaration. */
+  nodes: Declaration[];
+  /** Links, in the order of declaration. */
+  links: LinkDeclaration[];
+  /** Workloads, in the order of declaration. */
+  workloads: WorkloadOptions[];
+}
