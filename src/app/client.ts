@@ -15,12 +15,12 @@ import type { ArrivalTimes } from "./arrivals.ts";
 import { type RaceHolder, Races } from "./happy_eyeballs.ts";
 import { NamedOpens } from "./named_opens.ts";
 import type { TargetCounts } from "./target_counts.ts";
-import type { Sources, Targets } from "./targets.ts";
+import { chosenAddress, type FamilyChoice, ownAddress, type Sources, type Targets } from "./targets.ts";
 import type { App, AppRuntime } from "./types.ts";
 import { receive, send, setKeepAlive } from "../tcp/mod.ts";
 
 /** What a workload's connections do. Sizes in bytes, times in ns. */
-export interface ClientPlan {
+export interface ClientPlan extends FamilyChoice {
   /** See `WorkloadOptions.kind`; `torrent` exchanges like `request-response`. */
   kind: "hold" | "request-response" | "upload" | "download";
   /** Connections in all. */
@@ -47,10 +47,6 @@ export interface ClientPlan {
   randomTargets: boolean;
   /** Keep-alive after so much idle time, ms; 0 for none. */
   keepAliveMs: number;
-  /** Of a name's addresses: the family that is asked for, or any. */
-  family: "any" | "ipv4" | "ipv6";
-  /** Of a destination's addresses: the family that is tried first, or alone. */
-  prefersIpv6: boolean;
   /** Happy Eyeballs: a further address is tried after so long, ns; 0: there is one attempt only. */
   attemptDelayNs: number;
 }
@@ -186,9 +182,9 @@ export class WorkloadClient implements App {
     const runtime = this.#runtime;
     const node = this.#sources.at(i);
     const targets = this.#targets;
-    this.#chooseTarget(i, runtime.addressOf(node));
+    this.#chooseTarget(i, ownAddress(runtime, node, this.#plan.family));
     if (this.#races !== undefined) return this.#race(this.#races, i, node);
-    const remote = targets.address6 === 0 ? targets.address : this.#oneOf(node, targets.address, targets.address6);
+    const remote = chosenAddress(targets, runtime, node, this.#plan.prefersIpv6);
     const c = runtime.connect(node, 0, remote, targets.port, this.#app);
     if (c < 0) return;
     this.#prepare(c, i);
@@ -203,12 +199,6 @@ export class WorkloadClient implements App {
     tcp.warm[o + APP_DATA2] = i;
     const idleMs = this.#plan.keepAliveMs;
     if (idleMs > 0) setKeepAlive(tcp, c, true, { idleMs, intervalMs: idleMs });
-  }
-
-  /** Which of two addresses a host connects to: of the preferred family, if it has an address of that itself. */
-  #oneOf(node: number, address: number, address6: number): number {
-    const [preferred, other] = this.#plan.prefersIpv6 ? [address6, address] : [address, address6];
-    return this.#runtime.sourceFor(node, preferred) !== 0 ? preferred : other;
   }
 
   /** Opens connection `i` to the destination chosen, at whichever of its addresses answers first. */
@@ -231,7 +221,8 @@ export class WorkloadClient implements App {
   #countTarget(named: NamedOpens, c: number, established: boolean): void {
     const runtime = this.#runtime;
     const targets = this.#targets;
-    this.#chooseTarget(runtime.tcp.warm[c * STRIDE + APP_DATA2], runtime.addressOf(this.#nodeOf(c)));
+    const own = ownAddress(runtime, this.#nodeOf(c), this.#plan.family);
+    this.#chooseTarget(runtime.tcp.warm[c * STRIDE + APP_DATA2], own);
     if (targets.name === 0) return;
     const count = named.counts.of(targets.name, remoteOf(runtime.tcp, c), targets.port);
     if (established) count.established++;

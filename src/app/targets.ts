@@ -5,6 +5,7 @@
  */
 import { drawWord } from "../base/rng.ts";
 import { isInShare } from "../base/share.ts";
+import type { AppRuntime } from "./types.ts";
 
 /** Counters of the draws that make permutations: far from those of connections. */
 const PERMUTATION_DRAWS = 2 ** 40;
@@ -140,6 +141,30 @@ export class Targets {
     }
     return found;
   }
+}
+
+/** Which address families a workload uses. */
+export interface FamilyChoice {
+  /** One alone, or any that both ends have. */
+  family: "any" | "ipv4" | "ipv6";
+  /** Of both, the one that is taken or tried first. */
+  prefersIpv6: boolean;
+}
+
+/** What a host is asked for its addresses. */
+type Addresses = Pick<AppRuntime, "addressOf" | "addressFor" | "sourceFor">;
+
+/** The address of the destination chosen that a host talks to: of the preferred family, if it has an address of that. */
+export function chosenAddress(targets: Targets, runtime: Addresses, node: number, prefersIpv6: boolean): number {
+  const { address, address6 } = targets;
+  if (address6 === 0) return address;
+  const [preferred, other] = prefersIpv6 ? [address6, address] : [address, address6];
+  return runtime.sourceFor(node, preferred) !== 0 ? preferred : other;
+}
+
+/** The address that a source would have among a workload's destinations. */
+export function ownAddress(runtime: Addresses, node: number, family: FamilyChoice["family"]): number {
+  return (family === "ipv6" ? runtime.addressFor(node, true) : 0) || runtime.addressOf(node);
 }
 
 /** The number x with a·x = 1 (mod n); a and n have no common divisor. All products stay below 2^53. */

@@ -20,11 +20,11 @@ import type { AddressClient, AddressLookups } from "./address_lookups.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { DatagramStats } from "./datagram_stats.ts";
 import type { TargetCounts } from "./target_counts.ts";
-import type { Sources, Targets } from "./targets.ts";
+import { chosenAddress, type FamilyChoice, ownAddress, type Sources, type Targets } from "./targets.ts";
 import type { App } from "./types.ts";
 
 /** What the exchanges of a workload are. Sizes in bytes, times in ns. */
-export interface UdpClientPlan {
+export interface UdpClientPlan extends FamilyChoice {
   /** Exchanges in all. */
   exchanges: number;
   /** Bytes of a request. */
@@ -213,7 +213,7 @@ export class UdpClient implements App, AddressClient {
     this.#stats.exchanges++;
     const node = this.#sources.at(i);
     const targets = this.#targets;
-    this.#chooseTarget(i, this.#runtime.addressOf(node));
+    this.#chooseTarget(i, ownAddress(this.#runtime, node, this.#plan.family));
     const row = this.#rows.allocate();
     const words = this.#rows.words;
     const o = row * STRIDE;
@@ -222,9 +222,9 @@ export class UdpClient implements App, AddressClient {
     words[o + PORT] = targets.port;
     words[o + LEFT] = this.#plan.requests;
     words[o + NAME] = targets.name;
-    words[o + REMOTE] = targets.address;
+    words[o + REMOTE] = chosenAddress(targets, this.#runtime, node, this.#plan.prefersIpv6);
     if (targets.name === 0) this.#begin(row);
-    else this.#addresses!.lookup(node, targets.name, this.#number, row);
+    else this.#addresses!.lookup(node, targets.name, this.#number, row, this.#plan.family);
   }
 
   /** Chooses where exchange `i` goes: not to its own host, of address `own`, if there is anywhere else to go. */

@@ -65,6 +65,8 @@ function udpPlan(options: WorkloadOptions): UdpClientPlan {
     retries: options.retries ?? 0,
     holdNs: holdNsOf(options),
     exponentialHold: options.holdDistribution === "exponential",
+    family: options.family ?? "any",
+    prefersIpv6: options.preferredFamily !== "ipv4",
     shareSocket: torrent,
     permute: torrent && (options.spread ?? "permutation") === "permutation",
     randomTargets: torrent && options.spread === "random",

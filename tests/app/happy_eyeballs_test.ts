@@ -141,9 +141,63 @@ Deno.test("family ipv6 reaches every member behind gateways, whose IPv4 addresse
     (n) =>
       n.workload({ name: "t", kind: "torrent", from: ["peers"], to: ["peers:6881"], family: "ipv6", connections: 30 }),
   ]);
+  const seen = watch(simulation);
   simulation.run();
   const { established, ipv6 } = simulation.report().connections;
   assertEquals([established, ipv6.established], [30, 30]);
+  // Nobody connects to itself: every pair has met, once each way.
+  const opened = seen.filter(({ from, flags }) => from.startsWith("peers") && flags === 2);
+  assertEquals(new Set(opened.map(({ src, dst }) => `${src} ${dst}`)).size, 30);
+});
+
+Deno.test("requests over UDP take the family that both ends have", () => {
+  const over = (clients: Partial<HostOptions>, workload: Partial<WorkloadOptions> = {}) => {
+    const simulation = built(network({
+      clients,
+      server: { listen: [{ port: 80, protocol: "udp" }] },
+      workload: { transport: "udp", happyEyeballs: false, connections: 4, ...workload },
+    }));
+    const seen = watch(simulation);
+    simulation.run();
+    const answered = seen.filter(({ to, protocol }) => to.startsWith("clients") && protocol === 17);
+    assertEquals(answered.length, 4);
+    return answered.filter(({ src }) => src.includes(":")).length;
+  };
+  assertEquals(over({}), 4);
+  assertEquals(over({ ipv6Share: 0.5 }), 2);
+  assertEquals(over({}, { preferredFamily: "ipv4" }), 0);
+  assertEquals(over({}, { family: "ipv4" }), 0);
+});
+
+Deno.test("a name that only IPv4 has is reached by hosts of IPv6 alone, through DNS64 and NAT64", () => {
+  const records = { "four.example.com": ["four"], "both.example.com": ["both"] };
+  const simulation = built([
+    (n) => n.host("phones", { count: 3, address: "2001:db8:1::1/64", resolver: "2001:db8:9::53" }),
+    (n) => n.nat("gateway", { address: "203.0.113.1", address6: "2001:db8:2::1", nat64: "64:ff9b::/96" }),
+    (n) => n.host("ns", { address: "2001:db8:9::53", dns: { records, dns64: "64:ff9b::/96" } }),
+    (n) => n.host("four", { address: "192.0.2.1", listen: [{ port: 80 }] }),
+    (n) => n.host("both", { address: "192.0.2.2", address6: "2001:db8:3::2", listen: [{ port: 80 }] }),
+    (n) => n.router("isp"),
+    (n) => n.link("phones", "gateway", { delayNs: 1e6 }),
+    (n) => n.link("gateway", "isp", { delayNs: 1e6 }),
+    (n) => n.link("isp", "ns", { delayNs: 1e6 }),
+    (n) => n.link("isp", "four", { delayNs: 1e6 }),
+    (n) => n.link("isp", "both", { delayNs: 1e6 }),
+    (n) =>
+      n.workload({
+        name: "w",
+        kind: "request-response",
+        from: ["phones"],
+        to: ["four.example.com:80", "both.example.com:80"],
+        connections: 6,
+        happyEyeballs: true,
+      }),
+  ]);
+  simulation.run();
+  const { connections, limits } = simulation.report();
+  assertEquals([connections.repliesCompleted, connections.ipv6.established], [6, 6]);
+  // What has IPv6 itself is reached without the gateway's ports.
+  assertEquals(limits.find(({ limit }) => limit === "nat-pool")!.used, 3);
 });
 
 Deno.test("races are the same whatever the numbering and the order of declaration", () => {
