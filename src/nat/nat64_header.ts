@@ -8,7 +8,7 @@ import { CONTROL, EXTRA, PACKET, packetBytes, type PacketPool, PROTOCOL } from "
 import { quotedHeaderBytes } from "../wire/row_quote.ts";
 import { icmpToV4, icmpToV6, REST_MTU } from "./nat64_icmp.ts";
 
-const { PORTS, SEQ, CONTROL: CONTROL_AT, LENGTH, EXTRA: EXTRA_AT, STRIDE } = PACKET;
+const { PORTS, SEQ, CONTROL: CONTROL_AT, LENGTH, EXTRA: EXTRA_AT, CORRUPT, STRIDE } = PACKET;
 const { QUOTES, DONT_FRAGMENT, PROTOCOL_SHIFT } = CONTROL;
 const { QUOTED_CONTROL, QUOTED_PORTS, QUOTED_LENGTH, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { ICMP, ICMPV6 } = PROTOCOL;
@@ -53,8 +53,14 @@ export function headerToIpv4(pool: PacketPool, packet: number): boolean {
     }
     control = (control & ~PROTOCOL_MASK) | (ICMP << PROTOCOL_SHIFT);
   }
-  if (packetBytes(pool, packet, false) > MAY_FRAGMENT_BYTES) control |= DONT_FRAGMENT;
+  const bytes = packetBytes(pool, packet, false);
+  if (bytes > MAY_FRAGMENT_BYTES) control |= DONT_FRAGMENT;
   words[at + CONTROL_AT] = control;
+  // A flipped bit of an address spoils the transport's checksum, which is corrected for the translation alone (RFC 1624).
+  const flipped = words[at + CORRUPT] - 8 * HEADER_DIFFERENCE;
+  if (words[at + CORRUPT] !== 0) {
+    words[at + CORRUPT] = Math.min(8 * bytes, Math.max(8 * IPV4_HEADER_BYTES + 1, flipped));
+  }
   return true;
 }
 
@@ -75,6 +81,8 @@ export function headerToIpv6(pool: PacketPool, packet: number): boolean {
     control = (control & ~PROTOCOL_MASK) | (ICMPV6 << PROTOCOL_SHIFT);
   }
   words[at + CONTROL_AT] = control;
+  // (A gateway drops IPv4 packets whose header is spoilt.)
+  if (words[at + CORRUPT] !== 0) words[at + CORRUPT] += 8 * HEADER_DIFFERENCE;
   return true;
 }
 

@@ -24,11 +24,12 @@ import {
   buildRow,
   rowContent,
   type RowSpec,
+  SYN_ROW,
   world,
 } from "../wire/support/rows.ts";
 import { ACK, Laboratory, type Sketch, SYN } from "./harness.ts";
 
-const { SRC, DST, PORTS, CONTROL: CONTROL_AT, LENGTH, STRIDE } = PACKET;
+const { SRC, DST, PORTS, CONTROL: CONTROL_AT, LENGTH, CORRUPT, STRIDE } = PACKET;
 
 Deno.test("IPv4 addresses stand in prefixes of every length as RFC 6052 has it", () => {
   // RFC 6052 2.4.
@@ -210,6 +211,26 @@ Deno.test("from IPv4 and back a packet is the same but for DF, whose meaning IPv
       assertEquals(rowContent(place, p), before);
     }),
   );
+});
+
+Deno.test("a bit that was flipped on the way still spoils the transport's checksum", () => {
+  const spoilt = (family: 4 | 6, bit: number) => {
+    const place = world();
+    const p = buildRow(place, translatable({ ...SYN_ROW, length: 100 }, family));
+    place.pool.rows.words[p * STRIDE + CORRUPT] = 1 + bit;
+    assert(family === 6 ? headerToIpv4(place.pool, p) : headerToIpv6(place.pool, p));
+    readdress(place, p, family === 6 ? 4 : 6);
+    const bytes = new Uint8Array(1500);
+    const length = encodePacket(place.pool, place.addresses, p, bytes);
+    const decoded = decodePacket(place.pool, place.addresses, bytes.subarray(0, length));
+    return [place.pool.rows.words[p * STRIDE + CORRUPT] - 1, typeof decoded === "number" ? "whole" : decoded.layer];
+  };
+  assertEquals(spoilt(6, 320), [160, "tcp"]);
+  assertEquals(spoilt(6, 1270), [1110, "tcp"]);
+  // Of an address.
+  assertEquals(spoilt(6, 130), [160, "tcp"]);
+  assertEquals(spoilt(4, 160), [320, "tcp"]);
+  assertEquals(spoilt(4, 1100), [1260, "tcp"]);
 });
 
 Deno.test("errors of ICMP become those of ICMPv6 as RFC 7915 4.2 says", () => {
