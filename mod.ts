@@ -48,6 +48,7 @@ export {
 } from "./src/network/network.ts";
 export { type LinkGroup, type Mark, type PacketTap, Simulation } from "./src/network/simulation.ts";
 export { HostHandle } from "./src/network/host_handle.ts";
+export type { LookupDone } from "./src/network/code_lookups.ts";
 export type { Declaration, LinkDeclaration, Numbering } from "./src/network/plan.ts";
 export {
   type ArrivalOptions,

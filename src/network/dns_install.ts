@@ -14,6 +14,7 @@ import { type DnsEntry, DnsZones } from "../app/dns_zone.ts";
 import { TargetCounts } from "../app/target_counts.ts";
 import { substreamKey } from "../base/rng.ts";
 import { DNS_PORT } from "../wire/dns.ts";
+import type { CodeLookups } from "./code_lookups.ts";
 import type { DnsPlan, PlannedServer } from "./dns_plan.ts";
 import { NetworkError } from "./errors.ts";
 import type { Partition } from "./partition.ts";
@@ -31,6 +32,8 @@ export interface Dns extends Stateful {
   /** The resolvers of hosts, and the asking half of servers that forward. */
   stubs: DnsLookups;
   forwarders: DnsLookups;
+  /** Lookups of user code, once there was one. */
+  code?: CodeLookups;
 }
 
 /** Binds the servers' ports and sets the resolvers up. Throws `NetworkError`. */

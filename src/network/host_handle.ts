@@ -7,6 +7,8 @@ import type { UdpOptions, UdpSocket } from "../socket/datagram.ts";
 import type { ConnectOptions, SocketLayer } from "../socket/layer.ts";
 import type { Listener, SocketListenOptions } from "../socket/listener.ts";
 import type { Socket } from "../socket/socket.ts";
+import { SocketError } from "../base/errors.ts";
+import { CodeLookups, type LookupDone } from "./code_lookups.ts";
 import type { Partition } from "./partition.ts";
 
 /**
@@ -87,6 +89,21 @@ export class HostHandle {
    */
   udp(options: UdpOptions = {}): UdpSocket {
     return this.#sockets.openDatagram(this.#node, options);
+  }
+
+  /**
+   * Looks a name up, by the host's resolver: `done` gets its addresses (IPv6 first), or a `SocketError` `EAI_AGAIN` (no
+   * server answered, or there is none to ask), `EAI_NONAME`, `EAI_NODATA`. Throws `RangeError` for what is no name.
+   */
+  lookup(name: string, done: LookupDone): void {
+    const s = this.#partition;
+    if (s.dns === undefined) {
+      const error = new SocketError("EAI_AGAIN", `lookup ${name}: nobody to ask`);
+      this.#sockets.call(this.#node, s.nowNs, () => done(error, []));
+      return;
+    }
+    s.dns.code ??= new CodeLookups(s, s.dns, this.#sockets);
+    s.dns.code.lookup(this.#node, name, done);
   }
 
   /**

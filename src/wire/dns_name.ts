@@ -63,7 +63,7 @@ export function notADnsName(name: string): string | undefined {
 
 /** The form in which equal names are equal: ASCII letters in lower case (RFC 4343), no dot at the end. */
 export function canonicalName(name: string): string {
-  const lower = name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  const lower = /[A-Z]/.test(name) ? name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : name;
   return lower.endsWith(".") && !lower.endsWith("\\.") ? lower.slice(0, -1) : lower;
 }
 
@@ -80,6 +80,46 @@ export function parentName(name: string): string | undefined {
  * it does not fit.
  */
 export function encodeDnsName(name: string, into: Uint8Array, at: number, seen?: Map<string, number>): number {
+  return isPlain(name) ? encodePlain(name, into, at, seen) : encodeEscaped(name, into, at, seen);
+}
+
+/** Has the name nothing to be escaped, and labels of a good length? (Then it needs no taking apart.) */
+function isPlain(name: string): boolean {
+  if (name.length === 0 || name.length > DNS_NAME_LIMITS.NAME - 2) return false;
+  let begin = 0;
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i);
+    if (code === 0x5c || code > 126) return false;
+    if (code !== 0x2e) continue;
+    if (i === begin || i - begin > DNS_NAME_LIMITS.LABEL) return false;
+    begin = i + 1;
+  }
+  return begin < name.length && name.length - begin <= DNS_NAME_LIMITS.LABEL;
+}
+
+function encodePlain(name: string, into: Uint8Array, at: number, seen: Map<string, number> | undefined): number {
+  const text = canonicalName(name);
+  for (let begin = 0; begin < name.length;) {
+    const rest = begin === 0 ? text : text.slice(begin);
+    const known = seen?.get(rest);
+    if (known !== undefined) {
+      if (at + 2 > into.length) throw new RangeError("The name does not fit.");
+      writeU16(into, at, (POINTER << 8) | known);
+      return at + 2;
+    }
+    let end = name.indexOf(".", begin);
+    if (end < 0) end = name.length;
+    if (at + end - begin + 2 > into.length) throw new RangeError("The name does not fit.");
+    if (at < POINTER_END) seen?.set(rest, at);
+    into[at++] = end - begin;
+    for (let i = begin; i < end; i++) into[at++] = name.charCodeAt(i);
+    begin = end + 1;
+  }
+  into[at] = 0;
+  return at + 1;
+}
+
+function encodeEscaped(name: string, into: Uint8Array, at: number, seen: Map<string, number> | undefined): number {
   const labels = labelsOf(name);
   if (typeof labels === "string") throw new RangeError(`"${name}" is no domain name: it ${labels}.`);
   let rest = canonicalName(name);
@@ -132,12 +172,15 @@ export function decodeDnsName(bytes: Uint8Array, at: number, start: number, end:
     total += length + 1;
     if (total > DNS_NAME_LIMITS.NAME) return wireError("dns", "name", "A name is longer than 255 bytes.");
     if (text !== "") text += ".";
-    for (let i = at + 1; i <= at + length; i++) text += characterOf(bytes[i]);
+    for (let i = at + 1; i <= at + length; i++) text += CHARACTERS[bytes[i]];
     at += length + 1;
   }
   dnsNameEnd.at = after < 0 ? at + 1 : after;
   return text;
 }
+
+/** Each byte as it stands in a text. */
+const CHARACTERS = Array.from({ length: 256 }, (_, byte) => characterOf(byte));
 
 function characterOf(byte: number): string {
   if (byte === 0x2e || byte === 0x5c) return `\\${String.fromCharCode(byte)}`;

@@ -340,3 +340,21 @@ Deno.test("what is wrong with names is told in a sentence", () => {
   refused({ clients: { resolver: { servers: [] } } }, "nodes.clients.resolver", /at least one server/);
   refused({ clients: { resolver: { servers: ["ns"], attempts: 0 } } }, "nodes.clients.resolver.attempts", /1 to 255/);
 });
+
+Deno.test("code looks names up by its host's resolver", () => {
+  const simulation = built(network({ workload: { connections: 0 } }));
+  const told: unknown[] = [];
+  const ask = (name: string, host = "clients[1]") => {
+    simulation.host(host).lookup(name, (error, addresses) => {
+      told.push([simulation.nowNs / 1e6, error?.code ?? addresses]);
+    });
+  };
+  ask(WWW);
+  simulation.run();
+  ask(WWW);
+  ask("nosuch.example.com");
+  ask(WWW, "web[0]");
+  simulation.run();
+  assertEquals(told, [[4, ADDRESSES], [4, ADDRESSES], [4, "EAI_AGAIN"], [8, "EAI_NONAME"]]);
+  assertThrows(() => ask("a..b"), RangeError);
+});
