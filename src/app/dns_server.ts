@@ -86,6 +86,8 @@ const SYNTHESIS_TTL = 600;
 
 /** See the module's description. */
 export class DnsServer implements App, LookupClient {
+  /** See {@linkcode App}. */
+  readonly serves = true;
   readonly #runtime: UdpRuntime;
   readonly #plan: DnsServerPlan;
   readonly #lookups: DnsLookups;

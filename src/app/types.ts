@@ -9,6 +9,8 @@ import type { ConnectionStats } from "./stats.ts";
 
 /** An application: a workload's clients, a listening port's service, or the socket layer of user code. */
 export interface App {
+  /** Datagrams for its sockets are requests: what a processor does for one takes time (`WORK.REQUEST`). */
+  readonly serves?: boolean;
   /** A TCP event (`TCP_EVENT`) of one of its connections. */
   onTcp(kind: number, connection: number, argument: number): void;
   /** An event that it scheduled, with the code and argument that it gave. */

@@ -20,6 +20,8 @@ export interface UdpServicePlan {
 
 /** The service of one port, on one host or on every member of a population. */
 export class UdpService implements App {
+  /** See {@linkcode App}. */
+  readonly serves = true;
   readonly #runtime: UdpRuntime;
   readonly #plan: UdpServicePlan;
   readonly #stats: DatagramStats;

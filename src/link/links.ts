@@ -119,6 +119,8 @@ export interface QueueRecord {
   peakPackets: number;
   /** When the queue was first full, ns; -1 for never. */
   firstFullNs: number;
+  /** Bytes that it took. */
+  carriedBytes: number;
 }
 
 /** What an elaborate direction has besides its row: packets find it by an index, never by a look-up. */
@@ -196,7 +198,7 @@ export class Links {
     this.pace[row * PACE_STRIDE + FREE_AT_NS] = -1;
     this.pace[row * PACE_STRIDE + RATE_BPS] = settings.rateBps;
     this.pace[row * PACE_STRIDE + DELAY_NS] = settings.delayNs + options.extraDelayNs;
-    const record = watched ? { peakBytes: 0, peakPackets: 0, firstFullNs: -1 } : undefined;
+    const record = watched ? { peakBytes: 0, peakPackets: 0, firstFullNs: -1, carriedBytes: 0 } : undefined;
     if (limited) this.queues.set(row, record!);
     if (watched || settings.impaired) {
       const counting = settings.queuePackets !== Infinity || ecnThresholdPackets !== Infinity;
@@ -342,6 +344,7 @@ export class Links {
       return false;
     }
     if (long && markCongestion(this.#packets.rows.words, p)) details.marks++;
+    record.carriedBytes += bytes;
     record.peakBytes = Math.max(record.peakBytes, Math.min(waiting + bytes, settings.queueBytes));
     return true;
   }

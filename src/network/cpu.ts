@@ -12,6 +12,7 @@ import type { App, WorkKind } from "../app/types.ts";
 import { WORK } from "../app/types.ts";
 import { CORE, CPU, type Cpus, type CpuSettings } from "../node/cpus.ts";
 import { NODE } from "../node/nodes.ts";
+import { UDP_SOCKET } from "../transport/udp.ts";
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { drop, emitNow, takeIn } from "./deliver.ts";
 import { drainTcp } from "./drain.ts";
@@ -67,6 +68,18 @@ function packetNs(s: Partition, settings: CpuSettings, p: number): number {
     : settings.perPacketNs + Math.round(settings.perByteNs * s.packets.rows.words[p * PACKET_STRIDE + LENGTH]);
 }
 
+/** Is the packet a datagram for a service? Then its work is part of the packet's turn. */
+function isRequest(s: Partition, node: number, p: number): boolean {
+  const rows = s.packets.rows.words;
+  const o = p * PACKET_STRIDE;
+  if (s.udpSockets === undefined || rows[o + CONTROL_AT] >>> CONTROL.PROTOCOL_SHIFT !== PROTOCOL.UDP) return false;
+  const ports = rows[o + PACKET.PORTS];
+  const swapped = (ports << 16) | (ports >>> 16);
+  const socket = s.udpSockets.lookup(node, rows[o + PACKET.DST], rows[o + PACKET.SRC], swapped);
+  if (socket === 0) return false;
+  return s.apps[s.udpSockets.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.APP]]?.serves === true;
+}
+
 /** What it costs to send a packet, ns: opening a connection goes with its SYN. */
 function sendingNs(s: Partition, settings: CpuSettings, p: number): number {
   const costNs = packetNs(s, settings, p);
@@ -84,9 +97,11 @@ function opens(s: Partition, p: number): boolean {
 export function cpuReceive(s: Partition, node: number, p: number): void {
   const cpus = s.cpus!;
   const cpu = s.nodes.words[node * NODE_STRIDE + NODE_CPU];
-  const { perPacketNs, perByteNs } = cpus.settingsOf(cpu);
+  const { perPacketNs, perByteNs, perRequestNs } = cpus.settingsOf(cpu);
   // What costs nothing needs no core.
-  if (perPacketNs === 0 && perByteNs === 0) return takeIn(s, node, p);
+  if (perPacketNs === 0 && perByteNs === 0 && (perRequestNs === 0 || !isRequest(s, node, p))) {
+    return takeIn(s, node, p);
+  }
   offerPacket(s, cpus, cpu, node, p, IN);
 }
 
@@ -229,9 +244,12 @@ function begin(s: Partition, cpus: Cpus, cpu: number, core: number, ref: number)
     costNs = (ref & 3) === OUT ? sendingNs(s, settings, row) : packetNs(s, settings, row);
     words[at + SERVED]++;
   }
+  // Datagrams need no order: requests do not hold up other packets.
+  const request = (ref & 3) === IN && settings.perRequestNs > 0 && isRequest(s, words[at + CPU_NODE], row);
+  if (request) costNs += settings.perRequestNs;
   words[at + BUSY_NS] += costNs;
   let doneNs = s.nowNs + costNs;
-  if ((ref & 3) === IN) {
+  if ((ref & 3) === IN && !request) {
     // A smaller packet does not overtake a larger one that another core is busy with.
     doneNs = Math.max(doneNs, words[at + HANDED_NS]);
     words[at + HANDED_NS] = doneNs;

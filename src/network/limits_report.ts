@@ -5,6 +5,7 @@
  * @module
  */
 import type { LimitReport } from "../report/document.ts";
+import { formatCount, formatDurationNs, formatRateBps } from "../base/units.ts";
 import { LIMIT_NAMES, type LimitName } from "../base/limit_names.ts";
 import { gatewayLimits } from "../nat/nat.ts";
 import { DIRECTION } from "../link/links.ts";
@@ -187,6 +188,14 @@ function synQueueCapacity(backlog: number, profile: Readonly<Profile>): number {
   return 1 + (synCookies === 0 ? Math.min(backlog, maxSynBacklog - (maxSynBacklog >> 2)) : backlog);
 }
 
+/** How busy a link was: what it took over what it could have carried. */
+function linkUse(carriedBytes: number, rateBps: number, nowNs: number): string {
+  if (nowNs === 0) return "";
+  const share = Math.min(1, carriedBytes * 8e9 / rateBps / nowNs);
+  return `, busy ${(share * 100).toFixed(1)}% of ${formatDurationNs(nowNs, 3)} (${formatCount(carriedBytes)} B x 8 / ` +
+    `${formatRateBps(rateBps)})`;
+}
+
 /** Links with a limited queue, named by the node that sends into them. */
 function addLinks(s: Partition, byKey: Map<string, LimitReport>): void {
   for (const [direction, queue] of s.links.queues) {
@@ -202,7 +211,9 @@ function addLinks(s: Partition, byKey: Map<string, LimitReport>): void {
       capacity: inPackets ? settings.queuePackets : settings.queueBytes,
       firstNs: queue.firstFullNs,
       refused: s.links.queueDrops(direction),
-      detail: `${inPackets ? "packets" : "bytes"} waiting for the link to ${name(to)}`,
+      detail: `${inPackets ? "packets" : "bytes"} waiting for the link to ${name(to)}${
+        linkUse(queue.carriedBytes, settings.rateBps, s.nowNs)
+      }`,
     });
   }
 }

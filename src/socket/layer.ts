@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { App, AppRuntime } from "../app/types.ts";
+import { type App, type AppRuntime, WORK } from "../app/types.ts";
 import { ERRNO, type ErrnoName, errnoName, SocketError } from "../base/errors.ts";
 import {
   abort,
@@ -23,7 +23,7 @@ import { REPORT, TCP_EVENT } from "../tcp/state/states.ts";
 import { FLAG, TCB } from "../tcp/state/tcb.ts";
 import { type UdpOptions, type UdpRuntime, UdpSocket } from "./datagram.ts";
 import { Listener, type SocketListenOptions } from "./listener.ts";
-import { acceptQueueLength, peerHasClosed, unreadBytes } from "./rows.ts";
+import { acceptQueueLength, listenerHost, peerHasClosed, unreadBytes } from "./rows.ts";
 import { type Endpoint, Socket } from "./socket.ts";
 
 /** Options of `HostHandle.connect`. */
@@ -61,7 +61,7 @@ export interface SocketRuntime extends AppRuntime {
 const { CONNECTED, ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED, ERROR_REPORT } = TCP_EVENT;
 
 /** Codes of its own events. */
-const TIMER = { CALL: 0, FILE_FREE: 1 } as const;
+const TIMER = { CALL: 0, FILE_FREE: 1, ACCEPT_DONE: 2 } as const;
 
 /** More than any buffer holds. */
 const ALL = 0x7fffffff;
@@ -170,6 +170,7 @@ export class SocketLayer implements App {
       this.#listeners[argument]?.wake();
       return;
     }
+    if (code === TIMER.ACCEPT_DONE) return this.#acceptable(argument);
     const action = this.#calls.get(argument);
     if (action === undefined) return;
     this.#calls.delete(argument);
@@ -182,9 +183,21 @@ export class SocketLayer implements App {
 
   /** See {@linkcode App}. */
   onTcp(kind: number, connection: number, argument: number): void {
+    if (kind === ACCEPTABLE) {
+      const node = listenerHost(this.#runtime.tcp, argument);
+      if (!this.#runtime.costs(node, WORK.ACCEPT)) return this.#acceptable(argument);
+      return this.#runtime.work(node, WORK.ACCEPT, 1, this.#app, TIMER.ACCEPT_DONE, 0, argument);
+    }
     try {
-      if (kind === ACCEPTABLE) this.#listeners[argument]?.acceptable();
-      else this.#tell(kind, connection, argument);
+      this.#tell(kind, connection, argument);
+    } catch (error) {
+      this.#runtime.handlerThrew(error);
+    }
+  }
+
+  #acceptable(listener: number): void {
+    try {
+      this.#listeners[listener]?.acceptable();
     } catch (error) {
       this.#runtime.handlerThrew(error);
     }

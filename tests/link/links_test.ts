@@ -89,7 +89,7 @@ Deno.test("a queue of bytes takes a packet exactly as long as it fits", () => {
   assertEquals(send(28, 28_000), 328_000);
   assertEquals(links.backlogBytes(d, 28_000), 300);
   assertEquals(links.queueDrops(d), 2);
-  assertEquals(links.queues.get(d), { peakBytes: 300, peakPackets: 0, firstFullNs: 0 });
+  assertEquals(links.queues.get(d), { peakBytes: 300, peakPackets: 0, firstFullNs: 0, carriedBytes: 328 });
 });
 
 Deno.test("an idle link takes a packet however short its queue", () => {
@@ -105,7 +105,7 @@ Deno.test("a queue of n packets holds n beside the one being sent", () => {
   const arrivals = [0, 0, 0, 0, 99_999, 100_000, 100_000].map((nowNs) => send(100, nowNs));
   const full = -LINK_DROP.QUEUE_FULL;
   assertEquals(arrivals, [100_000, 200_000, 300_000, full, full, 400_000, full]);
-  assertEquals(links.queues.get(d), { peakBytes: 300, peakPackets: 2, firstFullNs: 0 });
+  assertEquals(links.queues.get(d), { peakBytes: 300, peakPackets: 2, firstFullNs: 0, carriedBytes: 400 });
 });
 
 Deno.test("a queue of no packets still sends what finds the link idle", () => {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { Network, NetworkError } from "../../mod.ts";
+import { CPU } from "../../src/node/cpus.ts";
 import type { CpuOptions, WorkloadOptions } from "../../src/network/options.ts";
 import type { Simulation } from "../../src/network/simulation.ts";
 import { PACKET } from "../../src/wire/packet.ts";
@@ -90,6 +91,38 @@ Deno.test("requests wait for each other's work, and are answered even if the cli
   const replies = seen.filter(({ to, length }) => to === "client" && length === 1000).map(({ timeNs }) => timeNs);
   // The requests arrive at 3 ms.
   assertEquals(replies, [5e6, 6e6, 7e6, 8e6, 9e6]);
+});
+
+Deno.test("a datagram for a service is a request, an answer is none", () => {
+  const network = new Network({ seed: 1 });
+  network.host("client", { address: "10.0.0.1/24", cpu: { perRequestNs: 1e6 } });
+  network.host("server", {
+    address: "10.0.0.2/24",
+    listen: [{ port: 53, protocol: "udp" }],
+    cpu: { perRequestNs: 1e6 },
+  });
+  network.link("client", "server", { delayNs: 1e6 });
+  const ends = { from: ["client"], to: ["server:53"], transport: "udp" as const };
+  network.workload({ name: "load", kind: "request-response", connections: 3, ...ends });
+  const simulation = network.build();
+  const left = departures(simulation, "server");
+  simulation.run();
+  assertEquals(left, [2e6, 3e6, 4e6]);
+  const cpus = simulation.partition.cpus!;
+  assertEquals([1, 2].map((cpu) => cpus.words[cpu * CPU.STRIDE + CPU.BUSY_NS]).sort(), [0, 3e6]);
+});
+
+Deno.test("a server of user code accepts when its processor has time", () => {
+  const network = new Network({ seed: 1 });
+  network.host("client", { address: "10.0.0.1/24" });
+  network.host("server", { address: "10.0.0.2/24", cpu: { perAcceptNs: 1e6 } });
+  network.link("client", "server", { delayNs: 1e6 });
+  const simulation = network.build();
+  const accepted: number[] = [];
+  simulation.host("server").listen({ port: 80 }, () => accepted.push(simulation.nowNs));
+  for (let i = 0; i < 3; i++) simulation.host("client").connect({ address: "10.0.0.2", port: 80 });
+  simulation.run({ untilNs: 1e8 });
+  assertEquals(accepted, [4e6, 5e6, 6e6]);
 });
 
 Deno.test("accepts wait for the processor: a server that is too slow for them fills its accept queue", () => {
