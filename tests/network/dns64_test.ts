@@ -174,3 +174,40 @@ Deno.test("an answer is as long as the asker takes, and says when it was cut", (
   // The link carries 1,500 bytes.
   assertEquals(counts({ udpBytes: 4096 }, 4096), [88, true]);
 });
+
+Deno.test("a population with IPv6 alone reaches IPv4 servers by name, through DNS64 and NAT64", () => {
+  const simulation = built([
+    (n) =>
+      n.host("ns", {
+        address: "192.0.2.53/24",
+        address6: "2001:db8:5::53/64",
+        dns: { records: { "www.example.com": ["web"] }, dns64 },
+      }),
+    (n) => n.host("web", { count: 2, address: "192.0.2.1/24", listen: [{ port: 80 }] }),
+    (n) => n.host("phones", { count: 4, address: "2001:db8:1::1/64", resolver: "2001:db8:5::53" }),
+    (n) => n.nat("nat", { address: "203.0.113.1/24", nat64: dns64 }),
+    (n) => n.router("outside"),
+    (n) => n.router("inside"),
+    (n) => n.link("phones", "inside", { delayNs: 1e6 }),
+    (n) => n.link("ns", "inside"),
+    (n) => n.link("inside", "nat", { delayNs: 1e6 }),
+    (n) => n.link("nat", "outside", { delayNs: 1e6 }),
+    (n) => n.link("web", "outside"),
+    (n) =>
+      n.workload({
+        name: "pages",
+        kind: "request-response",
+        from: ["phones"],
+        to: ["www.example.com:80"],
+        connections: 8,
+      }),
+  ]);
+  simulation.run();
+  const { connections, targets } = simulation.report();
+  assertEquals([connections.established, connections.ipv6.established], [8, 8]);
+  assertEquals(targets.map(({ target, established }) => [target, established]), [
+    ["www.example.com:80", 8],
+    ["[64:ff9b::c000:201]:80", 4],
+    ["[64:ff9b::c000:202]:80", 4],
+  ]);
+});
