@@ -75,6 +75,15 @@ export {
   subscribersPerAddress,
 } from "./src/nat/nat.ts";
 export type { DnsRecordOptions, DnsServerOptions, ResolverOptions } from "./src/network/options_dns.ts";
+export type {
+  BackendOptions,
+  BalancerAlgorithm,
+  BalancerMode,
+  BalancerOptions,
+  BalancerServiceOptions,
+  HealthOptions,
+} from "./src/network/balancer_options.ts";
+export type { ProxyOptions } from "./src/network/proxy_options.ts";
 export {
   type Endpoint,
   type ReadyState,
@@ -114,11 +123,14 @@ export {
 } from "./src/tcp/mod.ts";
 export { DEFAULT_PROFILE, type PortAllocation, type Profile } from "./src/transport/profile.ts";
 export {
+  type BackendReport,
+  type BalancerReport,
   type ExpectReport,
   LIMIT_NAMES,
   type LimitName,
   type LimitReport,
   type NatReport,
+  type ProxyReport,
   type RunReport,
   type TargetReport,
 } from "./src/report/document.ts";

@@ -19,3 +19,12 @@ export const APP_EVENT = {
   /** Words in a row. */
   STRIDE: 8,
 } as const;
+
+/** Index of the socket layer among the applications. */
+export const SOCKET_APP = 1;
+/** Index of the loopback interfaces among the applications. */
+export const LOOPBACK_APP = 2;
+/** Index of TCP's fine timers among the applications. */
+export const FINE_TIMER_APP = 3;
+/** Index of the hosts' processors among the applications. */
+export const CPU_APP = 4;

@@ -82,7 +82,11 @@ function ownerOf(address: IpAddress, plan: Plan): number {
 }
 
 /** The back ends of a service. Throws `NetworkError`. */
-export function planBackends(service: BalancerServiceOptions, subject: string, plan: Plan): PlannedBackend[] {
+export function planBackends(
+  service: Pick<BalancerServiceOptions, "backends">,
+  subject: string,
+  plan: Plan,
+): PlannedBackend[] {
   if (!Array.isArray(service.backends) || service.backends.length === 0) {
     throw new NetworkError(`${subject}.backends`, "A service has at least one back end.");
   }

@@ -4,6 +4,7 @@
  * @module
  */
 export type { NatBehaviour, NatOptions } from "./options_nat.ts";
+import type { ProxyOptions } from "./proxy_options.ts";
 import type { Profile } from "../transport/profile.ts";
 import type { DnsServerOptions, ResolverOptions } from "./options_dns.ts";
 
@@ -72,6 +73,8 @@ export interface HostOptions {
   profile?: Partial<Profile>;
   /** Listening ports. */
   listen?: ListenOptions[];
+  /** A proxy that runs on it. */
+  proxy?: ProxyOptions;
   /** A DNS server on it. */
   dns?: DnsServerOptions;
   /** Whom it asks for the addresses of names: a server's address or host's name, or more about it. Default nobody. */

@@ -7,6 +7,7 @@
 import { AddressTable } from "../base/address.ts";
 import { ERRNO } from "../base/errors.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
+import type { Proxy } from "../app/proxy.ts";
 import type { App, WorkKind } from "../app/types.ts";
 import { ConnectionStats } from "../app/stats.ts";
 import { DatagramStats } from "../app/datagram_stats.ts";
@@ -43,14 +44,7 @@ import { prefetcher } from "./prefetch.ts";
  */
 const BUCKET_NS = 16_384;
 
-/** Index of the socket layer among the applications. */
-export const SOCKET_APP = 1;
-/** Index of the loopback interfaces among the applications. */
-export const LOOPBACK_APP = 2;
-/** Index of TCP's fine timers among the applications. */
-export const FINE_TIMER_APP = 3;
-/** Index of the hosts' processors among the applications. */
-export const CPU_APP = 4;
+export { CPU_APP, FINE_TIMER_APP, LOOPBACK_APP, SOCKET_APP } from "./app_event.ts";
 
 /** Sees every delivery: packet row, when, and the nodes at both ends of the link. It must not change anything. */
 export type DeliveryTap = (packet: number, timeNs: number, from: number, to: number) => void;
@@ -89,6 +83,8 @@ export class Partition implements UdpRuntime {
   readonly routes: RouteTables;
   /** Seed of the run. */
   readonly seed: number;
+  /** Proxies, one for each host that is one. */
+  readonly proxies: Proxy[] = [];
   /** Balancers, if there are any. */
   balancers: Balancers | undefined = undefined;
   /** What it was built from. */
@@ -306,8 +302,29 @@ export class Partition implements UdpRuntime {
     return this.addresses.isIpv6(remoteOf(this.tcp, connection));
   }
 
+  /** See {@linkcode ProxyRuntime}. */
+  connectUncounted(node: number, local: number, remote: number, remotePort: number, app: number): number {
+    return this.#openQuietly(node, local, 0, remote, remotePort, app);
+  }
+
+  /** See {@linkcode ProxyRuntime}. */
+  remoteWord(connection: number): number {
+    return this.addresses.word(remoteOf(this.tcp, connection));
+  }
+
   #open(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number {
     this.stats.attempts[this.addresses.isIpv6(remote) ? 1 : 0]++;
+    return this.#openQuietly(node, local, localPort, remote, remotePort, app);
+  }
+
+  #openQuietly(
+    node: number,
+    local: number,
+    localPort: number,
+    remote: number,
+    remotePort: number,
+    app: number,
+  ): number {
     let c = this.#refusesSocket(node);
     if (c === 0) {
       const source = local === 0 ? this.sourceFor(node, remote) : local;

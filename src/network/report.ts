@@ -9,6 +9,7 @@ import { DROP_REASONS } from "./drops.ts";
 import { limitReports } from "./limits_report.ts";
 import { columnBytes, connectionBytes } from "./memory.ts";
 import type { Partition } from "./partition.ts";
+import { balancerReports, proxyReports } from "./report_balancers.ts";
 import { natReports } from "./report_nat.ts";
 import { byErrno, datagramReport, dnsReport, quantiles, targetReports } from "./report_dns.ts";
 
@@ -66,6 +67,12 @@ export function liveReport(s: Partition, facts: ReportFacts): RunReport {
     },
     get nats() {
       return natReports(s);
+    },
+    get balancers() {
+      return balancerReports(s);
+    },
+    get proxies() {
+      return proxyReports(s);
     },
     packets: { sent: s.sent, delivered: s.delivered, hops: s.hops, dropped: dropsByReason(s) },
     events: s.hops + s.acted,

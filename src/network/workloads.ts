@@ -26,6 +26,7 @@ import { isName, planNamed } from "./destinations_dns.ts";
 import { installDns } from "./dns_install.ts";
 import type { DnsPlan } from "./dns_plan.ts";
 import { NetworkError } from "./errors.ts";
+import { installProxies, isProxiedBy, proxyOf } from "./proxies.ts";
 import { holdNsOf, type ListenOptions, type ServiceOptions, type WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
 import { addressOffset, findMembers, type Members, type Plan, type PlannedPopulation } from "./plan.ts";
@@ -262,6 +263,7 @@ export function installWorkloads(
 ): void {
   if (dns.servers.length + dns.resolvers.length > 0) s.dns = installDns(s, dns, seed);
   for (const population of plan.populations) {
+    if (proxyOf(population) !== undefined) installProxies(s, plan, population, proxiedSizes(population, workloads));
     for (const listen of hostOptions(population)?.listen ?? []) openPort(s, population, listen, workloads);
   }
   // In the order of their names: the order of declaration must not matter.
@@ -429,6 +431,16 @@ function servicePlan(service: ServiceOptions, listen: ListenOptions): ServicePla
   };
 }
 
+/** What the first workload that connects to a population's proxy asks and gets. */
+function proxiedSizes(
+  population: PlannedPopulation,
+  workloads: PlannedWorkload[],
+): { requestBytes: number; replyBytes: number } | undefined {
+  const port = proxyOf(population)!.port;
+  const first = workloads.find(({ to }) => to.some((one) => one.port === port && reaches(one, population)));
+  return first && { requestBytes: first.options.requestBytes ?? 100, replyBytes: first.options.replyBytes ?? 1000 };
+}
+
 /** What the workloads that connect to this port need; they must agree. */
 function derived<T>(
   plan: Plan,
@@ -442,7 +454,8 @@ function derived<T>(
   for (const workload of workloads) {
     const leadsHere = (to: Destination) =>
       (to.port === port && reaches(to, population)) ||
-      isServedBy(plan, to.addresses ?? [to.first], to.port, population, port);
+      isServedBy(plan, to.addresses ?? [to.first], to.port, population, port) ||
+      plan.populations.some((one) => reaches(to, one) && isProxiedBy(plan, one, to.port, population, port));
     if (!workload.to.some(leadsHere)) continue;
     const service = needed(workload.options);
     if (derived !== undefined && JSON.stringify(derived) !== JSON.stringify(service)) {

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { BalancerReport, ProxyReport } from "../base/balancer_reports.ts";
 import type { LimitName } from "../base/limit_names.ts";
+export type { BackendReport, BalancerReport, ProxyReport } from "../base/balancer_reports.ts";
 export { LIMIT_NAMES, type LimitName } from "../base/limit_names.ts";
 
 /** How far one limit was used, at one node (or at the fullest member of a population). */
@@ -190,6 +192,10 @@ export interface RunReport {
   targets: TargetReport[];
   /** NAT gateways, by name. */
   nats: NatReport[];
+  /** Balancers, by population. */
+  balancers: BalancerReport[];
+  /** Proxies, by population. */
+  proxies: ProxyReport[];
   /** Packets. */
   packets: {
     /** Put on a first link by the node that made them. */

@@ -41,6 +41,8 @@ export function reportJson(report: RunReport): string {
       refused: sortedByName(nat.refused),
       firstRefusedSeconds: sortedByName(nat.firstRefusedSeconds),
     })),
+    balancers: report.balancers.map((one) => ({ ...one, refused: sortedByName(one.refused) })),
+    proxies: report.proxies,
     packets: {
       sent: packets.sent,
       delivered: packets.delivered,

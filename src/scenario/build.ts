@@ -20,6 +20,7 @@ import type { LoadedScenario } from "./load.ts";
 import { profileOf, withoutUndefined } from "./profiles.ts";
 import { readReport } from "./report_paths.ts";
 import type { Scenario, ScenarioHost, ScenarioLink, ScenarioWorkload } from "./schema.ts";
+import { balancerOptions, proxyOptions } from "./schema_balancer.ts";
 import { natOptions } from "./schema_nat.ts";
 import { datagramOptions, dnsOptions, resolverOptions } from "./schema_dns.ts";
 
@@ -35,6 +36,7 @@ export function buildNetwork(loaded: LoadedScenario): Network {
     for (const [name, node] of Object.entries(scenario.nodes)) {
       if (node.kind === "host") network.host(name, hostOptions(scenario, node));
       else if (node.kind === "nat") network.nat(name, withoutUndefined<NatOptions>(natOptions(node)));
+      else if (node.kind === "balancer") network.balancer(name, balancerOptions(node));
       else if (node.kind === "router") {
         const { count, address, address6, ecmp } = node;
         network.router(name, withoutUndefined({ count, address, address6, ecmp }));
@@ -110,6 +112,7 @@ function hostOptions(scenario: Scenario, host: ScenarioHost): HostOptions {
     virtualAddresses: host.virtualAddresses,
     profile: profile === undefined ? undefined : profileOf(profile),
     listen: host.listen?.map(listenOptions),
+    proxy: host.proxy && proxyOptions(host.proxy),
     maxFiles: host.maxFiles,
     memoryBytes: host.memory,
     dns: host.dns && dnsOptions(host.dns),

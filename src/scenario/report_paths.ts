@@ -7,6 +7,7 @@ import { ERRNO, nearest } from "../base/errors.ts";
 import { LIMIT_NAMES } from "../base/limit_names.ts";
 import { NAT_VERDICT_NAMES } from "../nat/nat.ts";
 import type { LimitReport, NatReport, RunReport, TargetReport } from "../report/document.ts";
+import { type BalancerPath, parseBalancerPath, readBalancerPath } from "./balancer_paths.ts";
 import { suggest } from "./fields.ts";
 
 /** What a path leads to. */
@@ -85,7 +86,7 @@ const NAT: Shape<NatReport> = {
   firstRefusedSeconds: { counts: "reasons" },
 };
 
-const REPORT: Shape<Omit<RunReport, "limits" | "targets" | "nats" | "expect">> = {
+const REPORT: Shape<Omit<RunReport, "limits" | "targets" | "nats" | "balancers" | "proxies" | "expect">> = {
   fourtuple: TEXT,
   scenario: TEXT,
   seed: NUMBER,
@@ -141,6 +142,7 @@ export type ReportPath =
   | { kind: "plain"; names: string[]; leaf: Leaf }
   | { kind: "counts"; names: string[]; leaf: Leaf }
   | { kind: "target"; target: string; field: keyof TargetReport; leaf: Leaf }
+  | BalancerPath
   | { kind: "nat"; node: string; field: keyof NatReport; reason?: string; leaf: Leaf }
   | { kind: "limit"; limit: string | number; node?: string; field: keyof LimitReport; leaf: Leaf };
 
@@ -158,6 +160,10 @@ export function parseReportPath(text: string, nodes?: readonly string[]): Report
   if (nat !== null) return natPath(nat[1].trim(), nat[2], nodes);
   if (/^nats\b/.test(text)) throw new PathError("is not one gateway: write nats[cgn].sessionsPeak, for example");
   if (/^limits\b/.test(text)) throw new PathError("is not one limit: write limits[nat-pool].refused, for example");
+  const balancer = parseBalancerPath(text, nodes, (reason) => {
+    throw new PathError(reason);
+  });
+  if (balancer !== undefined) return balancer;
   let at: unknown = REPORT;
   const names = text.split(".");
   for (let depth = 0; depth < names.length; depth++) {
@@ -170,7 +176,10 @@ export function parseReportPath(text: string, nodes?: readonly string[]): Report
     if (isLeaf(at)) throw new PathError(`goes too far: ${holder} is a single value`);
     const shape = at as Record<string, unknown>;
     if (!Object.hasOwn(shape, name)) {
-      const known = [...Object.keys(shape), ...(depth === 0 ? ["limits", "targets", "nats"] : [])];
+      const known = [
+        ...Object.keys(shape),
+        ...(depth === 0 ? ["limits", "targets", "nats", "balancers", "proxies"] : []),
+      ];
       throw new PathError(`leads nowhere: ${holder} has no ${JSON.stringify(name)}: ${suggest(name, known)}`);
     }
     at = shape[name];
@@ -269,6 +278,7 @@ function isCounts(shape: unknown): shape is Counts {
 /** What a path finds; `limits` are in the report's order, the first that bound first. */
 export function readReport(path: ReportPath, report: RunReport): number | string | null {
   if (path.kind === "limit") return readLimit(path, report.limits);
+  if (path.kind === "balancer") return readBalancerPath(path, report);
   if (path.kind === "nat") return readNat(path, report.nats);
   if (path.kind === "target") {
     const found = report.targets.find(({ target }) => target === path.target);

@@ -9,6 +9,7 @@ import { InputError } from "../base/errors.ts";
 import { LONGEST_RUN_NS } from "../network/options.ts";
 import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
+import { balancerSchema, proxySchema } from "./schema_balancer.ts";
 import { datagramFields, dnsSchema, portWithProtocol, resolverSchema } from "./schema_dns.ts";
 import { budgetSettings, cpuSchema } from "./schema_host.ts";
 import { natSchema } from "./schema_nat.ts";
@@ -174,6 +175,7 @@ const hostSchema = f.fields({
   ),
   profile: z.union([f.text("a profile's name"), profileSchema], { error: "expected a profile's name or its settings" })
     .optional().describe("A profile's name, or settings. Default: Linux's."),
+  proxy: proxySchema.optional().describe("A proxy that runs on it."),
   listen: f.list(listenSchema, "ports").optional().describe("Listening ports."),
   maxFiles: f.whole(0, 2 ** 31 - 1).optional().describe("Open sockets at most; EMFILE beyond. Default unlimited."),
   memory: f.bytes().optional().describe("Memory for sockets; ENOBUFS beyond. Default unlimited."),
@@ -192,8 +194,8 @@ const routerSchema = f.fields({
   ),
 }, "a router");
 
-const nodeSchema = z.discriminatedUnion("kind", [hostSchema, routerSchema, natSchema], {
-  error: "expected a host, a router or a nat, such as { kind: host, address: 192.0.2.1/24 }",
+const nodeSchema = z.discriminatedUnion("kind", [hostSchema, routerSchema, natSchema, balancerSchema], {
+  error: "expected a host, a router, a nat or a balancer, such as { kind: host, address: 192.0.2.1/24 }",
 });
 
 const direction = {

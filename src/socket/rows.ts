@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { STATE } from "../tcp/state/states.ts";
 import { FLAG, LISTENER, TCB } from "../tcp/state/tcb.ts";
 import { listenerInfo } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
@@ -20,6 +21,12 @@ export function remoteOf(tcp: TcpStack, connection: number): number {
 /** Has the peer closed its direction, with everything before it received? */
 export function peerHasClosed(tcp: TcpStack, connection: number): boolean {
   return (tcp.tcbs.words[connection * TCB.STRIDE + TCB.STATE] & FLAG.FIN_RECEIVED) !== 0;
+}
+
+/** Is the handshake through, so that data may be sent? */
+export function isConnected(tcp: TcpStack, connection: number): boolean {
+  const state = tcp.tcbs.words[connection * TCB.STRIDE + TCB.STATE] & FLAG.STATE_MASK;
+  return state !== STATE.SYN_SENT && state !== STATE.SYN_RECEIVED;
 }
 
 /** Bytes received in order that the application has not read. */

@@ -20,7 +20,7 @@ function* words(schema: unknown): Generator<string> {
     if (key === "properties") yield* Object.keys(value);
     if (key === "enum") yield* value as string[];
     if (key === "const" && typeof value === "string" && value.length > 0) {
-      if (!["host", "router", "nat"].includes(value)) yield value;
+      if (!["host", "router", "nat", "balancer"].includes(value)) yield value;
       else if (!PAGE.includes(`\`kind: ${value}\``)) yield `kind: ${value}`;
     }
     yield* words(value);

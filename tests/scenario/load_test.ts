@@ -156,7 +156,7 @@ Deno.test("what the network would refuse, the schema refuses with its line and c
 Deno.test("an unknown kind is answered with those that exist", () => {
   assertEquals(
     spoilt("{ kind: router }", "{ kind: ruter }"),
-    'a.yaml:12:15: nodes.r1.kind is "ruter": expected host, router or nat; did you mean "router"?',
+    'a.yaml:12:15: nodes.r1.kind is "ruter": expected host, router, nat or balancer; did you mean "router"?',
   );
   assertEquals(
     spoilt("{ kind: router }", "{ }"),

@@ -1,0 +1,413 @@
+/**
+ * A layer-7 proxy: it ends its clients' connections and has others to its back ends, from addresses of its own. To them
+ * it is one client, and each (source address, back-end address, port) has only so many ports.
+ *
+ * `stream`: every client has a connection to a back end, and bytes are passed on as they come, no faster than the other
+ * side takes them. `request`: requests and replies of known sizes; each goes over a connection of a pool, which may be
+ * used again (keep-alive), and for several requests at once (multiplexing), whose replies come in order.
+ *
+ * Payload is counted, not carried: what a proxy passes on are bytes without content.
+ *
+ * @module
+ */
+import { TCP_EVENT } from "../tcp/state/states.ts";
+import { WARM } from "../tcp/state/tcb.ts";
+import { hostOf, isConnected, listenerHost, peerHasClosed } from "../socket/rows.ts";
+import { receive, send, sendRoom, shutdownWrite, unreadBytes, wantRoom } from "../tcp/mod.ts";
+import { ERRNO } from "../base/errors.ts";
+import { finalise32, mix32 } from "../base/hash.ts";
+import { type BackendPool, chooseBackend } from "../node/balancing.ts";
+import type { ProxyReport } from "../base/balancer_reports.ts";
+import { ProxyRows, SIDE } from "./proxy_rows.ts";
+import type { App, AppRuntime } from "./types.ts";
+
+/** What the driver does for a proxy beside what it does for every application. */
+export interface ProxyRuntime extends AppRuntime {
+  /** As `connect`, from a given address, counted by the proxy alone. */
+  connectUncounted(node: number, local: number, remote: number, remotePort: number, app: number): number;
+  /** Word of an address, and the remote address of a connection. */
+  remoteWord(connection: number): number;
+}
+
+/** What a proxy does. Sizes in bytes. */
+export interface ProxyPlan {
+  kind: "stream" | "request";
+  requestBytes: number;
+  replyBytes: number;
+  /** What a refused request is answered with; then the connection is closed. */
+  refusalBytes: number;
+  /** Source addresses of connections to back ends, in turn. */
+  sources: readonly number[];
+  backends: readonly { address: number; port: number }[];
+  /** Algorithm and its state. */
+  pool: BackendPool;
+  /** `request`: is a connection used again? */
+  keepAlive: boolean;
+  /** `request`: requests at once on one connection. */
+  multiplex: number;
+  /** `request`: connections to one back end at most. */
+  maxConnections: number;
+  /** `request`: requests that may wait for a connection. */
+  maxWaiting: number;
+}
+
+const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
+const { ACCEPTABLE, CONNECTED, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
+const { CLIENT, BACKEND, GONE } = SIDE;
+
+/** One proxy: a listening port of one host. */
+export class Proxy implements App {
+  /** Name of its host or population. */
+  readonly node: string;
+  readonly report: ProxyReport;
+  readonly #runtime: ProxyRuntime;
+  readonly #app: number;
+  readonly #plan: ProxyPlan;
+  readonly #rows: ProxyRows;
+  #nextSource = 0;
+  #backendOpen = 0;
+
+  constructor(options: { runtime: ProxyRuntime; app: number; plan: ProxyPlan; node: string }) {
+    this.node = options.node;
+    this.#runtime = options.runtime;
+    this.#app = options.app;
+    this.#plan = options.plan;
+    this.#rows = new ProxyRows(options.plan.backends.length);
+    this.report = {
+      node: options.node,
+      clients: 0,
+      requests: 0,
+      replies: 0,
+      refused: 0,
+      opened: 0,
+      peakBackend: 0,
+      reused: 0,
+      bytesForth: 0,
+      bytesBack: 0,
+    };
+  }
+
+  /** See {@linkcode App}: it waited for a file descriptor. */
+  onTimer(_code: number, _connection: number, listener: number): void {
+    this.#acceptFrom(listener);
+  }
+
+  /** See {@linkcode App}. */
+  onTcp(kind: number, c: number, argument: number): void {
+    if (kind === ACCEPTABLE) return this.#acceptFrom(argument);
+    const side = this.#runtime.tcp.warm[c * STRIDE + APP_STATE];
+    if (side === GONE) return;
+    switch (kind) {
+      case CONNECTED:
+        return this.#connected(c);
+      case READABLE:
+        return this.#readable(c, side);
+      case WRITABLE:
+        return this.#writable(c, side);
+      case PEER_CLOSED:
+        return this.#peerClosed(c, side);
+      case CLOSED:
+      case FAILED:
+        return this.#ended(c, side, kind === FAILED ? argument : 0);
+    }
+  }
+
+  #acceptFrom(listener: number): void {
+    const runtime = this.#runtime;
+    const node = listenerHost(runtime.tcp, listener);
+    for (;;) {
+      const c = runtime.accept(node, listener);
+      if (c === 0) return;
+      if (c === -ERRNO.EMFILE) return runtime.waitForFile(node, this.#app, 0, listener);
+      this.report.clients++;
+      const warm = runtime.tcp.warm;
+      warm[c * STRIDE + APP_STATE] = CLIENT;
+      // What of a request has come (request), or the connection that it is passed on to (stream).
+      warm[c * STRIDE + APP_DATA] = 0;
+      // What is still owed to it (request).
+      warm[c * STRIDE + APP_DATA2] = 0;
+      if (this.#plan.kind === "stream" && !this.#openStream(c)) continue;
+      this.#readable(c, CLIENT);
+      if (warm[c * STRIDE + APP_STATE] === CLIENT && peerHasClosed(runtime.tcp, c)) this.#peerClosed(c, CLIENT);
+    }
+  }
+
+  /** Opens a connection to a back end: the handle, or 0 if there is no port, file or back end for one. */
+  #open(node: number, backend: number): number {
+    const { sources, backends } = this.#plan;
+    const { address, port } = backends[backend];
+    for (let k = 0; k < sources.length; k++) {
+      const local = sources[this.#nextSource];
+      this.#nextSource = (this.#nextSource + 1) % sources.length;
+      const c = this.#runtime.connectUncounted(node, local, address, port, this.#app);
+      if (c > 0) {
+        this.#plan.pool.active[backend]++;
+        this.report.opened++;
+        if (++this.#backendOpen > this.report.peakBackend) this.report.peakBackend = this.#backendOpen;
+        const warm = this.#runtime.tcp.warm;
+        warm[c * STRIDE + APP_STATE] = BACKEND;
+        warm[c * STRIDE + APP_DATA] = 0;
+        warm[c * STRIDE + APP_DATA2] = backend;
+        return c;
+      }
+      if (c !== -ERRNO.EADDRNOTAVAIL) return 0;
+    }
+    return 0;
+  }
+
+  /** Opens a connection to the back end that the algorithm chooses, or, where it has no port left, to any other. */
+  #openSomewhere(node: number, client: number): number {
+    const { pool, backends } = this.#plan;
+    const hash = finalise32(mix32(0x2545f491, this.#runtime.remoteWord(client)));
+    const chosen = chooseBackend(pool, hash);
+    for (let k = 0; chosen >= 0 && k < backends.length; k++) {
+      const backend = (chosen + k) % backends.length;
+      if (pool.weights[backend] === 0) continue;
+      const c = this.#open(node, backend);
+      if (c !== 0) return c;
+    }
+    return 0;
+  }
+
+  #lost(c: number): void {
+    const { warm } = this.#runtime.tcp;
+    const backend = warm[c * STRIDE + APP_DATA2];
+    this.#plan.pool.active[backend]--;
+    this.#backendOpen--;
+    this.#rows.removeIdle(backend, c);
+  }
+
+  // ---- stream ----
+
+  #openStream(client: number): boolean {
+    const runtime = this.#runtime;
+    const c = this.#openSomewhere(hostOf(runtime.tcp, client), client);
+    if (c === 0) {
+      this.report.refused++;
+      this.#close(client);
+      return false;
+    }
+    runtime.tcp.warm[client * STRIDE + APP_DATA] = c;
+    runtime.tcp.warm[c * STRIDE + APP_DATA] = client;
+    return true;
+  }
+
+  /** Passes on what has come on `c`, as far as the other side has room; it is asked to tell when it has more. */
+  #splice(c: number, side: number): void {
+    const tcp = this.#runtime.tcp;
+    const other = tcp.warm[c * STRIDE + APP_DATA];
+    // (Nothing goes to a back end that is not connected yet.)
+    if (other === 0 || (side === CLIENT && tcp.warm[c * STRIDE + APP_DATA2] === 0)) return;
+    while (unreadBytes(tcp, c) > 0) {
+      const room = sendRoom(tcp, other);
+      if (room <= 0) {
+        if (wantRoom(tcp, other)) continue;
+        return;
+      }
+      const bytes = receive(tcp, c, Math.min(room, unreadBytes(tcp, c)));
+      if (bytes <= 0) break;
+      const sent = send(tcp, other, bytes);
+      if (sent < 0) return;
+      if (side === CLIENT) this.report.bytesForth += bytes;
+      else this.report.bytesBack += bytes;
+    }
+    if (peerHasClosed(tcp, c) && unreadBytes(tcp, c) <= 0) shutdownWrite(tcp, other);
+  }
+
+  // ---- request ----
+
+  /** Takes the bytes of requests out of a client's connection. */
+  #takeRequests(client: number): void {
+    const { tcp } = this.#runtime;
+    const at = client * STRIDE;
+    const bytes = receive(tcp, client, unreadBytes(tcp, client));
+    if (bytes <= 0) return;
+    this.report.bytesForth += bytes;
+    tcp.warm[at + APP_DATA] += bytes;
+    while (tcp.warm[at + APP_STATE] === CLIENT && tcp.warm[at + APP_DATA] >= this.#plan.requestBytes) {
+      tcp.warm[at + APP_DATA] -= this.#plan.requestBytes;
+      this.report.requests++;
+      this.#forwardRequest(client);
+    }
+  }
+
+  #forwardRequest(client: number): void {
+    const { tcp } = this.#runtime;
+    const { pool, backends, maxConnections, maxWaiting, keepAlive, multiplex } = this.#plan;
+    const rows = this.#rows;
+    const hash = finalise32(mix32(0x2545f491, this.#runtime.remoteWord(client)));
+    const chosen = chooseBackend(pool, hash);
+    for (let k = 0; chosen >= 0 && k < backends.length; k++) {
+      const backend = (chosen + k) % backends.length;
+      if (pool.weights[backend] === 0) continue;
+      let c = keepAlive ? rows.idle(backend) : 0;
+      if (c !== 0) this.report.reused++;
+      else if (pool.active[backend] < maxConnections) c = this.#open(hostOf(tcp, client), backend);
+      if (c !== 0) return this.#sendRequest(c, client, multiplex);
+    }
+    const generation = tcp.generation(client);
+    if (chosen >= 0 && rows.waiting < maxWaiting && this.#backendOpen > 0) return rows.wait(client, generation);
+    this.#refuse(client);
+  }
+
+  /** A refusal is a short answer, and the end of the connection. */
+  #refuse(client: number): void {
+    this.report.refused++;
+    send(this.#runtime.tcp, client, this.#plan.refusalBytes);
+    this.#close(client);
+  }
+
+  #sendRequest(c: number, client: number, multiplex: number): void {
+    const { tcp } = this.#runtime;
+    const outstanding = this.#rows.push(c, client, tcp.generation(client));
+    const backend = tcp.warm[c * STRIDE + APP_DATA2];
+    if (outstanding >= multiplex || !this.#plan.keepAlive) this.#rows.removeIdle(backend, c);
+    else this.#rows.addIdle(backend, c);
+    tcp.warm[c * STRIDE + APP_DATA] += this.#plan.requestBytes;
+    this.#sendUnsent(c);
+  }
+
+  /** Sends what there is of requests, once connected and as far as the send buffer takes it. */
+  #sendUnsent(c: number): void {
+    const { tcp } = this.#runtime;
+    const at = c * STRIDE + APP_DATA;
+    if (tcp.warm[at] <= 0 || !isConnected(tcp, c)) return;
+    const sent = send(tcp, c, tcp.warm[at]);
+    if (sent > 0) tcp.warm[at] -= sent;
+  }
+
+  /** Passes replies on, each to the client whose turn it is. */
+  #takeReplies(c: number): void {
+    const { tcp } = this.#runtime;
+    const at = c * STRIDE;
+    const bytes = receive(tcp, c, unreadBytes(tcp, c));
+    if (bytes <= 0) return;
+    let left = bytes;
+    const { replyBytes, keepAlive, multiplex } = this.#plan;
+    while (left > 0 && this.#rows.outstanding(c) > 0) {
+      const { client, generation } = this.#rows.front(c);
+      const before = this.#rows.passed(c);
+      const part = Math.min(left, replyBytes - before);
+      left -= part;
+      this.report.bytesBack += part;
+      this.#passOn(client, generation, part);
+      if (!this.#rows.pass(c, part, replyBytes)) break;
+      this.report.replies++;
+      const backend = tcp.warm[at + APP_DATA2];
+      const waiter = keepAlive ? this.#nextWaiter() : 0;
+      if (waiter !== 0) {
+        this.report.reused++;
+        this.#sendRequest(c, waiter, multiplex);
+      } else if (keepAlive) this.#rows.addIdle(backend, c);
+      else {
+        this.#close(c);
+        const next = this.#nextWaiter();
+        if (next !== 0) this.#forwardRequest(next);
+        return;
+      }
+    }
+  }
+
+  #nextWaiter(): number {
+    const { tcp } = this.#runtime;
+    for (let next = this.#rows.nextWaiting(); next !== undefined; next = this.#rows.nextWaiting()) {
+      if (tcp.generation(next.client) === next.generation && this.#isClient(next.client)) return next.client;
+    }
+    return 0;
+  }
+
+  #isClient(c: number): boolean {
+    return this.#runtime.tcp.warm[c * STRIDE + APP_STATE] === CLIENT;
+  }
+
+  /** Part of a reply goes to its client, if that is still there; what its send buffer does not take follows later. */
+  #passOn(client: number, generation: number, bytes: number): void {
+    const { tcp } = this.#runtime;
+    if (tcp.generation(client) !== generation || !this.#isClient(client)) return;
+    const at = client * STRIDE + APP_DATA2;
+    tcp.warm[at] += bytes;
+    this.#sendOwed(client);
+  }
+
+  #sendOwed(client: number): void {
+    const { tcp } = this.#runtime;
+    const at = client * STRIDE + APP_DATA2;
+    const owed = tcp.warm[at];
+    if (owed <= 0) return;
+    const sent = send(tcp, client, owed);
+    if (sent > 0) tcp.warm[at] -= sent;
+  }
+
+  // ---- both ----
+
+  #connected(c: number): void {
+    if (this.#plan.kind !== "stream") return this.#sendUnsent(c);
+    // What the client has sent in the meantime, and whether it is done.
+    const client = this.#runtime.tcp.warm[c * STRIDE + APP_DATA];
+    if (client === 0) return;
+    this.#runtime.tcp.warm[client * STRIDE + APP_DATA2] = 1;
+    this.#splice(client, CLIENT);
+  }
+
+  #readable(c: number, side: number): void {
+    if (this.#plan.kind === "stream") return this.#splice(c, side);
+    if (side === CLIENT) this.#takeRequests(c);
+    else this.#takeReplies(c);
+  }
+
+  #writable(c: number, side: number): void {
+    const { tcp } = this.#runtime;
+    if (this.#plan.kind === "stream") {
+      const other = tcp.warm[c * STRIDE + APP_DATA];
+      if (other !== 0) this.#splice(other, side === CLIENT ? BACKEND : CLIENT);
+    } else if (side === BACKEND) this.#sendUnsent(c);
+    else {
+      this.#sendOwed(c);
+      if (tcp.warm[c * STRIDE + APP_DATA2] <= 0 && peerHasClosed(tcp, c)) this.#close(c);
+    }
+  }
+
+  #peerClosed(c: number, side: number): void {
+    const { tcp } = this.#runtime;
+    if (this.#plan.kind === "stream") {
+      this.#splice(c, side);
+      return;
+    }
+    // A client that has closed wants no more; a back end that has closed answers no more.
+    if (side === CLIENT) {
+      if (tcp.warm[c * STRIDE + APP_DATA2] <= 0) this.#close(c);
+    } else this.#ended(c, BACKEND, 0);
+  }
+
+  #ended(c: number, side: number, errno: number): void {
+    const { tcp } = this.#runtime;
+    const { warm } = tcp;
+    if (this.#plan.kind === "stream") {
+      const other = warm[c * STRIDE + APP_DATA];
+      // (A back end that cannot be reached at all: its client is refused.)
+      const never = side === BACKEND && other !== 0 && warm[other * STRIDE + APP_DATA2] === 0;
+      if (never && errno !== 0) this.report.refused++;
+      this.#close(c);
+      if (other !== 0 && warm[other * STRIDE + APP_STATE] !== GONE) {
+        warm[other * STRIDE + APP_DATA] = 0;
+        this.#close(other);
+      }
+      return;
+    }
+    this.#close(c);
+    if (side !== BACKEND) return;
+    // Who waits for a reply of it gets none.
+    for (const { client, generation } of this.#rows.forget(c)) {
+      if (tcp.generation(client) === generation && this.#isClient(client)) this.#refuse(client);
+    }
+  }
+
+  #close(c: number): void {
+    const { warm } = this.#runtime.tcp;
+    const at = c * STRIDE + APP_STATE;
+    if (warm[at] === GONE) return;
+    if (warm[at] === BACKEND) this.#lost(c);
+    warm[at] = GONE;
+    this.#runtime.close(c);
+  }
+}
