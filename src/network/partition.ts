@@ -304,7 +304,7 @@ export class Partition implements UdpRuntime {
 
   /** See {@linkcode ProxyRuntime}. */
   connectUncounted(node: number, local: number, remote: number, remotePort: number, app: number): number {
-    return this.#openQuietly(node, local, 0, remote, remotePort, app);
+    return this.#begin(node, local, 0, remote, remotePort, app);
   }
 
   /** See {@linkcode ProxyRuntime}. */
@@ -314,17 +314,10 @@ export class Partition implements UdpRuntime {
 
   #open(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number {
     this.stats.attempts[this.addresses.isIpv6(remote) ? 1 : 0]++;
-    return this.#openQuietly(node, local, localPort, remote, remotePort, app);
+    return this.#begin(node, local, localPort, remote, remotePort, app);
   }
 
-  #openQuietly(
-    node: number,
-    local: number,
-    localPort: number,
-    remote: number,
-    remotePort: number,
-    app: number,
-  ): number {
+  #begin(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number {
     let c = this.#refusesSocket(node);
     if (c === 0) {
       const source = local === 0 ? this.sourceFor(node, remote) : local;

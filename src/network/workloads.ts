@@ -3,14 +3,7 @@
  *
  * @module
  */
-import {
-  AddressError,
-  addToAddress,
-  formatAddress,
-  type IpAddress,
-  parseAddress,
-  prefixContains,
-} from "../base/address.ts";
+import { AddressError, addToAddress, type IpAddress, parseAddress, prefixContains } from "../base/address.ts";
 import { embeddedIpv4 } from "../base/ipv4_embedded.ts";
 import { ERRNO } from "../base/errors.ts";
 import { Substream, substreamKey } from "../base/rng.ts";
@@ -20,36 +13,20 @@ import { ATTEMPT_DELAY_NS } from "../app/happy_eyeballs.ts";
 import { Service, type ServicePlan } from "../app/service.ts";
 import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targets.ts";
 import { NODE_KIND } from "../node/nodes.ts";
-import { isServedBy, virtualAddressesAt } from "./balancer_plan.ts";
-import { addressSpan, hostOptions } from "./build.ts";
+import { virtualAddressesAt } from "./balancer_plan.ts";
+import { hostOptions } from "./build.ts";
 import { isName, planNamed } from "./destinations_dns.ts";
 import { installDns } from "./dns_install.ts";
 import type { DnsPlan } from "./dns_plan.ts";
 import { NetworkError } from "./errors.ts";
-import { installProxies, isProxiedBy, proxyOf } from "./proxies.ts";
+import { type Destination, leadsTo, proxiedSizes } from "./destinations.ts";
+import { installProxies, proxyOf } from "./proxies.ts";
 import { holdNsOf, type ListenOptions, type ServiceOptions, type WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
 import { addressOffset, findMembers, type Members, type Plan, type PlannedPopulation } from "./plan.ts";
 import { checkFlood, SynFlood } from "./syn_flood.ts";
 import { checkUdp, isUdp, openUdpPort, startDatagrams, udpServiceFor } from "./workloads_udp.ts";
 import { hasIpv6 } from "./plan_ipv6.ts";
-
-/** A destination as declared: members of a population, or a bare address. */
-interface Destination {
-  /** As declared. */
-  text: string;
-  subject: string;
-  members: Members | undefined;
-  first: IpAddress;
-  count: number;
-  port: number;
-  /** A domain name to be looked up, and where it is known to lead. */
-  name?: string;
-  addresses?: IpAddress[];
-  /** IPv6 address of the first beside `first`, the others' following, and how many of a million have one. */
-  first6?: IpAddress;
-  share6?: number;
-}
 
 type Family = NonNullable<WorkloadOptions["family"]>;
 
@@ -431,16 +408,6 @@ function servicePlan(service: ServiceOptions, listen: ListenOptions): ServicePla
   };
 }
 
-/** What the first workload that connects to a population's proxy asks and gets. */
-function proxiedSizes(
-  population: PlannedPopulation,
-  workloads: PlannedWorkload[],
-): { requestBytes: number; replyBytes: number } | undefined {
-  const port = proxyOf(population)!.port;
-  const first = workloads.find(({ to }) => to.some((one) => one.port === port && reaches(one, population)));
-  return first && { requestBytes: first.options.requestBytes ?? 100, replyBytes: first.options.replyBytes ?? 1000 };
-}
-
 /** What the workloads that connect to this port need; they must agree. */
 function derived<T>(
   plan: Plan,
@@ -452,11 +419,7 @@ function derived<T>(
   let derived: T | undefined;
   let from = "";
   for (const workload of workloads) {
-    const leadsHere = (to: Destination) =>
-      (to.port === port && reaches(to, population)) ||
-      isServedBy(plan, to.addresses ?? [to.first], to.port, population, port) ||
-      plan.populations.some((one) => reaches(to, one) && isProxiedBy(plan, one, to.port, population, port));
-    if (!workload.to.some(leadsHere)) continue;
+    if (!workload.to.some((to) => leadsTo(plan, to, population, port))) continue;
     const service = needed(workload.options);
     if (derived !== undefined && JSON.stringify(derived) !== JSON.stringify(service)) {
       throw new NetworkError(
@@ -469,22 +432,6 @@ function derived<T>(
     from = workload.options.name;
   }
   return derived;
-}
-
-/** Does a destination lead to a host of this population (by name, by address, or by a NAT's port forward)? */
-function reaches(to: Destination, population: PlannedPopulation): boolean {
-  if (to.members !== undefined) {
-    return to.members.population === population || to.members.population.kind === NODE_KIND.NAT;
-  }
-  if (to.addresses !== undefined) {
-    return to.addresses.some((first) => reaches({ ...to, first, addresses: undefined }, population));
-  }
-  const text = formatAddress(to.first);
-  if ([...population.extra, ...population.virtual].some((address) => formatAddress(address) === text)) return true;
-  for (let i = 0; i < Math.min(addressSpan(population), 4096); i++) {
-    if (formatAddress(addToAddress(population.address, i)) === text) return true;
-  }
-  return false;
 }
 
 function serviceFor(options: WorkloadOptions): ServiceOptions {

@@ -160,7 +160,7 @@ Deno.test("an unknown kind is answered with those that exist", () => {
   );
   assertEquals(
     spoilt("{ kind: router }", "{ }"),
-    "a.yaml:12:3: nodes.r1.kind is missing: expected host, router or nat.",
+    "a.yaml:12:3: nodes.r1.kind is missing: expected host, router, nat or balancer.",
   );
 });
 

@@ -1,0 +1,62 @@
+/**
+ * Where workloads' destinations lead: to hosts themselves, or by way of gateways, balancers and proxies.
+ *
+ * @module
+ */
+import { addToAddress, formatAddress, type IpAddress } from "../base/address.ts";
+import { NODE_KIND } from "../node/nodes.ts";
+import { isServedBy } from "./balancer_plan.ts";
+import { addressSpan } from "./build.ts";
+import type { WorkloadOptions } from "./options.ts";
+import type { Members, Plan, PlannedPopulation } from "./plan.ts";
+import { isProxiedBy, proxyOf } from "./proxies.ts";
+
+/** A destination as declared: members of a population, or a bare address. */
+export interface Destination {
+  /** As declared. */
+  text: string;
+  subject: string;
+  members: Members | undefined;
+  first: IpAddress;
+  count: number;
+  port: number;
+  /** A domain name to be looked up, and where it is known to lead. */
+  name?: string;
+  addresses?: IpAddress[];
+  /** IPv6 address of the first beside `first`, the others' following, and how many of a million have one. */
+  first6?: IpAddress;
+  share6?: number;
+}
+
+/** Do connections to a destination get to `port` of a host of `population`? */
+export function leadsTo(plan: Plan, to: Destination, population: PlannedPopulation, port: number): boolean {
+  return (to.port === port && reaches(to, population)) ||
+    isServedBy(plan, to.addresses ?? [to.first], to.port, population, port) ||
+    plan.populations.some((one) => isProxiedBy(plan, one, to.port, population, port) && reaches(to, one));
+}
+
+/** Does a destination lead to a host of this population (by name, by address, or by a NAT's port forward)? */
+function reaches(to: Destination, population: PlannedPopulation): boolean {
+  if (to.members !== undefined) {
+    return to.members.population === population || to.members.population.kind === NODE_KIND.NAT;
+  }
+  if (to.addresses !== undefined) {
+    return to.addresses.some((first) => reaches({ ...to, first, addresses: undefined }, population));
+  }
+  const text = formatAddress(to.first);
+  if ([...population.extra, ...population.virtual].some((address) => formatAddress(address) === text)) return true;
+  for (let i = 0; i < Math.min(addressSpan(population), 4096); i++) {
+    if (formatAddress(addToAddress(population.address, i)) === text) return true;
+  }
+  return false;
+}
+
+/** What the first workload that connects to a population's proxy asks and gets. */
+export function proxiedSizes(
+  population: PlannedPopulation,
+  workloads: readonly { to: Destination[]; options: WorkloadOptions }[],
+): { requestBytes: number; replyBytes: number } | undefined {
+  const port = proxyOf(population)!.port;
+  const first = workloads.find(({ to }) => to.some((one) => one.port === port && reaches(one, population)));
+  return first && { requestBytes: first.options.requestBytes ?? 100, replyBytes: first.options.replyBytes ?? 1000 };
+}
