@@ -3,9 +3,12 @@
  *
  * @module
  */
+import type { WorkKind } from "../node/cpus.ts";
 import type { StateVisitor } from "../base/state.ts";
 import type { TcpStack } from "../tcp/stack.ts";
 import type { ConnectionStats } from "./stats.ts";
+
+export { WORK, type WorkKind } from "../node/cpus.ts";
 
 /** An application: a workload's clients, a listening port's service, or the socket layer of user code. */
 export interface App {
@@ -20,11 +23,6 @@ export interface App {
   /** Shows its state to a snapshot. Throws `InputError` where it cannot be saved; absent where there is none. */
   visitState?(v: StateVisitor): void;
 }
-
-/** Work of applications that takes time of a processor, where a host has one with a cost for it. */
-export const WORK = { ACCEPT: 0, REQUEST: 1 } as const;
-/** One of `WORK`. */
-export type WorkKind = typeof WORK[keyof typeof WORK];
 
 /** What an application may do. The driver implements it. */
 export interface AppRuntime {

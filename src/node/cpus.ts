@@ -7,6 +7,11 @@
 
 import type { StateVisitor } from "../base/state.ts";
 
+/** Work of applications that takes time of a processor, where a host has one with a cost for it. */
+export const WORK = { ACCEPT: 0, REQUEST: 1 } as const;
+/** One of `WORK`. */
+export type WorkKind = typeof WORK[keyof typeof WORK];
+
 /** What the work of a host costs, ns, and how much of it may wait. */
 export interface CpuSettings {
   /** Cores, which serve one common queue. */

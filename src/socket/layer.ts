@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type App, type AppRuntime, WORK } from "../app/types.ts";
+import type { App, AppRuntime } from "../app/types.ts";
+import { WORK } from "../node/cpus.ts";
 import { ERRNO, type ErrnoName, errnoName, SocketError } from "../base/errors.ts";
 import {
   abort,
