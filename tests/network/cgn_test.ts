@@ -240,3 +240,30 @@ Deno.test("a damaged ICMP message ends at the NAT (RFC 5508 REQ-3), a damaged da
   assert(inside.filter(({ protocol, corrupt }) => protocol === UDP && corrupt > 160).length > 20);
   assertConserved(simulation);
 });
+
+Deno.test("a port forward of a further pool address, through a forward of the home's NAT behind it", () => {
+  const forward = { protocol: "tcp", externalPort: 8080, externalAddress: "203.0.113.9" } as const;
+  const simulation = built([
+    (n) => n.host("pc", { address: "192.168.1.2/24", listen: [{ port: 80 }] }),
+    (n) => {
+      const forwards = [{ protocol: "tcp" as const, externalPort: 8080, address: "192.168.1.2", port: 80 }];
+      n.nat("home", { address: "100.64.0.2/10", insideAddress: "192.168.1.1", forwards });
+    },
+    (n) => {
+      const pool = { first: "203.0.113.8", count: 4 };
+      const forwards = [{ ...forward, address: "100.64.0.2", port: 8080 }];
+      n.nat("cgn", { address: "203.0.113.1/24", pool, insideAddress: "100.64.0.1", forwards });
+    },
+    (n) => n.host("far", { address: "198.51.100.1" }),
+    (n) => n.link("pc", "home", { delayNs: 1e6 }),
+    (n) => n.link("home", "cgn", { delayNs: 1e6 }),
+    (n) => n.link("cgn", "far", { delayNs: 1e6 }),
+    workload({ from: ["far"], to: ["203.0.113.9:8080"] }),
+    workload({ name: "wrong", from: ["far"], to: ["203.0.113.8:8080"] }),
+  ]);
+  simulation.run();
+  const { connections } = simulation.report();
+  assertEquals([connections.established, connections.failed], [1, { ECONNREFUSED: 1 }]);
+  const sessions = [...natSessions(simulation.partition)].map(({ fromOutside, replied }) => [fromOutside, replied]);
+  assertEquals(sessions, [[true, true], [true, true]]);
+});
