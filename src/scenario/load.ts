@@ -46,6 +46,11 @@ export class LoadedScenario {
     this.run = run;
   }
 
+  /** The scenario as a document in people's units, overrides applied and its name filled in: what `loadScenario` takes as JSON. */
+  get document(): unknown {
+    return { ...this.#source.value as object, name: this.name };
+  }
+
   /**
    * An error about something in the scenario, called by its path: `nodes.clients.address`, `workloads.load.to[0]`.
    * The message begins with where that was written: file, line and column, or the flag that set it.

@@ -4,17 +4,14 @@
  *
  * @module
  */
-import type { PlainValue } from "../base/plain.ts";
-import { DIRECTION } from "../link/links.ts";
 import { combineDigest, groupDigests } from "../network/digest.ts";
 import type { Mark, Simulation } from "../network/simulation.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
-import { PACKET } from "../wire/packet.ts";
 import { encodeItem } from "./cbor.ts";
-import { CONTENT, readContent } from "./content.ts";
 import { itemValue, TRACE_FORMAT, TRACE_VERSION, type TraceHeader, type TraceItem, type TraceLevel } from "./items.ts";
-import { placeNumber } from "./packet_code.ts";
 import { PacketEncoder } from "./packet_encoder.ts";
+import { watchPackets } from "./packet_watch.ts";
+import { reportFacts } from "./report_facts.ts";
 
 /** Options of {@linkcode Recorder}. */
 export interface RecorderOptions {
@@ -89,7 +86,6 @@ export class Recorder implements Mark {
   readonly #sink: (bytes: Uint8Array) => void;
   readonly #plan: CheckpointPlan;
   readonly #encoder: PacketEncoder | undefined;
-  readonly #content = new Int32Array(CONTENT.WORDS);
   readonly #takeOff: (() => void)[] = [];
   #items = 0;
 
@@ -101,19 +97,16 @@ export class Recorder implements Mark {
     this.#sink = options.sink;
     this.#plan = new CheckpointPlan(s.nodes.capacity);
     this.#write(encodeItem(traceHeader(simulation, options)));
-    attach(simulation.marks, this, this.#takeOff);
+    simulation.marks.push(this);
+    this.#takeOff.push(() => simulation.marks.splice(simulation.marks.indexOf(this), 1));
     if (options.level !== "packets") return;
     this.#encoder = new PacketEncoder();
-    attach(
-      s.taps,
-      (p: number, timeNs: number, from: number, to: number) => this.#delivered(p, timeNs, from, to),
-      this.#takeOff,
-    );
-    attach(
-      s.dropTaps,
-      (p: number, timeNs: number, node: number, reason: number) => this.#dropped(p, timeNs, node, reason),
-      this.#takeOff,
-    );
+    const { words } = s.nodes;
+    this.#takeOff.push(watchPackets(simulation, (timeNs, place, content, reason, row, node) => {
+      const ended = reason >= 0 || words[node * NODE.STRIDE + NODE.KIND] === NODE_KIND.HOST;
+      this.#encoder!.event(timeNs, place, row, content, ended, reason);
+      if (this.#encoder!.full) this.#flush();
+    }));
   }
 
   /** See {@linkcode Mark}. */
@@ -128,10 +121,10 @@ export class Recorder implements Mark {
   }
 
   /** The run is over: the last checkpoint, the report and the end. Nothing more is recorded. */
-  finish(report: PlainValue): void {
+  finish(report: object): void {
     this.#flush();
     this.#checkpoint(this.#simulation.nowNs);
-    this.#item({ kind: "report", report });
+    this.#item({ kind: "report", report: reportFacts(report) });
     this.#item({ kind: "end", items: this.#items });
     this.stop();
   }
@@ -139,26 +132,6 @@ export class Recorder implements Mark {
   /** Nothing more is recorded, and the trace stays without an end. */
   stop(): void {
     for (const takeOff of this.#takeOff.splice(0)) takeOff();
-  }
-
-  #delivered(p: number, timeNs: number, from: number, to: number): void {
-    const s = this.#simulation.partition;
-    const direction = s.packets.rows.words[p * PACKET.STRIDE + PACKET.LINK];
-    const rank = from === to ? -1 : s.links.words[direction * DIRECTION.STRIDE + DIRECTION.RANK];
-    const ended = s.nodes.words[to * NODE.STRIDE + NODE.KIND] === NODE_KIND.HOST;
-    this.#event(p, timeNs, placeNumber(false, rank), ended, -1);
-  }
-
-  #dropped(p: number, timeNs: number, node: number, reason: number): void {
-    this.#event(p, timeNs, placeNumber(true, this.#simulation.partition.nodes.rankOf(node)), true, reason);
-  }
-
-  #event(p: number, timeNs: number, place: number, ended: boolean, reason: number): void {
-    const s = this.#simulation.partition;
-    readContent(s.packets, s.addresses, p, this.#content, 0);
-    const encoder = this.#encoder!;
-    encoder.event(timeNs, place, p, this.#content, ended, reason);
-    if (encoder.full) this.#flush();
   }
 
   #flush(): void {
@@ -189,10 +162,4 @@ export class Recorder implements Mark {
     this.#items++;
     this.#sink(bytes);
   }
-}
-
-/** Appends to a list, and remembers how to take it out again. */
-function attach<T>(list: T[], item: T, takeOff: (() => void)[]): void {
-  list.push(item);
-  takeOff.push(() => list.splice(list.indexOf(item), 1));
 }

@@ -1,0 +1,99 @@
+/**
+ * A trace from its bytes: the header, then packet events, checkpoints, the report, one after the other.
+ *
+ * @module
+ */
+import { InputError } from "../base/errors.ts";
+import type { PlainValue } from "../base/plain.ts";
+import { ItemReader, readHeader, readItem, type TraceCheckpoint, type TraceHeader } from "./items.ts";
+import { PacketDecoder, type PacketEvent } from "./packet_decoder.ts";
+import { Places } from "./places.ts";
+
+/** Gives a file's bytes from the start, piece by piece; null at its end. */
+export type Pieces = () => Uint8Array | null;
+
+/** What a trace says next. */
+export type TraceStep =
+  | { kind: "event"; event: PacketEvent }
+  | { kind: "checkpoint"; checkpoint: TraceCheckpoint }
+  | { kind: "report"; report: PlainValue };
+
+/** Reads a trace. Errors are `InputError`s: one sentence that begins with the file's name. */
+export class TraceReader {
+  /** What was recorded, and how. */
+  readonly header: TraceHeader;
+  /** Names of places. */
+  readonly places: Places;
+  readonly #file: string;
+  readonly #items: ItemReader;
+  readonly #decoder: PacketDecoder;
+  #events: PacketEvent[] = [];
+  #at = 0;
+  #count = 1;
+  #ended = false;
+
+  /** Reads the header. */
+  constructor(file: string, pieces: Pieces) {
+    this.#file = file;
+    this.#items = new ItemReader(pieces);
+    this.header = this.#located(() => {
+      const first = this.#items.next();
+      if (first === null) throw new InputError("it is empty");
+      return readHeader(first);
+    });
+    this.places = new Places(this.header);
+    this.#decoder = new PacketDecoder((rank) => this.places.endsAtHost(rank));
+  }
+
+  /** The next step; null at the trace's end. Throws `InputError` where it has none, or goes on after it. */
+  next(): TraceStep | null {
+    return this.#located(() => this.#next());
+  }
+
+  /** Goes through to the end without looking into blocks: is it all there? Throws `InputError`. */
+  check(): void {
+    this.#located(() => {
+      for (;;) {
+        const item = this.#item();
+        if (item === null) return;
+      }
+    });
+  }
+
+  #next(): TraceStep | null {
+    for (;;) {
+      if (this.#at < this.#events.length) return { kind: "event", event: this.#events[this.#at++] };
+      const item = this.#item();
+      if (item === null) return null;
+      if (item.kind !== "packets") return item;
+      this.#events = this.#decoder.block(item.block);
+      this.#at = 0;
+    }
+  }
+
+  #item() {
+    if (this.#ended) return null;
+    const bytes = this.#items.next();
+    if (bytes === null) throw new InputError("it is cut short: it has no end");
+    const item = readItem(bytes);
+    if (item.kind !== "end") {
+      this.#count++;
+      return item;
+    }
+    if (item.items !== this.#count) {
+      throw new InputError(`it is damaged: it should have ${item.items} items before its end, and has ${this.#count}`);
+    }
+    if (this.#items.next() !== null) throw new InputError("something follows its end");
+    this.#ended = true;
+    return null;
+  }
+
+  #located<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      throw new InputError(`${this.#file}: ${error.message}.`, { file: this.#file });
+    }
+  }
+}

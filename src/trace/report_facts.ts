@@ -1,0 +1,46 @@
+/**
+ * What of a report belongs to the run, and not to the machine or the program that ran it.
+ *
+ * @module
+ */
+import type { PlainValue } from "../base/plain.ts";
+
+/** Fields that differ from run to run, or with how fourtuple keeps its tables. */
+const ELSEWHERE = ["fourtuple", "wallSeconds", "memory"];
+
+/** The report's own facts, as plain data. */
+export function reportFacts(report: object): PlainValue {
+  const facts = JSON.parse(JSON.stringify(report)) as { [key: string]: PlainValue };
+  for (const key of ELSEWHERE) delete facts[key];
+  return facts;
+}
+
+/** A fact that two reports do not share. */
+export interface FactDifference {
+  /** Where: `connections.established`, `limits[0].used`. */
+  path: string;
+  /** What the first has, and the second; undefined where there is nothing. */
+  first: PlainValue | undefined;
+  second: PlainValue | undefined;
+}
+
+/** What two reports do not share, in the first one's order. */
+export function factDifferences(
+  first: PlainValue | undefined,
+  second: PlainValue | undefined,
+  path = "",
+): FactDifference[] {
+  if (isMap(first) && isMap(second)) {
+    const keys = [...Object.keys(first), ...Object.keys(second).filter((key) => !Object.hasOwn(first, key))];
+    return keys.flatMap((key) => factDifferences(first[key], second[key], path === "" ? key : `${path}.${key}`));
+  }
+  if (Array.isArray(first) && Array.isArray(second)) {
+    const length = Math.max(first.length, second.length);
+    return Array.from({ length }, (_, i) => factDifferences(first[i], second[i], `${path}[${i}]`)).flat();
+  }
+  return Object.is(first, second) || JSON.stringify(first) === JSON.stringify(second) ? [] : [{ path, first, second }];
+}
+
+function isMap(value: PlainValue | undefined): value is { [key: string]: PlainValue } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
