@@ -84,6 +84,7 @@ export type {
   HealthOptions,
 } from "./src/network/balancer_options.ts";
 export type { ProxyOptions } from "./src/network/proxy_options.ts";
+export type { BackendChange } from "./src/network/balancer_build.ts";
 export {
   type Endpoint,
   type ReadyState,

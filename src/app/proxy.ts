@@ -14,7 +14,7 @@ import { TCP_EVENT } from "../tcp/state/states.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { hostOf, isConnected, listenerHost, peerHasClosed } from "../socket/rows.ts";
 import { receive, send, sendRoom, shutdownWrite, unreadBytes, wantRoom } from "../tcp/mod.ts";
-import { ERRNO } from "../base/errors.ts";
+import { ERRNO, InputError } from "../base/errors.ts";
 import { finalise32, mix32 } from "../base/hash.ts";
 import { type BackendPool, chooseBackend } from "../node/balancing.ts";
 import type { ProxyReport } from "../base/balancer_reports.ts";
@@ -85,6 +85,11 @@ export class Proxy implements App {
       bytesForth: 0,
       bytesBack: 0,
     };
+  }
+
+  /** See {@linkcode App}. */
+  visitState(): never {
+    throw new InputError("A proxy's books cannot be saved in a snapshot yet.");
   }
 
   /** See {@linkcode App}: it waited for a file descriptor. */

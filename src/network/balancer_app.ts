@@ -4,6 +4,7 @@
  * @module
  */
 import type { App } from "../app/types.ts";
+import { InputError } from "../base/errors.ts";
 import type { Backend, Balancers } from "../node/balancers.ts";
 import { FLOW } from "../node/flow_table.ts";
 import { abort, closeConnection, connect } from "../tcp/mod.ts";
@@ -75,6 +76,11 @@ export class BalancerApp implements App {
     const afterNs = backend.service.detectionNs;
     if (afterNs === 0) this.#balancers.setBackend(backend, { up });
     else this.#later(backend, afterNs, up ? TOLD_UP : TOLD_DOWN, backend.index);
+  }
+
+  /** See {@linkcode App}. */
+  visitState(): never {
+    throw new InputError("A balancer's books cannot be saved in a snapshot yet.");
   }
 
   /** See {@linkcode App}. */

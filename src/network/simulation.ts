@@ -6,6 +6,7 @@
 import type { AddressTable } from "../base/address.ts";
 import type { RunReport } from "../report/document.ts";
 import type { PacketPool } from "../wire/packet.ts";
+import { type BackendChange, changeBackends } from "./balancer_build.ts";
 import { combineDigest } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
 import { runPartition } from "./loop.ts";
@@ -216,6 +217,14 @@ export class Simulation {
       { length: hosts.count },
       (_, i) => new HostHandle(this.partition, this.#sockets, hosts.first + i),
     );
+  }
+
+  /**
+   * Tells a balancer that back ends are up, are down or are to drain: `which` as declared (`web[3]:80`), or a host or
+   * population of them (`web[3]`, `web`). Throws `NetworkError` where there are none.
+   */
+  setBackends(balancer: string, which: string, state: BackendChange): void {
+    changeBackends(this.partition, balancer, which, state);
   }
 
   /**

@@ -107,7 +107,10 @@ export function explainLimit(
       }
       return {
         headline: `${node} ran out of ports${when}`,
-        numbers: `${had}: ${nextOnes(refused, count, "connect()", "failed with EADDRNOTAVAIL")}${share}.`,
+        // (A balancer's ports are for the flows of its clients.)
+        numbers: limit.detail.startsWith("source ports")
+          ? `${had}: ${nextOnes(refused, count, "new flow", "found no source port and was dropped")}${share}.`
+          : `${had}: ${nextOnes(refused, count, "connect()", "failed with EADDRNOTAVAIL")}${share}.`,
         why:
           "A port is counted per (source address, destination address, destination port): the server's port is not " +
           `used up, and another client, or this one towards another address or port, still has all of its ${capacity}.` +

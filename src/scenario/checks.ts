@@ -217,7 +217,7 @@ function* checkDestination(
     scenario,
     path,
     text,
-    nodesOf(scenario, "host", "nat"),
+    nodesOf(scenario, "host", "nat", "balancer"),
     expected,
     parseNodeRef(host) ?? null,
   );
