@@ -20,13 +20,13 @@ const SHOWN: Record<string, string[]> = {
     "the same, overloading ports             1000        2000        2000",
   ],
   "proxy_remedies.ts": [
-    "a connection for every request             200     1.0",
-    "4 source addresses                         800     4.0",
-    "5 back ends                               1000     5.0",
-    "3 ports on the back end                    600     3.0",
-    "4 sources and 5 back ends                 4000    20.0",
-    "a pool (keep-alive)                       6000    30.0",
-    "a pool, 100 requests at once on each      6000    30.0",
+    "a connection for every request              200     1.0",
+    "4 source addresses                          800     4.0",
+    "5 back ends                                1000     5.0",
+    "3 ports on the back end                     600     3.0",
+    "4 sources and 5 back ends                  4000    20.0",
+    "a pool (keep-alive)                        6000    30.0",
+    "a pool, 100 requests at once on each       6000    30.0",
   ],
   // RFC 5128, and what everybody who has tried it knows.
   "hole_punching.ts": [
