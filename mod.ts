@@ -134,5 +134,7 @@ export {
   type ProxyReport,
   type RunReport,
   type TargetReport,
+  type WorkloadReport,
 } from "./src/report/document.ts";
 export { summary, type SummaryOptions } from "./src/report/summary.ts";
+export { expectations } from "./src/scenario/expect.ts";

@@ -15,6 +15,7 @@ import type { ArrivalTimes } from "./arrivals.ts";
 import { type RaceHolder, Races } from "./happy_eyeballs.ts";
 import { NamedOpens } from "./named_opens.ts";
 import type { TargetCounts } from "./target_counts.ts";
+import type { WorkloadCounts } from "./workload_counts.ts";
 import { chosenAddress, type FamilyChoice, ownAddress, type Sources, type Targets } from "./targets.ts";
 import type { App, AppRuntime } from "./types.ts";
 import { receive, send, setKeepAlive } from "../tcp/mod.ts";
@@ -74,6 +75,7 @@ const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2, NEXT_ATTEMPT: 3 } as co
 export class WorkloadClient implements App {
   /** Connections opened, or tried. */
   opened = 0;
+  readonly #counts: WorkloadCounts;
   readonly #runtime: AppRuntime;
   readonly #app: number;
   readonly #plan: ClientPlan;
@@ -91,6 +93,7 @@ export class WorkloadClient implements App {
   constructor(
     options: {
       runtime: AppRuntime;
+      counts: WorkloadCounts;
       app: number;
       plan: ClientPlan;
       sources: Sources;
@@ -101,6 +104,7 @@ export class WorkloadClient implements App {
     },
   ) {
     this.#runtime = options.runtime;
+    this.#counts = options.counts;
     this.#app = options.app;
     this.#plan = options.plan;
     this.#sources = options.sources;
@@ -155,6 +159,7 @@ export class WorkloadClient implements App {
   /** See {@linkcode App}. */
   visitState(v: StateVisitor): void {
     this.opened = v.number(this.opened);
+    this.#counts.visitState(v);
     this.#nextArrivalNs = v.number(this.#nextArrivalNs);
     this.#arrivals.visitState(v);
     this.#named?.visitState(v);
@@ -182,11 +187,12 @@ export class WorkloadClient implements App {
     const runtime = this.#runtime;
     const node = this.#sources.at(i);
     const targets = this.#targets;
+    this.#counts.attempted++;
     this.#chooseTarget(i, ownAddress(runtime, node, this.#plan.family));
     if (this.#races !== undefined) return this.#race(this.#races, i, node);
     const remote = chosenAddress(targets, runtime, node, this.#plan.prefersIpv6);
     const c = runtime.connect(node, 0, remote, targets.port, this.#app);
-    if (c < 0) return;
+    if (c < 0) return void this.#counts.failed[-c]++;
     this.#prepare(c, i);
     runtime.tcp.warm[c * STRIDE + APP_DATA] = (runtime.nowNs / 1000) | 0;
   }
@@ -236,7 +242,10 @@ export class WorkloadClient implements App {
         this.#setPhase(c, ENDED);
         this.#runtime.close(c);
       },
-      lost: (errno) => void this.#runtime.stats.failed[errno]++,
+      lost: (errno) => {
+        this.#runtime.stats.failed[errno]++;
+        this.#counts.failed[errno]++;
+      },
     };
   }
 
@@ -268,6 +277,7 @@ export class WorkloadClient implements App {
     if (this.#named !== undefined) this.#countTarget(this.#named, c, true);
     const startedUs = this.#races === undefined ? warm[o + APP_DATA] : this.#races.won(c);
     runtime.stats.recordEstablished((((runtime.nowNs / 1000) | 0) - startedUs) >>> 0, runtime.isOverIpv6(c));
+    this.#counts.recordEstablished();
     warm[o + APP_DATA] = 0;
     this.#setPhase(c, WORKING);
     switch (this.#plan.kind) {
@@ -349,6 +359,7 @@ export class WorkloadClient implements App {
     const warm = runtime.tcp.warm;
     const at = c * STRIDE + APP_STATE;
     runtime.stats.repliesCompleted++;
+    this.#counts.repliesCompleted++;
     warm[at] -= 1 << REQUESTS_SHIFT;
     if (warm[at] >>> REQUESTS_SHIFT === 0) return this.#hold(c);
     if (this.#plan.thinkNs === 0) return this.#request(c);
@@ -384,13 +395,14 @@ export class WorkloadClient implements App {
   #close(c: number): void {
     this.#setPhase(c, CLOSING);
     this.#runtime.stats.open--;
+    this.#counts.open--;
     this.#runtime.close(c);
   }
 
   #ended(c: number, errno: number): void {
     const phase = this.#phase(c);
     if (phase === CLOSING || phase === ENDED) {
-      if (phase === CLOSING && errno !== 0) this.#runtime.stats.broken[errno]++;
+      if (phase === CLOSING && errno !== 0) this.#brokeWith(errno);
       return this.#setPhase(c, ENDED);
     }
     this.#setPhase(c, ENDED);
@@ -399,12 +411,20 @@ export class WorkloadClient implements App {
       if (this.#named !== undefined) this.#countTarget(this.#named, c, false);
       return this.#races.failed(c, errno);
     }
-    if (phase === OPENING) stats.failed[errno]++;
-    else {
+    if (phase === OPENING) {
+      stats.failed[errno]++;
+      this.#counts.failed[errno]++;
+    } else {
       stats.open--;
-      if (errno !== 0) stats.broken[errno]++;
+      this.#counts.open--;
+      if (errno !== 0) this.#brokeWith(errno);
     }
     this.#runtime.close(c);
+  }
+
+  #brokeWith(errno: number): void {
+    this.#runtime.stats.broken[errno]++;
+    this.#counts.broken[errno]++;
   }
 
   #nodeOf(c: number): number {

@@ -19,6 +19,7 @@ import { PACKET } from "../wire/packet.ts";
 import type { AddressClient, AddressLookups } from "./address_lookups.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { DatagramStats } from "./datagram_stats.ts";
+import type { WorkloadCounts } from "./workload_counts.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import { chosenAddress, type FamilyChoice, ownAddress, type Sources, type Targets } from "./targets.ts";
 import type { App } from "./types.ts";
@@ -84,6 +85,7 @@ export class UdpClient implements App, AddressClient {
   readonly #app: number;
   readonly #plan: UdpClientPlan;
   readonly #stats: DatagramStats;
+  readonly #outcomes: WorkloadCounts;
   readonly #sources: Sources;
   readonly #targets: Targets;
   readonly #arrivals: ArrivalTimes;
@@ -104,6 +106,7 @@ export class UdpClient implements App, AddressClient {
       app: number;
       plan: UdpClientPlan;
       stats: DatagramStats;
+      outcomes: WorkloadCounts;
       sources: Sources;
       targets: Targets;
       arrivals: ArrivalTimes;
@@ -116,6 +119,7 @@ export class UdpClient implements App, AddressClient {
     this.#app = options.app;
     this.#plan = options.plan;
     this.#stats = options.stats;
+    this.#outcomes = options.outcomes;
     this.#sources = options.sources;
     this.#targets = options.targets;
     this.#arrivals = options.arrivals;
@@ -179,6 +183,7 @@ export class UdpClient implements App, AddressClient {
     this.#rows.visitState(v);
     this.#sockets.visitState(v);
     this.#byPeer.visitState(v);
+    this.#outcomes.visitState(v);
   }
 
   /** See {@linkcode AddressClient}. */
@@ -211,6 +216,7 @@ export class UdpClient implements App, AddressClient {
 
   #open(i: number): void {
     this.#stats.exchanges++;
+    this.#outcomes.attempted++;
     const node = this.#sources.at(i);
     const targets = this.#targets;
     this.#chooseTarget(i, ownAddress(this.#runtime, node, this.#plan.family));
@@ -324,8 +330,13 @@ export class UdpClient implements App, AddressClient {
     const o = row * STRIDE;
     const socket = words[o + SOCKET];
     if (words[o + TIMER_AT] !== 0) this.#runtime.stopTimer(words[o + TIMER_AT]);
-    if (errno === 0) this.#stats.answered++;
-    else this.#stats.failed[errno]++;
+    if (errno === 0) {
+      this.#stats.answered++;
+      this.#outcomes.established++;
+    } else {
+      this.#stats.failed[errno]++;
+      this.#outcomes.failed[errno]++;
+    }
     if (words[o + NAME] !== 0 && words[o + REMOTE] !== 0) {
       const count = this.#counts.of(words[o + NAME], words[o + REMOTE], words[o + PORT]);
       if (errno === 0) count.established++;

@@ -129,17 +129,7 @@ function summaryOptions(loaded: LoadedScenario): SummaryOptions {
     colour: terminal && !Deno.noColor,
     width: terminal ? Math.min(110, terminalColumns()) : undefined,
     description: loaded.scenario.description,
-    onlyDestination: onlyDestination(loaded),
   };
-}
-
-/** `server:443`, where every connection goes to the same port of the same single host. */
-function onlyDestination(loaded: LoadedScenario): string | undefined {
-  const destinations = new Set((loaded.scenario.workloads ?? []).flatMap((workload) => workload.to));
-  const [only] = destinations;
-  if (destinations.size !== 1 || only === undefined) return undefined;
-  const node = loaded.scenario.nodes[only.replace(/:\d+$/, "")];
-  return node !== undefined && "count" in node && (node.count ?? 1) > 1 ? undefined : only;
 }
 
 function print(text: string): number {

@@ -10,6 +10,7 @@ import type { UdpRuntime } from "../socket/datagram.ts";
 import type { Proxy } from "../app/proxy.ts";
 import type { App, WorkKind } from "../app/types.ts";
 import { ConnectionStats } from "../app/stats.ts";
+import type { WorkloadCounts } from "../app/workload_counts.ts";
 import { DatagramStats } from "../app/datagram_stats.ts";
 import { DIRECTION, type Links } from "../link/links.ts";
 import type { NatTables } from "../nat/tables.ts";
@@ -107,6 +108,8 @@ export class Partition implements UdpRuntime {
   /** The core whose turn it is (`CORE`), 0 for none. */
   servingCore = 0;
   readonly stats: ConnectionStats = new ConnectionStats();
+  /** The same by workload, in the order of declaration. */
+  readonly workloads: WorkloadCounts[] = [];
   /** Exchanges of UDP workloads. */
   readonly datagrams: DatagramStats = new DatagramStats();
   /** Servers and resolvers, where there are any. */

@@ -11,6 +11,7 @@ import { columnBytes, connectionBytes } from "./memory.ts";
 import type { Partition } from "./partition.ts";
 import { balancerReports, proxyReports } from "./report_balancers.ts";
 import { natReports } from "./report_nat.ts";
+import { workloadReports } from "./report_workloads.ts";
 import { byErrno, datagramReport, dnsReport, quantiles, targetReports } from "./report_dns.ts";
 
 /** What the run loop and its caller know and the partition does not. */
@@ -55,6 +56,9 @@ export function liveReport(s: Partition, facts: ReportFacts): RunReport {
       get connectMs() {
         return quantiles(stats.sortedConnectUs());
       },
+    },
+    get workloads() {
+      return workloadReports(s);
     },
     get dns() {
       return dnsReport(s);

@@ -10,7 +10,7 @@ import { Substream, substreamKey } from "../base/rng.ts";
 import { ArrivalTimes } from "../app/arrivals.ts";
 import { type ClientPlan, WorkloadClient } from "../app/client.ts";
 import { ATTEMPT_DELAY_NS } from "../app/happy_eyeballs.ts";
-import { Service, type ServicePlan } from "../app/service.ts";
+import { Service } from "../app/service.ts";
 import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targets.ts";
 import { NODE_KIND } from "../node/nodes.ts";
 import { virtualAddressesAt } from "./balancer_plan.ts";
@@ -24,6 +24,8 @@ import { installProxies, proxyOf } from "./proxies.ts";
 import { holdNsOf, type ListenOptions, type ServiceOptions, type WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
 import { addressOffset, findMembers, type Members, type Plan, type PlannedPopulation } from "./plan.ts";
+import { countsOf } from "./report_workloads.ts";
+import { checkService, servicePlan } from "./service_plan.ts";
 import { checkFlood, SynFlood } from "./syn_flood.ts";
 import { checkUdp, isUdp, openUdpPort, startDatagrams, udpServiceFor } from "./workloads_udp.ts";
 import { hasIpv6 } from "./plan_ipv6.ts";
@@ -246,6 +248,8 @@ export function installWorkloads(
   // In the order of their names: the order of declaration must not matter.
   const byName = workloads.toSorted((x, y) => x.options.name < y.options.name ? -1 : 1);
   for (const workload of byName) startWorkload(s, workload, seed);
+  const order = workloads.map(({ options }) => options.name);
+  s.workloads.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
 }
 
 function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): void {
@@ -268,10 +272,15 @@ function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): v
     s.apps.push(flood);
     return flood.start();
   }
-  if (options.kind === "dns" || isUdp(options)) return startDatagrams(s, options, { sources, targets, arrivals }, seed);
+  const counts = countsOf(workload);
+  if (options.kind !== "dns") s.workloads.push(counts);
+  if (options.kind === "dns" || isUdp(options)) {
+    return startDatagrams(s, options, { sources, targets, arrivals }, counts, seed);
+  }
   const app = s.apps.length;
   const client = new WorkloadClient({
     runtime: s,
+    counts,
     app,
     plan: clientPlan(options),
     sources,
@@ -374,38 +383,6 @@ function openPort(
     }
     throw new NetworkError(subject, `Port ${listen.port} of ${population.name} is listened on twice.`);
   }
-}
-
-/** Numbers of a service, as in `SIZES`. */
-const SERVICE_SIZES = [
-  ["requestBytes", "service.request", 1, 2 ** 31 - 1],
-  ["replyBytes", "service.reply", 0, 2 ** 31 - 1],
-  ["bytes", "service.bytes", 0, 2 ** 53 - 1],
-  ["answersBeforeClose", "service.answers", 1, 2 ** 27 - 1],
-] as const;
-
-function checkService(service: ServiceOptions, subject: string): void {
-  for (const [key, name, least, most] of SERVICE_SIZES) {
-    const value = service[key];
-    if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) continue;
-    throw new NetworkError(subject, `A whole number from ${least} to ${most}, not ${value}: ${name}.`);
-  }
-  const { closeAfterNs = 0 } = service;
-  if (!(closeAfterNs === Infinity || (Number.isSafeInteger(closeAfterNs) && closeAfterNs >= 0))) {
-    throw new NetworkError(subject, `A time is whole nanoseconds from 0 on, not ${closeAfterNs}: service.closeAfter.`);
-  }
-}
-
-function servicePlan(service: ServiceOptions, listen: ListenOptions): ServicePlan {
-  return {
-    kind: service.kind,
-    requestBytes: service.requestBytes ?? 100,
-    replyBytes: service.replyBytes ?? 1000,
-    bytes: service.bytes ?? 0,
-    answersBeforeClose: service.answersBeforeClose ?? 1,
-    closeAfterNs: service.closeAfterNs ?? Infinity,
-    acceptIntervalNs: listen.acceptIntervalNs ?? 0,
-  };
 }
 
 /** What the workloads that connect to this port need; they must agree. */

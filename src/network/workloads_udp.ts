@@ -7,6 +7,7 @@ import type { ArrivalTimes } from "../app/arrivals.ts";
 import { DnsLoad } from "../app/dns_load.ts";
 import type { Sources, Targets } from "../app/targets.ts";
 import { TargetCounts } from "../app/target_counts.ts";
+import type { WorkloadCounts } from "../app/workload_counts.ts";
 import { UdpClient, type UdpClientPlan } from "../app/udp_client.ts";
 import { UdpService, type UdpServicePlan } from "../app/udp_service.ts";
 import { substreamKey } from "../base/rng.ts";
@@ -78,6 +79,7 @@ export function startDatagrams(
   s: Partition,
   options: WorkloadOptions,
   whence: { sources: Sources; targets: Targets; arrivals: ArrivalTimes },
+  outcomes: WorkloadCounts,
   seed: number,
 ): void {
   const common = { runtime: s, app: s.apps.length, ...whence };
@@ -88,6 +90,7 @@ export function startDatagrams(
       ...common,
       plan: udpPlan(options),
       stats: s.datagrams,
+      outcomes,
       key: substreamKey(seed, "workload", options.name),
       addresses: s.dns?.addresses,
       counts,

@@ -95,6 +95,28 @@ export interface NatReport {
   firstRefusedSeconds: Record<string, number>;
 }
 
+/** What became of one workload's connections; over UDP: of its exchanges. */
+export interface WorkloadReport {
+  /** The workload. */
+  name: string;
+  /** `server:443`, where all of it goes to one port of one address; else null. */
+  destination: string | null;
+  /** Calls of connect; exchanges begun. */
+  attempted: number;
+  /** That reached ESTABLISHED at the opener; exchanges answered in full. */
+  established: number;
+  /** That did not, by error name. */
+  failed: Record<string, number>;
+  /** That were established and then broke, by error name. */
+  broken: Record<string, number>;
+  /** Requests answered in full. */
+  repliesCompleted: number;
+  /** Most established at the same time. */
+  peakConcurrent: number;
+  /** Established at the end. */
+  open: number;
+}
+
 /** One `expect:` line and what came of it. */
 export interface ExpectReport {
   /** The line as written. */
@@ -148,6 +170,8 @@ export interface RunReport {
     /** Time from connect to ESTABLISHED, ms; null if none. */
     connectMs: { p50: number | null; p90: number | null; p99: number | null; max: number | null };
   };
+  /** The same by workload, in the order of declaration: who was served, and who was cut off. */
+  workloads: WorkloadReport[];
   /** Lookups of names, and what DNS servers did. */
   dns: {
     /** Lookups of a name's addresses, by connections to names and by workloads of kind `dns`. */

@@ -33,6 +33,11 @@ export function reportJson(report: RunReport): string {
       ipv6: connections.ipv6,
       connectMs: connections.connectMs,
     },
+    workloads: report.workloads.map((workload) => ({
+      ...workload,
+      failed: sortedByName(workload.failed),
+      broken: sortedByName(workload.broken),
+    })),
     dns: { ...report.dns, failed: sortedByName(report.dns.failed) },
     datagrams: { ...report.datagrams, failed: sortedByName(report.datagrams.failed) },
     targets: report.targets,

@@ -5,7 +5,7 @@
  */
 import { formatCount } from "../base/units.ts";
 import { boundLimits, explainLimit, nearLimits, roomLeft } from "./bottleneck.ts";
-import type { ExpectReport, LimitReport, RunReport } from "./document.ts";
+import type { ExpectReport, LimitReport, RunReport, WorkloadReport } from "./document.ts";
 import { NAME_GLOSS, nameRows } from "./summary_names.ts";
 import { bytes, counted, type Paint, paint, seconds, wrap } from "./text.ts";
 
@@ -17,8 +17,6 @@ export interface SummaryOptions {
   width?: number;
   /** One line about the scenario, in its author's words. */
   description?: string;
-  /** Where all connections went, `server:443`; only where they all went to the same listening port of one host. */
-  onlyDestination?: string;
 }
 
 /** Labels take so many columns. */
@@ -26,7 +24,9 @@ const LABEL = 15;
 /** From so many connections on, memory for each is worth a word: below, tables and reserves weigh more. */
 const MANY = 1000;
 /** Limits told after the first. */
-const TOLD_AFTER_FIRST = 3;
+const TOLD_AFTER_FIRST = 5;
+/** Workloads told one by one. */
+const WORKLOADS_TOLD = 16;
 
 const ENDED: Record<RunReport["ended"], string> = {
   quiescence: "nothing was left to do",
@@ -58,7 +58,7 @@ export function summary(report: RunReport, options: SummaryOptions = {}): string
     "",
     ...happened(report, width),
     "",
-    ...bound(report, options, ink, width),
+    ...bound(report, ink, width),
     ...expectations(report.expect, ink),
     ink.dim(
       report.ended === "interrupted"
@@ -109,6 +109,7 @@ function happened(report: RunReport, width: number): string[] {
       `${formatCount(established)} over ${name} (${formatCount(attempts)} ${attempts === 1 ? "attempt" : "attempts"})`;
     rows.push(["", `${over("IPv6", connections.ipv6)}, ${over("IPv4", connections.ipv4)}`]);
   }
+  rows.push(...workloadRows(report.workloads));
   if (connections.repliesCompleted > 0) {
     rows.push(["Requests", `${formatCount(connections.repliesCompleted)} answered in full`]);
   }
@@ -145,7 +146,7 @@ function happened(report: RunReport, width: number): string[] {
   );
 }
 
-function bound(report: RunReport, options: SummaryOptions, ink: Paint, width: number): string[] {
+function bound(report: RunReport, ink: Paint, width: number): string[] {
   const hit = boundLimits(report);
   const lines: string[] = [];
   if (hit.length === 0) {
@@ -168,12 +169,11 @@ function bound(report: RunReport, options: SummaryOptions, ink: Paint, width: nu
     const more = rest.length - TOLD_AFTER_FIRST;
     if (more > 0) lines.push(`And ${counted(more, "more limit")} bound later: --json lists them.`);
   }
-  const only = options.onlyDestination;
-  const peak = report.connections.peakConcurrent;
-  if (only !== undefined && peak > 65535) {
+  const [destination, most] = fullestDestination(report.workloads);
+  if (most > 65535) {
     lines.push(
       "",
-      ink.bold(`One listening port, ${only}, held ${formatCount(peak)} connections at once.`),
+      ink.bold(`One listening port, ${destination}, held ${formatCount(most)} connections at once.`),
       ...wrap(
         "Accepting a connection takes no port: a connection is known by its four addresses and ports together, and " +
           "these differ in the client's. What ends a server is files, memory and time, not 65,535.",
@@ -184,6 +184,33 @@ function bound(report: RunReport, options: SummaryOptions, ink: Paint, width: nu
   }
   lines.push("");
   return lines;
+}
+
+/** The one port to which most connections were open at once, as far as the workloads' counts tell. */
+function fullestDestination(workloads: WorkloadReport[]): [string, number] {
+  const open = new Map<string, number>();
+  for (const workload of workloads) {
+    const { destination } = workload;
+    if (destination !== null) open.set(destination, (open.get(destination) ?? 0) + workload.open);
+  }
+  for (const { destination, peakConcurrent } of workloads) {
+    if (destination !== null && peakConcurrent > open.get(destination)!) open.set(destination, peakConcurrent);
+  }
+  return [...open].reduce((fullest, one) => one[1] > fullest[1] ? one : fullest, ["", 0]);
+}
+
+/** A line for each workload, where there are several. */
+function workloadRows(workloads: WorkloadReport[]): [string, string][] {
+  if (workloads.length < 2) return [];
+  const told = workloads.slice(0, WORKLOADS_TOLD);
+  const rows = told.map(({ name, attempted, established, failed, broken }, i): [string, string] => [
+    i === 0 ? "Of these" : "",
+    `${name}: ${formatCount(established)} of ${formatCount(attempted)}` +
+    reasons(", ", failed, "failed", {}) + reasons("; ", broken, "broke", {}),
+  ]);
+  const more = workloads.length - told.length;
+  if (more > 0) rows.push(["", `and ${counted(more, "more workload")}`]);
+  return rows;
 }
 
 function expectations(expect: ExpectReport[], ink: Paint): string[] {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { RunReport } from "../report/document.ts";
-import { suggest } from "./fields.ts";
+import { suggest } from "./words.ts";
 import type { Leaf } from "./report_paths.ts";
 
 /** A path, taken apart. */

@@ -15,7 +15,7 @@
 import { InputError, nearest } from "../base/errors.ts";
 import { parseBytes } from "../base/units.ts";
 import type { ExpectReport, RunReport } from "../report/document.ts";
-import { Expected, listOf, readDuration } from "./fields.ts";
+import { Expected, listOf, readDuration } from "./words.ts";
 import { parseReportPath, PathError, readReport, type ReportPath } from "./report_paths.ts";
 
 /** The operators; `~=` is "about", with a tolerance. */
@@ -42,6 +42,8 @@ export interface Expectation {
 export interface ExpectNames {
   /** The scenario's nodes, for `limits[ports@node]`. */
   nodes?: readonly string[];
+  /** Its workloads, for `workloads[NAME]`. */
+  workloads?: readonly string[];
 }
 
 /**
@@ -62,7 +64,7 @@ export function parseExpect(text: string, names: ExpectNames = {}): Expectation 
     throw new InputError(`${quote(text)}: there is no operator ${quote(operator)}${meant}`);
   }
   try {
-    const path = parseReportPath(pathText, names.nodes);
+    const path = parseReportPath(pathText, names.nodes, names.workloads);
     return { text, path, operator: operator as Operator, ...readValue(valueText, operator as Operator, path) };
   } catch (error) {
     if (error instanceof PathError) {
@@ -136,6 +138,24 @@ export function evaluateExpect(expectation: Expectation, report: RunReport): Exp
   const { value, tolerance, operator } = expectation;
   const expected = operator === "~=" ? `${value} ± ${Number(tolerance.toPrecision(12))}` : value;
   return { text: expectation.text, expected, found, ok: holds(expectation, found) };
+}
+
+/**
+ * What becomes of such lines in a report: what `simulate` prints of a scenario's `expect:`, for networks built in code.
+ *
+ * @throws {InputError} where a line cannot be read, or names a workload that the report does not have.
+ *
+ * @example
+ * ```ts
+ * import { Network } from "../../mod.ts";
+ * import { expectations } from "./expect.ts";
+ * const report = new Network().build().report();
+ * console.log(expectations(report, ["connections.failed == 0"])[0].ok); // true
+ * ```
+ */
+export function expectations(report: RunReport, lines: readonly string[]): ExpectReport[] {
+  const workloads = report.workloads.map(({ name }) => name);
+  return lines.map((line) => evaluateExpect(parseExpect(line, { workloads }), report));
 }
 
 /**

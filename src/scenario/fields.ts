@@ -18,12 +18,11 @@ import {
 } from "../base/address.ts";
 import type { IpAddress } from "../base/address.ts";
 import { InputError, nearest } from "../base/errors.ts";
+import { Expected, listOf, readDuration, suggest } from "./words.ts";
+export { Expected, listOf, readDuration, suggest } from "./words.ts";
 import { congestionNames } from "../tcp/mod.ts";
 import { LONGEST_TIMER_MS } from "../transport/profile.ts";
-import { parseBytes, parseDurationNs, parseFraction, parseRateBps } from "../base/units.ts";
-
-/** A whole message is `PATH is FOUND: expected WHAT.`; this is its last part, without the full stop. */
-export class Expected extends Error {}
+import { parseBytes, parseFraction, parseRateBps } from "../base/units.ts";
 
 /** What editors are told about a value. */
 type EditorHints = Record<string, unknown>;
@@ -52,19 +51,6 @@ export function fields<Shape extends z.ZodRawShape>(shape: Shape, what: string):
       return `expected ${what}`;
     },
   });
-}
-
-/** `did you mean "address"?`, or the whole choice where nothing is near. */
-export function suggest(name: string, names: readonly string[]): string {
-  const near = nearest(name, names);
-  if (near !== undefined) return `did you mean ${JSON.stringify(near)}?`;
-  return names.length === 0 ? "there are none." : `there ${names.length === 1 ? "is" : "are"} ${listOf(names)}.`;
-}
-
-/** `a, b and c`, of a long list only the beginning. */
-export function listOf(names: readonly string[], word = "and"): string {
-  if (names.length > 24) return `${names.slice(0, 20).join(", ")} and ${names.length - 20} more`;
-  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} ${word} ${names.at(-1)}`;
 }
 
 /** One of some words. */
@@ -130,17 +116,6 @@ export const duration: z.ZodType<number, unknown> = quantity(
   ["50us", "20ms", "1.5s", "2h4m"],
   readDuration,
 );
-
-/** A duration in text, ns: `20ms`, `5m`, `2h4m`. Throws a sentence where it is none. */
-export function readDuration(value: string): number {
-  const terms = value.match(/\d[\d_.]*\s*[a-zA-Zµμ]+/g) ?? [];
-  const compound = terms.length > 0 && terms.join("") === value.replace(/\s+(?=\d)/g, "").trim();
-  let ns = 0;
-  // People write 5m for five minutes.
-  for (const term of compound ? terms : [value]) ns += parseDurationNs(term.replace(/(?<=[\d\s])m$/, "min"));
-  if (!Number.isSafeInteger(ns)) throw new Expected("a duration of less than 104 days");
-  return ns;
-}
 
 /** A duration that a timer of TCP may have, ns. */
 export const timer: z.ZodType<number, unknown> = quantity(

@@ -5,7 +5,7 @@
  */
 import { InputError, type InputPosition } from "../base/errors.ts";
 import { checkScenario } from "./checks.ts";
-import { type Expectation, parseCondition, parseExpect } from "./expect.ts";
+import { type Expectation, type ExpectNames, parseCondition, parseExpect } from "./expect.ts";
 import { mistakesOf, valueAt } from "./issues.ts";
 import { errorAt, formatPath, parseText, type Path, type PositionMap } from "./positions.ts";
 import { type Scenario, scenarioSchema, type Until } from "./schema.ts";
@@ -120,14 +120,19 @@ export function loadScenario(
   if (!parsed.success) throw source.error(mistakesOf(parsed.error.issues, source.value)[0]);
   const scenario = parsed.data;
   for (const mistake of checkScenario(scenario)) throw source.error(mistake);
-  const nodes = Object.keys(scenario.nodes);
+  const names = {
+    nodes: Object.keys(scenario.nodes),
+    // (Lookups alone and floods open no connections: nothing is counted of them.)
+    workloads: (scenario.workloads ?? []).filter(({ kind }) => kind !== "dns" && kind !== "syn-flood")
+      .map(({ name }) => name),
+  };
   const expectations = (scenario.expect ?? []).map((line, i) =>
-    located(source, ["expect", i], () => parseExpect(line, { nodes }))
+    located(source, ["expect", i], () => parseExpect(line, names))
   );
-  return new LoadedScenario(source, scenario, expectations, runPlan(source, scenario, nodes));
+  return new LoadedScenario(source, scenario, expectations, runPlan(source, scenario, names));
 }
 
-function runPlan(source: Source, scenario: Scenario, nodes: string[]): RunPlan {
+function runPlan(source: Source, scenario: Scenario, names: ExpectNames): RunPlan {
   const until = scenario.run?.until ?? [];
   const list: [Path, Until][] = Array.isArray(until)
     ? until.map((one, i) => [["run", "until", i], one])
@@ -136,7 +141,7 @@ function runPlan(source: Source, scenario: Scenario, nodes: string[]): RunPlan {
   for (const [path, one] of list) {
     if (one.kind === "time") plan.untilNs = Math.min(plan.untilNs ?? Infinity, one.ns);
     if (one.kind === "condition") {
-      plan.conditions.push(located(source, path, () => parseCondition(one.text, { nodes })));
+      plan.conditions.push(located(source, path, () => parseCondition(one.text, names)));
     }
   }
   return plan;

@@ -8,7 +8,8 @@ import { LIMIT_NAMES } from "../base/limit_names.ts";
 import { NAT_VERDICT_NAMES } from "../nat/nat.ts";
 import type { LimitReport, NatReport, RunReport, TargetReport } from "../report/document.ts";
 import { type BalancerPath, parseBalancerPath, readBalancerPath } from "./balancer_paths.ts";
-import { suggest } from "./fields.ts";
+import { suggest } from "./words.ts";
+import { parseWorkloadPath, readWorkloadPath, type WorkloadPath } from "./workload_paths.ts";
 
 /** What a path leads to. */
 export interface Leaf {
@@ -86,7 +87,9 @@ const NAT: Shape<NatReport> = {
   firstRefusedSeconds: { counts: "reasons" },
 };
 
-const REPORT: Shape<Omit<RunReport, "limits" | "targets" | "nats" | "balancers" | "proxies" | "expect">> = {
+const LISTS = ["limits", "workloads", "targets", "nats", "balancers", "proxies"] as const;
+
+const REPORT: Shape<Omit<RunReport, typeof LISTS[number] | "expect">> = {
   fourtuple: TEXT,
   scenario: TEXT,
   seed: NUMBER,
@@ -143,6 +146,7 @@ export type ReportPath =
   | { kind: "counts"; names: string[]; leaf: Leaf }
   | { kind: "target"; target: string; field: keyof TargetReport; leaf: Leaf }
   | BalancerPath
+  | WorkloadPath
   | { kind: "nat"; node: string; field: keyof NatReport; reason?: string; leaf: Leaf }
   | { kind: "limit"; limit: string | number; node?: string; field: keyof LimitReport; leaf: Leaf };
 
@@ -150,7 +154,11 @@ export type ReportPath =
 export class PathError extends Error {}
 
 /** Takes `connections.failed.ETIMEDOUT` or `limits[ports@clients].refused` apart. Throws {@linkcode PathError}. */
-export function parseReportPath(text: string, nodes?: readonly string[]): ReportPath {
+export function parseReportPath(
+  text: string,
+  nodes?: readonly string[],
+  workloads?: readonly string[],
+): ReportPath {
   const limit = /^limits\[([^\]]*)\](?:\.(.*))?$/.exec(text);
   if (limit !== null) return limitPath(limit[1].trim(), limit[2], nodes);
   const target = /^targets\[([^\]]*(?:\[[^\]]*\][^\]]*)?)\](?:\.(.*))?$/.exec(text);
@@ -164,6 +172,10 @@ export function parseReportPath(text: string, nodes?: readonly string[]): Report
     throw new PathError(reason);
   });
   if (balancer !== undefined) return balancer;
+  const workload = parseWorkloadPath(text, workloads, (reason) => {
+    throw new PathError(reason);
+  });
+  if (workload !== undefined) return workload;
   let at: unknown = REPORT;
   const names = text.split(".");
   for (let depth = 0; depth < names.length; depth++) {
@@ -176,10 +188,7 @@ export function parseReportPath(text: string, nodes?: readonly string[]): Report
     if (isLeaf(at)) throw new PathError(`goes too far: ${holder} is a single value`);
     const shape = at as Record<string, unknown>;
     if (!Object.hasOwn(shape, name)) {
-      const known = [
-        ...Object.keys(shape),
-        ...(depth === 0 ? ["limits", "targets", "nats", "balancers", "proxies"] : []),
-      ];
+      const known = [...Object.keys(shape), ...(depth === 0 ? LISTS : [])];
       throw new PathError(`leads nowhere: ${holder} has no ${JSON.stringify(name)}: ${suggest(name, known)}`);
     }
     at = shape[name];
@@ -279,6 +288,7 @@ function isCounts(shape: unknown): shape is Counts {
 export function readReport(path: ReportPath, report: RunReport): number | string | null {
   if (path.kind === "limit") return readLimit(path, report.limits);
   if (path.kind === "balancer") return readBalancerPath(path, report);
+  if (path.kind === "workload") return readWorkloadPath(path, report);
   if (path.kind === "nat") return readNat(path, report.nats);
   if (path.kind === "target") {
     const found = report.targets.find(({ target }) => target === path.target);

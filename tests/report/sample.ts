@@ -1,4 +1,17 @@
-import type { RunReport } from "../../src/report/document.ts";
+import type { RunReport, WorkloadReport } from "../../src/report/document.ts";
+
+/** A workload that nothing has happened to. */
+export const SAMPLE_WORKLOAD: WorkloadReport = {
+  name: "load",
+  destination: "server:443",
+  attempted: 0,
+  established: 0,
+  failed: {},
+  broken: {},
+  repliesCompleted: 0,
+  peakConcurrent: 0,
+  open: 0,
+};
 
 /** A report as the quickstart leaves it, for tests of what is printed. */
 export function sampleReport(changes: Partial<RunReport> = {}): RunReport {
@@ -23,6 +36,7 @@ export function sampleReport(changes: Partial<RunReport> = {}): RunReport {
       ipv6: { attempts: 0, established: 0 },
       connectMs: { p50: 20.02, p90: 20.5, p99: 21, max: 22.25 },
     },
+    workloads: [],
     dns: {
       lookups: 0,
       answered: 0,

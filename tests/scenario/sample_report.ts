@@ -23,6 +23,7 @@ export function sampleReport(): RunReport {
       ipv6: { attempts: 0, established: 0 },
       connectMs: { p50: 20.1, p90: 21, p99: 24, max: 30 },
     },
+    workloads: [],
     dns: {
       lookups: 0,
       answered: 0,
