@@ -56,7 +56,7 @@ export function connectionBytes(s: Partition): number {
     peakBytes(tcp.senders) + peakBytes(tcp.accounts) + peakBytes(tcp.fastOpens) +
     tcp.congestionPools.reduce((sum, pool) => sum + (pool === undefined ? 0 : peakBytes(pool)), 0);
   const tables = tcp.demux.table.entries.byteLength;
-  return ends + few + tables + natBytes(s.nat) + s.tcpWheel.bytes + s.natWheel.bytes;
+  return ends + few + tables + natBytes(s.nat) + (s.balancers?.flows.bytes ?? 0) + s.tcpWheel.bytes + s.natWheel.bytes;
 }
 
 /** Bytes of columns in use, all together. */
