@@ -26,6 +26,10 @@ export interface SimulateArguments {
   packets: boolean;
   /** Which packets `--packets` and `--pcap` mean; all without it. */
   filter?: string;
+  /** File for a trace. */
+  trace?: string;
+  /** How much is recorded. */
+  traceLevel: "checkpoints" | "packets";
   /** Directory for capture files. */
   pcap?: string;
 }
@@ -54,6 +58,9 @@ FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). Its form
   --packets          print every packet delivered, one line each as tcpdump does
                      (on standard output; with --json on standard error)
   --pcap DIR         write one capture file (pcap, nanoseconds) for each node into DIR
+  --trace FILE       record the run, for deno task replay and deno task compare
+  --trace-level LEVEL
+                     checkpoints (digests on the way; the default) or packets (every packet event too)
   --filter EXPR      narrow --packets and --pcap; tests side by side must all hold, "or" and "not" may be used:
                        host ADDRESS|PREFIX   src ADDRESS|PREFIX   dst ADDRESS|PREFIX   node NAME   port N
                        tcp   udp   icmp   syn   fin   rst   after TIME   before TIME
@@ -66,7 +73,7 @@ Exit codes: 0 the run ended and all expectations held; 1 an expectation failed; 
 `;
 
 const BOOLEAN = ["help", "version", "json", "quiet", "packets"] as const;
-const STRING = ["seed", "set", "filter", "pcap"] as const;
+const STRING = ["seed", "set", "filter", "pcap", "trace", "trace-level"] as const;
 const FLAGS: readonly string[] = [...BOOLEAN, ...STRING];
 
 /**
@@ -78,7 +85,7 @@ export function readArguments(args: readonly string[]): SimulateArguments {
   const parsed = parseArgs(args, {
     boolean: BOOLEAN,
     string: [...STRING, "_"],
-    collect: ["set", "seed", "filter", "pcap"],
+    collect: ["set", "seed", "filter", "pcap", "trace", "trace-level"],
     alias: { help: "h" },
     unknown: (arg, key) => {
       if (key !== undefined) throw unknownFlag(arg);
@@ -96,6 +103,8 @@ export function readArguments(args: readonly string[]): SimulateArguments {
     seed: seedOf(once("seed", parsed.seed, "a whole number")),
     filter: once("filter", parsed.filter, "an expression such as 'host 192.0.2.1 port 443'"),
     pcap: once("pcap", parsed.pcap, "a directory"),
+    trace: once("trace", parsed.trace, "a file"),
+    traceLevel: traceLevelOf(once("trace-level", parsed["trace-level"], "checkpoints or packets")),
   };
   if (values.help || values.version) return { ...values, file: "" };
   for (const text of values.set) {
@@ -109,6 +118,9 @@ export function readArguments(args: readonly string[]): SimulateArguments {
   }
   if (values.filter !== undefined && !values.packets && values.pcap === undefined) {
     throw new UsageError("--filter narrows --packets and --pcap: add one of them.");
+  }
+  if (parsed["trace-level"].length > 0 && values.trace === undefined) {
+    throw new UsageError("--trace-level says how much --trace records: add --trace FILE.");
   }
   return { ...values, file: files[0] };
 }
@@ -128,6 +140,11 @@ function once(flag: string, values: readonly string[], what: string): string | u
   if (values.length > 1) throw new UsageError(`--${flag} was given ${values.length} times: once is enough.`);
   if (values[0] === "") throw new UsageError(`--${flag} needs ${what}.`);
   return values[0];
+}
+
+function traceLevelOf(text: string | undefined): "checkpoints" | "packets" {
+  if (text === undefined || text === "checkpoints" || text === "packets") return text ?? "checkpoints";
+  throw new UsageError(`--trace-level is checkpoints or packets, not ${JSON.stringify(text)}.`);
 }
 
 function seedOf(text: string | undefined): number | undefined {

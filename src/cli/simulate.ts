@@ -14,6 +14,7 @@ import type { Override } from "../scenario/set.ts";
 import { parseOverride } from "../scenario/set.ts";
 import { HELP, readArguments, type SimulateArguments } from "./arguments.ts";
 import { Captures } from "./capture.ts";
+import { EXIT } from "./exit.ts";
 import { parseFilter } from "./filter.ts";
 import { pathFromInvocation, readScenarioText } from "./files.ts";
 import { availableMemory, buildWithinMemory, peakRss } from "./memory.ts";
@@ -23,15 +24,7 @@ import { ProgressLine, terminalColumns } from "./progress.ts";
 import { runInSlices } from "./slices.ts";
 import { version } from "./version.ts";
 
-/** How `simulate` ends. */
-export const EXIT = {
-  OK: 0,
-  EXPECTATION_FAILED: 1,
-  BAD_INPUT: 2,
-  FAULT: 70,
-  INTERRUPTED: 130,
-  READER_GONE: 141,
-} as const;
+export { EXIT } from "./exit.ts";
 
 /** Runs the command line `args` and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -59,6 +52,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   const lines = new LineWriter(asked.json ? Deno.stderr : Deno.stdout);
   const printer = asked.packets ? new PacketPrinter(lines, filter) : undefined;
   const captures = asked.pcap === undefined ? undefined : new Captures(pathFromInvocation(asked.pcap), filter);
+  const outputs: RunOutput[] = captures === undefined ? [] : [captures];
   const { packets, addresses } = simulation;
   if (captures !== undefined) {
     simulation.onSend((p, timeNs, from, to) => captures.sent({ packets, addresses, p, timeNs, from, to }));
@@ -69,6 +63,15 @@ async function simulate(asked: SimulateArguments): Promise<number> {
       printer?.see(seen);
       captures?.received(seen);
     });
+  }
+
+  if (asked.trace !== undefined) {
+    // (Loaded only here: a run without a trace starts sooner.)
+    const { TraceOut } = await import("./trace_files.ts");
+    const { trace: file, traceLevel: level } = asked;
+    outputs.push(
+      new TraceOut({ file, level, simulation, loaded, overrides: overridesOf(asked).map(({ text }) => text) }),
+    );
   }
 
   const quiet = asked.quiet || (printer !== undefined && Deno.stdout.isTerminal());
@@ -90,9 +93,9 @@ async function simulate(asked: SimulateArguments): Promise<number> {
     report.ended = ended;
     report.memory.peakRssBytes = Math.max(seenRssBytes, peakRss());
     report.expect = loaded.expectations.map((line) => evaluateExpect(line, report));
-    captures?.commit();
+    for (const output of outputs) output.commit(report);
   } catch (error) {
-    captures?.discard();
+    for (const output of outputs) output.discard();
     throw error;
   } finally {
     progress.clear();
@@ -101,6 +104,14 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   tell(asked, loaded, report, printer !== undefined);
   if (report.ended === "interrupted") return EXIT.INTERRUPTED;
   return report.expect.every((line) => line.ok) ? EXIT.OK : EXIT.EXPECTATION_FAILED;
+}
+
+/** Files that a run leaves behind: whole, or not at all. */
+interface RunOutput {
+  /** The run has ended. */
+  commit(report: RunReport): void;
+  /** It has failed. */
+  discard(): void;
 }
 
 /** `--set`s, then `--seed`, which knows what to be called in errors. */

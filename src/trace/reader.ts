@@ -27,6 +27,7 @@ export class TraceReader {
   readonly #file: string;
   readonly #items: ItemReader;
   readonly #decoder: PacketDecoder;
+  #peeked: TraceStep | null = null;
   #events: PacketEvent[] = [];
   #at = 0;
   #count = 1;
@@ -45,9 +46,16 @@ export class TraceReader {
     this.#decoder = new PacketDecoder((rank) => this.places.endsAtHost(rank));
   }
 
+  /** The step that `next` will give, without taking it. */
+  peek(): TraceStep | null {
+    return this.#peeked ??= this.next();
+  }
+
   /** The next step; null at the trace's end. Throws `InputError` where it has none, or goes on after it. */
   next(): TraceStep | null {
-    return this.#located(() => this.#next());
+    const peeked = this.#peeked;
+    this.#peeked = null;
+    return peeked ?? this.#located(() => this.#next());
   }
 
   /** Goes through to the end without looking into blocks: is it all there? Throws `InputError`. */
