@@ -46,6 +46,8 @@ export {
   type NetworkOptions,
   type NodeRef,
 } from "./src/network/network.ts";
+export { registerModule } from "./src/network/modules.ts";
+export type { RunRecord, SimulationHeader } from "./src/network/restore.ts";
 export { type LinkGroup, type Mark, type PacketTap, Simulation } from "./src/network/simulation.ts";
 export { HostHandle } from "./src/network/host_handle.ts";
 export type { LookupDone } from "./src/network/code_lookups.ts";

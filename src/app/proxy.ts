@@ -14,9 +14,10 @@ import { TCP_EVENT } from "../tcp/state/states.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { hostOf, isConnected, listenerHost, peerHasClosed } from "../socket/rows.ts";
 import { receive, send, sendRoom, shutdownWrite, unreadBytes, wantRoom } from "../tcp/mod.ts";
-import { ERRNO, InputError } from "../base/errors.ts";
+import { ERRNO } from "../base/errors.ts";
 import { finalise32, mix32 } from "../base/hash.ts";
-import { type BackendPool, chooseBackend } from "../node/balancing.ts";
+import { type StateVisitor, visitNumbers } from "../base/state.ts";
+import { type BackendPool, chooseBackend, visitPool } from "../node/balancing.ts";
 import type { ProxyReport } from "../base/balancer_reports.ts";
 import { ProxyRows, SIDE } from "./proxy_rows.ts";
 import type { App, AppRuntime } from "./types.ts";
@@ -88,8 +89,12 @@ export class Proxy implements App {
   }
 
   /** See {@linkcode App}. */
-  visitState(): never {
-    throw new InputError("A proxy's books cannot be saved in a snapshot yet.");
+  visitState(v: StateVisitor): void {
+    this.#nextSource = v.number(this.#nextSource);
+    this.#backendOpen = v.number(this.#backendOpen);
+    visitNumbers(v, this.report);
+    visitPool(this.#plan.pool, v);
+    this.#rows.visitState(v);
   }
 
   /** See {@linkcode App}: it waited for a file descriptor. */

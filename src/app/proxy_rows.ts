@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { PlainValue, StateVisitor } from "../base/state.ts";
+
 /** Which side of a proxy a connection is on: `WARM.APP_STATE` of its connections. */
 export const SIDE = { CLIENT: 1, BACKEND: 2, GONE: 3 } as const;
 
@@ -25,6 +27,14 @@ interface Flight {
 class IdleList {
   readonly #connections: number[] = [];
   readonly #places = new Map<number, number>();
+
+  visitState(v: StateVisitor): void {
+    const connections = v.plain(this.#connections);
+    if (!v.restoring) return;
+    this.#connections.length = 0;
+    this.#places.clear();
+    for (const c of connections) this.add(c);
+  }
 
   top(): number {
     return this.#connections.at(-1) ?? 0;
@@ -56,6 +66,17 @@ export class ProxyRows {
   /** For so many back ends. */
   constructor(backends: number) {
     this.#idle = Array.from({ length: backends }, () => new IdleList());
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    const flights = v.plain([...this.#flights] as unknown as PlainValue[]) as unknown as [number, Flight][];
+    this.#queue = v.plain(this.#queue as unknown as PlainValue[]) as unknown as Waiter[];
+    this.#queueHead = v.number(this.#queueHead);
+    for (const idle of this.#idle) idle.visitState(v);
+    if (!v.restoring) return;
+    this.#flights.clear();
+    for (const [c, flight] of flights) this.#flights.set(c, flight);
   }
 
   /** A connection to a back end that can take one more request, the last one used; 0 for none. */

@@ -49,8 +49,7 @@ export class ConnectionStats {
   /** For snapshots. */
   visitState(v: StateVisitor): void {
     visitNumbers(v, this);
-    v.inPlace(this.failed);
-    v.inPlace(this.broken);
+    for (const counts of [this.attempts, this.establishedOver, this.failed, this.broken]) v.inPlace(counts);
     this.#samples = v.number(this.#samples);
     this.#connectUs = v.column(this.#connectUs, this.#samples);
   }

@@ -20,8 +20,8 @@ export interface App {
   onTimer(code: number, connection: number, argument: number): void;
   /** A datagram for one of its UDP sockets, or (`packet` 0) an ICMP error about it. The packet stays the driver's. */
   onDatagram?(socket: number, packet: number): void;
-  /** Shows its state to a snapshot. Throws `InputError` where it cannot be saved; absent where there is none. */
-  visitState?(v: StateVisitor): void;
+  /** Shows its state to a snapshot, if it has any of its own. Throws `InputError` where that cannot be saved. */
+  visitState(v: StateVisitor): void;
 }
 
 /** What an application may do. The driver implements it. */

@@ -39,6 +39,9 @@ export class UdpService implements App {
   /** See {@linkcode App}. It has no timers. */
   onTimer(): void {}
 
+  /** See {@linkcode App}. What it counts is the partition's. */
+  visitState(): void {}
+
   /** See {@linkcode App}. */
   onDatagram(socket: number, packet: number): void {
     if (packet === 0) return;

@@ -113,3 +113,13 @@ export class PortBitmap {
 function lowestBit(word: number): number {
   return 31 - Math.clz32(word & -word);
 }
+
+/** Shows a list of bitmaps, with gaps, to a snapshot. */
+export function visitBitmaps(v: StateVisitor, bitmaps: (PortBitmap | undefined)[]): void {
+  const sizes = v.plain(Array.from(bitmaps, (bitmap) => bitmap?.size ?? 0));
+  if (v.restoring) bitmaps.length = 0;
+  for (const [i, size] of sizes.entries()) {
+    if (v.restoring) bitmaps[i] = size === 0 ? undefined : new PortBitmap(size);
+    bitmaps[i]?.visitState(v);
+  }
+}

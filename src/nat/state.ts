@@ -6,7 +6,7 @@
 import { type StateVisitor, visitNumbers } from "../base/state.ts";
 import { GatewayExtras } from "./extras.ts";
 import { SESSION_COLD } from "./layout.ts";
-import { PortBitmap } from "./port_bitmap.ts";
+import { visitBitmaps } from "./port_bitmap.ts";
 import type { NatTables } from "./tables.ts";
 
 /** Shows the state of a partition's gateways. The packets, addresses and the clock are the partition's to show. */
@@ -37,21 +37,15 @@ function replace(v: StateVisitor, list: number[]): void {
   if (v.restoring) list.splice(0, list.length, ...kept);
 }
 
-/** A list of bitmaps with gaps. */
-function visitBitmaps(v: StateVisitor, bitmaps: (PortBitmap | undefined)[]): void {
-  const sizes = v.plain(Array.from(bitmaps, (bitmap) => bitmap?.size ?? 0));
-  if (v.restoring) bitmaps.length = 0;
-  for (const [i, size] of sizes.entries()) {
-    if (v.restoring) bitmaps[i] = size === 0 ? undefined : new PortBitmap(size);
-    bitmaps[i]?.visitState(v);
-  }
-}
-
 function visitExtras(v: StateVisitor, list: (GatewayExtras | undefined)[]): void {
   const length = v.number(list.length);
-  if (v.restoring) list.length = length;
   for (let i = 1; i < length; i++) {
-    if (v.restoring) list[i] = new GatewayExtras();
+    if (v.restoring) {
+      // (A prefix is part of the declaration, and extras of the build come first.)
+      const nat64 = list[i]?.nat64;
+      list[i] = new GatewayExtras();
+      list[i]!.nat64 = nat64;
+    }
     const extras = list[i]!;
     visitNumbers(v, extras);
     v.inPlace(extras.refused);

@@ -229,7 +229,11 @@ export class NatTables {
 
   /** For snapshots: behaviours that were made in mid-run are made again, with the same ids. */
   visitProfiles(v: StateVisitor): void {
-    const options = v.plain(this.#profileOptions as unknown as PlainValue[]) as unknown as NatProfileOptions[];
+    // (In one order of keys, whatever the order of the declaration.)
+    const sorted = this.#profileOptions.map((each) =>
+      Object.fromEntries(Object.entries(each).sort(([a], [b]) => a < b ? -1 : 1))
+    );
+    const options = v.plain(sorted as PlainValue[]) as unknown as NatProfileOptions[];
     if (v.restoring) { for (const each of options) this.addProfile(each); }
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { App } from "../app/types.ts";
-import { InputError } from "../base/errors.ts";
+import type { StateVisitor } from "../base/state.ts";
 import type { Backend, Balancers } from "../node/balancers.ts";
 import { FLOW } from "../node/flow_table.ts";
 import { abort, closeConnection, connect } from "../tcp/mod.ts";
@@ -78,9 +78,11 @@ export class BalancerApp implements App {
     else this.#later(backend, afterNs, up ? TOLD_UP : TOLD_DOWN, backend.index);
   }
 
-  /** See {@linkcode App}. */
-  visitState(): never {
-    throw new InputError("A balancer's books cannot be saved in a snapshot yet.");
+  /** See {@linkcode App}. The balancers show their state themselves. */
+  visitState(v: StateVisitor): void {
+    for (const check of this.#checks) {
+      for (const name of ["connection", "timer", "doubts"] as const) check[name] = v.number(check[name]);
+    }
   }
 
   /** See {@linkcode App}. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AddressClient } from "../app/address_lookups.ts";
-import { type ErrnoName, errnoName, SocketError } from "../base/errors.ts";
+import { type ErrnoName, errnoName, InputError, SocketError } from "../base/errors.ts";
 import type { SocketLayer } from "../socket/layer.ts";
 import { notADnsName } from "../wire/dns_name.ts";
 import type { Dns } from "./dns_install.ts";
@@ -37,6 +37,14 @@ export class CodeLookups implements AddressClient {
     const ticket = this.#next++;
     this.#waiting.set(ticket, { node, name, done });
     this.#dns.addresses.lookup(node, this.#dns.names.idOf(name), this.#client, ticket);
+  }
+
+  /** For snapshots, which cannot hold what code waits for. */
+  visitState(): void {
+    if (this.#waiting.size === 0) return;
+    throw new InputError(
+      "A snapshot cannot hold lookups of code: what is to be called when they are over is a closure.",
+    );
   }
 
   /** See {@linkcode AddressClient}. */

@@ -21,6 +21,9 @@ export class FineTimers implements App {
   /** See {@linkcode App}. It has no connections. */
   onTcp(): void {}
 
+  /** See {@linkcode App}. It has no state. */
+  visitState(): void {}
+
   /** See {@linkcode App}: the argument is the timer's reference. */
   onTimer(_code: number, _connection: number, ref: number): void {
     fineTimerFired(this.#partition.tcp, ref);

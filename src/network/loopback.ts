@@ -25,6 +25,9 @@ export class Loopback implements App {
   /** See {@linkcode App}. It has no connections. */
   onTcp(): void {}
 
+  /** See {@linkcode App}. It has no state. */
+  visitState(): void {}
+
   /** See {@linkcode App}. */
   onTimer(node: number, _connection: number, packet: number): void {
     const s = this.#partition;

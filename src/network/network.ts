@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { canonicalText, type PlainValue, plainValue } from "../base/plain.ts";
+import { canonicalText, plainText, type PlainValue, plainValue } from "../base/plain.ts";
 import { buildBalancers } from "./balancer_build.ts";
 import type { BalancerOptions } from "./balancer_options.ts";
 import { buildPartition, type Capacity } from "./build.ts";
@@ -14,6 +14,7 @@ import { capacityFor, estimateBytes } from "./memory.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions, WorkloadOptions } from "./options.ts";
 import { type Declaration, type LinkDeclaration, type Numbering, planNetwork } from "./plan.ts";
 import { checkReachable } from "./reachability.ts";
+import type { RunRecord } from "./restore.ts";
 import { Simulation } from "./simulation.ts";
 import { installWorkloads, planWorkloads } from "./workloads.ts";
 
@@ -123,21 +124,29 @@ export class Network {
     };
   }
 
-  /** The network of a document that `toJSON` made. Throws `NetworkError` where it is none. */
-  static fromJSON(document: NetworkDocument): Network {
-    const { name, seed, nodes, links, workloads } = plainValue(JSON.stringify(document)) as unknown as NetworkDocument;
+  /**
+   * The network of a document that `toJSON` made. Throws `NetworkError` where it is none. `numbering`: see
+   * `NetworkOptions`.
+   */
+  static fromJSON(document: NetworkDocument, numbering?: Partial<Numbering>): Network {
+    const { name, seed, nodes, links, workloads } = plainValue(
+      plainText(document as unknown as PlainValue),
+    ) as unknown as NetworkDocument;
     for (const [key, list] of Object.entries({ nodes, links, workloads })) {
       if (!Array.isArray(list)) throw new NetworkError(key, `The declaration of a network has a list of ${key}.`);
     }
-    const network = new Network({ name, seed });
+    const network = new Network({ name, seed, numbering });
     for (const declaration of nodes) network.#declare(declaration);
     for (const link of links) network.#links.push(link);
     for (const workload of workloads) network.#workloads.push(workload);
     return network;
   }
 
-  /** Checks everything and builds the simulation. Throws `NetworkError`: one sentence, and what it is about. */
-  build(): Simulation {
+  /**
+   * Checks everything and builds the simulation. Throws `NetworkError`: one sentence, and what it is about. `run`: what a
+   * snapshot knows of a run that goes on.
+   */
+  build(run?: RunRecord): Simulation {
     const plan = planNetwork(this.#declarations, this.#links, this.#numbering);
     const dns = planDns(plan);
     const workloads = planWorkloads(this.#workloads, plan, dns);
@@ -152,6 +161,8 @@ export class Network {
       seed: this.#seed,
       estimateBytes: this.estimateBytes(),
       declaration: this.toJSON(),
+      numbering: this.#numbering,
+      run,
       links: plan.links.toSorted((x, y) => x.firstRank - y.firstRank).map(({ name, count, a, b }) => ({
         name,
         count,

@@ -126,7 +126,7 @@ export class Partition implements UdpRuntime {
   readonly dummyIpv4: number;
   readonly dummyIpv6: number;
   /** Applications that wait for a file descriptor, by node. */
-  readonly #starved = new Map<number, { app: number; code: number; argument: number }[]>();
+  readonly starved: Map<number, { app: number; code: number; argument: number }[]> = new Map();
   /** UDP sockets, once there was one. */
   udpSockets: UdpSockets | undefined = undefined;
   /** Listening ports, for the report. */
@@ -405,8 +405,8 @@ export class Partition implements UdpRuntime {
 
   /** See {@linkcode AppRuntime}. */
   waitForFile(node: number, app: number, code: number, argument: number): void {
-    const waiting = this.#starved.get(node);
-    if (waiting === undefined) this.#starved.set(node, [{ app, code, argument }]);
+    const waiting = this.starved.get(node);
+    if (waiting === undefined) this.starved.set(node, [{ app, code, argument }]);
     else waiting.push({ app, code, argument });
   }
 
@@ -464,10 +464,10 @@ export class Partition implements UdpRuntime {
   /** A file descriptor of the node is free again: those that wait for one may try. */
   #freeFile(node: number): void {
     this.nodes.words[node * NODE_STRIDE + FILES]--;
-    if (this.#starved.size === 0) return;
-    const waiting = this.#starved.get(node);
+    if (this.starved.size === 0) return;
+    const waiting = this.starved.get(node);
     if (waiting === undefined) return;
-    this.#starved.delete(node);
+    this.starved.delete(node);
     for (const { app, code, argument } of waiting) this.schedule(node, app, this.nowNs, code, 0, argument);
   }
 

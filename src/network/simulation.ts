@@ -17,6 +17,16 @@ import { NetworkError } from "./errors.ts";
 import { HostHandle } from "./host_handle.ts";
 import type { NetworkDocument } from "./document.ts";
 import { type Partition, SOCKET_APP } from "./partition.ts";
+import type { Numbering } from "./plan.ts";
+import {
+  readHeader,
+  restoreSimulation,
+  restoreWithModules,
+  type RunRecord,
+  type SimulationHeader,
+  writeSimulation,
+} from "./restore.ts";
+import type { PlainValue } from "../base/plain.ts";
 import { liveReport, type ReportFacts, runReport } from "./report.ts";
 
 /** Events between two looks at `interrupted`. */
@@ -92,7 +102,8 @@ export class Simulation {
   /** Its links, in the order of their directions' ranks. */
   readonly links: readonly LinkGroup[];
   readonly #sockets: SocketLayer;
-  #ended: RunReport["ended"] = "interrupted";
+  readonly #numbering: Numbering;
+  #asked: RunRecord = { ended: "interrupted" };
   #running = false;
 
   /** @internal For `Network.build`. */
@@ -103,11 +114,15 @@ export class Simulation {
       seed: number;
       estimateBytes: number;
       declaration: NetworkDocument;
+      numbering: Numbering;
+      run?: RunRecord;
       links: readonly LinkGroup[];
     },
   ) {
     this.declaration = options.declaration;
     this.links = options.links;
+    this.#numbering = options.numbering;
+    if (options.run !== undefined) this.#asked = { ...options.run };
     this.partition = options.partition;
     this.name = options.name;
     this.seed = options.seed;
@@ -172,14 +187,15 @@ export class Simulation {
       throw new RangeError(`A run lasts 12 days of simulated time at most, and untilNs is ${untilNs}.`);
     }
     const past = options.pastQuiescence ?? false;
+    this.#asked = {
+      ended: "interrupted",
+      askNs: this.#asked.askNs,
+      untilNs: options.untilNs,
+      pastQuiescence: options.pastQuiescence,
+    };
     for (;;) {
       const markNs = this.#nextMark();
-      let lookNs = Infinity;
-      if (options.until !== undefined) {
-        // The end of the grid step that the next event lies in.
-        const nextNs = Math.max(s.nowNs + 1, nextEventNs(s));
-        lookNs = Math.ceil(nextNs / UNTIL_GRID_NS) * UNTIL_GRID_NS;
-      }
+      const lookNs = options.until === undefined ? Infinity : this.#nextLook();
       const stopNs = Math.min(untilNs, lookNs, markNs);
       let stop = runPartition(s, stopNs, past, BATCH);
       while (stop === "batch") {
@@ -189,7 +205,10 @@ export class Simulation {
       }
       if (stop !== "quiescence" && stopNs === markNs) this.#reach(markNs);
       // Not where a slice ends in between: the condition is asked at the same moments however the run is sliced.
-      if ((stop === "quiescence" || stopNs === lookNs) && options.until?.() === true) return this.#end("until");
+      if (stop === "quiescence" || stopNs === lookNs) {
+        this.#asked.askNs = undefined;
+        if (options.until?.() === true) return this.#end("until");
+      }
       if (stop === "quiescence") return this.#end("quiescence");
       if (stopNs === untilNs || s.nowNs >= LONGEST_RUN_NS) return this.#end("time");
     }
@@ -262,6 +281,42 @@ export class Simulation {
     return () => s.sendTaps.splice(s.sendTaps.indexOf(inner), 1);
   }
 
+  /**
+   * Its whole state in one buffer, from which `Simulation.restore` makes a simulation that goes on exactly as this one
+   * would, in this process or another. Between two runs, at any time, also where one was interrupted. `extra` is kept
+   * beside it, for `readSnapshot`. Taps are not part of it.
+   *
+   * Throws `InputError` where code has sockets, listeners, timers, calls or lookups open: closures cannot be saved.
+   */
+  snapshot(extra: { [key: string]: PlainValue } = {}): Uint8Array {
+    const { declaration } = this;
+    const run = Object.fromEntries(Object.entries(this.#asked).filter(([_, value]) => value !== undefined));
+    return writeSimulation(this.partition, {
+      declaration,
+      numbering: this.#numbering,
+      run: run as unknown as RunRecord,
+      extra,
+    });
+  }
+
+  /**
+   * The simulation that a snapshot was taken of, as it was. Throws `InputError`, one sentence, for bytes that are no
+   * snapshot, are damaged, or that another version of fourtuple wrote; and where a registered module is missing.
+   */
+  static restore(snapshot: Uint8Array): Simulation {
+    return restoreSimulation(snapshot);
+  }
+
+  /** As `restore`, but first imports the modules that were registered (`registerModule`) when the snapshot was taken. */
+  static restoreWithModules(snapshot: Uint8Array): Promise<Simulation> {
+    return restoreWithModules(snapshot);
+  }
+
+  /** What a snapshot says of itself: time, declaration, how the run was asked to end. Throws `InputError` as `restore` does. */
+  static readSnapshot(snapshot: Uint8Array): SimulationHeader {
+    return readHeader(snapshot);
+  }
+
   /** How far the run has come. `packets`: links crossed. */
   progress(): { nowNs: number; attempted: number; established: number; open: number; packets: number } {
     const { nowNs, stats, hops } = this.partition;
@@ -276,6 +331,20 @@ export class Simulation {
   /** The same, each part worked out only when it is read: for conditions that are asked often. */
   liveReport(): RunReport {
     return liveReport(this.partition, this.#facts({}));
+  }
+
+  /**
+   * When the condition is asked next: at the end of the grid step that the next event lies in. Kept until then, so that
+   * a run that is interrupted in between asks at the same moments.
+   */
+  #nextLook(): number {
+    const s = this.partition;
+    const { askNs } = this.#asked;
+    if (askNs !== undefined && askNs >= s.nowNs) return askNs;
+    const nextNs = Math.max(s.nowNs + 1, nextEventNs(s));
+    const lookNs = Math.ceil(nextNs / UNTIL_GRID_NS) * UNTIL_GRID_NS;
+    if (lookNs !== Infinity) this.#asked.askNs = lookNs;
+    return lookNs;
   }
 
   #nextMark(): number {
@@ -300,12 +369,12 @@ export class Simulation {
     const s = this.partition;
     const errors = s.thrown.splice(0);
     s.halted = false;
-    this.#ended = "interrupted";
+    this.#asked.ended = "interrupted";
     throw errors.length === 1 ? errors[0] : new AggregateError(errors, "Several handlers threw at one event.");
   }
 
   #end(ended: RunReport["ended"]): { ended: RunReport["ended"] } {
-    this.#ended = ended;
+    this.#asked.ended = ended;
     return { ended };
   }
 
@@ -313,7 +382,7 @@ export class Simulation {
     return {
       scenario: this.name,
       seed: this.seed,
-      ended: this.#ended,
+      ended: this.#asked.ended,
       fourtuple: extra.fourtuple ?? "",
       wallSeconds: extra.wallSeconds ?? 0,
       peakRssBytes: extra.peakRssBytes ?? 0,

@@ -6,8 +6,9 @@
  */
 import type { AddressTable } from "../base/address.ts";
 import { finalise32, mix32 } from "../base/hash.ts";
-import { PortBitmap } from "../nat/port_bitmap.ts";
-import { type BackendPool, chooseBackend, poolChanged } from "./balancing.ts";
+import type { StateVisitor } from "../base/state.ts";
+import { PortBitmap, visitBitmaps } from "../nat/port_bitmap.ts";
+import { type BackendPool, chooseBackend, poolChanged, visitPool } from "./balancing.ts";
 import { FLOW, FLOW_BIT, FLOW_STATE, FlowTable, isOver } from "./flow_table.ts";
 
 /** How packets get to a back end and back. */
@@ -132,6 +133,20 @@ export class Balancers {
   constructor(addresses: AddressTable, stopTimer: (timer: number) => void) {
     this.addresses = addresses;
     this.#stopTimer = stopTimer;
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    v.section("balancers");
+    this.flows.visitState(v);
+    for (const balancer of this.list) if (balancer !== undefined) visitBalancer(balancer, v);
+    const endpoints = new Set<Endpoint>();
+    for (const backend of this.backends) {
+      visitBackend(backend, v);
+      // (Services may share one.)
+      if (!endpoints.has(backend.endpoint)) visitEndpoint(backend.endpoint, v);
+      endpoints.add(backend.endpoint);
+    }
   }
 
   /** The service of a virtual endpoint; undefined if there is none. */
@@ -288,4 +303,25 @@ function takePort(balancer: Balancer, endpoint: Endpoint): boolean {
     return true;
   }
   return false;
+}
+
+function visitBalancer(balancer: Balancer, v: StateVisitor): void {
+  balancer.flows = v.number(balancer.flows);
+  balancer.peakFlows = v.number(balancer.peakFlows);
+  balancer.serial = v.number(balancer.serial);
+  for (const counts of [balancer.refused, balancer.firstRefusedNs]) {
+    for (let i = 0; i < counts.length; i++) counts[i] = v.number(counts[i]);
+  }
+  for (const { pool } of balancer.services) visitPool(pool, v);
+}
+
+function visitBackend(backend: Backend, v: StateVisitor): void {
+  backend.up = v.plain(backend.up);
+  backend.draining = v.plain(backend.draining);
+  for (const name of ["connections", "peak", "broken"] as const) backend[name] = v.number(backend[name]);
+}
+
+function visitEndpoint(endpoint: Endpoint, v: StateVisitor): void {
+  for (const name of ["nextSource", "nextPort", "used", "peak"] as const) endpoint[name] = v.number(endpoint[name]);
+  visitBitmaps(v, endpoint.sets);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Hash64 } from "../base/hash.ts";
+import type { StateVisitor } from "../base/state.ts";
 import { maglevTable } from "./maglev.ts";
 
 /** Names of the algorithms. */
@@ -57,6 +58,13 @@ export function makePool(
   };
   poolChanged(pool);
   return pool;
+}
+
+/** Shows a pool to a snapshot. Its tables follow from eligibility and weights. */
+export function visitPool(pool: BackendPool, v: StateVisitor): void {
+  for (const column of [pool.weights, pool.eligible, pool.active, pool.credit]) v.inPlace(column);
+  pool.next = v.number(pool.next);
+  if (v.restoring) poolChanged(pool);
 }
 
 /** The weight with which a back end takes new flows now. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StateVisitor } from "../base/state.ts";
 import { RowPool } from "../store/rows.ts";
 import { hashTuple, probeStart, TupleTable } from "../store/tuple_table.ts";
 import { TCP_FLAG } from "../wire/packet.ts";
@@ -65,6 +66,12 @@ export class FlowTable {
   readonly rows: RowPool = new RowPool({ strideWords: STRIDE, capacity: 256 });
   /** Flow << 1, and flow << 1 | 1 from the back end's side. */
   readonly index: TupleTable = new TupleTable({ capacity: 256 });
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.rows.visitState(v);
+    this.index.visitState(v);
+  }
 
   /** The flow of a packet from a client; 0 if there is none. `ports`: the client's << 16 | the virtual one. */
   findForward(owner: number, client: number, virtual: number, ports: number): number {

@@ -5,8 +5,9 @@
  * @module
  */
 import type { App, AppRuntime } from "../app/types.ts";
+import type { StateVisitor } from "../base/state.ts";
 import { WORK } from "../node/cpus.ts";
-import { ERRNO, type ErrnoName, errnoName, SocketError } from "../base/errors.ts";
+import { ERRNO, type ErrnoName, errnoName, InputError, SocketError } from "../base/errors.ts";
 import {
   abort,
   receive,
@@ -162,6 +163,20 @@ export class SocketLayer implements App {
   /** Calls `action` at this instant, after the current event. */
   later(node: number, action: () => void): void {
     this.call(node, this.#runtime.nowNs, action);
+  }
+
+  /** See {@linkcode App}. Code is not data: what was opened or set by it cannot be saved. */
+  visitState(v: StateVisitor): void {
+    // (Calls that were taken back still stand in the event queue.)
+    this.#nextCall = v.number(this.#nextCall);
+    const open = [this.#sockets, this.#listeners, this.#datagrams].some((list) =>
+      list.some((one) => one !== undefined)
+    );
+    if (!open && this.#calls.size === 0) return;
+    throw new InputError(
+      "A snapshot cannot hold what code has opened or set: sockets, listeners, timers and calls of `at` are closures, " +
+        "which only this process has. Workloads, services and applications of modules can be saved.",
+    );
   }
 
   /** See {@linkcode App}. */
