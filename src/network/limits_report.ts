@@ -116,20 +116,56 @@ function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
       if (isEphemeral(s, row)) count(-row);
     }
   }
+  const portsOf = (host: number) => {
+    const profile = s.profiles.get(s.hosts.profileOf(host));
+    return profile.ephemeralPortHigh - profile.ephemeralPortLow + 1;
+  };
+  // Where a host has no port left towards a destination: their number is what the population held in all.
+  const full = new Map<number, { pairs: number; hosts: Set<number>; destinations: Set<number> }>();
+  for (let slot = 0; slot < size; slot++) {
+    if (heads[slot] === 0) continue;
+    const words = wordsOf(heads[slot]);
+    const o = Math.abs(heads[slot]) * STRIDE;
+    const host = words[o + HOST];
+    if (counts[slot] < portsOf(host)) continue;
+    const population = s.nodes.words[host * NODE.STRIDE + NODE.POPULATION];
+    let found = full.get(population);
+    if (found === undefined) full.set(population, found = { pairs: 0, hosts: new Set(), destinations: new Set() });
+    found.pairs++;
+    found.hosts.add(host);
+    found.destinations.add(words[o + REMOTE] * 65536 + (words[o + PORTS] & 0xffff));
+  }
   for (const [index, { count: used, head }] of fullest) {
     const words = wordsOf(head);
     const o = Math.abs(head) * STRIDE;
-    const profile = s.profiles.get(s.hosts.profileOf(words[o + HOST]));
     const address = s.addresses.toText(words[o + REMOTE]);
     const target = address.includes(":") ? `[${address}]` : address;
     merge(byKey, "ports", s.nodes.populations[index].name, {
       used,
-      capacity: profile.ephemeralPortHigh - profile.ephemeralPortLow + 1,
+      capacity: portsOf(words[o + HOST]),
       firstNs: -1,
       refused: 0,
       detail: `ephemeral ports towards ${target}:${words[o + PORTS] & 0xffff}`,
     });
+    const pairs = full.get(index);
+    if (pairs !== undefined && pairs.pairs > 1) {
+      byKey.get(`ports ${s.nodes.populations[index].name}`)!.detail += inAll(pairs, portsOf(words[o + HOST]));
+    }
   }
+}
+
+/** `; 36 hosts x 28,232 ports = 1,016,352 connections`: of a population whose hosts have all ports in use. */
+function inAll(full: { pairs: number; hosts: Set<number>; destinations: Set<number> }, ports: number): string {
+  const { pairs, hosts: { size: hosts }, destinations: { size: destinations } } = full;
+  const factors = hosts * destinations === pairs
+    ? [
+      hosts > 1 ? [`${formatCount(hosts)} hosts`] : [],
+      destinations > 1 ? [`${formatCount(destinations)} destinations`] : [],
+    ]
+      .flat().join(" x ")
+    : `${formatCount(pairs)} pairs of host and destination`;
+  const each = `${formatCount(ports)} ${ports === 1 ? "port" : "ports"}`;
+  return `; ${factors} x ${each} = ${formatCount(pairs * ports)} connections`;
 }
 
 function isEphemeral(s: Partition, row: number): boolean {

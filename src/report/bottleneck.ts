@@ -69,9 +69,14 @@ export function nearLimits(report: RunReport): LimitReport[] {
 export function usedOfCapacity(limit: LimitReport): string {
   const memory = limit.limit === "memory";
   const write = memory ? bytes : formatCount;
-  const unit = memory || limit.detail === "" ? UNITS[limit.limit] : limit.detail;
+  const unit = memory || limit.detail === "" ? UNITS[limit.limit] : unitOf(limit);
   if (!Number.isFinite(limit.capacity)) return `${write(limit.used)} ${unit} (unlimited)`;
   return `${write(limit.used)} of ${write(limit.capacity)} ${unit}`;
+}
+
+/** What is counted, as `detail` says; of ports without what they came to in all (after a semicolon). */
+function unitOf(limit: LimitReport): string {
+  return limit.limit === "ports" ? limit.detail.split("; ")[0] : limit.detail;
 }
 
 /** One line for a limit that was not reached: how full it was. */
@@ -249,7 +254,8 @@ function memoryOf(limit: LimitReport): string {
 function arithmetic(limit: LimitReport): string {
   if (limit.limit === "ports") {
     const known = KNOWN_RANGES.get(limit.capacity);
-    return known === undefined ? "" : ` (${known})`;
+    const inAll = limit.detail.split("; ")[1];
+    return (known === undefined ? "" : ` (${known})`) + (inAll === undefined ? "" : `; in all ${inAll}`);
   }
   if (limit.limit === "nat-pool") {
     for (const size of [64512, 64511, 65535]) {
