@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { formatCount } from "../base/units.ts";
 import { MODE } from "./behaviour.ts";
 import { blockSizeOf, blocksPerAddress } from "./blocks.ts";
 import { SHARING, TOKENS_PER_SESSION } from "./carrier.ts";
@@ -10,6 +11,11 @@ import { GATEWAY, NAT_PROTOCOL, NAT_PROTOCOL_NAMES } from "./layout.ts";
 import { logRecordBytes, type NatLogEvents, type NatLogFormat } from "./log_records.ts";
 import type { NatTables } from "./tables.ts";
 import { NAT_VERDICT, NAT_VERDICT_NAMES, type NatRefusalReason } from "./verdict.ts";
+
+/** `1 port`, `2,048 ports`. */
+function counted(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
 
 /** Packets refused for one reason. */
 export interface NatRefusals {
@@ -209,7 +215,7 @@ export function gatewayLimits(t: NatTables, gateway: number): NatLimit[] {
   if (profile.sharing !== SHARING.POOL) {
     const size = blockSizeOf(t, profile, gateway);
     const blocks = profile.blocksPerSubscriber;
-    const several = blocks === 1 ? "" : `${blocks} blocks × `;
+    const several = blocks === 1 ? "1 block" : `${blocks} blocks`;
     const block = hit(NAT_VERDICT.DROP_BLOCK);
     limits.push({
       limit: "nat-block",
@@ -218,10 +224,9 @@ export function gatewayLimits(t: NatTables, gateway: number): NatLimit[] {
       capacity: blocks * size,
       ...block,
       unit: profile.sharing === SHARING.BLOCKS
-        ? `ports in the blocks of one subscriber (${several}${size} ports)`
-        : `ports computed for one subscriber (${profile.portCount} / ${
-          blocksPerAddress(t, profile, gateway)
-        } to an address)`,
+        ? `ports in the blocks of one subscriber (${several} x ${counted(size, "port")})`
+        : `ports computed for one subscriber (⌊${formatCount(profile.portCount)} / ` +
+          `${counted(blocksPerAddress(t, profile, gateway), "subscriber")} of an address⌋)`,
     });
   }
   if (profile.tokensPerMs !== 0) {
@@ -254,8 +259,9 @@ function poolLimit(t: NatTables, gateway: number, hit: { firstHitNs: number; ref
   if (profile.sharing === SHARING.BLOCKS) {
     const use = blockUse(t, gateway)!;
     const perAddress = blocksPerAddress(t, profile, gateway);
-    const arithmetic = `${use.capacity / perAddress} × ⌊${profile.portCount} / ${use.size}⌋`;
-    const unit = `blocks of ${use.size} ports (${arithmetic})`;
+    const addresses = counted(use.capacity / perAddress, "address", "addresses");
+    const arithmetic = `${addresses} x ⌊${formatCount(profile.portCount)} / ${formatCount(use.size)}⌋`;
+    const unit = `blocks of ${counted(use.size, "port")} (${arithmetic})`;
     return { limit: "nat-pool", used: use.peak, capacity: use.capacity, ...hit, unit };
   }
   const words = t.gateways.words;
@@ -265,7 +271,9 @@ function poolLimit(t: NatTables, gateway: number, hit: { firstHitNs: number; ref
   for (let protocol = 1; protocol < 3; protocol++) {
     if (words[at + GATEWAY.PORTS_PEAK + protocol] > words[at + GATEWAY.PORTS_PEAK + fullest]) fullest = protocol;
   }
-  const capacity = shared ? profile.portCount : (words[at + GATEWAY.PROFILE_COUNT] & 0xffff) * profile.portCount;
+  const addresses = words[at + GATEWAY.PROFILE_COUNT] & 0xffff;
+  const range = `${formatCount(profile.portLow)} to ${formatCount(profile.portLow + profile.portCount - 1)}`;
+  const capacity = shared ? profile.portCount : addresses * profile.portCount;
   return {
     limit: "nat-pool",
     used: !shared
@@ -276,7 +284,10 @@ function poolLimit(t: NatTables, gateway: number, hit: { firstHitNs: number; ref
     capacity,
     ...hit,
     unit: shared
-      ? "external ports of one address towards one destination"
-      : `external ${fullest === NAT_PROTOCOL.ICMP ? "query ids" : `${NAT_PROTOCOL_NAMES[fullest]} ports`}`,
+      ? `external ports of one address towards one destination (${range})`
+      : `external ${
+        fullest === NAT_PROTOCOL.ICMP ? "query ids" : `${NAT_PROTOCOL_NAMES[fullest].toUpperCase()} ports`
+      } ` +
+        `(${counted(addresses, "address", "addresses")} x ${counted(profile.portCount, "port")}, ${range})`,
   };
 }

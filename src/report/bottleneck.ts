@@ -257,7 +257,7 @@ function arithmetic(limit: LimitReport): string {
     const inAll = limit.detail.split("; ")[1];
     return (known === undefined ? "" : ` (${known})`) + (inAll === undefined ? "" : `; in all ${inAll}`);
   }
-  if (limit.limit === "nat-pool") {
+  if (limit.limit === "nat-pool" && !limit.detail.includes("(")) {
     for (const size of [64512, 64511, 65535]) {
       const addresses = limit.capacity / size;
       if (!Number.isInteger(addresses) || addresses < 1) continue;

@@ -44,6 +44,7 @@ const GLOSS: Record<string, string> = {
   ETIMEDOUT: "no answer",
   EHOSTUNREACH: "no way there",
   ENETUNREACH: "no route",
+  EACCES: "forbidden on the way",
   EMFILE: "no file descriptor left",
   ENOBUFS: "no memory left",
   ENOMEM: "no memory left",

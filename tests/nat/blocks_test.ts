@@ -34,14 +34,14 @@ Deno.test("the blocks' limit says what a subscriber had, and when it was first r
     "nat-pool",
     2,
     100,
-    "blocks of 10 ports (1 × ⌊1000 / 10⌋)",
+    "blocks of 10 ports (1 address x ⌊1,000 / 10⌋)",
   ]);
   assertEquals([block.limit, block.used, block.capacity, block.refused], ["nat-block", 13, 20, 0]);
   lab.advance(5 * SECOND);
   open(lab, gw, 1, 9, 14);
   const [, full] = gatewayLimits(lab.nat, gw);
   assertEquals([full.used, full.refused, full.firstHitNs], [20, 2, 5 * SECOND]);
-  assertEquals(full.unit, "ports in the blocks of one subscriber (2 blocks × 10 ports)");
+  assertEquals(full.unit, "ports in the blocks of one subscriber (2 blocks x 10 ports)");
 });
 
 Deno.test("a block holds the ports of all protocols, each of them once", () => {

@@ -83,7 +83,7 @@ for (const mapping of ["endpoint-independent", "address-and-port-dependent"] as 
           capacity: 600,
           firstHitNs: 100 * SECOND,
           refused: 2,
-          unit: "external udp ports",
+          unit: "external UDP ports (3 addresses x 200 ports, 5,000 to 5,199)",
         }]);
         assertEquals(lab.advance(250 * SECOND), 300);
         for (let i = 0; i < 300; i++) {
