@@ -22,6 +22,7 @@ export class ArrivalTimes {
   #draws: Substream;
   #index = 0;
   #timeNs: number;
+  #shiftNs = 0;
 
   /** `draws` is the workload's own substream for arrivals. */
   constructor(arrivals: Arrivals, draws: Substream) {
@@ -30,15 +31,25 @@ export class ArrivalTimes {
     this.#timeNs = arrivals.startNs;
   }
 
+  /** All that are still to come come so much later, ns. */
+  shift(byNs: number): void {
+    this.#shiftNs += byNs;
+  }
+
   /** For snapshots. */
   visitState(v: StateVisitor): void {
     this.#index = v.number(this.#index);
     this.#timeNs = v.number(this.#timeNs);
+    this.#shiftNs = v.number(this.#shiftNs);
     this.#draws.counter = v.number(this.#draws.counter);
   }
 
   /** The next arrival, ns, an integer; never earlier than the one before. */
   next(): number {
+    return this.#next() + this.#shiftNs;
+  }
+
+  #next(): number {
     const { kind, perSecond, startNs } = this.#arrivals;
     if (kind === "at-once") return startNs;
     if (kind === "rate") {

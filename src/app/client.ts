@@ -9,8 +9,9 @@ import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { drawFraction } from "../base/rng.ts";
 import { log } from "../base/maths.ts";
-import { hostOf, remoteOf } from "../socket/rows.ts";
+import { connectionsOf, hostOf, remoteOf } from "../socket/rows.ts";
 import type { AddressLookups } from "./address_lookups.ts";
+import { ArrivalGate } from "./arrival_gate.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import { type RaceHolder, Races } from "./happy_eyeballs.ts";
 import { NamedOpens } from "./named_opens.ts";
@@ -87,6 +88,7 @@ export class WorkloadClient implements App {
   readonly #races: Races | undefined;
   /** Connections to names, if there may be any. */
   readonly #named: NamedOpens | undefined;
+  readonly #gate = new ArrivalGate();
   #nextArrivalNs = 0;
 
   /** `app` is its index among the apps; `key` the workload's own random key for targets and holding times. */
@@ -162,8 +164,31 @@ export class WorkloadClient implements App {
     this.#counts.visitState(v);
     this.#nextArrivalNs = v.number(this.#nextArrivalNs);
     this.#arrivals.visitState(v);
+    this.#gate.visitState(v);
     this.#named?.visitState(v);
     this.#races?.visitState(v);
+  }
+
+  /** See {@linkcode App}. */
+  pause(): void {
+    this.#gate.pause();
+  }
+
+  /** See {@linkcode App}. */
+  resume(): void {
+    if (!this.#gate.resume()) return;
+    const { nowNs } = this.#runtime;
+    this.#arrivals.shift(nowNs - this.#nextArrivalNs);
+    this.#nextArrivalNs = nowNs;
+    this.#scheduleArrival();
+  }
+
+  /** See {@linkcode App}: those that have been established and not closed, in the order of (host, connection). */
+  closeAll(): void {
+    for (const c of connectionsOf(this.#runtime.tcp, this.#app)) {
+      const phase = this.#phase(c);
+      if (phase === WORKING || phase === HOLDING) this.#close(c);
+    }
   }
 
   #scheduleArrival(): void {
@@ -173,6 +198,7 @@ export class WorkloadClient implements App {
 
   /** Opens every connection that is due now, and schedules the next. */
   #arrive(): void {
+    if (this.#gate.holds()) return;
     const now = this.#nextArrivalNs;
     const connections = this.#plan.connections;
     do {

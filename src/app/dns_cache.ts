@@ -87,6 +87,14 @@ export class DnsCache {
     entries[at + 3] = value;
   }
 
+  /** Forgets what `count` nodes from `first` on know. */
+  forgetNodes(first: number, count: number): void {
+    const entries = this.#entries;
+    for (let at = 0; at < entries.length; at += ENTRY_WORDS) {
+      if (entries[at] >= first && entries[at] < first + count) entries[at + 2] = 0;
+    }
+  }
+
   #forget(entries: Int32Array, at: number): void {
     if (isList(entries[at + 1], entries[at + 3])) this.#answers.release(entries[at + 3]);
   }

@@ -5,6 +5,7 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import type { AddressClient, AddressLookups } from "./address_lookups.ts";
+import { ArrivalGate } from "./arrival_gate.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import type { Sources, Targets } from "./targets.ts";
@@ -23,6 +24,7 @@ export class DnsLoad implements App, AddressClient {
   readonly #addresses: AddressLookups;
   readonly #counts: TargetCounts;
   readonly #number: number;
+  readonly #gate = new ArrivalGate();
   #nextArrivalNs = 0;
 
   /** `app` is its index among the applications; `lookups` how many there are to be. */
@@ -61,6 +63,7 @@ export class DnsLoad implements App, AddressClient {
 
   /** See {@linkcode App}: lookups are due. */
   onTimer(): void {
+    if (this.#gate.holds()) return;
     const now = this.#nextArrivalNs;
     do {
       const i = this.opened++;
@@ -77,6 +80,7 @@ export class DnsLoad implements App, AddressClient {
     this.opened = v.number(this.opened);
     this.#nextArrivalNs = v.number(this.#nextArrivalNs);
     this.#arrivals.visitState(v);
+    this.#gate.visitState(v);
   }
 
   /** See {@linkcode AddressClient}: counts whom a client of this name would have gone to. */
@@ -85,6 +89,20 @@ export class DnsLoad implements App, AddressClient {
     const { answers } = this.#addresses.lookups;
     for (const address of answers.list(list)) this.#counts.of(name, address, 0);
     this.#counts.of(name, answers.at(list, 0), 0).established++;
+  }
+
+  /** See {@linkcode App}. */
+  pause(): void {
+    this.#gate.pause();
+  }
+
+  /** See {@linkcode App}. */
+  resume(): void {
+    if (!this.#gate.resume()) return;
+    const { nowNs } = this.#runtime;
+    this.#arrivals.shift(nowNs - this.#nextArrivalNs);
+    this.#nextArrivalNs = nowNs;
+    this.#scheduleArrival();
   }
 
   #scheduleArrival(): void {

@@ -20,6 +20,12 @@ export interface App {
   onTimer(code: number, connection: number, argument: number): void;
   /** A datagram for one of its UDP sockets, or (`packet` 0) an ICMP error about it. The packet stays the driver's. */
   onDatagram?(socket: number, packet: number): void;
+  /** A workload: opens nothing more until `resume`. */
+  pause?(): void;
+  /** Goes on where it was paused. */
+  resume?(): void;
+  /** A workload: closes the connections that are open. */
+  closeAll?(): void;
   /** Shows its state to a snapshot, if it has any of its own. Throws `InputError` where that cannot be saved. */
   visitState(v: StateVisitor): void;
 }

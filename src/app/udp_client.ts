@@ -17,6 +17,7 @@ import { KeyTable } from "../transport/key_table.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { PACKET } from "../wire/packet.ts";
 import type { AddressClient, AddressLookups } from "./address_lookups.ts";
+import { ArrivalGate } from "./arrival_gate.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { DatagramStats } from "./datagram_stats.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
@@ -97,6 +98,7 @@ export class UdpClient implements App, AddressClient {
   /** Shared sockets by node; exchanges of shared sockets by (socket, address, port): the first of a list. */
   readonly #sockets = new KeyTable();
   readonly #byPeer = new KeyTable();
+  readonly #gate = new ArrivalGate();
   #nextArrivalNs = 0;
 
   /** `app` is its index among the applications; `key` the workload's own; `addresses` look up names, if there are any. */
@@ -180,6 +182,7 @@ export class UdpClient implements App, AddressClient {
     this.opened = v.number(this.opened);
     this.#nextArrivalNs = v.number(this.#nextArrivalNs);
     this.#arrivals.visitState(v);
+    this.#gate.visitState(v);
     this.#rows.visitState(v);
     this.#sockets.visitState(v);
     this.#byPeer.visitState(v);
@@ -197,6 +200,20 @@ export class UdpClient implements App, AddressClient {
     this.#begin(row);
   }
 
+  /** See {@linkcode App}. */
+  pause(): void {
+    this.#gate.pause();
+  }
+
+  /** See {@linkcode App}. */
+  resume(): void {
+    if (!this.#gate.resume()) return;
+    const { nowNs } = this.#runtime;
+    this.#arrivals.shift(nowNs - this.#nextArrivalNs);
+    this.#nextArrivalNs = nowNs;
+    this.#scheduleArrival();
+  }
+
   #scheduleArrival(): void {
     const node = this.#sources.at(this.opened);
     this.#runtime.schedule(node, this.#app, this.#nextArrivalNs, TIMER.ARRIVAL, 0, 0);
@@ -204,6 +221,7 @@ export class UdpClient implements App, AddressClient {
 
   /** Begins every exchange that is due now, and schedules the next. */
   #arrive(): void {
+    if (this.#gate.holds()) return;
     const now = this.#nextArrivalNs;
     const { exchanges } = this.#plan;
     do {

@@ -63,6 +63,8 @@ export const ERRNO = {
   EAI_NONAME: 26,
   /** The name has no address of a family that the host has. */
   EAI_NODATA: 27,
+  /** The host is down. */
+  ENETDOWN: 28,
 } as const;
 
 /** The name of an error number: `"ECONNREFUSED"`. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type PlainValue, type StateVisitor, visitNumbers } from "../base/state.ts";
+import { type PlainValue, type StateVisitor, visitMap, visitNumbers } from "../base/state.ts";
 import { CLOCK, newClock } from "../store/clock.ts";
 import { alignedWords } from "../store/rows.ts";
 import { PACKET, packetBytes, type PacketPool } from "../wire/packet.ts";
@@ -44,6 +44,8 @@ export const DIRECTION_FLAG = {
   /** It delivers to a host; to a NAT gateway. */
   TO_HOST: 8,
   TO_NAT: 16,
+  /** It was cut: packets numbered before `Links.cuts` are lost. */
+  CUT: 32,
 } as const;
 
 /** Settings that many directions share. Rates in bits/s, times in ns. */
@@ -80,7 +82,7 @@ const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, DETAILS, MTU, STRIDE } = DIRECTIO
 const { LINK, LINK_SEQ, HASH, SRC, WINDOW_TTL_TOS, STRIDE: PACKET_STRIDE } = PACKET;
 /** Both bits of the ECN field: congestion experienced; either one alone: ECN-capable (RFC 3168 5). */
 const CE = 3;
-const { DOWN, ELABORATE } = DIRECTION_FLAG;
+const { DOWN, ELABORATE, CUT } = DIRECTION_FLAG;
 
 /** Places of a direction's times, in `Links.pace`. */
 export const PACE = {
@@ -151,6 +153,8 @@ export class Links {
   readonly settings: LinkSettings[] = [];
   /** Rows in use. */
   count = 0;
+  /** Of directions that were cut (`DIRECTION_FLAG.CUT`): the number of the first packet sent since. */
+  readonly cuts: Map<number, number> = new Map();
   /** Records of directions with a limited queue. */
   readonly queues: Map<number, QueueRecord> = new Map();
   /** The second packet of a duplication, and when it arrives; the caller queues it. */
@@ -200,13 +204,69 @@ export class Links {
     this.pace[row * PACE_STRIDE + DELAY_NS] = settings.delayNs + options.extraDelayNs;
     const record = watched ? { peakBytes: 0, peakPackets: 0, firstFullNs: -1, carriedBytes: 0 } : undefined;
     if (limited) this.queues.set(row, record!);
-    if (watched || settings.impaired) {
-      const counting = settings.queuePackets !== Infinity || ecnThresholdPackets !== Infinity;
-      const packets = { departuresNs: new Float64Array(counting ? 16 : 0), head: 0, count: 0 };
-      const details = { record, packets, drops: 0, marks: 0, counting, key: options.key ?? NO_KEY };
-      this.words[at + DETAILS] = this.#details.push(details) - 1;
-    }
+    if (watched || settings.impaired) this.#elaborate(row, record, isCounting(settings), options.key);
     return row;
+  }
+
+  #elaborate(row: number, record: QueueRecord | undefined, counting: boolean, key: Int32Array = NO_KEY): void {
+    const packets = { departuresNs: new Float64Array(counting ? 16 : 0), head: 0, count: 0 };
+    const details = { record, packets, drops: 0, marks: 0, counting, key };
+    this.words[row * STRIDE + DETAILS] = this.#details.push(details) - 1;
+  }
+
+  /** Makes direction `d` ready for settings that it may get later: impairments (`key` seeds their draws), a queue. */
+  prepare(d: number, key: Int32Array): void {
+    const at = d * STRIDE;
+    const record = { peakBytes: 0, peakPackets: 0, firstFullNs: -1 };
+    if ((this.words[at + FLAGS] & ELABORATE) === 0) {
+      this.#elaborate(d, record, true, key);
+      this.words[at + FLAGS] |= ELABORATE;
+      return;
+    }
+    const details = this.#details[this.words[at + DETAILS]];
+    details.record ??= record;
+    if (details.key === NO_KEY) details.key = key;
+    if (details.packets.departuresNs.length === 0) details.packets.departuresNs = new Float64Array(16);
+  }
+
+  /** Gives direction `d`, which was prepared, other settings. What is on its way, or waits, goes as it would have. */
+  change(d: number, settings: number): void {
+    const at = d * STRIDE;
+    const paceAt = d * PACE_STRIDE;
+    const { pace, words } = this;
+    const before = this.settings[words[at + SETTINGS]];
+    const after = this.settings[settings];
+    const details = this.#details[words[at + DETAILS]];
+    words[at + SETTINGS] = settings;
+    words[at + MTU] = after.mtuBytes;
+    pace[paceAt + DELAY_NS] += after.delayNs - before.delayNs;
+    if (after.rateBps !== before.rateBps) {
+      // (The rest is in units of the old rate.)
+      if (pace[paceAt + FREE_AT_REST] > 0) pace[paceAt + FREE_AT_NS]++;
+      pace[paceAt + FREE_AT_REST] = 0;
+      pace[paceAt + RATE_BPS] = after.rateBps;
+    }
+    details.counting = isCounting(after);
+    if (!details.counting) details.packets.count = details.packets.head = 0;
+    if (after.queueBytes !== Infinity || after.queuePackets !== Infinity) this.queues.set(d, details.record!);
+  }
+
+  /** Cuts direction `d`: what waits for it or is on its way is lost. */
+  cut(d: number): void {
+    const at = d * STRIDE;
+    this.cuts.set(d, this.words[at + SENT]);
+    this.words[at + FLAGS] |= CUT;
+    this.pace[d * PACE_STRIDE + FREE_AT_NS] = -1;
+    this.pace[d * PACE_STRIDE + FREE_AT_REST] = 0;
+    if ((this.words[at + FLAGS] & ELABORATE) === 0) return;
+    const { packets } = this.#details[this.words[at + DETAILS]];
+    packets.count = packets.head = 0;
+  }
+
+  /** Was packet `p`, which arrives over direction `d`, lost when that was cut? */
+  isLost(d: number, p: number): boolean {
+    const cut = this.cuts.get(d);
+    return cut !== undefined && ((this.#packets.rows.words[p * PACKET_STRIDE + LINK_SEQ] - cut) | 0) < 0;
   }
 
   /**
@@ -249,6 +309,7 @@ export class Links {
     v.inPlace(this.words);
     v.inPlace(this.pace);
     this.duplicated = v.number(this.duplicated);
+    visitMap(v, this.cuts);
     const settings = v.plain(this.settings as unknown as PlainValue[]);
     if (v.restoring) this.settings.splice(0, this.settings.length, ...settings as unknown as LinkSettings[]);
     for (const details of this.#details) {
@@ -374,6 +435,11 @@ export class Links {
     this.clock[TIME] = arrivalNs + outcome.extraNs;
     return NONE;
   }
+}
+
+/** Are the packets in the queue counted? */
+function isCounting({ queuePackets, ecnThresholdPackets = Infinity }: LinkSettings): boolean {
+  return queuePackets !== Infinity || ecnThresholdPackets !== Infinity;
 }
 
 /** Sets CE on a packet of an ECN-capable transport (RFC 3168 5). False if it is none. */

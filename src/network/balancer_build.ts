@@ -237,18 +237,26 @@ function answerVia(s: Partition, balancers: Balancers, backend: Backend, subject
 export type BackendChange = "up" | "down" | "drain";
 
 /**
- * Tells a balancer (or every member of a population: `name`) that back ends are up, down, or take no new flows. `which`
- * is a back end as declared (`web[3]:80`), a host (`web[3]`) or a population (`web`). "Up" and "down" are believed after
- * the service's detection time; health checks may change it again. Throws `NetworkError` where nothing is so called.
+ * The back ends of a balancer (or of every member of a population: `name`) that are called so: a back end as declared
+ * (`web[3]:80`), a host (`web[3]`) or a population (`web`). Throws `NetworkError` where nothing is so called.
  */
-export function changeBackends(s: Partition, name: string, which: string, change: BackendChange): void {
+export function findBackends(s: Partition, name: string, which: string): Backend[] {
   const matches = (text: string, called: string) =>
     text === called || text.startsWith(`${called}[`) || text.slice(0, text.lastIndexOf(":")) === called;
   const balancers = s.balancers?.list.filter((one) => one !== undefined && matches(`${one.name}:`, name)) ?? [];
   if (balancers.length === 0) throw new NetworkError(`nodes.${name}`, `There is no balancer called "${name}".`);
   const found = balancers.flatMap((one) => one!.services).flatMap(({ backends }) => backends)
     .filter((backend) => matches(backend.name, which));
-  if (found.length === 0) throw new NetworkError(`nodes.${name}`, `${name} has no back end "${which}".`);
+  if (found.length > 0) return found;
+  throw new NetworkError(`nodes.${name}`, `${name} has no back end "${which}".`);
+}
+
+/**
+ * Tells a balancer (or every member of a population: `name`) that back ends are up, down, or take no new flows. See `findBackends`. "Up" and "down" are believed after
+ * the service's detection time; health checks may change it again. Throws `NetworkError` where nothing is so called.
+ */
+export function changeBackends(s: Partition, name: string, which: string, change: BackendChange): void {
+  const found = findBackends(s, name, which);
   const app = s.apps[s.balancers!.app] as BalancerApp;
   for (const backend of found) {
     if (change === "drain") s.balancers!.setBackend(backend, { draining: true });

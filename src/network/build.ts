@@ -238,7 +238,7 @@ const TIMES = ["delayNs", "reorderNs", "jitterNs", "delaySpreadStepNs"] as const
 const SHARES = ["loss", "duplicate", "reorder", "corrupt"] as const;
 
 /** Throws `NetworkError` for what is out of range. `subject` is the link, or its `reverse`. */
-function linkSettings(options: LinkOptions, subject: string): LinkSettings {
+export function linkSettings(options: LinkOptions, subject: string): LinkSettings {
   const refuse = (name: string, sentence: string) => {
     throw new NetworkError(`${subject}.${name}`, sentence);
   };

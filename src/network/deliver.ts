@@ -25,6 +25,7 @@ const { FROM, TO, FLAGS, MTU, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { KIND, CPU, EGRESS, ROUTES, FLAGS: NODE_FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const { ANSWERS_VIA_BALANCER } = NODE_FLAG;
 const { HOST, ROUTER, NAT } = NODE_KIND;
+const { CUT } = DIRECTION_FLAG;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
 const { PROTOCOL_SHIFT, STEERED } = CONTROL;
 
@@ -42,6 +43,9 @@ export function deliver(s: Partition, p: number): void {
   const directions = s.links.words;
   const node = directions[d * DIRECTION_STRIDE + TO];
   const nodes = s.nodes.words;
+  if ((directions[d * DIRECTION_STRIDE + FLAGS] & CUT) !== 0 && s.links.isLost(d, p)) {
+    return drop(s, node, p, DROP.LINK_DOWN);
+  }
   s.hops++;
   digestDelivery(nodes, node, s.packets, s.addresses, p, directions[d * DIRECTION_STRIDE + RANK], s.clock);
   if (s.taps.length !== 0) {

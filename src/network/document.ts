@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { NetworkEvent } from "./event_options.ts";
 import type { WorkloadOptions } from "./options.ts";
 import type { Declaration, LinkDeclaration } from "./plan.ts";
 
@@ -18,4 +19,6 @@ export interface NetworkDocument {
   links: LinkDeclaration[];
   /** Workloads, in the order of declaration. */
   workloads: WorkloadOptions[];
+  /** What happens when, in the order of declaration. */
+  events: NetworkEvent[];
 }

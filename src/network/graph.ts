@@ -87,6 +87,14 @@ export function withOneMore<T>(list: T[], item: T): T[] {
 
 const ALONE: Realm = { defaults: [], paths: [] };
 
+/** What has become of links since they were planned. */
+export interface LinkConditions {
+  /** Is a direction out of service? */
+  down?(direction: number): boolean;
+  /** What a link, by its first direction, costs now; undefined: as planned. */
+  cost?(direction: number): number | undefined;
+}
+
 /** Does it lead anywhere but on? */
 export function hasDestinations(vertex: Vertex): boolean {
   return vertex.attachments.length > 0 || vertex.prefixes.length > 0 || vertex.virtual.length > 0;
@@ -135,13 +143,13 @@ export class Graph {
   readonly #ends: Ends;
   readonly #outer: Int32Array;
   readonly #inner: Int32Array;
-  readonly #down: (direction: number) => boolean;
+  readonly #conditions: LinkConditions;
   /** Addresses that balancers serve. */
   readonly #served: Set<string>;
 
-  constructor(plan: Plan, ends: Ends, family: 4 | 6, down: (direction: number) => boolean) {
+  constructor(plan: Plan, ends: Ends, family: 4 | 6, conditions: LinkConditions = {}) {
     this.family = family;
-    this.#down = down;
+    this.#conditions = conditions;
     this.#served = servedAddresses(plan.populations);
     this.#ends = ends;
     this.#outer = new Int32Array(plan.nodeCount + 1).fill(-1);
@@ -163,12 +171,13 @@ export class Graph {
   /** Adds the edges and attachments of a group of links. */
   addLinks(group: PlannedLinks): void {
     const { a, b, count } = group;
-    const cost = group.options.cost ?? 1;
-    const last = (reverse: boolean, i: number) => {
+    const { down, cost: costNow } = this.#conditions;
+    const last = (reverse: boolean, i: number, cost: number) => {
       return { cost, delayNs: directionOptions(group, reverse).delayNs ?? 0, rank: group.firstRank + 2 * i };
     };
     for (let i = 0; i < count; i++) {
-      if (this.#down(group.aToB + i) || this.#down(group.bToA + i)) continue;
+      if (down !== undefined && (down(group.aToB + i) || down(group.bToA + i))) continue;
+      const cost = costNow?.(group.aToB + i) ?? group.options.cost ?? 1;
       const nodeA = a.population.firstRow + endOf(a, i, count);
       const nodeB = b.population.firstRow + endOf(b, i, count);
       const vertexA = this.#vertexOf(nodeA, group.insideOfA);
@@ -188,12 +197,12 @@ export class Graph {
       if (vertexB >= 0) {
         const link = group.bToA + i;
         this.#attach(this.vertices[vertexB], a, nodeA, group.insideOfA, link);
-        this.#attachVirtual(this.vertices[vertexB], a, link, last(true, i));
+        this.#attachVirtual(this.vertices[vertexB], a, link, last(true, i, cost));
       }
       if (vertexA >= 0) {
         const link = group.aToB + i;
         this.#attach(this.vertices[vertexA], b, nodeB, group.insideOfB, link);
-        this.#attachVirtual(this.vertices[vertexA], b, link, last(false, i));
+        this.#attachVirtual(this.vertices[vertexA], b, link, last(false, i, cost));
       }
     }
   }

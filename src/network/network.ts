@@ -10,6 +10,9 @@ import { buildPartition, type Capacity } from "./build.ts";
 import { planDns } from "./dns_plan.ts";
 import type { NetworkDocument } from "./document.ts";
 import { NetworkError } from "./errors.ts";
+import type { NetworkEvent } from "./event_options.ts";
+import { planEvents } from "./event_plan.ts";
+import { installEvents } from "./events.ts";
 import { capacityFor, estimateBytes } from "./memory.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions, WorkloadOptions } from "./options.ts";
 import { type Declaration, type LinkDeclaration, type Numbering, planNetwork } from "./plan.ts";
@@ -65,6 +68,7 @@ export class Network {
   readonly #names = new Set<string>();
   readonly #links: LinkDeclaration[] = [];
   readonly #workloads: WorkloadOptions[] = [];
+  readonly #events: NetworkEvent[] = [];
 
   /** An empty network. */
   constructor(options: NetworkOptions = {}) {
@@ -109,6 +113,11 @@ export class Network {
     this.#workloads.push(options);
   }
 
+  /** Something that happens at a given time. */
+  event(event: NetworkEvent): void {
+    this.#events.push(event);
+  }
+
   /**
    * The declaration as plain data, which `JSON.stringify` writes and `Network.fromJSON` takes; equal networks have equal
    * text. Infinity is written as a map (`canonicalText`). Row numbering is left out: results do not depend on it.
@@ -121,6 +130,7 @@ export class Network {
       nodes: this.#declarations.map(plain),
       links: this.#links.map(plain),
       workloads: this.#workloads.map(plain),
+      events: this.#events.map(plain),
     };
   }
 
@@ -129,16 +139,16 @@ export class Network {
    * `NetworkOptions`.
    */
   static fromJSON(document: NetworkDocument, numbering?: Partial<Numbering>): Network {
-    const { name, seed, nodes, links, workloads } = plainValue(
-      plainText(document as unknown as PlainValue),
-    ) as unknown as NetworkDocument;
-    for (const [key, list] of Object.entries({ nodes, links, workloads })) {
+    const plain = plainValue(plainText(document as unknown as PlainValue)) as unknown as NetworkDocument;
+    const { name, seed, nodes, links, workloads, events = [] } = plain;
+    for (const [key, list] of Object.entries({ nodes, links, workloads, events })) {
       if (!Array.isArray(list)) throw new NetworkError(key, `The declaration of a network has a list of ${key}.`);
     }
     const network = new Network({ name, seed, numbering });
     for (const declaration of nodes) network.#declare(declaration);
     for (const link of links) network.#links.push(link);
     for (const workload of workloads) network.#workloads.push(workload);
+    for (const event of events) network.#events.push(event);
     return network;
   }
 
@@ -150,10 +160,12 @@ export class Network {
     const plan = planNetwork(this.#declarations, this.#links, this.#numbering);
     const dns = planDns(plan);
     const workloads = planWorkloads(this.#workloads, plan, dns);
+    const events = planEvents(this.#events, plan, workloads.map(({ options }) => options.name));
     const partition = buildPartition(plan, this.#seed, this.#capacity());
     buildBalancers(partition, plan);
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, dns, workloads, this.#seed);
+    installEvents(partition, events);
     partition.stats.reserve(workloads.reduce((sum, workload) => sum + workload.options.connections, 0));
     return new Simulation({
       partition,

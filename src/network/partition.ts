@@ -16,7 +16,7 @@ import { DIRECTION, type Links } from "../link/links.ts";
 import type { NatTables } from "../nat/tables.ts";
 import type { Cpus } from "../node/cpus.ts";
 import type { Balancers } from "../node/balancers.ts";
-import { NODE, type Nodes } from "../node/nodes.ts";
+import { NODE, NODE_FLAG, type Nodes } from "../node/nodes.ts";
 import type { RouteTables } from "../node/routes.ts";
 import { CLOCK } from "../store/clock.ts";
 import { EventQueue } from "../store/event_queue.ts";
@@ -32,6 +32,7 @@ import { PACKET, type PacketPool } from "../wire/packet.ts";
 import { APP_EVENT } from "./app_event.ts";
 import { AppTimers } from "./app_timers.ts";
 import { cpuCosts, cpuWork } from "./cpu.ts";
+import { Conditions } from "./conditions.ts";
 import type { Dns } from "./dns_install.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
@@ -68,7 +69,7 @@ export interface PartitionParts {
 
 const { LINK, LINK_SEQ, STRIDE: PACKET_STRIDE } = PACKET;
 const { RANK: DIRECTION_RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { RANK, ADDRESS, EGRESS, ROUTES, SCHEDULED, FILES, POPULATION, STRIDE: NODE_STRIDE } = NODE;
+const { RANK, ADDRESS, EGRESS, ROUTES, SCHEDULED, FILES, POPULATION, FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const EVENT_STRIDE = APP_EVENT.STRIDE;
 
 /** The state of a run. */
@@ -88,6 +89,10 @@ export class Partition implements UdpRuntime {
   readonly proxies: Proxy[] = [];
   /** Balancers, if there are any. */
   balancers: Balancers | undefined = undefined;
+  /** What events have done so far. */
+  readonly conditions: Conditions = new Conditions();
+  /** Indices of workloads among the applications, by name. */
+  readonly workloadApps: Map<string, number> = new Map();
   /** What it was built from. */
   plan: Plan | undefined = undefined;
   /** Deliveries (`packet << 1`) and application events (`row << 1 | 1`). */
@@ -481,6 +486,7 @@ export class Partition implements UdpRuntime {
 
   /** 0, or why the node may not open one more socket: `-ERRNO.EMFILE` or `-ERRNO.ENOBUFS`. */
   #refusesSocket(node: number): number {
+    if ((this.nodes.words[node * NODE_STRIDE + FLAGS] & NODE_FLAG.DOWN) !== 0) return -ERRNO.ENETDOWN;
     if (this.#lacksFile(node)) return -ERRNO.EMFILE;
     const { budgets } = this.hosts;
     const row = budgets === undefined ? 0 : this.hosts.budgetOf(node);

@@ -3,23 +3,22 @@
  *
  * @module
  */
-import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { isDown } from "./conditions.ts";
 import type { Partition } from "./partition.ts";
-import { computeRoutes } from "./topology.ts";
+import { computeRoutes, type RouteConditions } from "./topology.ts";
 
 const { ROUTES, INNER_ROUTES, KIND, STRIDE } = NODE;
 
 /**
  * Works all routes out again over the links that are up (of a link, both directions must be), as a routing protocol
- * would in time. Hosts with one link go on sending into it. Until this is called, routers only avoid equal-cost links of
+ * would in time. `down`: as if just these directions were down. Hosts with one link go on sending into it. Until this is called, routers only avoid equal-cost links of
  * their own that are down.
  */
-export function recomputeRoutes(s: Partition): void {
+export function recomputeRoutes(s: Partition, down: Set<number> = downNow(s)): void {
   const plan = s.plan!;
-  const directions = s.links.words;
-  const down = (d: number) => (directions[d * DIRECTION.STRIDE + DIRECTION.FLAGS] & DIRECTION_FLAG.DOWN) !== 0;
-  const { tables, innerTables } = computeRoutes(plan, s.addresses, s.routes, down);
+  s.conditions.routedDown = down;
+  const { tables, innerTables } = computeRoutes(plan, s.addresses, s.routes, routeConditions(s));
   const nodes = s.nodes.words;
   for (const { firstRow, count } of plan.populations) {
     for (let node = firstRow; node < firstRow + count; node++) {
@@ -30,4 +29,21 @@ export function recomputeRoutes(s: Partition): void {
       if (nodes[at + KIND] === NODE_KIND.NAT) nodes[at + INNER_ROUTES] = innerTables[node];
     }
   }
+}
+
+/** Directions that are down. */
+function downNow(s: Partition): Set<number> {
+  const down = new Set<number>();
+  for (let d = 0; d < s.links.count; d++) if (isDown(s, d)) down.add(d);
+  return down;
+}
+
+/** What routes depend on, as when they were worked out last. */
+export function routeConditions(s: Partition): RouteConditions {
+  const { routedDown, costs, fixed } = s.conditions;
+  return {
+    down: routedDown === undefined ? undefined : (d) => routedDown.has(d),
+    cost: (d) => costs.get(d),
+    fixed: (node) => fixed.get(node) ?? [],
+  };
 }

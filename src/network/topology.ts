@@ -10,8 +10,17 @@
 import type { AddressTable } from "../base/address.ts";
 import { NODE_KIND } from "../node/nodes.ts";
 import { defaultPrefix, rangePrefixes } from "../node/prefixes.ts";
-import type { RouteEntry, RoutePrefix, RouteTables } from "../node/routes.ts";
-import { type Edge, Ends, familiesOf, Graph, hasDestinations, type Paths, type Vertex } from "./graph.ts";
+import type { RouteEntry, RoutePrefix } from "../node/routes.ts";
+import {
+  type Edge,
+  Ends,
+  familiesOf,
+  Graph,
+  hasDestinations,
+  type LinkConditions,
+  type Paths,
+  type Vertex,
+} from "./graph.ts";
 import { linksTowards, sharedAddresses } from "./equal_cost.ts";
 import { collapseLeaves } from "./leaves.ts";
 import type { Plan, PlannedPopulation } from "./plan.ts";
@@ -28,12 +37,28 @@ export interface NodeRoutes {
   innerTables: Int32Array;
 }
 
-/** Works out every node's routes over the link directions that are not `down`. */
+/** Where routes are written: `RouteTables`, or who wants to see them. */
+export interface RouteSink {
+  /** A new table's id, at least 1. */
+  create(): number;
+  /** Adds a route; a second one for the same prefix replaces the first. */
+  add(table: number, prefix: RoutePrefix, entry: RouteEntry): void;
+  /** The table is complete. */
+  freeze(table: number): void;
+}
+
+/** What routes depend on besides the plan, where something has happened. */
+export interface RouteConditions extends LinkConditions {
+  /** Routes that a node has been given, which come before those worked out. */
+  fixed?(node: number): readonly { prefix: RoutePrefix; entry: RouteEntry }[];
+}
+
+/** Works out every node's routes. */
 export function computeRoutes(
   plan: Plan,
   addresses: AddressTable,
-  routes: RouteTables,
-  down: (direction: number) => boolean = () => false,
+  routes: RouteSink,
+  conditions: RouteConditions = {},
 ): NodeRoutes {
   const ends = new Ends(plan);
   const result: NodeRoutes = {
@@ -41,11 +66,11 @@ export function computeRoutes(
     tables: new Int32Array(plan.nodeCount + 1),
     innerTables: new Int32Array(plan.nodeCount + 1),
   };
-  const graphs = familiesOf(plan).map((family) => graphOf(plan, ends, family, down));
+  const graphs = familiesOf(plan).map((family) => graphOf(plan, ends, family, conditions));
   for (const population of plan.populations) {
     for (let i = 0; i < population.count; i++) {
       const node = population.firstRow + i;
-      result.tables[node] = makeTable(routes, addresses, graphs, population, node, ends.egress[node]);
+      result.tables[node] = makeTable(routes, addresses, graphs, population, node, ends.egress[node], conditions);
       result.innerTables[node] = makeInnerTable(routes, addresses, graphs, node);
       // A gateway's own packets always take a table: it has two sides.
       if (population.kind === NAT) ends.egress[node] = -1;
@@ -55,8 +80,8 @@ export function computeRoutes(
 }
 
 /** A family's graph, its shortest paths known. */
-function graphOf(plan: Plan, ends: Ends, family: 4 | 6, down: (direction: number) => boolean): Graph {
-  const graph = new Graph(plan, ends, family, down);
+function graphOf(plan: Plan, ends: Ends, family: 4 | 6, conditions: LinkConditions): Graph {
+  const graph = new Graph(plan, ends, family, conditions);
   // In an order that the declaration's does not change; of several links to one address the first by name decides.
   for (const group of plan.links.toSorted((x, y) => y.firstRank - x.firstRank)) graph.addLinks(group);
   if (family === 6) collapseLeaves(graph.vertices);
@@ -72,12 +97,13 @@ function graphOf(plan: Plan, ends: Ends, family: 4 | 6, down: (direction: number
 
 /** A node's table (NAT: of the outer realm), both families in one; 0 if it needs none. */
 function makeTable(
-  routes: RouteTables,
+  routes: RouteSink,
   addresses: AddressTable,
   graphs: Graph[],
   population: PlannedPopulation,
   node: number,
   egress: number,
+  { fixed }: RouteConditions,
 ): number {
   let table = 0;
   for (const graph of graphs) {
@@ -91,12 +117,14 @@ function makeTable(
       routes.add(table, defaultPrefix(graph.family), { link: egress });
     }
   }
-  if (table !== 0) routes.freeze(table);
+  if (table === 0) return 0;
+  for (const { prefix, entry } of fixed?.(node) ?? []) routes.add(table, prefix, entry);
+  routes.freeze(table);
   return table;
 }
 
 /** A gateway's table of its inner realm, both families in one; 0 for other nodes. */
-function makeInnerTable(routes: RouteTables, addresses: AddressTable, graphs: Graph[], node: number): number {
+function makeInnerTable(routes: RouteSink, addresses: AddressTable, graphs: Graph[], node: number): number {
   let table = 0;
   for (const graph of graphs) {
     const vertex = graph.innerOf(node);
@@ -155,7 +183,7 @@ function isStub(vertex: Vertex, vertices: Vertex[]): boolean {
 
 function fillTable(
   graph: Graph,
-  routes: RouteTables,
+  routes: RouteSink,
   addresses: AddressTable,
   table: number,
   vertex: Vertex,

@@ -254,6 +254,7 @@ export function installWorkloads(
 
 function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): void {
   const { options } = workload;
+  s.workloadApps.set(options.name, s.apps.length);
   const sources = new Sources(
     workload.from.map(({ population, first, count }): NodeRange => ({ first: population.firstRow + first, count })),
   );

@@ -228,6 +228,18 @@ export class Balancers {
     this.flows.remove(flow);
   }
 
+  /** A balancer that restarts forgets its flows. */
+  forget(id: number): void {
+    const { rows } = this.flows;
+    for (let flow = 1; flow < rows.end; flow++) {
+      const o = flow * STRIDE;
+      if (rows.words[o + PORTS] === 0) continue;
+      if (this.backends[rows.words[o + BACKEND]].service.balancer !== this.list[id]) continue;
+      this.countBroken(flow);
+      this.close(flow);
+    }
+  }
+
   /** Gives a flow another state word, and counts it no longer as active once that says so. */
   setState(flow: number, state: number): void {
     const words = this.flows.rows.words;

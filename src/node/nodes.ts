@@ -66,6 +66,8 @@ export const NODE_FLAG = {
   RESILIENT_ECMP: 16,
   /** A back end that answers clients by way of a balancer: `Balancers.returns`. */
   ANSWERS_VIA_BALANCER: 32,
+  /** It is switched off (an event). */
+  DOWN: 64,
 } as const;
 
 /** A declaration: one node, or many alike. */

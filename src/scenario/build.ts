@@ -21,6 +21,7 @@ import { profileOf, withoutUndefined } from "./profiles.ts";
 import { readReport } from "./report_paths.ts";
 import type { Scenario, ScenarioHost, ScenarioLink, ScenarioWorkload } from "./schema.ts";
 import { balancerOptions, proxyOptions } from "./schema_balancer.ts";
+import { networkEvent } from "./schema_events.ts";
 import { natOptions } from "./schema_nat.ts";
 import { datagramOptions, dnsOptions, resolverOptions } from "./schema_dns.ts";
 
@@ -44,6 +45,7 @@ export function buildNetwork(loaded: LoadedScenario): Network {
     }
     for (const link of scenario.links ?? []) network.link(link.between[0], link.between[1], linkOptions(link));
     for (const workload of scenario.workloads ?? []) network.workload(workloadOptions(workload));
+    for (const event of scenario.events ?? []) network.event(networkEvent(scenario, event, directionOptions));
     return network;
   });
 }

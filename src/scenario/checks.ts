@@ -10,6 +10,7 @@ import type { Mistake } from "./issues.ts";
 import { formatPath, type Path } from "./positions.ts";
 import { profileOf } from "./profiles.ts";
 import type { Scenario, ScenarioHost, ScenarioNode } from "./schema.ts";
+import { checkEvents } from "./schema_events.ts";
 
 /** A node, one member `clients[3]`, or members `clients[0..9]`, as links and workloads call them. */
 export interface NodeRef {
@@ -40,6 +41,7 @@ export function* checkScenario(scenario: Scenario): Generator<Mistake> {
   for (const [name, node] of Object.entries(scenario.nodes)) yield* checkNode(scenario, name, node);
   yield* checkLinks(scenario);
   yield* checkWorkloads(scenario);
+  yield* checkEvents(scenario);
 }
 
 function wrong(path: Path, sentence: string, atKey = false): Mistake {

@@ -359,6 +359,11 @@ export const queueLimit: z.ZodType<{ packets: number } | { bytes: number }, unkn
   },
 );
 
+/** A list, or one item alone. */
+export function oneOrMore<T extends z.ZodType>(item: T, what: string): z.ZodUnion<readonly [T, z.ZodArray<T>]> {
+  return z.union([item, z.array(item).min(1, { error: `expected ${what}` })], { error: `expected ${what}` });
+}
+
 /** A list. */
 export function list<T extends z.ZodType>(item: T, what: string): z.ZodArray<T> {
   return z.array(item, { error: `expected a list of ${what}` });

@@ -11,6 +11,7 @@ import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
 import { balancerSchema, proxySchema } from "./schema_balancer.ts";
 import { datagramFields, dnsSchema, portWithProtocol, resolverSchema } from "./schema_dns.ts";
+import { eventsSchema } from "./schema_events.ts";
 import { budgetSettings, cpuSchema } from "./schema_host.ts";
 import { natSchema } from "./schema_nat.ts";
 
@@ -25,11 +26,6 @@ function named<T extends z.ZodType>(value: T): z.ZodRecord<z.ZodString, T> {
     value,
     { error: "expected a map from names to settings" },
   );
-}
-
-/** A list, or one item alone. */
-function oneOrMore<T extends z.ZodType>(item: T, what: string) {
-  return z.union([item, z.array(item).min(1, { error: `expected ${what}` })], { error: `expected ${what}` });
 }
 
 const profileSchema = f.fields({
@@ -245,9 +241,9 @@ const arrivalsSchema = z.union([
 
 const workload = {
   name: f.text("a name").describe("Unique; names the workload's random numbers."),
-  from: oneOrMore(f.text("a host such as clients, clients[3] or clients[0..9]"), "hosts such as clients or [a, b]")
+  from: f.oneOrMore(f.text("a host such as clients, clients[3] or clients[0..9]"), "hosts such as clients or [a, b]")
     .describe("Hosts that connect: a population, a member clients[3], members clients[0..9]. They take turns."),
-  to: oneOrMore(f.text("a host and port such as server:443"), "destinations such as server:443").describe(
+  to: f.oneOrMore(f.text("a host and port such as server:443"), "destinations such as server:443").describe(
     "Destinations, host:port. They take turns.",
   ),
   connections: f.whole(1).describe("Connections in all."),
@@ -306,7 +302,7 @@ const workloadSchema = z.discriminatedUnion("kind", [
     kind: z.literal("dns").describe("Look names up, and do nothing with their addresses."),
     name: workload.name,
     from: workload.from,
-    to: oneOrMore(f.text("a domain name"), "domain names such as www.example.com").describe("Names, without a port."),
+    to: f.oneOrMore(f.text("a domain name"), "domain names such as www.example.com").describe("Names, without a port."),
     connections: workload.connections.describe("Lookups in all."),
     arrivals: workload.arrivals,
   }, "a workload"),
@@ -325,7 +321,7 @@ const workloadSchema = z.discriminatedUnion("kind", [
   error: "expected a workload such as { name: load, kind: hold, from: clients, to: server:443, connections: 1000 }",
 });
 
-const untilSchema = oneOrMore(
+const untilSchema = f.oneOrMore(
   f.field(
     "a time such as 60s, quiescence, or a condition such as connections.open >= 1000",
     { type: "string", examples: ["60s", "quiescence", "connections.open >= 1000000"] },
@@ -357,6 +353,7 @@ export const scenarioSchema = f.fields({
   nodes: named(nodeSchema).describe("Hosts, routers and NAT gateways, by name."),
   links: f.list(linkSchema, "links").optional().describe("What connects them."),
   workloads: f.list(workloadSchema, "workloads").optional().describe("What the hosts do."),
+  events: f.list(eventsSchema(direction, profileSchema), "events").optional().describe("What happens when."),
   run: f.fields({
     until: untilSchema.optional().describe("When the run ends; of several, whichever comes first. Default quiescence."),
   }, "a map such as { until: 60s }").optional().describe("How long it runs."),
@@ -377,6 +374,8 @@ export type ScenarioNat = Extract<ScenarioNode, { kind: "nat" }>;
 export type ScenarioProfile = NonNullable<Scenario["profiles"]>[string];
 /** A link of a scenario. */
 export type ScenarioLink = NonNullable<Scenario["links"]>[number];
+/** An event of a scenario. */
+export type ScenarioEvent = NonNullable<Scenario["events"]>[number];
 /** A workload of a scenario. */
 export type ScenarioWorkload = NonNullable<Scenario["workloads"]>[number];
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import type { NatTimeoutOptions } from "../nat/nat.ts";
 import type { NatOptions } from "../network/options.ts";
 import * as f from "./fields.ts";
 
@@ -30,6 +31,19 @@ const forwardSchema = f.fields({
   address: f.address.optional().describe("External address. Default the first of the pool."),
   to: f.endpoint.describe("Inner address and port."),
 }, "a forward such as { tcp: 8080, to: 10.0.0.2:80 }");
+
+/** Timeouts of idle sessions. */
+export const timeoutsSchema = f.fields({
+  established: f.duration.optional().describe("Established TCP session. Default 2h4m (RFC 5382)."),
+  transitory: f.duration.optional().describe("Opening or closing TCP session. Default 4m (RFC 5382)."),
+  opening: f.duration.optional().describe("Opening TCP session alone. Default as transitory (RFC 7857)."),
+  closing: f.duration.optional().describe("Closing TCP session alone. Default as transitory (RFC 7857)."),
+  udp: f.duration.optional().describe("UDP session. Default 5m (RFC 4787)."),
+  icmp: f.duration.optional().describe("ICMP query. Default 60s (RFC 5508)."),
+  unsolicitedSyn: f.duration.optional().describe(
+    "How long an unsolicited SYN from outside is held before it is answered. Default 6s (RFC 5382).",
+  ),
+}, "timeouts such as { established: 2h4m }");
 
 /** A NAT gateway. */
 export const natSchema = f.fields({
@@ -62,17 +76,7 @@ export const natSchema = f.fields({
     "May one external port serve different destinations at once? Needs address-and-port-dependent mapping. Default false.",
   ),
   hairpinning: f.flag.optional().describe("Do inner hosts reach each other by external address? Default true."),
-  timeouts: f.fields({
-    established: f.duration.optional().describe("Established TCP session. Default 2h4m (RFC 5382)."),
-    transitory: f.duration.optional().describe("Opening or closing TCP session. Default 4m (RFC 5382)."),
-    opening: f.duration.optional().describe("Opening TCP session alone. Default as transitory (RFC 7857)."),
-    closing: f.duration.optional().describe("Closing TCP session alone. Default as transitory (RFC 7857)."),
-    udp: f.duration.optional().describe("UDP session. Default 5m (RFC 4787)."),
-    icmp: f.duration.optional().describe("ICMP query. Default 60s (RFC 5508)."),
-    unsolicitedSyn: f.duration.optional().describe(
-      "How long an unsolicited SYN from outside is held before it is answered. Default 6s (RFC 5382).",
-    ),
-  }, "timeouts such as { established: 2h4m }").optional().describe("How long idle sessions are kept."),
+  timeouts: timeoutsSchema.optional().describe("How long idle sessions are kept."),
   quota: f.fields({
     sessions: f.whole(1).optional().describe("Sessions of one inner address at most."),
     ports: f.whole(1).optional().describe("External ports of one inner address at most."),
@@ -158,13 +162,7 @@ export function natOptions(nat: ScenarioNat): NatOptions {
     hairpinning: nat.hairpinning,
     quotaSessions: nat.quota?.sessions,
     quotaPorts: nat.quota?.ports,
-    tcpEstablishedNs: nat.timeouts?.established,
-    tcpTransitoryNs: nat.timeouts?.transitory,
-    tcpOpeningNs: nat.timeouts?.opening,
-    tcpClosingNs: nat.timeouts?.closing,
-    udpNs: nat.timeouts?.udp,
-    icmpNs: nat.timeouts?.icmp,
-    unsolicitedSynNs: nat.timeouts?.unsolicitedSyn,
+    ...natTimeouts(nat.timeouts ?? {}),
     unsolicitedSyn: nat.unsolicitedSyn,
     refresh: nat.refresh,
     tcpLoose: nat.tcpLoose,
@@ -188,4 +186,17 @@ export function natOptions(nat: ScenarioNat): NatOptions {
     onRefusal: nat.onRefusal,
   };
   return options;
+}
+
+/** Timeouts as the network takes them. */
+export function natTimeouts(timeouts: z.output<typeof timeoutsSchema>): NatTimeoutOptions {
+  return {
+    tcpEstablishedNs: timeouts.established,
+    tcpTransitoryNs: timeouts.transitory,
+    tcpOpeningNs: timeouts.opening,
+    tcpClosingNs: timeouts.closing,
+    udpNs: timeouts.udp,
+    icmpNs: timeouts.icmp,
+    unsolicitedSynNs: timeouts.unsolicitedSyn,
+  };
 }

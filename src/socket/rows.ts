@@ -4,7 +4,7 @@
  * @module
  */
 import { STATE } from "../tcp/state/states.ts";
-import { FLAG, LISTENER, TCB } from "../tcp/state/tcb.ts";
+import { FLAG, LISTENER, TCB, WARM } from "../tcp/state/tcb.ts";
 import { listenerInfo } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
 
@@ -16,6 +16,18 @@ export function hostOf(tcp: TcpStack, connection: number): number {
 /** The address id of a connection's other end. */
 export function remoteOf(tcp: TcpStack, connection: number): number {
   return tcp.tcbs.words[connection * TCB.STRIDE + TCB.REMOTE];
+}
+
+/** The connections that an application holds, in the order of (rank of the host, serial). Cold: looks at every row. */
+export function connectionsOf(tcp: TcpStack, app: number): number[] {
+  const found: number[] = [];
+  for (let c = 1; c < tcp.tcbs.end; c++) {
+    if (tcp.tcbs.words[c * TCB.STRIDE + TCB.PORTS] === 0 || tcp.warm[c * WARM.STRIDE + WARM.APP] !== app) continue;
+    if ((tcp.tcbs.words[c * TCB.STRIDE + TCB.STATE] & (FLAG.ORPHAN | FLAG.UNACCEPTED)) === 0) found.push(c);
+  }
+  const rank = (c: number) => tcp.hosts.rankOf(hostOf(tcp, c));
+  const serial = (c: number) => tcp.warm[c * WARM.STRIDE + WARM.SERIAL] >>> 0;
+  return found.sort((a, b) => rank(a) - rank(b) || serial(a) - serial(b));
 }
 
 /** Has the peer closed its direction, with everything before it received? */

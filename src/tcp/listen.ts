@@ -69,7 +69,21 @@ export function setBacklog(stack: TcpStack, listener: number, backlog: number): 
 export function closeListener(stack: TcpStack, listener: number): void {
   const l = listener * L.STRIDE;
   const rows = stack.listeners.words;
-  stack.demux.removeListener(rows[l + L.HOST], rows[l + L.LOCAL], rows[l + L.PORT]);
+  // (It may be suspended, and another one have its port.)
+  const [host, local, port] = [rows[l + L.HOST], rows[l + L.LOCAL], rows[l + L.PORT]];
+  if (stack.demux.listenerOf(host, local, port) === listener) stack.demux.removeListener(host, local, port);
+  emptyListener(stack, listener, true);
+  if (rows[l + L.SETTINGS] !== 0) stack.settings.release(rows[l + L.SETTINGS]);
+  stack.hosts.changeSockets(rows[l + L.HOST], -1);
+  stack.fastOpen.forgetListener(listener);
+  rows[l + L.GENERATION] = 0;
+  stack.listeners.release(listener);
+}
+
+/** Empties SYN queue and accept queue, with a reset for connections in the latter, or without a word. */
+export function emptyListener(stack: TcpStack, listener: number, resets: boolean): void {
+  const l = listener * L.STRIDE;
+  const rows = stack.listeners.words;
   if (rows[l + L.SYN_COUNT] !== 0) {
     const syns = stack.synRows.words;
     for (let row = 1; row < stack.synRows.end; row++) {
@@ -80,16 +94,11 @@ export function closeListener(stack: TcpStack, listener: number): void {
   for (let conn = takeAccepted(stack, listener); conn !== 0; conn = takeAccepted(stack, listener)) {
     const state = stack.tcbs.words[conn * TCB.STRIDE + TCB.STATE];
     if ((state & FLAG.DONE) === 0) {
-      sendConnectionReset(stack, conn);
+      if (resets) sendConnectionReset(stack, conn);
       finish(stack, conn, 0);
     }
     stack.releaseConnection(conn);
   }
-  if (rows[l + L.SETTINGS] !== 0) stack.settings.release(rows[l + L.SETTINGS]);
-  stack.hosts.changeSockets(rows[l + L.HOST], -1);
-  stack.fastOpen.forgetListener(listener);
-  rows[l + L.GENERATION] = 0;
-  stack.listeners.release(listener);
 }
 
 /**

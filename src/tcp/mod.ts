@@ -29,6 +29,7 @@ export { TcpCounters } from "./counters.ts";
 export { hasError, ORIGIN, type PendingErrors, type QueuedError, takeError, takeQueuedError } from "./errors.ts";
 export { quickAck, setQuickAck } from "./delayed_ack.ts";
 export { releaseAfterEvent } from "./finish.ts";
+export { isListening, listenersOf, resetHosts, resumeListener, suspendListener } from "./host_reset.ts";
 export { icmpErrorIn } from "./icmp_in.ts";
 export {
   type ConnectionInfo,

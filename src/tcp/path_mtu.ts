@@ -59,6 +59,16 @@ export class PathMemory {
     return true;
   }
 
+  /** Forgets what `count` hosts from `first` on know. */
+  forget(stack: TcpStack, first: number, count: number): void {
+    for (const key of this.#paths.keys()) {
+      const host = Math.floor(key / 2 ** 32);
+      if (host < first || host >= first + count) continue;
+      this.#paths.delete(key);
+      stack.addresses.release(key % 2 ** 32 | 0);
+    }
+  }
+
   /** For snapshots. */
   visitState(v: StateVisitor): void {
     this.#sweepAt = v.number(this.#sweepAt);

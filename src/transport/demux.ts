@@ -179,6 +179,11 @@ export class Demux {
     return particular !== 0 ? particular : this.#listeners.get(host, 0, port);
   }
 
+  /** The listener of exactly (local or 0, port); 0 for none. */
+  listenerOf(host: number, local: number, port: number): number {
+    return this.#listeners.get(host, local, port);
+  }
+
   /** Removes the listener of exactly (local or 0, port), if there is one. */
   removeListener(host: number, local: number, port: number): void {
     if (this.#listeners.get(host, local, port) === 0) return;
