@@ -49,7 +49,7 @@ export {
 export { registerModule } from "./src/network/modules.ts";
 export type { RunRecord, SimulationHeader } from "./src/network/restore.ts";
 export { type LinkGroup, type Mark, type PacketTap, Simulation } from "./src/network/simulation.ts";
-export { HostHandle } from "./src/network/host_handle.ts";
+export { HostHandle, type Probe } from "./src/network/host_handle.ts";
 export type { LookupDone } from "./src/network/code_lookups.ts";
 export type { Declaration, LinkDeclaration, Numbering } from "./src/network/plan.ts";
 export {
@@ -76,6 +76,22 @@ export {
   portsPerSubscriber,
   subscribersPerAddress,
 } from "./src/nat/nat.ts";
+export type {
+  BackendEvent,
+  Convergence,
+  EventBase,
+  LinkChange,
+  LinkEvent,
+  ListenerEvent,
+  NatEvent,
+  NetworkEvent,
+  NodeEvent,
+  ProfileEvent,
+  RouteEvent,
+  WorkloadEvent,
+} from "./src/network/event_options.ts";
+export type { ProbeOptions, ProbeSettings } from "./src/network/probe_options.ts";
+export type { HopReport, ProbeAnswer, ProbeReport } from "./src/base/probe_reports.ts";
 export type { DnsRecordOptions, DnsServerOptions, ResolverOptions } from "./src/network/options_dns.ts";
 export type {
   BackendOptions,

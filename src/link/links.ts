@@ -217,7 +217,7 @@ export class Links {
   /** Makes direction `d` ready for settings that it may get later: impairments (`key` seeds their draws), a queue. */
   prepare(d: number, key: Int32Array): void {
     const at = d * STRIDE;
-    const record = { peakBytes: 0, peakPackets: 0, firstFullNs: -1 };
+    const record = { peakBytes: 0, peakPackets: 0, firstFullNs: -1, carriedBytes: 0 };
     if ((this.words[at + FLAGS] & ELABORATE) === 0) {
       this.#elaborate(d, record, true, key);
       this.words[at + FLAGS] |= ELABORATE;

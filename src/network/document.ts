@@ -6,6 +6,7 @@
 import type { NetworkEvent } from "./event_options.ts";
 import type { WorkloadOptions } from "./options.ts";
 import type { Declaration, LinkDeclaration } from "./plan.ts";
+import type { ProbeOptions } from "./probe_options.ts";
 
 /** A network's declaration as plain data. */
 export interface NetworkDocument {
@@ -21,4 +22,6 @@ export interface NetworkDocument {
   workloads: WorkloadOptions[];
   /** What happens when, in the order of declaration. */
   events: NetworkEvent[];
+  /** `ping`s and `traceroute`s. */
+  probes: ProbeOptions[];
 }

@@ -10,6 +10,18 @@ import type { Socket } from "../socket/socket.ts";
 import { SocketError } from "../base/errors.ts";
 import { CodeLookups, type LookupDone } from "./code_lookups.ts";
 import type { Partition } from "./partition.ts";
+import type { ProbeSettings } from "./probe_options.ts";
+import { probeSettings, readProbe } from "./probe_plan.ts";
+import type { ProbeReport } from "../base/probe_reports.ts";
+import { probesOf } from "./probes.ts";
+
+/** A `ping` or `traceroute` that is under way, or over: made by `HostHandle.ping` and `traceroute`. */
+export interface Probe {
+  /** Which. */
+  readonly kind: "ping" | "traceroute";
+  /** What it has found so far. */
+  outcome(): ProbeReport;
+}
 
 /**
  * A host of a simulation: made by `Simulation.host`. Its calls act at the current simulated instant, before `run()`,
@@ -104,6 +116,38 @@ export class HostHandle {
     }
     s.dns.code ??= new CodeLookups(s, s.dns, this.#sockets);
     s.dns.code.lookup(this.#node, name, done);
+  }
+
+  /**
+   * Sends ICMP echo requests to an address, as `ping` does, from now on. `done` is called with the outcome once all are
+   * answered or waited for; the object returned tells it at any time. Throws `AddressError`, `RangeError` for numbers
+   * that make no sense, `SocketError` `ENETUNREACH` where the host has no address of that family.
+   */
+  ping(address: string, options: ProbeSettings = {}, done?: (outcome: ProbeReport) => void): Probe {
+    return this.#probe("ping", address, options, done);
+  }
+
+  /** Finds the routers on the way to an address by echo requests of growing TTL, as `traceroute -I` does; as `ping`. */
+  traceroute(address: string, options: ProbeSettings = {}, done?: (outcome: ProbeReport) => void): Probe {
+    return this.#probe("traceroute", address, options, done);
+  }
+
+  #probe(kind: Probe["kind"], address: string, options: ProbeSettings, done?: (outcome: ProbeReport) => void): Probe {
+    const s = this.#partition;
+    const node = this.#node;
+    const settings = probeSettings(kind, options, s.tcp.profileOf(node).defaultTtl, (key, sentence) => {
+      throw new RangeError(`${key}: ${sentence}`);
+    });
+    const target = s.addresses.intern(address);
+    const source = s.sourceFor(node, target);
+    if (source === 0) throw this.#sockets.error("ENETUNREACH", `${kind} ${address}`);
+    const name = `${kind} ${this.name} ${address}`;
+    const probe: Probe = { kind, outcome: () => readProbe(s, index) };
+    const index = probesOf(s).begin(
+      { name, kind, node, to: address, target, source, settings, startNs: s.nowNs },
+      done && (() => done(probe.outcome())),
+    );
+    return probe;
   }
 
   /**

@@ -116,10 +116,15 @@ export function icmpInHost(s: Partition, node: number, p: number): void {
       const socket = s.udpSockets.icmpErrorIn(node, p);
       const app = s.udpSockets.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.APP];
       if (socket !== 0) s.apps[app]?.onDatagram?.(socket, 0);
-    }
+    } else if (quoted === ICMP || quoted === ICMPV6) s.probes?.errorIn(node, p);
     return;
   }
   if (isEchoRequest(s, p)) answerEcho(s, node, p);
+  else if (s.probes !== undefined && isEchoReply(rows[o + PORTS] >>> 24)) s.probes.replyIn(node, p);
+}
+
+function isEchoReply(type: number): boolean {
+  return type === ECHO_REPLY || type === ECHO_REPLY_V6;
 }
 
 /** Is the packet an ICMP echo request? */

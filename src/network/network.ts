@@ -16,6 +16,8 @@ import { installEvents } from "./events.ts";
 import { capacityFor, estimateBytes } from "./memory.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions, WorkloadOptions } from "./options.ts";
 import { type Declaration, type LinkDeclaration, type Numbering, planNetwork } from "./plan.ts";
+import type { ProbeOptions } from "./probe_options.ts";
+import { installProbes, planProbes } from "./probe_plan.ts";
 import { checkReachable } from "./reachability.ts";
 import type { RunRecord } from "./restore.ts";
 import { Simulation } from "./simulation.ts";
@@ -69,6 +71,7 @@ export class Network {
   readonly #links: LinkDeclaration[] = [];
   readonly #workloads: WorkloadOptions[] = [];
   readonly #events: NetworkEvent[] = [];
+  readonly #probes: ProbeOptions[] = [];
 
   /** An empty network. */
   constructor(options: NetworkOptions = {}) {
@@ -113,6 +116,11 @@ export class Network {
     this.#workloads.push(options);
   }
 
+  /** A `ping` or `traceroute` that begins at a given time. */
+  probe(options: ProbeOptions): void {
+    this.#probes.push(options);
+  }
+
   /** Something that happens at a given time. */
   event(event: NetworkEvent): void {
     this.#events.push(event);
@@ -131,6 +139,7 @@ export class Network {
       links: this.#links.map(plain),
       workloads: this.#workloads.map(plain),
       events: this.#events.map(plain),
+      probes: this.#probes.map(plain),
     };
   }
 
@@ -140,8 +149,8 @@ export class Network {
    */
   static fromJSON(document: NetworkDocument, numbering?: Partial<Numbering>): Network {
     const plain = plainValue(plainText(document as unknown as PlainValue)) as unknown as NetworkDocument;
-    const { name, seed, nodes, links, workloads, events = [] } = plain;
-    for (const [key, list] of Object.entries({ nodes, links, workloads, events })) {
+    const { name, seed, nodes, links, workloads, events = [], probes = [] } = plain;
+    for (const [key, list] of Object.entries({ nodes, links, workloads, events, probes })) {
       if (!Array.isArray(list)) throw new NetworkError(key, `The declaration of a network has a list of ${key}.`);
     }
     const network = new Network({ name, seed, numbering });
@@ -149,6 +158,7 @@ export class Network {
     for (const link of links) network.#links.push(link);
     for (const workload of workloads) network.#workloads.push(workload);
     for (const event of events) network.#events.push(event);
+    for (const probe of probes) network.#probes.push(probe);
     return network;
   }
 
@@ -160,11 +170,13 @@ export class Network {
     const plan = planNetwork(this.#declarations, this.#links, this.#numbering);
     const dns = planDns(plan);
     const workloads = planWorkloads(this.#workloads, plan, dns);
+    const probes = planProbes(this.#probes, plan);
     const events = planEvents(this.#events, plan, workloads.map(({ options }) => options.name));
     const partition = buildPartition(plan, this.#seed, this.#capacity());
     buildBalancers(partition, plan);
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, dns, workloads, this.#seed);
+    installProbes(partition, probes);
     installEvents(partition, events);
     partition.stats.reserve(workloads.reduce((sum, workload) => sum + workload.options.connections, 0));
     return new Simulation({

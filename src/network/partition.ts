@@ -38,7 +38,9 @@ import { DROP_REASONS } from "./drops.ts";
 import { LimitRecords } from "./limits.ts";
 import type { Plan } from "./plan.ts";
 import type { Spoof } from "./syn_flood.ts";
+import type { PartitionParts } from "./partition_parts.ts";
 import { prefetcher } from "./prefetch.ts";
+import type { Probes } from "./probes.ts";
 
 /**
  * Nanoseconds in a bucket of the event queue. Longer ones let the prefetch keep more loads in flight (16 µs against
@@ -50,22 +52,6 @@ export { CPU_APP, FINE_TIMER_APP, LOOPBACK_APP, SOCKET_APP } from "./app_event.t
 
 /** Sees every delivery: packet row, when, and the nodes at both ends of the link. It must not change anything. */
 export type DeliveryTap = (packet: number, timeNs: number, from: number, to: number) => void;
-
-/** Parts that the builder makes. */
-export interface PartitionParts {
-  clock: Float64Array;
-  packets: PacketPool;
-  addresses: AddressTable;
-  nodes: Nodes;
-  links: Links;
-  hosts: HostTable;
-  profiles: ProfileTable;
-  tcp: TcpStack;
-  nat: NatTables;
-  routes: RouteTables;
-  /** Seed of the run. */
-  seed: number;
-}
 
 const { LINK, LINK_SEQ, STRIDE: PACKET_STRIDE } = PACKET;
 const { RANK: DIRECTION_RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
@@ -89,6 +75,8 @@ export class Partition implements UdpRuntime {
   readonly proxies: Proxy[] = [];
   /** Balancers, if there are any. */
   balancers: Balancers | undefined = undefined;
+  /** `ping` and `traceroute`, once there was one. */
+  probes: Probes | undefined = undefined;
   /** What events have done so far. */
   readonly conditions: Conditions = new Conditions();
   /** Indices of workloads among the applications, by name. */

@@ -10,6 +10,7 @@ import { limitReports } from "./limits_report.ts";
 import { columnBytes, connectionBytes } from "./memory.ts";
 import type { Partition } from "./partition.ts";
 import { balancerReports, proxyReports } from "./report_balancers.ts";
+import { probeReports } from "./probe_plan.ts";
 import { natReports } from "./report_nat.ts";
 import { workloadReports } from "./report_workloads.ts";
 import { byErrno, datagramReport, dnsReport, quantiles, targetReports } from "./report_dns.ts";
@@ -77,6 +78,9 @@ export function liveReport(s: Partition, facts: ReportFacts): RunReport {
     },
     get proxies() {
       return proxyReports(s);
+    },
+    get probes() {
+      return probeReports(s);
     },
     packets: { sent: s.sent, delivered: s.delivered, hops: s.hops, dropped: dropsByReason(s) },
     events: s.hops + s.acted,

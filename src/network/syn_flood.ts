@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { ArrivalGate } from "../app/arrival_gate.ts";
 import type { ArrivalTimes } from "../app/arrivals.ts";
 import type { Sources, Targets } from "../app/targets.ts";
 import type { App } from "../app/types.ts";
@@ -104,6 +105,7 @@ export class SynFlood implements App {
   readonly #targets: Targets;
   readonly #arrivals: ArrivalTimes;
   readonly #key: { k0: number; k1: number };
+  readonly #gate = new ArrivalGate();
   #nextNs = 0;
   /** Addresses held, the oldest first, and since when; those before `#head` have been let go of. */
   #ids: number[] = [];
@@ -143,7 +145,7 @@ export class SynFlood implements App {
   /** See {@linkcode App}. */
   onTimer(code: number): void {
     this.#letGo();
-    if (code === TIMER.LET_GO) return;
+    if (code === TIMER.LET_GO || this.#gate.holds()) return;
     const now = this.#nextNs;
     do {
       this.#send(this.sent++);
@@ -161,6 +163,21 @@ export class SynFlood implements App {
     this.#ids = v.plain(this.#ids);
     this.#sinceNs = v.plain(this.#sinceNs);
     this.#arrivals.visitState(v);
+    this.#gate.visitState(v);
+  }
+
+  /** See {@linkcode App}. */
+  pause(): void {
+    this.#gate.pause();
+  }
+
+  /** See {@linkcode App}. */
+  resume(): void {
+    if (!this.#gate.resume()) return;
+    const { nowNs } = this.#partition;
+    this.#arrivals.shift(nowNs - this.#nextNs);
+    this.#nextNs = nowNs;
+    this.#schedule();
   }
 
   #schedule(): void {

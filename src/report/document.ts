@@ -7,6 +7,7 @@
 import type { BalancerReport, ProxyReport } from "../base/balancer_reports.ts";
 import type { LimitName } from "../base/limit_names.ts";
 export type { BackendReport, BalancerReport, ProxyReport } from "../base/balancer_reports.ts";
+import type { ProbeReport } from "../base/probe_reports.ts";
 export { LIMIT_NAMES, type LimitName } from "../base/limit_names.ts";
 
 /** How far one limit was used, at one node (or at the fullest member of a population). */
@@ -220,6 +221,8 @@ export interface RunReport {
   balancers: BalancerReport[];
   /** Proxies, by population. */
   proxies: ProxyReport[];
+  /** What `ping`s and `traceroute`s found, in the order of their beginning. */
+  probes: ProbeReport[];
   /** Packets. */
   packets: {
     /** Put on a first link by the node that made them. */

@@ -48,6 +48,7 @@ export function reportJson(report: RunReport): string {
     })),
     balancers: report.balancers.map((one) => ({ ...one, refused: sortedByName(one.refused) })),
     proxies: report.proxies,
+    probes: report.probes,
     packets: {
       sent: packets.sent,
       delivered: packets.delivered,

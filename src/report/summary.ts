@@ -45,6 +45,8 @@ const GLOSS: Record<string, string> = {
   EHOSTUNREACH: "no way there",
   ENETUNREACH: "no route",
   EACCES: "forbidden on the way",
+  ECONNABORTED: "given up on this side",
+  ENETDOWN: "their host was down",
   EMFILE: "no file descriptor left",
   ENOBUFS: "no memory left",
   ENOMEM: "no memory left",
@@ -60,6 +62,7 @@ export function summary(report: RunReport, options: SummaryOptions = {}): string
     ...happened(report, width),
     "",
     ...bound(report, ink, width),
+    ...probes(report, ink),
     ...expectations(report.expect, ink),
     ink.dim(
       report.ended === "interrupted"
@@ -212,6 +215,22 @@ function workloadRows(workloads: WorkloadReport[]): [string, string][] {
   const more = workloads.length - told.length;
   if (more > 0) rows.push(["", `and ${counted(more, "more workload")}`]);
   return rows;
+}
+
+/** Probes of which the whole output is told. */
+const PROBES_TOLD = 20;
+
+function probes(report: RunReport, ink: Paint): string[] {
+  const told = report.probes.slice(0, PROBES_TOLD);
+  const more = report.probes.length - told.length;
+  return [
+    ...told.flatMap(({ name, from, startSeconds, text }) => [
+      `${ink.bold(name)}  ${ink.dim(`(${from}, at ${seconds(startSeconds)})`)}`,
+      ...text.trimEnd().split("\n").map((line) => line === "" ? "" : `  ${line}`),
+      "",
+    ]),
+    ...(more > 0 ? [`And ${counted(more, "more probe")}: --json lists them.`, ""] : []),
+  ];
 }
 
 function expectations(expect: ExpectReport[], ink: Paint): string[] {

@@ -23,6 +23,7 @@ import type { Scenario, ScenarioHost, ScenarioLink, ScenarioWorkload } from "./s
 import { balancerOptions, proxyOptions } from "./schema_balancer.ts";
 import { networkEvent } from "./schema_events.ts";
 import { natOptions } from "./schema_nat.ts";
+import { probeOptions } from "./schema_probes.ts";
 import { datagramOptions, dnsOptions, resolverOptions } from "./schema_dns.ts";
 
 /**
@@ -45,6 +46,7 @@ export function buildNetwork(loaded: LoadedScenario): Network {
     }
     for (const link of scenario.links ?? []) network.link(link.between[0], link.between[1], linkOptions(link));
     for (const workload of scenario.workloads ?? []) network.workload(workloadOptions(workload));
+    for (const probe of scenario.probes ?? []) network.probe(probeOptions(probe));
     for (const event of scenario.events ?? []) network.event(networkEvent(scenario, event, directionOptions));
     return network;
   });

@@ -87,7 +87,7 @@ const NAT: Shape<NatReport> = {
   firstRefusedSeconds: { counts: "reasons" },
 };
 
-const LISTS = ["limits", "workloads", "targets", "nats", "balancers", "proxies"] as const;
+const LISTS = ["limits", "workloads", "targets", "nats", "balancers", "proxies", "probes"] as const;
 
 const REPORT: Shape<Omit<RunReport, typeof LISTS[number] | "expect">> = {
   fourtuple: TEXT,
@@ -148,6 +148,7 @@ export type ReportPath =
   | BalancerPath
   | WorkloadPath
   | { kind: "nat"; node: string; field: keyof NatReport; reason?: string; leaf: Leaf }
+  | { kind: "probe"; probe: string; field: string[]; leaf: Leaf }
   | { kind: "limit"; limit: string | number; node?: string; field: keyof LimitReport; leaf: Leaf };
 
 /** A path that leads nowhere: the reason, which follows the path in a sentence. */
@@ -167,6 +168,9 @@ export function parseReportPath(
   const nat = /^nats\[([^\]]*)\](?:\.(.*))?$/.exec(text);
   if (nat !== null) return natPath(nat[1].trim(), nat[2], nodes);
   if (/^nats\b/.test(text)) throw new PathError("is not one gateway: write nats[cgn].sessionsPeak, for example");
+  const probe = /^probes\[([^\]]*)\](?:\.(.*))?$/.exec(text);
+  if (probe !== null) return probePath(probe[1].trim(), probe[2]);
+  if (/^probes\b/.test(text)) throw new PathError("is not one probe: write probes[name].received, for example");
   if (/^limits\b/.test(text)) throw new PathError("is not one limit: write limits[nat-pool].refused, for example");
   const balancer = parseBalancerPath(text, nodes, (reason) => {
     throw new PathError(reason);
@@ -254,6 +258,50 @@ function readNat(path: ReportPath & { kind: "nat" }, nats: readonly NatReport[])
   return value[path.reason] ?? (path.field === "refused" ? 0 : null);
 }
 
+/** What may be asked of a probe. */
+const PROBE: Record<string, Leaf | Record<string, Leaf>> = {
+  kind: { type: "text", words: ["ping", "traceroute"] },
+  from: TEXT,
+  to: TEXT,
+  address: TEXT,
+  startSeconds: { type: "number", unit: "s" },
+  endSeconds: { type: "number", unit: "s" },
+  sent: NUMBER,
+  received: NUMBER,
+  errors: NUMBER,
+  duplicates: NUMBER,
+  lossPercent: NUMBER,
+  rttMs: Object.fromEntries(
+    ["min", "avg", "max", "mdev"].map((name) => [name, { type: "number", unit: "ms" } as const]),
+  ),
+  hopCount: NUMBER,
+};
+
+function probePath(probe: string, field: string | undefined): ReportPath {
+  if (field === undefined) {
+    throw new PathError(`is not a single value: go on with ${Object.keys(PROBE).join(", ")}`);
+  }
+  let at: Leaf | Record<string, Leaf> = PROBE as Record<string, Leaf>;
+  const names = field.split(".");
+  for (const name of names) {
+    if (isLeaf(at)) throw new PathError(`goes too far: ${field} is more than a single value`);
+    if (!Object.hasOwn(at, name)) {
+      throw new PathError(
+        `leads nowhere: a probe has no ${JSON.stringify(name)}: ${suggest(name, Object.keys(at))}`,
+      );
+    }
+    at = (at as Record<string, Leaf>)[name];
+  }
+  if (!isLeaf(at)) throw new PathError(`is not a single value: go on with ${Object.keys(at).join(", ")}`);
+  return { kind: "probe", probe, field: names, leaf: at };
+}
+
+function readProbe(path: ReportPath & { kind: "probe" }, report: RunReport): number | string | null {
+  let at: unknown = report.probes.find(({ name }) => name === path.probe);
+  for (const name of path.field) at = (at as Record<string, unknown> | undefined)?.[name];
+  return at as number | string | null ?? null;
+}
+
 function limitPath(selector: string, field: string | undefined, nodes?: readonly string[]): ReportPath {
   const known = Object.keys(LIMIT);
   if (field === undefined) throw new PathError(`is not a single value: go on with ${known.join(", ")}`);
@@ -290,6 +338,7 @@ export function readReport(path: ReportPath, report: RunReport): number | string
   if (path.kind === "balancer") return readBalancerPath(path, report);
   if (path.kind === "workload") return readWorkloadPath(path, report);
   if (path.kind === "nat") return readNat(path, report.nats);
+  if (path.kind === "probe") return readProbe(path, report);
   if (path.kind === "target") {
     const found = report.targets.find(({ target }) => target === path.target);
     // Where no name led, nothing went.

@@ -14,6 +14,7 @@ import { datagramFields, dnsSchema, portWithProtocol, resolverSchema } from "./s
 import { eventsSchema } from "./schema_events.ts";
 import { budgetSettings, cpuSchema } from "./schema_host.ts";
 import { natSchema } from "./schema_nat.ts";
+import { probeSchema } from "./schema_probes.ts";
 
 const ECMP = ["off", "modulo", "resilient"] as const;
 
@@ -353,6 +354,7 @@ export const scenarioSchema = f.fields({
   nodes: named(nodeSchema).describe("Hosts, routers and NAT gateways, by name."),
   links: f.list(linkSchema, "links").optional().describe("What connects them."),
   workloads: f.list(workloadSchema, "workloads").optional().describe("What the hosts do."),
+  probes: f.list(probeSchema, "probes").optional().describe("Pings and traceroutes."),
   events: f.list(eventsSchema(direction, profileSchema), "events").optional().describe("What happens when."),
   run: f.fields({
     until: untilSchema.optional().describe("When the run ends; of several, whichever comes first. Default quiescence."),

@@ -62,6 +62,7 @@ export function sampleReport(changes: Partial<RunReport> = {}): RunReport {
     nats: [],
     balancers: [],
     proxies: [],
+    probes: [],
     packets: { sent: 338784, delivered: 338784, hops: 677568, dropped: {} },
     events: 1000000,
     memory: { peakRssBytes: 181e6, columnBytes: 60e6, bytesPerConnection: 412.4 },

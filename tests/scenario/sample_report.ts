@@ -49,6 +49,7 @@ export function sampleReport(): RunReport {
     nats: [],
     balancers: [],
     proxies: [],
+    probes: [],
     packets: { sent: 84696, delivered: 84690, hops: 169386, dropped: { loss: 4, queue: 2 } },
     events: 169386,
     memory: { peakRssBytes: 2e8, columnBytes: 1e8, bytesPerConnection: 420 },
