@@ -54,6 +54,7 @@ export type { LookupDone } from "./src/network/code_lookups.ts";
 export type { Declaration, LinkDeclaration, Numbering } from "./src/network/plan.ts";
 export {
   type ArrivalOptions,
+  type ExchangeOptions,
   type HostOptions,
   type LinkOptions,
   type ListenOptions,

@@ -52,9 +52,13 @@ export class Service implements App {
   readonly #waiting = new Set<number>();
   /** Accepts that a processor is asked for, by listener. */
   readonly #accepts = new Map<number, number>();
+  readonly #adopt: ((connection: number) => boolean) | undefined;
 
-  /** `app` is its index among the apps. */
-  constructor(options: { runtime: AppRuntime; app: number; plan: ServicePlan }) {
+  /** `app` is its index among the apps. `adopt` takes accepted connections that another application is to serve. */
+  constructor(
+    options: { runtime: AppRuntime; app: number; plan: ServicePlan; adopt?: (connection: number) => boolean },
+  ) {
+    this.#adopt = options.adopt;
     this.#runtime = options.runtime;
     this.#app = options.app;
     this.#plan = options.plan;
@@ -144,6 +148,7 @@ export class Service implements App {
   }
 
   #accepted(c: number): void {
+    if (this.#adopt?.(c)) return;
     const warm = this.#runtime.tcp.warm;
     const o = c * STRIDE;
     warm[o + APP_STATE] = 0;

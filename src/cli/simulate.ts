@@ -77,7 +77,10 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   const quiet = asked.quiet || (printer !== undefined && Deno.stdout.isTerminal());
   const progress = new ProgressLine(!quiet && Deno.stderr.isTerminal(), {
     endNs: loaded.run.untilNs,
-    connections: (loaded.scenario.workloads ?? []).reduce((sum, workload) => sum + workload.connections, 0),
+    connections: (loaded.scenario.workloads ?? []).reduce(
+      (sum, one) => sum + ("at" in one ? one.at.length : one.connections),
+      0,
+    ),
   });
   let report: RunReport;
   try {

@@ -12,9 +12,10 @@ import type { DnsServerOptions, ResolverOptions } from "./options_dns.ts";
 export interface ServiceOptions {
   /**
    * `respond`: read `requestBytes`, answer `replyBytes`, again and again; `source`: send `bytes` on accept;
-   * `sink`: read everything; `echo`: send back what comes; `hold`: say nothing. All close when the peer has closed.
+   * `sink`: read everything; `echo`: send back what comes; `hold`: say nothing; `schedule`: play the server's part of
+   * the schedules that connect. All close when the peer has closed.
    */
-  kind: "respond" | "source" | "sink" | "echo" | "hold";
+  kind: "respond" | "source" | "sink" | "echo" | "hold" | "schedule";
   /** Bytes of one request (`respond`). */
   requestBytes?: number;
   /** Bytes of one reply (`respond`). */
@@ -175,6 +176,18 @@ export interface ArrivalOptions {
   startNs?: number;
 }
 
+/** An exchange of a schedule: bytes out, then bytes back; either may be 0. */
+export interface ExchangeOptions {
+  /** Bytes that the client sends, up to 2^30. Default 0. */
+  requestBytes?: number;
+  /** Bytes that the server sends once it has read them, up to 2^30. Default 0. */
+  replyBytes?: number;
+  /** Pause of the client before it sends, ns. Default 0. */
+  thinkNs?: number;
+  /** Pause of the server between the request's last byte and the reply, ns. Default 0. */
+  workNs?: number;
+}
+
 /** A stream of connections from some hosts to others. */
 export interface WorkloadOptions {
   /** Unique in the network; names its random substreams. */
@@ -182,9 +195,18 @@ export interface WorkloadOptions {
   /**
    * `hold`: open and stay; `request-response`: `requests` times `requestBytes` out and `replyBytes` back;
    * `bulk`: `bytes` one way; `torrent`: every source opens connections to many destinations; `dns`: look names up;
-   * `syn-flood`: SYNs from made-up addresses, whose answers lead nowhere.
+   * `syn-flood`: SYNs from made-up addresses, whose answers lead nowhere; `schedule`: connections at given times, each
+   * playing the same list of exchanges.
    */
-  kind: "hold" | "request-response" | "bulk" | "torrent" | "dns" | "syn-flood";
+  kind: "hold" | "request-response" | "bulk" | "torrent" | "dns" | "syn-flood" | "schedule";
+  /** `schedule`: when connections begin, ns, in order; `connections` of them. */
+  atNs?: number[];
+  /** `schedule`: the ports that they come from, in the same order; 0, and for those beyond its end: the host's choice. */
+  fromPorts?: number[];
+  /** `schedule`: what happens on each connection, one after the other. */
+  exchanges?: ExchangeOptions[];
+  /** `schedule`: is the close a reset? Default false. */
+  reset?: boolean;
   /** `syn-flood`: a prefix from which source addresses are made up, `198.18.0.0/15`, or `random` (IPv4). Default `random`. */
   spoof?: string;
   /**

@@ -31,7 +31,8 @@ export function checkService(service: ServiceOptions, subject: string): void {
 /** A declared service, every number filled in. */
 export function servicePlan(service: ServiceOptions, listen: ListenOptions): ServicePlan {
   return {
-    kind: service.kind,
+    // (Connections of schedules are handed over; any other finds a service that says nothing.)
+    kind: service.kind === "schedule" ? "hold" : service.kind,
     requestBytes: service.requestBytes ?? 100,
     replyBytes: service.replyBytes ?? 1000,
     bytes: service.bytes ?? 0,

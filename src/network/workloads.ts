@@ -27,6 +27,7 @@ import { addressOffset, findMembers, type Members, type Plan, type PlannedPopula
 import { countsOf } from "./report_workloads.ts";
 import { checkService, servicePlan } from "./service_plan.ts";
 import { checkFlood, SynFlood } from "./syn_flood.ts";
+import { adopterOf, checkSchedule, startSchedule } from "./workloads_schedule.ts";
 import { checkUdp, isUdp, openUdpPort, startDatagrams, udpServiceFor } from "./workloads_udp.ts";
 import { hasIpv6 } from "./plan_ipv6.ts";
 
@@ -53,6 +54,7 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan, dns: Dns
     names.add(options.name);
     checkNumbers(options, subject);
     checkUdp(options, subject);
+    checkSchedule(options, subject);
     const from = options.from.map((text, i) => {
       const members = findMembers(text, `${subject}.from[${i}]`, plan.byName);
       if (members.population.kind === NODE_KIND.HOST) return members;
@@ -63,7 +65,8 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan, dns: Dns
       const at = `${subject}.to[${i}]`;
       return options.kind === "dns"
         ? [planNamed(text, at, text, 0, from, dns)]
-        : planNameOr(text, at, plan, from, dns) ?? planDestination(text, at, plan, family);
+        : (options.kind === "schedule" ? undefined : planNameOr(text, at, plan, from, dns)) ??
+          planDestination(text, at, plan, family);
     });
     if (from.length === 0) throw new NetworkError(`${subject}.from`, "A workload comes from at least one host.");
     if (to.length === 0) throw new NetworkError(`${subject}.to`, "A workload goes to at least one destination.");
@@ -74,7 +77,7 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan, dns: Dns
 
 /** What a workload may choose from. */
 const CHOICES = [
-  ["kind", ["hold", "request-response", "bulk", "torrent", "dns", "syn-flood"]],
+  ["kind", ["hold", "request-response", "bulk", "torrent", "dns", "syn-flood", "schedule"]],
   ["close", ["client", "server", "both", "none"]],
   ["holdDistribution", ["fixed", "exponential"]],
   ["spread", ["permutation", "random"]],
@@ -278,6 +281,7 @@ function startWorkload(s: Partition, workload: PlannedWorkload, seed: number): v
   if (options.kind === "dns" || isUdp(options)) {
     return startDatagrams(s, options, { sources, targets, arrivals }, counts, seed);
   }
+  if (options.kind === "schedule") return startSchedule(s, options, { sources, targets, counts });
   const app = s.apps.length;
   const client = new WorkloadClient({
     runtime: s,
@@ -371,7 +375,7 @@ function openPort(
     ) ??
     { kind: "hold" };
   const app = s.apps.length;
-  s.apps.push(new Service({ runtime: s, app, plan: servicePlan(service, listen) }));
+  s.apps.push(new Service({ runtime: s, app, plan: servicePlan(service, listen), adopt: adopterOf(s, service) }));
   for (const [name, value] of [["backlog", listen.backlog], ["acceptEvery", listen.acceptIntervalNs]] as const) {
     if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) continue;
     throw new NetworkError(subject, `A whole number from 0 on, not ${value}: ${name}.`);
@@ -413,6 +417,7 @@ function derived<T>(
 }
 
 function serviceFor(options: WorkloadOptions): ServiceOptions {
+  if (options.kind === "schedule") return { kind: "schedule" };
   const plan = clientPlan(options);
   const serverCloses = options.close === "server" || options.close === "both";
   const closeAfterNs = serverCloses ? plan.holdNs : Infinity;

@@ -75,6 +75,7 @@ export function inScenarioTerms<T>(loaded: LoadedScenario, action: () => T): T {
 /** What the network's options are called in a scenario, where it is not the same name without the unit. */
 const FIELDS: Record<string, string> = {
   acceptIntervalNs: "acceptEvery",
+  atNs: "at",
   negativeTtlNs: "negativeTtl",
   delaySpreadStepNs: "delaySpread.step",
   delaySpreadSteps: "delaySpread.steps",
@@ -177,7 +178,26 @@ function directionOptions(direction: NonNullable<ScenarioLink["reverse"]>): Omit
   });
 }
 
+function scheduleOptions(workload: Extract<ScenarioWorkload, { kind: "schedule" }>): WorkloadOptions {
+  return withoutUndefined<WorkloadOptions>({
+    name: workload.name,
+    kind: workload.kind,
+    from: typeof workload.from === "string" ? [workload.from] : workload.from,
+    to: typeof workload.to === "string" ? [workload.to] : workload.to,
+    connections: workload.at.length,
+    atNs: workload.at,
+    fromPorts: workload.fromPorts,
+    exchanges: workload.exchanges?.map(({ request, reply, think, work }) =>
+      withoutUndefined({ requestBytes: request, replyBytes: reply, thinkNs: think, workNs: work })
+    ),
+    holdNs: workload.hold,
+    close: workload.close,
+    reset: workload.reset,
+  });
+}
+
 function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
+  if (workload.kind === "schedule") return scheduleOptions(workload);
   const { arrivals } = workload;
   const named: WorkloadOptions = {
     name: workload.name,

@@ -160,7 +160,7 @@ function* checkWorkloads(scenario: Scenario): Generator<Mistake> {
       );
     }
     names.set(workload.name, i);
-    const arrivals = workload.arrivals;
+    const arrivals = "arrivals" in workload ? workload.arrivals : undefined;
     if (typeof arrivals === "object" && arrivals.kind !== "at-once" && arrivals.rate === undefined) {
       const at = [...path, "arrivals", "rate"];
       yield wrong(at, `${formatPath(at)} is missing: arrivals of kind ${arrivals.kind} need one, such as 1000/s.`);

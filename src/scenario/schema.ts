@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { InputError } from "../base/errors.ts";
 import { LONGEST_RUN_NS } from "../network/options.ts";
+import { MOST_EXCHANGE_BYTES } from "../network/workloads_schedule.ts";
 import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
 import { balancerSchema, proxySchema } from "./schema_balancer.ts";
@@ -274,6 +275,15 @@ const exchange = {
   think: f.duration.optional().describe("Pause between a reply and the next request. Default 0."),
 };
 
+const exchangeSchema = f.fields({
+  request: f.bytes(0, MOST_EXCHANGE_BYTES).optional().describe("Bytes that the client sends. Default 0."),
+  reply: f.bytes(0, MOST_EXCHANGE_BYTES).optional().describe(
+    "Bytes that the server sends once it has read those. Default 0.",
+  ),
+  think: f.duration.optional().describe("Pause of the client before it sends. Default 0s."),
+  work: f.duration.optional().describe("Pause of the server before it answers. Default 0s."),
+}, "an exchange such as { request: 100, reply: 1KB }");
+
 const workloadSchema = z.discriminatedUnion("kind", [
   f.fields({ kind: z.literal("hold").describe("Open, and stay open."), ...workload }, "a workload"),
   f.fields({
@@ -306,6 +316,24 @@ const workloadSchema = z.discriminatedUnion("kind", [
     to: f.oneOrMore(f.text("a domain name"), "domain names such as www.example.com").describe("Names, without a port."),
     connections: workload.connections.describe("Lookups in all."),
     arrivals: workload.arrivals,
+  }, "a workload"),
+  f.fields({
+    kind: z.literal("schedule").describe("Connections at given times, each playing the same list of exchanges."),
+    name: workload.name,
+    from: workload.from,
+    to: workload.to,
+    at: f.list(f.duration, "times such as 0s").describe("When connections begin, in order: one for each time."),
+    fromPorts: f.list(f.whole(0, 65535), "ports").optional().describe(
+      "The ports that they come from, in the same order; 0, or none given: the host's choice.",
+    ),
+    exchanges: f.list(exchangeSchema, "exchanges such as { request: 100, reply: 1KB }").optional().describe(
+      "What happens on each connection, one after the other. Default nothing.",
+    ),
+    hold: f.durationOr("forever", Infinity).optional().describe(
+      "How long a connection stays open after the last exchange. Default 0s.",
+    ),
+    close: workload.close,
+    reset: f.flag.optional().describe("Is the close a reset? Default false."),
   }, "a workload"),
   f.fields({
     kind: z.literal("syn-flood").describe("SYNs from made-up addresses, whose answers lead nowhere."),

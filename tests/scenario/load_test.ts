@@ -50,7 +50,7 @@ Deno.test("a scenario is read into base units", () => {
     queue: { packets: 1000 },
     loss: 0.001,
   });
-  assertEquals(scenario.workloads?.[0].connections, 1000);
+  assertEquals((scenario.workloads?.[0] as { connections: number }).connections, 1000);
   const load = scenario.workloads![0];
   assertEquals("hold" in load && load.hold, Infinity);
   assertEquals([run.untilNs, run.conditions.length], [7440e9, 1]);

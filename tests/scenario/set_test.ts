@@ -32,7 +32,7 @@ Deno.test("--set changes any field: by index, by name, and where nothing was", (
   assertEquals(host.kind === "host" && host.count, 10);
   assertEquals(scenario.links?.[0].delay, 20e6);
   assertEquals(scenario.links?.[0].loss, 0.01);
-  assertEquals(scenario.workloads?.[0].connections, 5);
+  assertEquals((scenario.workloads?.[0] as { connections: number }).connections, 5);
   assertEquals([seed, run.untilNs], [9, 60e9]);
   assertEquals(scenario.profiles?.fast.timeWait, 1e9);
 });
