@@ -24,7 +24,7 @@ const LABEL = 15;
 /** From so many connections on, memory for each is worth a word: below, tables and reserves weigh more. */
 const MANY = 1000;
 /** Limits told after the first. */
-const TOLD_AFTER_FIRST = 5;
+const TOLD_AFTER_FIRST = 6;
 /** Workloads told one by one. */
 const WORKLOADS_TOLD = 16;
 
