@@ -11,6 +11,8 @@ const NOTHING = {
   seed: undefined,
   filter: undefined,
   pcap: undefined,
+  trace: undefined,
+  traceLevel: "checkpoints" as const,
 };
 
 Deno.test("a scenario file alone is enough", () => {
@@ -18,8 +20,9 @@ Deno.test("a scenario file alone is enough", () => {
 });
 
 Deno.test("every flag is read, before and after the file", () => {
+  const trace = ["--trace", "t.cbor", "--trace-level", "packets"];
   const args = ["--seed", "7", "a.yaml", "--set", "links[0].delay=20ms", "--set=run.until=1s", "--json", "--quiet"];
-  assertEquals(readArguments([...args, "--packets", "--filter", "rst", "--pcap", "out"]), {
+  assertEquals(readArguments([...args, ...trace, "--packets", "--filter", "rst", "--pcap", "out"]), {
     ...NOTHING,
     file: "a.yaml",
     seed: 7,
@@ -29,7 +32,15 @@ Deno.test("every flag is read, before and after the file", () => {
     packets: true,
     filter: "rst",
     pcap: "out",
+    trace: "t.cbor",
+    traceLevel: "packets",
   });
+});
+
+Deno.test("--trace-level is one of two, and needs --trace", () => {
+  const args = ["a.yaml", "--trace", "t.cbor", "--trace-level"];
+  assertThrows(() => readArguments([...args, "all"]), UsageError, 'checkpoints or packets, not "all"');
+  assertThrows(() => readArguments(["a.yaml", "--trace-level", "packets"]), UsageError, "add --trace FILE");
 });
 
 Deno.test("a file whose name is a number stays a name", () => {
