@@ -93,6 +93,12 @@ export type {
 } from "./src/network/event_options.ts";
 export type { ProbeOptions, ProbeSettings } from "./src/network/probe_options.ts";
 export type { HopReport, ProbeAnswer, ProbeReport } from "./src/base/probe_reports.ts";
+export { DUMP_KINDS, type DumpKind, type Inspection } from "./src/network/dump.ts";
+export type { NatSessionDump, NatSubscriberDump } from "./src/network/dump_nat.ts";
+export type { LinkDump, NextHopDump, RouteDump } from "./src/network/dump_routes.ts";
+export type { SocketDump } from "./src/network/dump_sockets.ts";
+export type { Series, SeriesOptions, SeriesRow } from "./src/network/series.ts";
+export type { SeriesGauges } from "./src/network/series_gauges.ts";
 export type { DnsRecordOptions, DnsServerOptions, ResolverOptions } from "./src/network/options_dns.ts";
 export type {
   BackendOptions,

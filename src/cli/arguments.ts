@@ -5,6 +5,8 @@
  */
 import { parseArgs } from "@std/cli";
 import { InputError, nearest } from "../base/errors.ts";
+import { readDuration } from "../scenario/fields.ts";
+import { isCsv, parseDump } from "./looks.ts";
 
 /** What `simulate` was asked to do. */
 export interface SimulateArguments {
@@ -30,6 +32,13 @@ export interface SimulateArguments {
   trace?: string;
   /** How much is recorded. */
   traceLevel: "checkpoints" | "packets";
+  /** `--dump` values, `KIND[@NODES]`, and `--dump-at` times, ns. */
+  dump: string[];
+  dumpAtNs: number[];
+  /** File for time series, and what narrows them. */
+  series?: string;
+  seriesIntervalNs?: number;
+  seriesNodes?: string;
   /** Directory for capture files. */
   pcap?: string;
 }
@@ -61,6 +70,16 @@ FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). Its form
   --trace FILE       record the run, for deno task replay and deno task compare
   --trace-level LEVEL
                      checkpoints (digests on the way; the default) or packets (every packet event too)
+  --dump KIND[@NODES]
+                     print what there is at the end of the run, or with --dump-at TIME then: sockets (as ss -tan),
+                     udp-sockets, sockets-summary (ss -s), nat (conntrack -L), nat-subscribers, nat-blocks,
+                     nat-mappings, routes (ip route), links; as often as you like: --dump nat@gw --dump sockets@server
+  --dump-at TIME     when to print dumps, in simulated time: --dump-at 10s; as often as you like
+  --series FILE      write time series, a row for each node or population at each interval: .csv or .jsonl
+  --series-interval TIME
+                     in simulated time, default 1s or the scenario's
+  --series-nodes NODES
+                     which: --series-nodes 'server,clients[0..9]'; default every population, or the scenario's
   --filter EXPR      narrow --packets and --pcap; tests side by side must all hold, "or" and "not" may be used:
                        host ADDRESS|PREFIX   src ADDRESS|PREFIX   dst ADDRESS|PREFIX   node NAME   port N
                        tcp   udp   icmp   syn   fin   rst   after TIME   before TIME
@@ -73,7 +92,9 @@ Exit codes: 0 the run ended and all expectations held; 1 an expectation failed; 
 `;
 
 const BOOLEAN = ["help", "version", "json", "quiet", "packets"] as const;
-const STRING = ["seed", "set", "filter", "pcap", "trace", "trace-level"] as const;
+/** Flags of looks inside. */
+const LOOKS = ["dump", "dump-at", "series", "series-interval", "series-nodes"] as const;
+const STRING = ["seed", "set", "filter", "pcap", "trace", "trace-level", ...LOOKS] as const;
 const FLAGS: readonly string[] = [...BOOLEAN, ...STRING];
 
 /**
@@ -85,7 +106,7 @@ export function readArguments(args: readonly string[]): SimulateArguments {
   const parsed = parseArgs(args, {
     boolean: BOOLEAN,
     string: [...STRING, "_"],
-    collect: ["set", "seed", "filter", "pcap", "trace", "trace-level"],
+    collect: ["set", "seed", "filter", "pcap", "trace", "trace-level", ...LOOKS],
     alias: { help: "h" },
     unknown: (arg, key) => {
       if (key !== undefined) throw unknownFlag(arg);
@@ -105,6 +126,11 @@ export function readArguments(args: readonly string[]): SimulateArguments {
     pcap: once("pcap", parsed.pcap, "a directory"),
     trace: once("trace", parsed.trace, "a file"),
     traceLevel: traceLevelOf(once("trace-level", parsed["trace-level"], "checkpoints or packets")),
+    dump: parsed.dump,
+    dumpAtNs: parsed["dump-at"].map((text) => timeOf("dump-at", text)!),
+    series: once("series", parsed.series, "a file such as out.csv"),
+    seriesIntervalNs: timeOf("series-interval", once("series-interval", parsed["series-interval"], "a time")),
+    seriesNodes: once("series-nodes", parsed["series-nodes"], "names of nodes"),
   };
   if (values.help || values.version) return { ...values, file: "" };
   for (const text of values.set) {
@@ -122,7 +148,27 @@ export function readArguments(args: readonly string[]): SimulateArguments {
   if (parsed["trace-level"].length > 0 && values.trace === undefined) {
     throw new UsageError("--trace-level says how much --trace records: add --trace FILE.");
   }
+  if (values.dumpAtNs.length > 0 && values.dump.length === 0) {
+    throw new UsageError("--dump-at says when to dump: say what, with --dump sockets, for example.");
+  }
+  for (const flag of ["series-interval", "series-nodes"] as const) {
+    if (parsed[flag].length > 0 && values.series === undefined) {
+      throw new UsageError(`--${flag} is about time series: add --series FILE.`);
+    }
+  }
+  for (const text of values.dump) parseDump(text);
+  if (values.series !== undefined) isCsv(values.series);
   return { ...values, file: files[0] };
+}
+
+/** A time, ns. */
+function timeOf(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return readDuration(text);
+  } catch {
+    throw new UsageError(`--${flag} needs a time such as 10s, found ${JSON.stringify(text)}.`);
+  }
 }
 
 function unknownFlag(arg: string): UsageError {

@@ -5,6 +5,7 @@
  */
 import { InputError } from "../base/errors.ts";
 import type { RunReport } from "../report/document.ts";
+import type { SeriesOptions } from "../network/series.ts";
 import { reportJson } from "../report/json.ts";
 import { failedExpectations, summary, type SummaryOptions } from "../report/summary.ts";
 import { runOptions } from "../scenario/build.ts";
@@ -18,6 +19,7 @@ import { EXIT } from "./exit.ts";
 import { parseFilter } from "./filter.ts";
 import { pathFromInvocation, readScenarioText } from "./files.ts";
 import { availableMemory, buildWithinMemory, peakRss } from "./memory.ts";
+import { type DumpRequest, Dumps, parseDump, SeriesOut } from "./looks.ts";
 import { LineWriter, ReaderGone, writeAll } from "./output.ts";
 import { PacketPrinter } from "./packets.ts";
 import { ProgressLine, terminalColumns } from "./progress.ts";
@@ -65,6 +67,10 @@ async function simulate(asked: SimulateArguments): Promise<number> {
     });
   }
 
+  const dumps = dumpsOf(asked, loaded);
+  if (dumps.length > 0) outputs.push(new Dumps(simulation, lines, dumps));
+  if (asked.series !== undefined) outputs.push(new SeriesOut(simulation, asked.series, seriesOptions(asked, loaded)));
+
   if (asked.trace !== undefined) {
     // (Loaded only here: a run without a trace starts sooner.)
     const { TraceOut } = await import("./trace_files.ts");
@@ -104,9 +110,31 @@ async function simulate(asked: SimulateArguments): Promise<number> {
     progress.clear();
   }
   lines.flush();
-  tell(asked, loaded, report, printer !== undefined);
+  tell(asked, loaded, report, printer !== undefined || dumps.length > 0);
   if (report.ended === "interrupted") return EXIT.INTERRUPTED;
   return report.expect.every((line) => line.ok) ? EXIT.OK : EXIT.EXPECTATION_FAILED;
+}
+
+/** What the command line and, unless it is quiet, the scenario want to see. */
+function dumpsOf(asked: SimulateArguments, loaded: LoadedScenario): DumpRequest[] {
+  const times = asked.dumpAtNs.length > 0 ? asked.dumpAtNs : [undefined];
+  const requests: DumpRequest[] = times.flatMap((atNs) => asked.dump.map((text) => ({ ...parseDump(text), atNs })));
+  if (asked.quiet) return requests;
+  for (const { at: atNs, what, node } of loaded.scenario.dumps ?? []) {
+    for (const kind of typeof what === "string" ? [what] : what) {
+      requests.push({ kind, atNs, nodes: typeof node === "string" ? node : node?.join(",") });
+    }
+  }
+  return requests;
+}
+
+function seriesOptions(asked: SimulateArguments, loaded: LoadedScenario): SeriesOptions {
+  const { interval, nodes } = loaded.scenario.series ?? {};
+  return {
+    intervalNs: asked.seriesIntervalNs ?? (interval === undefined ? undefined : interval * 1e6),
+    nodes: asked.seriesNodes ?? (typeof nodes === "string" ? nodes : nodes?.join(",")),
+    untilNs: loaded.run.untilNs,
+  };
 }
 
 /** Files that a run leaves behind: whole, or not at all. */

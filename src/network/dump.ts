@@ -6,6 +6,9 @@
 import { InputError, nearest } from "../base/errors.ts";
 import { formatCount } from "../base/units.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
+import type { NatSessionDump, NatSubscriberDump } from "./dump_nat.ts";
+import type { LinkDump, RouteDump } from "./dump_routes.ts";
+import type { SocketDump } from "./dump_sockets.ts";
 import {
   natBlockLines,
   natLines,
@@ -33,6 +36,20 @@ export const DUMP_KINDS = [
 ] as const;
 /** One of `DUMP_KINDS`. */
 export type DumpKind = typeof DUMP_KINDS[number];
+
+/** What `Simulation.inspect` tells, each worked out when it is asked for. */
+export interface Inspection {
+  /** Sockets, of TCP and UDP. */
+  sockets(): SocketDump[];
+  /** Sessions of NAT gateways. */
+  natSessions(): NatSessionDump[];
+  /** Subscribers of NAT gateways. */
+  natSubscribers(): NatSubscriberDump[];
+  /** Routes. */
+  routes(): RouteDump[];
+  /** Directions of links that the nodes send into. */
+  links(): LinkDump[];
+}
 
 /** Lines of one dump at most. */
 export const MOST_DUMP_LINES = 200_000;

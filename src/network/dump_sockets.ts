@@ -49,7 +49,7 @@ const NAMES: Record<number, string> = {
 /** The sockets of some hosts: by host, then listeners, then by local port and address, remote address and port. */
 export function sockets(s: Partition, nodes: readonly number[]): SocketDump[] {
   const wanted = new Set(nodes);
-  const found: { node: number; socket: SocketDump }[] = [];
+  const found: { node: number; local: number; remote: number; socket: SocketDump }[] = [];
   const add = (
     node: number,
     protocol: "tcp" | "udp",
@@ -60,6 +60,8 @@ export function sockets(s: Partition, nodes: readonly number[]): SocketDump[] {
     const any = (id: number) => id === 0 ? "0.0.0.0" : s.addresses.toText(id);
     found.push({
       node,
+      local: local === 0 ? 0 : s.addresses.word(local) >>> 0,
+      remote: remote === 0 ? 0 : s.addresses.word(remote) >>> 0,
       socket: {
         node: s.nodes.nameOf(node),
         protocol,
@@ -100,10 +102,10 @@ export function sockets(s: Partition, nodes: readonly number[]): SocketDump[] {
   }
   const place = new Map(nodes.map((node, i) => [node, i]));
   const order = ({ state }: SocketDump) => state === "LISTEN" ? 0 : 1;
-  found.sort(({ node: a, socket: x }, { node: b, socket: y }) =>
-    place.get(a)! - place.get(b)! || order(x) - order(y) || x.localPort - y.localPort ||
-    compareText(x.localAddress, y.localAddress) || compareText(x.remoteAddress, y.remoteAddress) ||
-    x.remotePort - y.remotePort
+  found.sort((a, b) =>
+    place.get(a.node)! - place.get(b.node)! || order(a.socket) - order(b.socket) ||
+    a.socket.localPort - b.socket.localPort || a.local - b.local || a.remote - b.remote ||
+    a.socket.remotePort - b.socket.remotePort
   );
   return found.map(({ socket }) => socket);
 }
@@ -150,10 +152,6 @@ function addConnections(s: Partition, wanted: Set<number>, add: Add): void {
       orphan: (state & FLAG.ORPHAN) !== 0,
     });
   }
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** As `ss -tan` (or `-uan`) prints them; without the heading of a host. */

@@ -128,6 +128,8 @@ export class Partition implements UdpRuntime {
   readonly closedListeners: ListenerUse[] = [];
   readonly taps: DeliveryTap[] = [];
   readonly sendTaps: DeliveryTap[] = [];
+  /** Sees every attempt to open a connection: the node, and the connection or a negative `ERRNO`. */
+  onOpen: ((node: number, outcome: number) => void) | undefined = undefined;
   /** They see packets that go no further: the row, when, the node, and a `DROP`. */
   readonly dropTaps: DeliveryTap[] = [];
   /** The clock that the queue, links and cores share (`CLOCK`). */
@@ -323,6 +325,7 @@ export class Partition implements UdpRuntime {
       if (c === -ERRNO.EADDRNOTAVAIL && localPort === 0) this.limits.portsRefused(this, node, remote, remotePort);
     }
     if (c >= 0) this.#takeFile(node);
+    this.onOpen?.(node, c);
     return c;
   }
 

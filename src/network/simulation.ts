@@ -8,6 +8,12 @@ import type { RunReport } from "../report/document.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import { type BackendChange, changeBackends } from "./balancer_build.ts";
 import { combineDigest } from "./digest.ts";
+import { checkDumpKind, type DumpKind, dumpText, type Inspection } from "./dump.ts";
+import { natSubscriberTable, natTable } from "./dump_nat.ts";
+import { links, routes } from "./dump_routes.ts";
+import { sockets } from "./dump_sockets.ts";
+import { eachNode } from "./node_selection.ts";
+import { Series, type SeriesOptions, type SeriesRow } from "./series.ts";
 import { drainTcp } from "./drain.ts";
 import { runPartition } from "./loop.ts";
 import { LONGEST_RUN_NS, type RunOptions } from "./options.ts";
@@ -315,6 +321,37 @@ export class Simulation {
   /** What a snapshot says of itself: time, declaration, how the run was asked to end. Throws `InputError` as `restore` does. */
   static readSnapshot(snapshot: Uint8Array): SimulationHeader {
     return readHeader(snapshot);
+  }
+
+  /**
+   * A look inside, in the shape that people know: `sockets` as `ss -tan`, `sockets-summary` as `ss -s`, `nat` as
+   * `conntrack -L`, `routes` as `ip route`, and so on. `nodes` narrows it: `server, clients[0..9]`. Throws `InputError`.
+   */
+  dump(kind: DumpKind, nodes?: string): string {
+    return dumpText(this.partition, checkDumpKind(kind), nodes);
+  }
+
+  /** The same as plain data, of all nodes or of some. Throws `InputError`. */
+  inspect(nodes?: string): Inspection {
+    const s = this.partition;
+    const rows = eachNode(s.nodes, nodes);
+    return {
+      sockets: () => sockets(s, rows),
+      natSessions: () => natTable(s, rows),
+      natSubscribers: () => natSubscriberTable(s, rows),
+      routes: () => routes(s, rows),
+      links: () => links(s, rows),
+    };
+  }
+
+  /**
+   * Samples what nodes do at the ends of intervals of simulated time, from now on; `sink` gets the rows. Call `finish` on
+   * what is returned after the run, for the last, shorter interval. It changes nothing of the run. Throws `InputError`.
+   */
+  series(options: SeriesOptions, sink: (row: SeriesRow) => void): Series {
+    const series = new Series(this.partition, options, sink);
+    this.marks.push(series);
+    return series;
   }
 
   /** How far the run has come. `packets`: links crossed. */

@@ -12,6 +12,7 @@ import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
 import { balancerSchema, proxySchema } from "./schema_balancer.ts";
 import { datagramFields, dnsSchema, portWithProtocol, resolverSchema } from "./schema_dns.ts";
+import { dumpSchema, seriesSchema } from "./schema_looks.ts";
 import { eventsSchema } from "./schema_events.ts";
 import { budgetSettings, cpuSchema } from "./schema_host.ts";
 import { natSchema } from "./schema_nat.ts";
@@ -384,6 +385,8 @@ export const scenarioSchema = f.fields({
   workloads: f.list(workloadSchema, "workloads").optional().describe("What the hosts do."),
   probes: f.list(probeSchema, "probes").optional().describe("Pings and traceroutes."),
   events: f.list(eventsSchema(direction, profileSchema), "events").optional().describe("What happens when."),
+  dumps: f.list(dumpSchema, "dumps").optional().describe("What simulate prints on the way."),
+  series: seriesSchema.optional().describe("What simulate --series FILE writes."),
   run: f.fields({
     until: untilSchema.optional().describe("When the run ends; of several, whichever comes first. Default quiescence."),
   }, "a map such as { until: 60s }").optional().describe("How long it runs."),
