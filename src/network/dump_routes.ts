@@ -74,15 +74,28 @@ export function routes(s: Partition, nodes: readonly number[]): RouteDump[] {
     const tables: [number, RouteDump["side"]][] = [[found.tables[node], nat ? "outside" : ""]];
     if (nat) tables.push([found.innerTables[node], "inside"]);
     return tables.flatMap(([table, side]) =>
-      [...recorder.tables[table]].sort(([, x], [, y]) => compareRoutes(x.prefix, y.prefix)).map((
-        [text, { entry }],
-      ) => ({
+      withoutRepetitions([...recorder.tables[table]]).map(([text, { entry }]) => ({
         node: name,
         side,
-        destination: text === "default6" ? "default" : text,
+        destination: "firstId" in entry && entry.count > 1 && entry.firstId !== 0x7fffffff
+          ? `${s.addresses.toText(entry.firstId)}-${s.addresses.toText(entry.firstId + entry.count - 1)}`
+          : text === "default6"
+          ? "default"
+          : text,
         nextHops: hopsOf(s, entry),
       }))
     );
+  });
+}
+
+/** In order; a population, whose addresses are several prefixes, once. */
+function withoutRepetitions(
+  list: [string, { prefix: RoutePrefix; entry: RouteEntry }][],
+): [string, { prefix: RoutePrefix; entry: RouteEntry }][] {
+  const seen = new Set<RouteEntry>();
+  return list.sort(([, x], [, y]) => compareRoutes(x.prefix, y.prefix)).filter(([, { entry }]) => {
+    if (!("firstId" in entry)) return true;
+    return !seen.has(entry) && seen.add(entry) !== undefined;
   });
 }
 

@@ -13,6 +13,11 @@ const NOTHING = {
   pcap: undefined,
   trace: undefined,
   traceLevel: "checkpoints" as const,
+  dump: [],
+  dumpAtNs: [],
+  series: undefined,
+  seriesIntervalNs: undefined,
+  seriesNodes: undefined,
 };
 
 Deno.test("a scenario file alone is enough", () => {
@@ -50,7 +55,8 @@ Deno.test("a file whose name is a number stays a name", () => {
 Deno.test("--help asks for no file, and lists every flag", () => {
   assertEquals(readArguments(["--help"]).help, true);
   assertEquals(readArguments(["-h"]).help, true);
-  for (const flag of Object.keys(NOTHING)) assertEquals(HELP.includes(`--${flag}`), true, flag);
+  const flags = Object.keys(NOTHING).map((name) => name.replace(/Ns$/, "").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  for (const flag of flags) assertEquals(HELP.includes(`--${flag}`), true, flag);
 });
 
 function refuses(args: string[], sentence: string): void {
