@@ -55,7 +55,9 @@ Deno.test("a file whose name is a number stays a name", () => {
 Deno.test("--help asks for no file, and lists every flag", () => {
   assertEquals(readArguments(["--help"]).help, true);
   assertEquals(readArguments(["-h"]).help, true);
-  const flags = Object.keys(NOTHING).map((name) => name.replace(/Ns$/, "").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  const flags = Object.keys(NOTHING).map((name) =>
+    name.replace(/Ns$/, "").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  );
   for (const flag of flags) assertEquals(HELP.includes(`--${flag}`), true, flag);
 });
 
