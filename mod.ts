@@ -50,6 +50,8 @@ export { registerModule } from "./src/network/modules.ts";
 export type { RunRecord, SimulationHeader } from "./src/network/restore.ts";
 export { type LinkGroup, type Mark, type PacketTap, Simulation } from "./src/network/simulation.ts";
 export { HostHandle, type Probe } from "./src/network/host_handle.ts";
+export type { Capture, CaptureOptions, CaptureSink } from "./src/network/capture.ts";
+export type { PacketFilter, SeenPacket } from "./src/network/packet_filter.ts";
 export type { LookupDone } from "./src/network/code_lookups.ts";
 export type { Declaration, LinkDeclaration, Numbering } from "./src/network/plan.ts";
 export {

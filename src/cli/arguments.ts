@@ -5,7 +5,9 @@
  */
 import { parseArgs } from "@std/cli";
 import { InputError, nearest } from "../base/errors.ts";
+import { parseBytes } from "../base/units.ts";
 import { readDuration } from "../scenario/fields.ts";
+import { type CapturePointOptions, parseCapturePoint, parseRing, type Ring } from "../scenario/schema_capture.ts";
 import { isCsv, parseDump } from "./looks.ts";
 
 /** What `simulate` was asked to do. */
@@ -41,6 +43,14 @@ export interface SimulateArguments {
   seriesNodes?: string;
   /** Directory for capture files. */
   pcap?: string;
+  /** `--capture` values, in order; none for the scenario's, or every node. */
+  capture: CapturePointOptions[];
+  /** Which packets are captured; all without it. */
+  captureFilter?: string;
+  /** Bytes of a packet that are captured; all without it. */
+  snaplen?: number;
+  /** Bounds the files of each capture point. */
+  ring?: Ring;
 }
 
 /** A mistake on the command line: one sentence. */
@@ -66,7 +76,15 @@ FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). Its form
   --quiet            print nothing but expectations that failed (with --json: the document alone, no progress)
   --packets          print every packet delivered, one line each as tcpdump does
                      (on standard output; with --json on standard error)
-  --pcap DIR         write one capture file (pcap, nanoseconds) for each node into DIR
+  --pcap DIR         write capture files (pcapng, nanoseconds) into DIR: one for each point of the scenario's
+                     capture:, or else one for each node
+  --capture NODE[:INTERFACE]
+                     capture there instead, as often as you like; an interface is called by the neighbour it leads to
+                     or by its link: --capture server --capture clients[3]:r1
+  --capture-filter EXPR
+                     narrow the captures; as --filter, which narrows --packets too
+  --snaplen BYTES    keep so many bytes of a captured packet (default all)
+  --ring BYTESxN     for each point the last N files of at most so many bytes: --ring 10MiBx4
   --trace FILE       record the run, for deno task replay and deno task compare
   --trace-level LEVEL
                      checkpoints (digests on the way; the default) or packets (every packet event too)
@@ -82,7 +100,8 @@ FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). Its form
                      which: --series-nodes 'server,clients[0..9]'; default every population, or the scenario's
   --filter EXPR      narrow --packets and --pcap; tests side by side must all hold, "or" and "not" may be used:
                        host ADDRESS|PREFIX   src ADDRESS|PREFIX   dst ADDRESS|PREFIX   node NAME   port N
-                       tcp   udp   icmp   syn   fin   rst   after TIME   before TIME
+                       connection ADDRESS:PORT-ADDRESS:PORT   tcp   udp   icmp   syn   fin   rst
+                       after TIME   before TIME
                      --filter 'host 192.0.2.1 port 443 after 1s before 2s'   --filter 'rst or icmp'
   --help             show this
   --version          show fourtuple's version
@@ -94,7 +113,9 @@ Exit codes: 0 the run ended and all expectations held; 1 an expectation failed; 
 const BOOLEAN = ["help", "version", "json", "quiet", "packets"] as const;
 /** Flags of looks inside. */
 const LOOKS = ["dump", "dump-at", "series", "series-interval", "series-nodes"] as const;
-const STRING = ["seed", "set", "filter", "pcap", "trace", "trace-level", ...LOOKS] as const;
+/** Flags of captures. */
+const CAPTURE = ["capture", "capture-filter", "snaplen", "ring"] as const;
+const STRING = ["seed", "set", "filter", "pcap", ...CAPTURE, "trace", "trace-level", ...LOOKS] as const;
 const FLAGS: readonly string[] = [...BOOLEAN, ...STRING];
 
 /**
@@ -106,7 +127,7 @@ export function readArguments(args: readonly string[]): SimulateArguments {
   const parsed = parseArgs(args, {
     boolean: BOOLEAN,
     string: [...STRING, "_"],
-    collect: ["set", "seed", "filter", "pcap", "trace", "trace-level", ...LOOKS],
+    collect: [...STRING],
     alias: { help: "h" },
     unknown: (arg, key) => {
       if (key !== undefined) throw unknownFlag(arg);
@@ -124,6 +145,10 @@ export function readArguments(args: readonly string[]): SimulateArguments {
     seed: seedOf(once("seed", parsed.seed, "a whole number")),
     filter: once("filter", parsed.filter, "an expression such as 'host 192.0.2.1 port 443'"),
     pcap: once("pcap", parsed.pcap, "a directory"),
+    capture: parsed.capture.map((text) => flagged("capture", () => parseCapturePoint(text))),
+    captureFilter: once("capture-filter", parsed["capture-filter"], "an expression such as 'port 443'"),
+    snaplen: snaplenOf(once("snaplen", parsed.snaplen, "bytes such as 96")),
+    ring: ringOf(once("ring", parsed.ring, "bytes and files such as 10MiBx4")),
     trace: once("trace", parsed.trace, "a file"),
     traceLevel: traceLevelOf(once("trace-level", parsed["trace-level"], "checkpoints or packets")),
     dump: parsed.dump,
@@ -144,6 +169,10 @@ export function readArguments(args: readonly string[]): SimulateArguments {
   }
   if (values.filter !== undefined && !values.packets && values.pcap === undefined) {
     throw new UsageError("--filter narrows --packets and --pcap: add one of them.");
+  }
+  const without = CAPTURE.find((name) => parsed[name].length > 0);
+  if (without !== undefined && values.pcap === undefined) {
+    throw new UsageError(`--${without} needs --pcap DIR, which says where capture files go.`);
   }
   if (parsed["trace-level"].length > 0 && values.trace === undefined) {
     throw new UsageError("--trace-level says how much --trace records: add --trace FILE.");
@@ -192,6 +221,31 @@ function traceLevelOf(text: string | undefined): "checkpoints" | "packets" {
   if (text === undefined || text === "checkpoints" || text === "packets") return text ?? "checkpoints";
   throw new UsageError(`--trace-level is checkpoints or packets, not ${JSON.stringify(text)}.`);
 }
+
+function flagged<T>(flag: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InputError) throw new UsageError(`--${flag}: ${error.message}`);
+    throw error;
+  }
+}
+
+function ringOf(text: string | undefined): Ring | undefined {
+  return text === undefined ? undefined : flagged("ring", () => parseRing(text));
+}
+
+function snaplenOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = flagged("snaplen", () => parseBytes(text));
+  if (bytes < 1 || bytes > MOST_SNAPLEN) {
+    throw new UsageError(`--snaplen needs 1 to ${MOST_SNAPLEN} bytes, found ${JSON.stringify(text)}.`);
+  }
+  return bytes;
+}
+
+/** As tcpdump's. */
+const MOST_SNAPLEN = 262_144;
 
 function seedOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;

@@ -1,51 +1,79 @@
 /**
- * What `--pcap DIR` writes: a capture file for every node, with the packets that left it and that reached it.
+ * What `--pcap DIR` writes: a pcapng file for every capture point, by default one for every node.
  *
  * @module
  */
 import { InputError } from "../base/errors.ts";
 import { formatCount } from "../base/units.ts";
-import { pcapHeader, pcapRecord } from "../wire/pcap.ts";
-import { encodePacket } from "../wire/row_codec.ts";
-import type { PacketFilter, SeenPacket } from "./filter.ts";
+import type { CaptureOptions, CaptureSink } from "../network/capture.ts";
+import { NetworkError } from "../network/network.ts";
+import { type PacketFilter, parseFilter } from "../network/packet_filter.ts";
+import type { Simulation } from "../network/simulation.ts";
+import type { LoadedScenario } from "../scenario/load.ts";
+import type { CapturePointOptions, Ring } from "../scenario/schema_capture.ts";
 import { GrowingFiles } from "./output.ts";
+import { version } from "./version.ts";
 
 /** So many files at most: a population of a million hosts would make a million. */
 export const MOST_FILES = 4096;
 
+/** What the command line says of captures. */
+export interface CaptureSettings {
+  /** Where files go; made if it is not there. */
+  directory: string;
+  /** Capture points instead of the scenario's. */
+  capture?: readonly CapturePointOptions[];
+  /** `--filter`, which narrows these files and more. */
+  filter?: string;
+  /** `--capture-filter`, instead of those of the scenario's points. */
+  captureFilter?: string;
+  /** Instead of those of the scenario's points. */
+  snaplen?: number;
+  /** Instead of those of the scenario's points. */
+  ring?: Ring;
+}
+
 /** The capture files of a run. */
-export class Captures {
-  readonly #directory: string;
-  readonly #filter: PacketFilter | undefined;
+export class CaptureOut {
+  readonly #settings: CaptureSettings;
+  readonly #simulation: Simulation;
+  readonly #nodes: string[];
   readonly #files: GrowingFiles;
-  readonly #paths = new Map<string, string>();
-  readonly #buffer = new Uint8Array(65536);
+  readonly #names = new Set<string>();
 
-  /** Will write into `directory`, which is made if it is not there. */
-  constructor(directory: string, filter?: PacketFilter, files: GrowingFiles = new GrowingFiles()) {
-    this.#directory = directory;
-    this.#filter = filter;
+  /** Begins the captures that the command line asks for, or else the scenario. Throws `InputError`. */
+  constructor(
+    settings: CaptureSettings,
+    simulation: Simulation,
+    loaded: LoadedScenario,
+    files: GrowingFiles = new GrowingFiles(),
+  ) {
+    this.#settings = settings;
+    this.#simulation = simulation;
+    this.#nodes = Object.keys(loaded.scenario.nodes);
     this.#files = files;
-    makeDirectory(directory);
+    const asked = settings.capture ?? [];
+    const points = asked.length > 0 ? asked : loaded.scenario.capture ?? [];
+    for (const [i, point] of points.entries()) {
+      try {
+        simulation.capture(this.#options(point), this.#sink(pointName(point), point.ring));
+      } catch (error) {
+        if (!(error instanceof NetworkError)) throw error;
+        if (asked.length === 0) throw loaded.error(`capture[${i}]`, error.message);
+        throw new InputError(`--capture: ${error.message}`);
+      }
+    }
+    if (points.length === 0) {
+      // (A filter that makes no sense is to be known before the run.)
+      this.#options({ node: "" });
+      simulation.captures.addEveryNode((node) => ({ options: this.#options({ node }), sink: this.#sink(node) }));
+    }
+    makeDirectory(settings.directory);
   }
 
-  /** Files so far. */
-  get count(): number {
-    return this.#paths.size;
-  }
-
-  /** The packet leaves `seen.from`. */
-  sent(seen: SeenPacket): void {
-    this.#record(seen, seen.from);
-  }
-
-  /** The packet reaches `seen.to`. */
-  received(seen: SeenPacket): void {
-    this.#record(seen, seen.to);
-  }
-
-  /** Completes the files; they have their names from now on. */
+  /** The run has ended: the files get their ends and their names. */
   commit(): void {
+    this.#simulation.captures.close();
     this.#files.commit();
   }
 
@@ -54,29 +82,73 @@ export class Captures {
     this.#files.discard();
   }
 
-  #record(seen: SeenPacket, node: string): void {
-    if (this.#filter !== undefined && !this.#filter(seen)) return;
-    let path = this.#paths.get(node);
-    if (path === undefined) {
-      if (this.#paths.size === MOST_FILES) {
-        throw new InputError(
-          `--pcap: more than ${
-            formatCount(MOST_FILES)
-          } nodes see packets; narrow it with --filter 'node NAME', for example.`,
-        );
-      }
-      path = `${this.#directory}/${captureName(node)}`;
-      this.#paths.set(node, path);
-      this.#files.append(path, pcapHeader());
+  #options(point: CapturePointOptions): CaptureOptions {
+    const settings = this.#settings;
+    const { filter, filterText } = this.#filter(settings.captureFilter ?? point.filter);
+    const ring = settings.ring ?? point.ring;
+    return {
+      node: point.node,
+      interface: point.interface,
+      filter,
+      filterText,
+      snaplen: settings.snaplen ?? point.snaplen,
+      fileBytes: ring?.bytes,
+      application: `fourtuple ${version()}`,
+      comment: `fourtuple ${version()}, captured at ${
+        point.interface === undefined ? point.node : `${point.node}:${point.interface}`
+      }`,
+    };
+  }
+
+  #filter(text: string | undefined): { filter?: PacketFilter; filterText?: string } {
+    const { filter } = this.#settings;
+    const general = filter === undefined ? undefined : parseFilter(filter, this.#nodes);
+    const own = text === undefined ? undefined : parseFilter(text, this.#nodes, "--capture-filter");
+    if (general === undefined) return { filter: own, filterText: text };
+    if (own === undefined) return { filter: general, filterText: filter };
+    return { filter: (seen) => general(seen) && own(seen), filterText: `(${filter}) and (${text})` };
+  }
+
+  /** A file, or with a ring the last files, of one point. */
+  #sink(name: string, ofPoint?: Ring): CaptureSink {
+    const ring = this.#settings.ring ?? ofPoint;
+    const unique = this.#unique(captureName(name));
+    const files = this.#files;
+    const base = `${this.#settings.directory}/${unique}`;
+    if (ring === undefined) return { write: (bytes) => files.append(`${base}.pcapng`, bytes) };
+    let number = 1;
+    const path = (n: number) => `${base}_${String(n).padStart(5, "0")}.pcapng`;
+    return {
+      write: (bytes) => files.append(path(number), bytes),
+      next: () => {
+        number++;
+        if (number > ring.files) files.remove(path(number - ring.files));
+      },
+    };
+  }
+
+  #unique(name: string): string {
+    if (this.#names.size === MOST_FILES) {
+      throw new InputError(
+        `--pcap: more than ${
+          formatCount(MOST_FILES)
+        } nodes see packets; choose some with --capture, or narrow it with --filter 'node NAME', for example.`,
+      );
     }
-    const bytes = encodePacket(seen.packets, seen.addresses, seen.p, this.#buffer);
-    this.#files.append(path, pcapRecord(seen.timeNs, this.#buffer.subarray(0, bytes)));
+    let unique = name;
+    for (let n = 2; this.#names.has(unique); n++) unique = `${name}-${n}`;
+    this.#names.add(unique);
+    return unique;
   }
 }
 
-/** The file of a node: its name with what file systems dislike replaced. `clients[3]` becomes `clients.3.pcap`. */
-export function captureName(node: string): string {
-  return `${node.replace(/\[(\d+)\]$/, ".$1").replace(/[^\p{L}\p{N}._-]/gu, "_")}.pcap`;
+function pointName({ node, interface: name }: CapturePointOptions): string {
+  return name === undefined ? node : `${node}:${name}`;
+}
+
+/** The file of a point: what file systems dislike is replaced. `clients[3]:r1` becomes `clients.3.r1`. */
+export function captureName(point: string): string {
+  return point.replace(/\[(\d+)\]/g, ".$1").replace(/:/, ".").replace(/[^\p{L}\p{N}._-]/gu, "_");
 }
 
 function makeDirectory(directory: string): void {

@@ -95,6 +95,13 @@ export class GrowingFiles {
     if (this.#pendingBytes >= this.#bufferBytes) this.flush();
   }
 
+  /** Takes a file back. */
+  remove(path: string): void {
+    for (const bytes of this.#pending.get(path) ?? []) this.#pendingBytes -= bytes.length;
+    this.#pending.delete(path);
+    if (this.#started.delete(path)) written(path, () => Deno.removeSync(path + PARTIAL));
+  }
+
   /** Writes what is gathered to the `.partial` files. */
   flush(): void {
     for (const [path, list] of this.#pending) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { formatPacket } from "../wire/tcpdump.ts";
-import type { PacketFilter, SeenPacket } from "./filter.ts";
+import type { PacketFilter, SeenPacket } from "../network/packet_filter.ts";
 import type { LineWriter } from "./output.ts";
 
 /** Prints the packets that pass the filter: tcpdump's line, and the nodes at both ends of the link. */

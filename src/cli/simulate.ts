@@ -4,6 +4,7 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
+import { parseFilter } from "../network/packet_filter.ts";
 import type { RunReport } from "../report/document.ts";
 import type { SeriesOptions } from "../network/series.ts";
 import { reportJson } from "../report/json.ts";
@@ -14,9 +15,8 @@ import { type LoadedScenario, loadScenario } from "../scenario/load.ts";
 import type { Override } from "../scenario/set.ts";
 import { parseOverride } from "../scenario/set.ts";
 import { HELP, readArguments, type SimulateArguments } from "./arguments.ts";
-import { Captures } from "./capture.ts";
+import { CaptureOut } from "./capture.ts";
 import { EXIT } from "./exit.ts";
-import { parseFilter } from "./filter.ts";
 import { pathFromInvocation, readScenarioText } from "./files.ts";
 import { availableMemory, buildWithinMemory, peakRss } from "./memory.ts";
 import { type DumpRequest, Dumps, parseDump, SeriesOut } from "./looks.ts";
@@ -53,18 +53,13 @@ async function simulate(asked: SimulateArguments): Promise<number> {
 
   const lines = new LineWriter(asked.json ? Deno.stderr : Deno.stdout);
   const printer = asked.packets ? new PacketPrinter(lines, filter) : undefined;
-  const captures = asked.pcap === undefined ? undefined : new Captures(pathFromInvocation(asked.pcap), filter);
-  const outputs: RunOutput[] = captures === undefined ? [] : [captures];
+  const outputs: RunOutput[] = [];
   const { packets, addresses } = simulation;
-  if (captures !== undefined) {
-    simulation.onSend((p, timeNs, from, to) => captures.sent({ packets, addresses, p, timeNs, from, to }));
+  if (printer !== undefined) {
+    simulation.onDelivery((p, timeNs, from, to) => printer.see({ packets, addresses, p, timeNs, from, to }));
   }
-  if (printer !== undefined || captures !== undefined) {
-    simulation.onDelivery((p, timeNs, from, to) => {
-      const seen = { packets, addresses, p, timeNs, from, to };
-      printer?.see(seen);
-      captures?.received(seen);
-    });
+  if (asked.pcap !== undefined) {
+    outputs.push(new CaptureOut({ ...asked, directory: pathFromInvocation(asked.pcap) }, simulation, loaded));
   }
 
   const dumps = dumpsOf(asked, loaded);

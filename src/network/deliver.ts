@@ -49,7 +49,7 @@ export function deliver(s: Partition, p: number): void {
   s.hops++;
   digestDelivery(nodes, node, s.packets, s.addresses, p, directions[d * DIRECTION_STRIDE + RANK], s.clock);
   if (s.taps.length !== 0) {
-    for (const tap of s.taps) tap(p, s.nowNs, directions[d * DIRECTION_STRIDE + FROM], node);
+    for (const tap of s.taps) tap(p, s.nowNs, directions[d * DIRECTION_STRIDE + FROM], node, d);
   }
   if (rows[p * STRIDE + CORRUPT] !== 0 && corruptionStops(s, p, nodes[node * NODE_STRIDE + KIND] === HOST)) {
     return drop(s, node, p, DROP.CHECKSUM);
@@ -67,7 +67,7 @@ export function deliver(s: Partition, p: number): void {
 /** Drops packet `p` at `node`, counted. */
 export function drop(s: Partition, node: number, p: number, reason: number): void {
   s.dropped[reason]++;
-  if (s.dropTaps.length !== 0) { for (const tap of s.dropTaps) tap(p, s.nowNs, node, reason); }
+  if (s.dropTaps.length !== 0) { for (const tap of s.dropTaps) tap(p, s.nowNs, node, reason, -1); }
   digestEvent(s.nodes.words, node, reason, s.packets.rows.words[p * STRIDE + PORTS], s.clock);
   s.packets.release(p);
 }
@@ -76,7 +76,7 @@ export function drop(s: Partition, node: number, p: number, reason: number): voi
 export function sendInto(s: Partition, node: number, p: number, d: number): void {
   const links = s.links;
   if (s.sendTaps.length !== 0) {
-    for (const tap of s.sendTaps) tap(p, s.nowNs, node, links.words[d * DIRECTION_STRIDE + TO]);
+    for (const tap of s.sendTaps) tap(p, s.nowNs, node, links.words[d * DIRECTION_STRIDE + TO], d);
   }
   const refusal = links.sendNow(d, p);
   if (refusal !== 0) return drop(s, node, p, dropOfLink(refusal));

@@ -32,7 +32,7 @@ export class Loopback implements App {
   onTimer(node: number, _connection: number, packet: number): void {
     const s = this.#partition;
     digestDelivery(s.nodes.words, node, s.packets, s.addresses, packet, LOOPBACK_RANK, s.clock);
-    for (const tap of s.taps) tap(packet, s.nowNs, node, node);
+    for (const tap of s.taps) tap(packet, s.nowNs, node, node, -1);
     if (s.nodes.words[node * NODE.STRIDE + NODE.CPU] !== 0) cpuReceive(s, node, packet);
     else takeIn(s, node, packet);
   }

@@ -50,8 +50,8 @@ const BUCKET_NS = 16_384;
 
 export { CPU_APP, FINE_TIMER_APP, LOOPBACK_APP, SOCKET_APP } from "./app_event.ts";
 
-/** Sees every delivery: packet row, when, and the nodes at both ends of the link. It must not change anything. */
-export type DeliveryTap = (packet: number, timeNs: number, from: number, to: number) => void;
+/** Sees every delivery: packet row, when, the link's ends and direction (-1: loopback). It must not change anything. */
+export type DeliveryTap = (packet: number, timeNs: number, from: number, to: number, direction: number) => void;
 
 const { LINK, LINK_SEQ, STRIDE: PACKET_STRIDE } = PACKET;
 const { RANK: DIRECTION_RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;

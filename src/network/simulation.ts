@@ -7,6 +7,7 @@ import type { AddressTable } from "../base/address.ts";
 import type { RunReport } from "../report/document.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import { type BackendChange, changeBackends } from "./balancer_build.ts";
+import { type Capture, type CaptureOptions, Captures, type CaptureSink } from "./capture.ts";
 import { combineDigest } from "./digest.ts";
 import { checkDumpKind, type DumpKind, dumpText, type Inspection } from "./dump.ts";
 import { natSubscriberTable, natTable } from "./dump_nat.ts";
@@ -110,6 +111,7 @@ export class Simulation {
   readonly #sockets: SocketLayer;
   readonly #numbering: Numbering;
   #asked: RunRecord = { ended: "interrupted" };
+  #captures: Captures | undefined;
   #running = false;
 
   /** @internal For `Network.build`. */
@@ -352,6 +354,39 @@ export class Simulation {
     const series = new Series(this.partition, options, sink);
     this.marks.push(series);
     return series;
+  }
+
+  /**
+   * Writes what passes a node, or one of its interfaces, to `sink` as a pcapng file: real bytes and checksums, times in
+   * nanoseconds, drops as comments and in the statistics at the end, which `close` of the capture writes. It changes
+   * nothing. Throws `NetworkError` where there is no such interface, `InputError` for a wrong filter.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "../../mod.ts";
+   *
+   * const network = new Network();
+   * network.host("client", { address: "10.0.0.1/24" });
+   * network.host("server", { address: "10.0.0.2/24", listen: [{ port: 80 }] });
+   * network.link("client", "server", { delayNs: 1e6 });
+   * network.workload({ name: "up", kind: "bulk", from: ["client"], to: ["server:80"], connections: 1, bytes: 5000 });
+   * const simulation = network.build();
+   * const chunks: Uint8Array[] = [];
+   * const capture = simulation.capture({ node: "server", interface: "client", filter: "port 80" }, (bytes) => {
+   *   chunks.push(bytes);
+   * });
+   * simulation.run();
+   * capture.close();
+   * console.log(capture.packets, chunks.length > 0); // 14 true
+   * ```
+   */
+  capture(options: CaptureOptions, sink: CaptureSink | ((bytes: Uint8Array) => void)): Capture {
+    return this.captures.add(options, typeof sink === "function" ? { write: sink } : sink);
+  }
+
+  /** @internal All of them. */
+  get captures(): Captures {
+    return this.#captures ??= new Captures(this);
   }
 
   /** How far the run has come. `packets`: links crossed. */

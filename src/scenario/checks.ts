@@ -5,6 +5,7 @@
  */
 import { notADnsName } from "../wire/dns_name.ts";
 import { makeProfile } from "../transport/profile.ts";
+import { checkCaptures } from "./checks_capture.ts";
 import { isPort, suggest } from "./fields.ts";
 import type { Mistake } from "./issues.ts";
 import { formatPath, type Path } from "./positions.ts";
@@ -30,7 +31,7 @@ export function parseNodeRef(text: string): NodeRef | undefined {
   return low === undefined ? { name } : { name, low: Number(low), high: Number(high ?? low) };
 }
 
-/** All that is wrong, in the order of sections: profiles, nodes, links, workloads. */
+/** All that is wrong, in the order of sections: profiles, nodes, links, workloads, captures. */
 export function* checkScenario(scenario: Scenario): Generator<Mistake> {
   for (const [name, profile] of Object.entries(scenario.profiles ?? {})) {
     yield* checkProfile(["profiles", name], () => profileOf(profile));
@@ -42,6 +43,7 @@ export function* checkScenario(scenario: Scenario): Generator<Mistake> {
   yield* checkLinks(scenario);
   yield* checkWorkloads(scenario);
   yield* checkEvents(scenario);
+  yield* checkCaptures(scenario);
 }
 
 function wrong(path: Path, sentence: string, atKey = false): Mistake {

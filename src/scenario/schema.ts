@@ -11,6 +11,7 @@ import { MOST_EXCHANGE_BYTES } from "../network/workloads_schedule.ts";
 import { PORT_ALLOCATIONS } from "../transport/profile.ts";
 import * as f from "./fields.ts";
 import { balancerSchema, proxySchema } from "./schema_balancer.ts";
+import { captureSchema } from "./schema_capture.ts";
 import { datagramFields, dnsSchema, portWithProtocol, resolverSchema } from "./schema_dns.ts";
 import { dumpSchema, seriesSchema } from "./schema_looks.ts";
 import { eventsSchema } from "./schema_events.ts";
@@ -390,6 +391,9 @@ export const scenarioSchema = f.fields({
   run: f.fields({
     until: untilSchema.optional().describe("When the run ends; of several, whichever comes first. Default quiescence."),
   }, "a map such as { until: 60s }").optional().describe("How long it runs."),
+  capture: captureSchema.optional().describe(
+    "Where --pcap captures: server, server:r1, or { node: server, interface: r1, filter: port 443, snaplen: 96 }. Default every node.",
+  ),
   expect: f.list(f.text("a line such as connections.established == 1000"), "lines").optional().describe(
     "What must be true in the end: PATH OPERATOR VALUE, such as limits[ports@clients].refused > 0.",
   ),

@@ -42,6 +42,8 @@ export interface PcapngInterfaceOptions {
   snapLength?: number;
   /** What packets begin with. Default `LINKTYPE_RAW`. */
   linkType?: number;
+  /** The capture filter, as text (if_filter). */
+  filter?: string;
 }
 
 /** Options of {@linkcode pcapngPacket}. */
@@ -56,10 +58,21 @@ export interface PcapngPacketOptions {
 
 /** Options of {@linkcode pcapngStatistics}: counts of packets since the capture began. */
 export interface PcapngStatisticsOptions {
+  /** When the capture began, and when it ended, ns (isb_starttime, isb_endtime). */
+  startNs?: number;
+  endNs?: number;
   /** Packets that came by (isb_ifrecv). */
   received?: number;
-  /** Packets that were not written for lack of resources (isb_ifdrop). */
+  /** Packets that the interface dropped (isb_ifdrop). */
   dropped?: number;
+  /** Packets that passed the filter (isb_filteraccept). */
+  accepted?: number;
+  /** Packets that the node behind the interface dropped (isb_osdrop). */
+  droppedBySystem?: number;
+  /** Packets that were written (isb_usrdeliv). */
+  delivered?: number;
+  /** A comment, for example the reasons of drops (opt_comment). */
+  comment?: string;
 }
 
 const text = new TextEncoder();
@@ -89,6 +102,8 @@ export function pcapngInterface(options: PcapngInterfaceOptions): Uint8Array {
   if (options.speedBps !== undefined) list.push(option(8, u64(options.speedBps)));
   // if_tsresol: timestamps count 10^-9 s.
   list.push(option(9, Uint8Array.of(9)));
+  // if_filter: 0 says that a text follows.
+  if (options.filter !== undefined) list.push(option(11, Uint8Array.of(0, ...text.encode(options.filter))));
   if (options.epochSeconds !== undefined) list.push(option(14, u64(options.epochSeconds)));
   return block(PCAPNG_BLOCK.INTERFACE_DESCRIPTION, [body], list);
 }
@@ -123,8 +138,13 @@ export function pcapngStatistics(
   view.setUint32(0, interfaceId, true);
   setTime(view, 4, timeNs);
   const list: Uint8Array[] = [];
-  if (options.received !== undefined) list.push(option(4, u64(options.received)));
-  if (options.dropped !== undefined) list.push(option(5, u64(options.dropped)));
+  if (options.comment !== undefined) list.push(option(1, text.encode(options.comment)));
+  if (options.startNs !== undefined) list.push(option(2, time(options.startNs)));
+  if (options.endNs !== undefined) list.push(option(3, time(options.endNs)));
+  const { received, dropped, accepted, droppedBySystem, delivered } = options;
+  for (const [i, count] of [received, dropped, accepted, droppedBySystem, delivered].entries()) {
+    if (count !== undefined) list.push(option(4 + i, u64(count)));
+  }
   return block(PCAPNG_BLOCK.INTERFACE_STATISTICS, [body], list);
 }
 
@@ -132,6 +152,12 @@ export function pcapngStatistics(
 function setTime(view: DataView, at: number, timeNs: number): void {
   view.setUint32(at, Math.floor(timeNs / 2 ** 32), true);
   view.setUint32(at + 4, timeNs % 2 ** 32, true);
+}
+
+function time(timeNs: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  setTime(new DataView(bytes.buffer), 0, timeNs);
+  return bytes;
 }
 
 function u32(value: number): Uint8Array {

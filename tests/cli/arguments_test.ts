@@ -11,6 +11,10 @@ const NOTHING = {
   seed: undefined,
   filter: undefined,
   pcap: undefined,
+  capture: [],
+  captureFilter: undefined,
+  snaplen: undefined,
+  ring: undefined,
   trace: undefined,
   traceLevel: "checkpoints" as const,
   dump: [],
@@ -21,7 +25,7 @@ const NOTHING = {
 };
 
 Deno.test("a scenario file alone is enough", () => {
-  assertEquals(readArguments(["a.yaml"]), { ...NOTHING, file: "a.yaml" });
+  assertEquals(readArguments(["a.yaml"]), { ...NOTHING, set: [], capture: [], file: "a.yaml" });
 });
 
 Deno.test("every flag is read, before and after the file", () => {
@@ -29,6 +33,7 @@ Deno.test("every flag is read, before and after the file", () => {
   const args = ["--seed", "7", "a.yaml", "--set", "links[0].delay=20ms", "--set=run.until=1s", "--json", "--quiet"];
   assertEquals(readArguments([...args, ...trace, "--packets", "--filter", "rst", "--pcap", "out"]), {
     ...NOTHING,
+    capture: [],
     file: "a.yaml",
     seed: 7,
     set: ["links[0].delay=20ms", "run.until=1s"],
@@ -46,6 +51,30 @@ Deno.test("--trace-level is one of two, and needs --trace", () => {
   const args = ["a.yaml", "--trace", "t.cbor", "--trace-level"];
   assertThrows(() => readArguments([...args, "all"]), UsageError, 'checkpoints or packets, not "all"');
   assertThrows(() => readArguments(["a.yaml", "--trace-level", "packets"]), UsageError, "add --trace FILE");
+});
+
+Deno.test("what is captured is read: points, a filter, a snap length, a ring", () => {
+  const { capture, captureFilter, snaplen, ring } = readArguments(
+    "a.yaml --pcap out --capture server --capture clients[3]:r1 --snaplen 96B --ring 10MiBx4".split(" ")
+      .concat("--capture-filter", "port 443"),
+  );
+  assertEquals(capture.map(({ node, interface: name }) => [node, name]), [["server", undefined], ["clients[3]", "r1"]]);
+  assertEquals([captureFilter, snaplen, ring], ["port 443", 96, { bytes: 10 * 2 ** 20, files: 4 }]);
+});
+
+Deno.test("captures need a directory, and what is said of them must make sense", () => {
+  for (const [flag, value] of [["capture", "a:b"], ["capture-filter", "tcp"], ["snaplen", "96"], ["ring", "1MBx2"]]) {
+    refuses(["a.yaml", `--${flag}`, value], `--${flag} needs --pcap DIR, which says where capture files go.`);
+  }
+  const pcap = ["a.yaml", "--pcap", "out"];
+  refuses([...pcap, "--snaplen", "0"], '--snaplen needs 1 to 262144 bytes, found "0".');
+  refuses([...pcap, "--ring", "4"], '--ring: A ring is bytes and files such as 10MiBx4, not "4".');
+  refuses([...pcap, "--ring", "1MiBx0"], "--ring: A ring has 1 to 10000 files, not 0.");
+  refuses([...pcap, "--ring", "1kBx2"], "--ring: A file of a ring has at least 4096 bytes, not 1000.");
+  refuses(
+    [...pcap, "--capture", "a:"],
+    '--capture: A capture point is a node or node:interface such as server:r1, not "a:".',
+  );
 });
 
 Deno.test("a file whose name is a number stays a name", () => {

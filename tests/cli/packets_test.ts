@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { parseFilter } from "../../src/cli/filter.ts";
+import { parseFilter } from "../../src/network/packet_filter.ts";
 import { LineWriter } from "../../src/cli/output.ts";
 import { packetLine, PacketPrinter } from "../../src/cli/packets.ts";
-import { seenPacket } from "./sample_packet.ts";
+import { seenPacket } from "../network/support/sample_packet.ts";
 
 Deno.test("a line is tcpdump's, with the two nodes of the link at its end", () => {
   assertMatch(

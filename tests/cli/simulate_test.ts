@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { RunReport } from "../../src/report/document.ts";
+import { PCAPNG_BLOCK } from "../../src/wire/pcapng.ts";
+import { readBlocks, readEnhancedPacket } from "../wire/support/capture_readers.ts";
 import { AddressTable } from "../../src/base/address.ts";
 import { PacketPool } from "../../src/wire/packet.ts";
 import { decodePacket } from "../../src/wire/row_codec.ts";
@@ -99,29 +101,25 @@ withSmall("--pcap writes a complete capture file for each node", async (director
   const { code } = await simulate(["small.yaml", "--quiet", "--pcap", "out/here"], directory);
   assertEquals(code, 0);
   const names = [...Deno.readDirSync(`${directory}/out/here`)].map((entry) => entry.name).toSorted();
-  assertEquals(names, ["client.pcap", "r1.pcap", "server.pcap"]);
+  assertEquals(names, ["client.pcapng", "r1.pcapng", "server.pcapng"]);
   const pool = new PacketPool();
   const addresses = new AddressTable();
   const packets: Record<string, number> = {};
   for (const name of names) {
     const file = Deno.readFileSync(`${directory}/out/here/${name}`);
-    const view = new DataView(file.buffer);
-    let at = 24;
-    let lastSeconds = 0;
-    while (at < file.length) {
-      const seconds = view.getUint32(at, true) + view.getUint32(at + 4, true) / 1e9;
-      assert(seconds >= lastSeconds, `${name}: time goes back at ${at}`);
-      lastSeconds = seconds;
-      const bytes = view.getUint32(at + 8, true);
-      const packet = decodePacket(pool, addresses, file.subarray(at + 16, at + 16 + bytes));
+    let lastNs = 0n;
+    for (const block of readBlocks(file)) {
+      if (block.type !== PCAPNG_BLOCK.ENHANCED_PACKET) continue;
+      const { timeNs, bytes } = readEnhancedPacket(block);
+      assert(timeNs >= lastNs, `${name}: time goes back at ${timeNs}`);
+      lastNs = timeNs;
+      const packet = decodePacket(pool, addresses, bytes);
       assert(typeof packet === "number", `${name}: ${JSON.stringify(packet)}`);
-      at += 16 + bytes;
       packets[name] = (packets[name] ?? 0) + 1;
     }
-    assertEquals(at, file.length);
   }
   // Ten connections of ten packets: each end has sent or received all of them, the router both.
-  assertEquals(packets, { "client.pcap": 100, "r1.pcap": 200, "server.pcap": 100 });
+  assertEquals(packets, { "client.pcapng": 100, "r1.pcapng": 200, "server.pcapng": 100 });
 });
 
 withSmall("--help and --version ask for no scenario", async (directory) => {

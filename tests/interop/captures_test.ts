@@ -48,7 +48,7 @@ interopTest("tshark", "tshark finds nothing wrong in the captures of --pcap", ()
     const { code, stderr } = await simulate(["a.yaml", "--quiet", "--pcap", "out"], directory);
     assertEquals([code, stderr], [0, ""]);
     for (const node of ["client", "server", "gateway"]) {
-      const rows = await fieldsOf(`${directory}/out/${node}.pcap`);
+      const rows = await fieldsOf(`${directory}/out/${node}.pcapng`);
       for (const [, ip, tcp, malformed] of rows) {
         assertEquals([ip, tcp, malformed], ["1", "1", ""], `checksums and form at ${node}`);
       }

@@ -45,6 +45,11 @@ Deno.test("an interface tells its link type, name, nanosecond resolution and, if
   assertEquals(new DataView(options.get(14)!.buffer).getBigUint64(0, true), 1_700_000_000n);
 });
 
+Deno.test("an interface tells its capture filter, as text", () => {
+  const [block] = readBlocks(pcapngInterface({ name: "eth0", filter: "port 443" }));
+  assertEquals([...readOptions(block.body, 8).get(11)!], [0, ...new TextEncoder().encode("port 443")]);
+});
+
 Deno.test("packets come back with their exact time, interface, bytes, direction and comment", () => {
   const anyPacket = fc.record({
     interfaceId: fc.nat(5),
@@ -78,7 +83,16 @@ Deno.test("packets come back with their exact time, interface, bytes, direction 
 
 Deno.test("statistics carry the counts that are given", () => {
   const [block, bare] = readBlocks(concatenate([
-    pcapngStatistics(3, 2 ** 40 + 5, { received: 2 ** 33, dropped: 7 }),
+    pcapngStatistics(3, 2 ** 40 + 5, {
+      startNs: 2 ** 32 + 1,
+      endNs: 2,
+      received: 2 ** 33,
+      dropped: 7,
+      accepted: 6,
+      droppedBySystem: 5,
+      delivered: 4,
+      comment: "loss 7",
+    }),
     pcapngStatistics(0, 0),
   ]));
   const view = new DataView(block.body.buffer);
@@ -86,7 +100,13 @@ Deno.test("statistics carry the counts that are given", () => {
   assertEquals([view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true)], [3, 256, 5]);
   const options = readOptions(block.body, 12);
   const count = (code: number) => new DataView(options.get(code)!.buffer).getBigUint64(0, true);
-  assertEquals([count(4), count(5)], [2n ** 33n, 7n]);
+  assertEquals([4, 5, 6, 7, 8].map(count), [2n ** 33n, 7n, 6n, 5n, 4n]);
+  const time = (code: number) => {
+    const value = new DataView(options.get(code)!.buffer);
+    return [value.getUint32(0, true), value.getUint32(4, true)];
+  };
+  assertEquals([time(2), time(3)], [[1, 1], [0, 2]]);
+  assertEquals(utf8.decode(options.get(1)), "loss 7");
   assertEquals(readOptions(bare.body, 12).size, 0);
 });
 

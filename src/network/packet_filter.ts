@@ -1,19 +1,21 @@
 /**
- * Which packets `--packets` and `--pcap` mean: `host 192.0.2.1 port 443 after 1s`, a small dialect of tcpdump's.
+ * Which packets somebody means: `host 192.0.2.1 port 443 after 1s`, a small dialect of tcpdump's.
  *
  * ```text
  * expression := group { "or" group }
  * group      := [ "and" ] test { [ "and" ] test }        side by side means and
  * test       := "not" test | host A | src A | dst A | node NAME | port N | tcp | udp | icmp | syn | fin | rst
- *             | after TIME | before TIME
+ *             | connection A:P-B:Q | after TIME | before TIME
  * ```
+ *
+ * A `connection` is both directions of a four-tuple, TCP or UDP, and the ICMP errors that quote it.
  *
  * @module
  */
 import { AddressError, type AddressTable, type IpPrefix, parseAddress, parsePrefix } from "../base/address.ts";
 import { InputError, nearest } from "../base/errors.ts";
 import { parseDurationNs } from "../base/units.ts";
-import { CONTROL, PACKET, type PacketPool, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
+import { CONTROL, EXTRA, PACKET, type PacketPool, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 
 /** A packet on its way from node to node. */
 export interface SeenPacket {
@@ -34,19 +36,19 @@ export interface SeenPacket {
 /** Is a packet meant? */
 export type PacketFilter = (seen: SeenPacket) => boolean;
 
-const { SRC, DST, PORTS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, STRIDE } = PACKET;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
 
-const WITH_VALUE = ["host", "src", "dst", "node", "port", "after", "before"];
+const WITH_VALUE = ["host", "src", "dst", "node", "port", "connection", "after", "before"];
 const ALONE = ["tcp", "udp", "icmp", "syn", "fin", "rst"];
 const WORDS = [...WITH_VALUE, ...ALONE, "and", "or", "not"];
 
 /**
  * Understands a filter expression. `nodes` are the names that `node` may mean; without them, any.
  *
- * @throws {InputError} one sentence that begins with `--filter:`.
+ * @throws {InputError} one sentence, without a word on where the expression stands.
  */
-export function parseFilter(text: string, nodes?: readonly string[]): PacketFilter {
+export function readFilter(text: string, nodes?: readonly string[]): PacketFilter {
   const words = text.trim().split(/\s+/).filter((word) => word !== "");
   if (words.length === 0) throw fail("there is nothing in it; try 'host 192.0.2.1 port 443'.");
   const groups: PacketFilter[][] = [[]];
@@ -91,6 +93,20 @@ export function parseFilter(text: string, nodes?: readonly string[]): PacketFilt
   return (seen) => groups.some((group) => group.every((one) => one(seen)));
 }
 
+/**
+ * As {@linkcode readFilter}, of a flag's value.
+ *
+ * @throws {InputError} one sentence that begins with the flag's name.
+ */
+export function parseFilter(text: string, nodes?: readonly string[], flag = "--filter"): PacketFilter {
+  try {
+    return readFilter(text, nodes);
+  } catch (error) {
+    if (error instanceof InputError) throw new InputError(`${flag}: ${error.message}`);
+    throw error;
+  }
+}
+
 /** What a test's value looks like, for errors. */
 const VALUES: Record<string, string> = {
   host: "an address or a prefix such as 10.0.0.0/8",
@@ -98,6 +114,7 @@ const VALUES: Record<string, string> = {
   dst: "an address or a prefix such as 10.0.0.0/8",
   node: "a node's name such as clients or clients[3]",
   port: "a number from 0 to 65535",
+  connection: "a four-tuple such as 10.0.0.2:32768-192.0.2.1:443",
   after: "a time such as 1.5s",
   before: "a time such as 1.5s",
 };
@@ -125,6 +142,7 @@ function valueTest(word: string, value: string): PacketFilter {
       return ports >>> 16 === port || (ports & 0xffff) === port;
     };
   }
+  if (word === "connection") return connectionTest(value);
   if (word === "after" || word === "before") {
     const limitNs = within(() => parseDurationNs(value), word);
     return word === "after" ? (seen) => seen.timeNs >= limitNs : (seen) => seen.timeNs < limitNs;
@@ -135,6 +153,38 @@ function valueTest(word: string, value: string): PacketFilter {
   if (word === "src") return source;
   if (word === "dst") return destination;
   return (seen) => source(seen) || destination(seen);
+}
+
+/** One end of a four-tuple: `10.0.0.2:443`, `[2001:db8::1]:443`. */
+function endOf(text: string): { address: IpPrefix; port: number } | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
+  if (match === null || Number(match[3]) > 65535) return undefined;
+  return { address: within(() => prefixOf(match[1] ?? match[2]), "connection"), port: Number(match[3]) };
+}
+
+/** Both directions of a four-tuple, and the ICMP errors that quote a packet of it. */
+function connectionTest(value: string): PacketFilter {
+  const [one, other, ...rest] = value.split("-").map(endOf);
+  if (one === undefined || other === undefined || rest.length > 0) {
+    throw fail(`connection needs ${VALUES.connection}, found ${JSON.stringify(value)}.`);
+  }
+  const isOne = addressTest(one.address);
+  const isOther = addressTest(other.address);
+  const there = (one.port << 16) | other.port;
+  const back = (other.port << 16) | one.port;
+  const ends = (addresses: AddressTable, source: number, destination: number, ports: number) =>
+    (ports === there && isOne(addresses, source) && isOther(addresses, destination)) ||
+    (ports === back && isOther(addresses, source) && isOne(addresses, destination));
+  return (seen) => {
+    const words = seen.packets.rows.words;
+    const o = seen.p * STRIDE;
+    if (hasPorts(protocolOf(seen))) return ends(seen.addresses, words[o + SRC], words[o + DST], words[o + PORTS]);
+    if ((words[o + CONTROL_AT] & CONTROL.QUOTES) === 0) return false;
+    const extras = seen.packets.extras.words;
+    const e = words[o + EXTRA_AT] * EXTRA.STRIDE;
+    return hasPorts(extras[e + EXTRA.QUOTED_CONTROL] >>> CONTROL.PROTOCOL_SHIFT) &&
+      ends(seen.addresses, extras[e + EXTRA.QUOTED_SRC], extras[e + EXTRA.QUOTED_DST], extras[e + EXTRA.QUOTED_PORTS]);
+  };
 }
 
 function flagTest(word: string): PacketFilter {
@@ -185,5 +235,5 @@ function within<T>(read: () => T, word: string): T {
 }
 
 function fail(why: string): InputError {
-  return new InputError(`--filter: ${why}`);
+  return new InputError(why);
 }

@@ -1,8 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { InputError } from "../../src/base/errors.ts";
-import { parseFilter } from "../../src/cli/filter.ts";
+import { parseFilter } from "../../src/network/packet_filter.ts";
+import { Network } from "../../src/network/network.ts";
 import { PROTOCOL, TCP_FLAG } from "../../src/wire/packet.ts";
-import { seenPacket } from "./sample_packet.ts";
+import { seenPacket } from "./support/sample_packet.ts";
 
 const syn = seenPacket();
 const answer = seenPacket({
@@ -40,6 +41,36 @@ Deno.test("port means either end, of TCP and UDP only", () => {
   means("port 443", syn, answer);
   means("port 50000", answer);
   means("port 32768", syn);
+});
+
+Deno.test("connection means both directions of one four-tuple", () => {
+  means("connection 10.0.0.2:32768-192.0.2.1:443", syn);
+  means("connection 192.0.2.1:443-10.0.0.2:32768", syn);
+  means("connection 10.0.0.2:443-192.0.2.1:32768");
+  means("connection [2001:db8:1::2]:50000-[2001:db8::1]:443", answer);
+});
+
+Deno.test("connection means the ICMP errors that quote it too", () => {
+  const seen: string[] = [];
+  const network = new Network();
+  network.host("client", { address: "10.0.0.1/24" });
+  network.router("r1");
+  network.host("server", { address: "10.0.1.1/24" });
+  network.link("client", "r1");
+  network.link("r1", "server");
+  const simulation = network.build();
+  const { packets, addresses } = simulation;
+  const filter = parseFilter("connection 10.0.0.1:5000-10.0.1.1:53 icmp");
+  const other = parseFilter("connection 10.0.0.1:5000-10.0.1.1:54 icmp");
+  simulation.onDelivery((p, timeNs, from, to) => {
+    const one = { packets, addresses, p, timeNs, from, to };
+    if (filter(one)) seen.push(`${from} ${to}`);
+    assertEquals(other(one), false);
+  });
+  const socket = simulation.host("client").udp({ port: 5000 });
+  socket.send(new Uint8Array(10), { address: "10.0.1.1", port: 53 });
+  simulation.run();
+  assertEquals(seen, ["server r1", "r1 client"]);
 });
 
 Deno.test("node means both ends of the link, a population all its members", () => {
@@ -85,6 +116,8 @@ Deno.test("what is not a filter is refused with one sentence", () => {
     "hots 10.0.0.1": '--filter: "hots" is not a test: did you mean host?',
     "port": "--filter: port needs a number from 0 to 65535, found the end.",
     "port 70000": '--filter: port needs a number from 0 to 65535, found "70000".',
+    "connection 10.0.0.1-10.0.0.2":
+      '--filter: connection needs a four-tuple such as 10.0.0.2:32768-192.0.2.1:443, found "10.0.0.1-10.0.0.2".',
     "not": '--filter: expected a test after "not", found the end.',
     "or syn": "--filter: or stands between two tests.",
     "syn or": "--filter: or stands between two tests.",

@@ -1,6 +1,6 @@
-import { AddressTable } from "../../src/base/address.ts";
-import type { SeenPacket } from "../../src/cli/filter.ts";
-import { CONTROL, PACKET, PacketPool, PROTOCOL, TCP_FLAG } from "../../src/wire/packet.ts";
+import { AddressTable } from "../../../src/base/address.ts";
+import type { SeenPacket } from "../../../src/network/packet_filter.ts";
+import { CONTROL, PACKET, PacketPool, PROTOCOL, TCP_FLAG } from "../../../src/wire/packet.ts";
 
 const packets = new PacketPool();
 const addresses = new AddressTable();
