@@ -30,6 +30,8 @@ export interface CapturedSegment {
   options: Uint8Array;
   /** Traffic class. */
   trafficClass: number;
+  /** TTL or hop limit. */
+  ttl: number;
 }
 
 /** What a captured frame was, where it is no TCP segment. */
@@ -128,6 +130,7 @@ function ipv4(record: CaptureRecord, at: number): CapturedSegment | NoSegment {
     source: addressFromBytes(bytes.subarray(at + 12, at + 16)),
     destination: addressFromBytes(bytes.subarray(at + 16, at + 20)),
     trafficClass: bytes[at + 1],
+    ttl: bytes[at + 8],
   });
 }
 
@@ -151,6 +154,7 @@ function ipv6(record: CaptureRecord, begin: number): CapturedSegment | NoSegment
     source: addressFromBytes(bytes.subarray(begin + 8, begin + 24)),
     destination: addressFromBytes(bytes.subarray(begin + 24, begin + 40)),
     trafficClass: (bytes[begin] & 15) << 4 | bytes[begin + 1] >>> 4,
+    ttl: bytes[begin + 7],
   });
 }
 
@@ -158,7 +162,7 @@ function tcp(
   bytes: Uint8Array,
   at: number,
   end: number,
-  ip: Pick<CapturedSegment, "source" | "destination" | "trafficClass">,
+  ip: Pick<CapturedSegment, "source" | "destination" | "trafficClass" | "ttl">,
 ): CapturedSegment | NoSegment {
   if (end < at + 20) return "malformed";
   if (bytes.length < at + 20) return "cut";

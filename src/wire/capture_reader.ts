@@ -186,10 +186,10 @@ export class CaptureReader {
     this.#fail(offset, `a block of type ${type} claims ${length} bytes at its beginning and ${again} at its end`);
   }
 
-  /** A block that says nothing of packets. */
-  #skip(offset: number, type: number, length: number): void {
+  /** What is left of a block, of which `taken` bytes were read, and which says no more of packets. */
+  #skip(offset: number, type: number, length: number, taken = 8): void {
     const window = this.#window;
-    const end = window.skip(length - 12) ? window.take(4) : null;
+    const end = window.skip(length - taken - 4) ? window.take(4) : null;
     if (end === null) this.#cut(offset, type, length);
     this.#checkEnd(offset, type, length, viewOf(end).getUint32(0, this.#little));
   }
@@ -206,7 +206,7 @@ export class CaptureReader {
     if (version === null) this.#cut(offset, SECTION_HEADER, length);
     const major = viewOf(version).getUint16(0, order);
     if (major !== 1) this.#fail(offset + 12, `version ${major} of pcapng is not known, only 1 is`);
-    this.#skip(offset, SECTION_HEADER, length - 8);
+    this.#skip(offset, SECTION_HEADER, length, 16);
     this.#interfaces = [];
   }
 
