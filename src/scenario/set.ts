@@ -22,7 +22,7 @@ export interface Override {
 }
 
 /** Lists whose items have names, by which a path may call them: `workloads.load.connections`. */
-const NAMED_LISTS = ["workloads", "links"];
+const NAMED_LISTS = ["workloads", "links", "probes"];
 
 /**
  * Reads `path=value`. `label` is what errors call it; default `--set path=value`.
