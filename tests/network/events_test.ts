@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { NetworkEvent } from "../../src/network/event_options.ts";
 import { Network, NetworkError } from "../../src/network/network.ts";
-import type { Simulation } from "../../src/network/simulation.ts";
+import { Simulation } from "../../src/network/simulation.ts";
 import { behindNat, workload } from "./support/homes.ts";
 import { balanced } from "./support/balanced.ts";
 import { built, star, type Step } from "./support/networks.ts";
@@ -238,6 +238,18 @@ Deno.test("events are part of a network's declaration", () => {
   const again = Network.fromJSON(JSON.parse(JSON.stringify(network.toJSON()))).build();
   again.run();
   assertEquals(digests(again), digests(run(detour(), EVENTS)));
+});
+
+Deno.test("a snapshot between events goes on as the run would have", async () => {
+  const steps = [...detour(), ...EVENTS.map((event): Step => (n) => n.event(event))];
+  const expected = digests(run(detour(), EVENTS));
+  for (const untilNs of [1.05e9, 1.55e9, 2.2e9, 2.6e9, 3.2e9, 3.65e9]) {
+    const simulation = built(steps);
+    simulation.run({ untilNs });
+    const restored = await Simulation.restore(await simulation.snapshot());
+    restored.run();
+    assertEquals(digests(restored), expected);
+  }
 });
 
 Deno.test("what an event names must be there", () => {

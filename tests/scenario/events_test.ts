@@ -84,7 +84,7 @@ Deno.test("mistakes in events are told with file, line, column and the nearest n
     ],
     [
       "probes: [{ name: p, kind: ping, from: clients, to: server }]",
-      'net.yaml:12:39: probes.p.from: "clients" is 3 nodes: name one of them, clients[0].',
+      'net.yaml:12:39: probes[0].from: "clients" is 3 nodes: name one of them, clients[0].',
     ],
   ];
   for (const [text, sentence] of refused) {
