@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { PlainValue, StateVisitor } from "../base/state.ts";
+import { canonicalText, type PlainValue, plainValue } from "../base/plain.ts";
+import type { StateVisitor } from "../base/state.ts";
 import type { AddressTable } from "../base/address.ts";
 import { InputError } from "../base/errors.ts";
 import { substreamKey } from "../base/rng.ts";
@@ -229,11 +230,9 @@ export class NatTables {
 
   /** For snapshots: behaviours that were made in mid-run are made again, with the same ids. */
   visitProfiles(v: StateVisitor): void {
-    // (In one order of keys, whatever the order of the declaration.)
-    const sorted = this.#profileOptions.map((each) =>
-      Object.fromEntries(Object.entries(each).sort(([a], [b]) => a < b ? -1 : 1))
-    );
-    const options = v.plain(sorted as PlainValue[]) as unknown as NatProfileOptions[];
+    // (Keys in one order, whatever that of the declaration.)
+    const sorted = plainValue(canonicalText(this.#profileOptions as unknown as PlainValue));
+    const options = v.plain(sorted) as unknown as NatProfileOptions[];
     if (v.restoring) { for (const each of options) this.addProfile(each); }
   }
 

@@ -105,7 +105,9 @@ function planServer(
   subject: string,
   plan: Plan,
 ): PlannedServer {
-  const names = Object.entries(options.records ?? {}).map(([name, record]) =>
+  // In one order, whatever that of the declaration: names are numbered by it, and snapshots hold the numbers.
+  const records = Object.entries(options.records ?? {}).sort(([a], [b]) => a < b ? -1 : 1);
+  const names = records.map(([name, record]) =>
     planName(name, Array.isArray(record) ? { addresses: record } : record, options, subject, plan)
   );
   const zones = options.zones?.map((zone, i) => nameOf(zone, `${subject}.zones[${i}]`)) ?? zonesOf(names);

@@ -1,0 +1,258 @@
+/** Networks of everything that there is, drawn at random: every kind of node, workload and feature. */
+import fc from "fast-check";
+import { Network } from "../../../src/network/network.ts";
+import type { LinkOptions, NatOptions, WorkloadOptions } from "../../../src/network/options.ts";
+import type { BalancerServiceOptions } from "../../../src/network/balancer_options.ts";
+import type { Profile } from "../../../src/transport/profile.ts";
+
+/** Draws values, as `fc.gen()` gives it. */
+export class Draw {
+  readonly #g: fc.GeneratorValue;
+
+  constructor(g: fc.GeneratorValue) {
+    this.#g = g;
+  }
+
+  /** One of them. */
+  one<T>(...values: T[]): T {
+    return values[this.int(0, values.length - 1)];
+  }
+
+  /** True in one of `n` cases. */
+  rarely(n: number): boolean {
+    return this.#g(fc.nat, n - 1) === 0;
+  }
+
+  /** A whole number. */
+  int(min: number, max: number): number {
+    return this.#g(fc.integer, { min, max });
+  }
+}
+
+const CONTROLS = ["cubic", "reno", "bbr", "dctcp", "vegas"];
+
+function profile(d: Draw): Partial<Profile> {
+  return {
+    congestionControl: d.one(...CONTROLS),
+    ecn: d.one("off", "on", "passive"),
+    pacing: d.rarely(3),
+    fastOpen: d.one(0, 3, 1027),
+    accounting: d.rarely(4),
+    mtuProbing: d.one(0, 0, 1, 2),
+    sack: !d.rarely(5),
+    rack: !d.rarely(5),
+    timestamps: !d.rarely(4),
+    nagle: !d.rarely(4),
+    portAllocation: d.one("linux", "host-wide", "rfc6056-1", "rfc6056-5"),
+    synCookies: d.one(0, 1, 2),
+    receiveBufferBytes: d.one(131_072, 16_384),
+  };
+}
+
+function link(d: Draw): LinkOptions {
+  const rated = d.rarely(2) ? { rateBps: d.one(2e6, 5e7, 1e9) } : {};
+  const queued = "rateBps" in rated
+    ? d.one<LinkOptions>({}, { queuePackets: 20 }, { queueBytes: 30_000 }, {
+      queuePackets: 50,
+      ecnThresholdPackets: 10,
+    })
+    : {};
+  const bad = d.rarely(2)
+    ? d.one<LinkOptions>(
+      { loss: 0.05 },
+      { duplicate: 0.1 },
+      { reorder: 0.1, reorderNs: 3e6 },
+      { corrupt: 0.02 },
+      { jitterNs: 2e6 },
+      { loss: 0.02, duplicate: 0.02, reorder: 0.05, corrupt: 0.01, jitterNs: 5e5 },
+    )
+    : {};
+  return { delayNs: d.int(0, 10_000) * 1000, mtu: d.one(1500, 1500, 1400), ...rated, ...queued, ...bad };
+}
+
+function natOptions(d: Draw): Partial<NatOptions> {
+  const behaviour = ["endpoint-independent", "address-dependent", "address-and-port-dependent"] as const;
+  const mapping = d.one(...behaviour);
+  const shared = d.one<Partial<NatOptions>>(
+    {},
+    {},
+    { blocks: { size: 8, perSubscriber: 3 } },
+    { quotaSessions: 5 },
+    { maxSessions: 12 },
+    { sessionsPerSecond: 20, sessionsBurst: 5 },
+    { overloading: true, mapping: "address-and-port-dependent", filtering: "address-and-port-dependent" },
+  );
+  return {
+    mapping,
+    filtering: d.one(...behaviour),
+    portAssignment: d.one("preservation", "sequential", "random"),
+    onRefusal: d.one("drop", "icmp"),
+    refresh: d.one("outbound", "both"),
+    portLow: 1024,
+    portHigh: d.one(65535, 1064),
+    udpNs: 2e9,
+    tcpEstablishedNs: d.one(5e9, 7440e9),
+    tcpTransitoryNs: 2e9,
+    tcpLoose: d.rarely(2),
+    log: d.one("none", "none", "sessions") as NatOptions["log"],
+    ...(d.rarely(3) ? { holdDownNs: 1e9, holdDownTcp: true } : {}),
+    ...shared,
+  };
+}
+
+function service(d: Draw): Omit<BalancerServiceOptions, "port" | "backends"> {
+  const mode = d.one("nat", "full-nat", "direct-return") as BalancerServiceOptions["mode"];
+  const algorithm = d.one("round-robin", "weighted-round-robin", "least-connections", "source-hash", "maglev");
+  return {
+    mode,
+    algorithm: algorithm as BalancerServiceOptions["algorithm"],
+    maglevTableSize: algorithm === "maglev" ? 251 : undefined,
+    onBackendDown: d.one("silence", "reset"),
+    health: d.rarely(2) ? { intervalNs: 5e8, fall: 1, rise: 1 } : undefined,
+  };
+}
+
+type Kind = Partial<WorkloadOptions> & { kind: WorkloadOptions["kind"]; to: string[] };
+
+function workload(d: Draw, i: number): WorkloadOptions {
+  const kind = d.one<Kind>(
+    { kind: "request-response", to: ["web:443"], requests: 3, thinkNs: 2e7 },
+    { kind: "request-response", to: ["web[0]:444"], requestBytes: 20_000, replyBytes: 70_000, requests: 2 },
+    { kind: "request-response", to: ["www.example.com:443"] },
+    { kind: "request-response", to: ["nowhere.example.com:443"] },
+    { kind: "request-response", to: ["203.0.113.80:80"], requests: 2, thinkNs: 1e7 },
+    { kind: "request-response", to: ["proxy:8080"], requests: 2 },
+    { kind: "request-response", to: ["web:53"], transport: "udp", timeoutNs: 2e8, retries: 2 },
+    { kind: "bulk", to: ["web:83"], bytes: 150_000 },
+    { kind: "bulk", to: ["web:82"], bytes: 90_000, direction: "download", close: "server" },
+    { kind: "hold", to: ["web:84"], holdNs: 3e8, holdDistribution: "exponential", keepAliveNs: 1e9 },
+    { kind: "hold", to: ["gw:8443"], holdNs: 3e8 },
+    { kind: "request-response", to: ["[64:ff9b::c000:201]:443"], from: ["phones"], requests: 2, thinkNs: 1e7 },
+    { kind: "bulk", to: ["[64:ff9b::c000:202]:83"], from: ["phones"], bytes: 60_000 },
+    { kind: "request-response", to: ["[64:ff9b::c000:201]:53"], from: ["phones"], transport: "udp", timeoutNs: 1e8 },
+    { kind: "request-response", to: ["203.0.113.1:8443"], from: ["laptops"], close: "server" },
+    { kind: "dns", to: ["www.example.com", "other.example.com"] },
+    { kind: "syn-flood", to: ["web[0]:443"], spoof: "198.18.0.0/15" },
+    { kind: "torrent", to: ["web:6881"], transport: "udp", requests: 2 },
+  );
+  const names = kind.to.some((to) => to.includes("example"));
+  const sources = kind.kind === "syn-flood" ? ["direct"] : d.one(["laptops"], ["direct"], ["laptops", "direct"]);
+  const happy = !names && kind.transport === undefined && kind.to[0].startsWith("web:") && d.rarely(2);
+  return {
+    name: `w${i}`,
+    from: sources,
+    connections: d.int(1, 60),
+    arrivals: d.one(
+      { kind: "at-once", startNs: 1e7 },
+      { kind: "rate", perSecond: 150 },
+      { kind: "poisson", perSecond: 100 },
+    ),
+    ...(happy ? { happyEyeballs: true, attemptDelayNs: 2e7 } : {}),
+    ...kind,
+  };
+}
+
+/** Homes behind NATs (behind a carrier's, perhaps), and servers with all that there is in front of them. */
+export function anyNetwork(d: Draw): Network {
+  const network = new Network({ seed: d.int(1, 1000), numbering: { skip: d.int(0, 40), reversed: d.rarely(2) } });
+  const cgn = d.rarely(3);
+  const dual = d.rarely(2);
+  const lb = service(d);
+  const six = (prefix: string) => dual ? { address6: `2001:db8:${prefix}::1/64` } : {};
+  const hosts = d.int(1, 6);
+  const cpu = () =>
+    d.rarely(3) ? { cores: d.int(1, 2), perPacketNs: 20_000, perRequestNs: 100_000, queuePackets: 50 } : undefined;
+  const resolver = d.one<string | { servers: string[]; cache?: boolean; timeoutNs?: number }>(
+    "isp-dns",
+    { servers: ["ns"], cache: false },
+    { servers: ["192.0.2.2", "ns"], timeoutNs: 2e8 },
+  );
+  network.host("laptops", {
+    address: "192.168.1.2/24",
+    count: hosts * 2,
+    profile: profile(d),
+    resolver,
+    ...six("1"),
+    maxFiles: d.one(Infinity, 8),
+  });
+  network.host("direct", { address: "10.9.0.1/16", count: 4, profile: profile(d), resolver, cpu: cpu(), ...six("9") });
+  network.nat("gw", {
+    address: "203.0.113.1/24",
+    insideAddress: "192.168.1.1",
+    ...(dual ? { ipv6: "route" } : {}),
+    ...natOptions(d),
+    forwards: [{ protocol: "tcp", externalPort: 8443, address: "192.168.1.2", port: 22 }],
+  });
+  if (cgn) network.nat("cgn", { address: "100.99.0.1", ...(dual ? { ipv6: "route" } : {}), ...natOptions(d) });
+  const { overloading: _, mapping: _m, filtering: _f, ...nat64 } = natOptions(d);
+  network.host("phones", { address: "2001:db8:64::1/64", count: 3, profile: profile(d) });
+  network.nat("nat64", { address: "203.0.113.65", address6: "2001:db8:65::1", nat64: "64:ff9b::/96", ...nat64 });
+  network.router("isp", { address: "198.51.100.1" });
+  network.router("left", { ecmp: "modulo" });
+  network.router("right");
+  network.router("core", { ecmp: d.one("resilient", "modulo") });
+  const web = profile(d);
+  network.host("web", {
+    address: "192.0.2.1/24",
+    count: 3,
+    ...six("2"),
+    profile: { ...web, maxSynBacklog: d.one(4096, 8), somaxconn: d.one(4096, 4) },
+    cpu: cpu(),
+    memoryBytes: d.one(Infinity, 200_000),
+    listen: [
+      { port: 444 },
+      { port: 443, service: { kind: "respond" }, acceptIntervalNs: d.one(0, 1e6), backlog: d.one(4096, 4) },
+      { port: 80, service: { kind: "respond" } },
+      { port: 81, service: { kind: "respond" } },
+      { port: 83 },
+      { port: 82 },
+      { port: 84 },
+      { port: 22 },
+      { port: 53, protocol: "udp" },
+      { port: 6881, protocol: "udp" },
+    ],
+    ...(lb.mode === "direct-return" ? { virtualAddresses: ["203.0.113.80"] } : {}),
+  });
+  network.balancer("lb", {
+    address: "203.0.113.79",
+    services: [{ address: "203.0.113.80", port: 80, backends: ["web:80"], ...lb }],
+    portLow: 2000,
+    portHigh: d.one(65535, 2010),
+    finNs: 1e9,
+    closedNs: 5e8,
+  });
+  network.host("proxy", {
+    address: "192.0.2.200",
+    proxy: {
+      port: 8080,
+      backends: ["web:81"],
+      kind: d.one("stream", "request"),
+      ...d.one({}, { maxConnections: 2 }, { maxConnections: 3, maxWaiting: 10 }),
+    },
+  });
+  network.host("ns", {
+    address: "192.0.2.53",
+    dns: {
+      records: { "www.example.com": ["web"], "other.example.com": { alias: "www.example.com", ttlNs: 1e9 } },
+      order: d.one("rotate", "random", "fixed"),
+      ttlNs: d.one(1e9, 300e9),
+    },
+  });
+  network.host("isp-dns", { address: "192.0.2.54", dns: { forward: "ns" } });
+  const uplink = cgn ? "cgn" : "isp";
+  network.link("laptops", "gw", link(d));
+  network.link("gw", uplink, link(d));
+  if (cgn) network.link("cgn", "isp", link(d));
+  network.link("direct", "isp", link(d));
+  network.link("phones", "nat64", link(d));
+  network.link("nat64", "isp", link(d));
+  network.link("isp", "left", { delayNs: 1e6 });
+  network.link("isp", "right", { delayNs: 1e6 });
+  network.link("left", "core", { delayNs: 1e6 });
+  network.link("right", "core", { delayNs: 1e6 });
+  network.link("core", "web", link(d));
+  for (const name of ["lb", "proxy", "ns", "isp-dns"]) network.link("core", name, { delayNs: 5e5 });
+  const count = d.int(1, 4);
+  for (let i = 0; i < count; i++) network.workload(workload(d, i));
+  return network;
+}
