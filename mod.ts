@@ -46,6 +46,7 @@ export {
   type NetworkOptions,
   type NodeRef,
 } from "./src/network/network.ts";
+export type { ForkChange } from "./src/network/fork.ts";
 export { registerModule } from "./src/network/modules.ts";
 export type { RunRecord, SimulationHeader } from "./src/network/restore.ts";
 export { type LinkGroup, type Mark, type PacketTap, Simulation } from "./src/network/simulation.ts";

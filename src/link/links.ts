@@ -162,6 +162,8 @@ export class Links {
   readonly #packets: PacketPool;
   readonly #addresses: AddressTable;
   readonly #details: Details[] = [];
+  /** Directions that have got a limited queue in mid-run, in that order. */
+  readonly #limitedLater: number[] = [];
   /** Packets that links have made by duplication. */
   duplicated = 0;
   readonly #outcome = { drop: false, extraNs: 0, duplicate: false, corruptBit: 0 };
@@ -248,7 +250,9 @@ export class Links {
     }
     details.counting = isCounting(after);
     if (!details.counting) details.packets.count = details.packets.head = 0;
-    if (after.queueBytes !== Infinity || after.queuePackets !== Infinity) this.queues.set(d, details.record!);
+    if (this.queues.has(d) || (after.queueBytes === Infinity && after.queuePackets === Infinity)) return;
+    this.queues.set(d, details.record!);
+    this.#limitedLater.push(d);
   }
 
   /** Cuts direction `d`: what waits for it or is on its way is lost. */
@@ -312,7 +316,13 @@ export class Links {
     visitMap(v, this.cuts);
     const settings = v.plain(this.settings as unknown as PlainValue[]);
     if (v.restoring) this.settings.splice(0, this.settings.length, ...settings as unknown as LinkSettings[]);
+    const later = v.plain(this.#limitedLater);
+    if (v.restoring) {
+      for (const d of later) this.queues.set(d, this.#details[this.words[d * STRIDE + DETAILS]].record!);
+      this.#limitedLater.splice(0, this.#limitedLater.length, ...later);
+    }
     for (const details of this.#details) {
+      details.counting = v.number(details.counting ? 1 : 0) === 1;
       details.drops = v.number(details.drops);
       details.marks = v.number(details.marks);
       if (details.record !== undefined) visitNumbers(v, details.record);

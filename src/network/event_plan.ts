@@ -80,9 +80,14 @@ const KINDS: NetworkEvent["kind"][] = [
   "profile",
 ];
 
-/** Throws `NetworkError`. `workloads`: their names. */
-export function planEvents(events: readonly NetworkEvent[], plan: Plan, workloads: readonly string[]): PlannedEvent[] {
-  const planned = events.map((event, i) => planEvent(event, `events[${i}]`, plan, workloads));
+/** Throws `NetworkError`. `workloads`: their names; `subjectOf`: what errors call an event. */
+export function planEvents(
+  events: readonly NetworkEvent[],
+  plan: Plan,
+  workloads: readonly string[],
+  subjectOf: (i: number) => string = (i) => `events[${i}]`,
+): PlannedEvent[] {
+  const planned = events.map((event, i) => planEvent(event, subjectOf(i), plan, workloads));
   checkLinkChanges(planned);
   return planned;
 }

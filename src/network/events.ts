@@ -57,8 +57,21 @@ export class Events implements App {
   start(): void {
     const s = this.#partition;
     const seen = new Set<string>();
+    // (Links in the order of declaration, to which a fork adds: their further state is numbered by it.)
+    for (const planned of this.#planned) this.#prepareLinks(planned);
     for (const planned of this.#planned.toSorted((x, y) => x.event.atNs - y.event.atNs)) this.#prepare(planned, seen);
     this.#planned.forEach(({ event }, i) => s.schedule(0, this.#app, event.atNs, CODE.HAPPEN, 0, i));
+  }
+
+  /** Adds events to a run that has begun. */
+  add(more: readonly PlannedEvent[]): void {
+    const s = this.#partition;
+    for (const planned of more) {
+      this.#prepareLinks(planned);
+      if (planned.event.kind === "profile" || planned.event.kind === "backend") this.#prepare(planned, new Set());
+      const index = this.#planned.push(planned) - 1;
+      s.schedule(0, this.#app, planned.event.atNs, CODE.HAPPEN, 0, index);
+    }
   }
 
   /** See {@linkcode App}. It has no connections. */
@@ -83,13 +96,10 @@ export class Events implements App {
 
   /** See {@linkcode App}. */
   visitState(v: StateVisitor): void {
-    const s = this.#partition;
     const converging = v.plain([...this.#converging]);
-    s.conditions.visitState(v);
     if (!v.restoring) return;
     this.#converging.clear();
     for (const ns of converging) this.#converging.add(ns);
-    if (s.conditions.routedDown !== undefined) recomputeRoutes(s, s.conditions.routedDown);
   }
 
   #digest(node: number, code: number, argument: number): void {
@@ -104,7 +114,12 @@ export class Events implements App {
     return s.links.words[(links.group.aToB + links.first) * STRIDE + FROM];
   }
 
-  #prepare({ event, subject, nodes, links }: PlannedEvent, seen: Set<string>): void {
+  #prepareLinks({ event, links }: PlannedEvent): void {
+    if (event.kind !== "link" || links === undefined || changesOf(event) === undefined) return;
+    this.#eachDirection(links, event, (d, key) => this.#partition.links.prepare(d, key));
+  }
+
+  #prepare({ event, subject, nodes }: PlannedEvent, seen: Set<string>): void {
     const s = this.#partition;
     // What an event begins is not there before.
     const isFirst = (...names: (string | number)[]) => {
@@ -112,9 +127,6 @@ export class Events implements App {
       return !seen.has(key) && seen.add(key) !== undefined;
     };
     switch (event.kind) {
-      case "link":
-        if (links === undefined || changesOf(event) === undefined) return;
-        return this.#eachDirection(links, event, (d, key) => s.links.prepare(d, key));
       case "profile":
         for (const members of nodes) separateProfiles(s, members);
         return;
@@ -316,9 +328,8 @@ export class Events implements App {
   }
 }
 
-/** Has the planned events happen. */
+/** Has the planned events happen. (Always: a fork may add some, and snapshots count applications.) */
 export function installEvents(s: Partition, planned: PlannedEvent[]): void {
-  if (planned.length === 0) return;
   const events = new Events(s, s.apps.length, planned);
   s.apps.push(events);
   events.start();

@@ -56,6 +56,8 @@ export function planProbes(probes: readonly ProbeOptions[], plan: Plan): Planned
 
 /** Begins the declared probes at their times. */
 export function installProbes(s: Partition, planned: readonly PlannedProbe[]): void {
+  // (Always: code may begin some, and snapshots count applications.)
+  const probes = probesOf(s);
   // In the order of their names: the order of declaration must not matter.
   for (const { options, subject, node, target, settings } of planned.toSorted(byName)) {
     const address = target === 0 ? s.addresses.intern(options.to) : addressFor(s, node, target, options.family);
@@ -65,7 +67,7 @@ export function installProbes(s: Partition, planned: readonly PlannedProbe[]): v
     }
     const { name, kind, to, ttl, atNs: startNs = 0 } = options;
     const hops = { ...settings, ttl: ttl ?? s.tcp.profileOf(node).defaultTtl };
-    probesOf(s).begin({ name, kind, node, to, target: address, source, settings: hops, startNs });
+    probes.begin({ name, kind, node, to, target: address, source, settings: hops, startNs });
   }
 }
 

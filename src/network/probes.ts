@@ -4,6 +4,7 @@
  * @module
  */
 import type { App } from "../app/types.ts";
+import { InputError } from "../base/errors.ts";
 import type { PlainValue, StateVisitor } from "../base/state.ts";
 import { NODE } from "../node/nodes.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
@@ -123,6 +124,9 @@ export class Probes implements App {
 
   /** See {@linkcode App}. */
   visitState(v: StateVisitor): void {
+    if (this.#done.size > 0) {
+      throw new InputError("A snapshot cannot hold probes of code: what is to be called at their end is a closure.");
+    }
     const states = v.plain(this.states as unknown as PlainValue[]) as unknown as ProbeState[];
     const identifiers = v.plain([...this.#identifiers]);
     if (!v.restoring) return;
@@ -130,7 +134,9 @@ export class Probes implements App {
     this.#identifiers.clear();
     this.#byIdentifier.clear();
     for (const [node, identifier] of identifiers) this.#identifiers.set(node, identifier);
-    states.forEach(({ node, identifier }, i) => this.#byIdentifier.set(node * 65536 + identifier, i));
+    states.forEach(({ node, identifier, endNs }, i) => {
+      if (endNs < 0) this.#byIdentifier.set(node * 65536 + identifier, i);
+    });
   }
 
   /** An echo reply has reached a host. */
@@ -227,8 +233,10 @@ export class Probes implements App {
     this.#stopTimer(probe);
     probe.endNs = this.#partition.nowNs;
     this.#byIdentifier.delete(probe.node * 65536 + probe.identifier);
+    const done = this.#done.get(index);
+    this.#done.delete(index);
     try {
-      this.#done.get(index)?.();
+      done?.();
     } catch (error) {
       this.#partition.handlerThrew(error);
     }

@@ -33,7 +33,8 @@ import {
   type SimulationHeader,
   writeSimulation,
 } from "./restore.ts";
-import type { PlainValue } from "../base/plain.ts";
+import { canonicalText, type PlainValue } from "../base/plain.ts";
+import { addChanges, type ForkChange } from "./fork.ts";
 import { liveReport, type ReportFacts, runReport } from "./report.ts";
 
 /** Events between two looks at `interrupted`. */
@@ -104,11 +105,10 @@ export class Simulation {
   readonly estimateBytes: number;
   /** @internal Those who look at it on the way. */
   readonly marks: Mark[] = [];
-  /** What it was built from, as plain data. */
-  readonly declaration: NetworkDocument;
   /** Its links, in the order of their directions' ranks. */
   readonly links: readonly LinkGroup[];
   readonly #sockets: SocketLayer;
+  #declaration: NetworkDocument;
   readonly #numbering: Numbering;
   #asked: RunRecord = { ended: "interrupted" };
   #captures: Captures | undefined;
@@ -127,7 +127,7 @@ export class Simulation {
       links: readonly LinkGroup[];
     },
   ) {
-    this.declaration = options.declaration;
+    this.#declaration = options.declaration;
     this.links = options.links;
     this.#numbering = options.numbering;
     if (options.run !== undefined) this.#asked = { ...options.run };
@@ -137,6 +137,11 @@ export class Simulation {
     this.#sockets = new SocketLayer(options.partition, SOCKET_APP);
     options.partition.apps[SOCKET_APP] = this.#sockets;
     this.estimateBytes = options.estimateBytes;
+  }
+
+  /** What it was built from, as plain data, and how it was changed since. */
+  get declaration(): NetworkDocument {
+    return this.#declaration;
   }
 
   /** Simulated time, ns. */
@@ -219,6 +224,7 @@ export class Simulation {
       }
       if (stop === "quiescence") return this.#end("quiescence");
       if (stopNs === untilNs || s.nowNs >= LONGEST_RUN_NS) return this.#end("time");
+      if (stopNs === lookNs && options.interrupted?.() === true) return this.#end("interrupted");
     }
   }
 
@@ -318,6 +324,39 @@ export class Simulation {
   /** As `restore`, but first imports the modules that were registered (`registerModule`) when the snapshot was taken. */
   static restoreWithModules(snapshot: Uint8Array): Promise<Simulation> {
     return restoreWithModules(snapshot);
+  }
+
+  /**
+   * Another simulation that begins where this one stands, with `changes`, and a future of its own. This one stays as it
+   * is. Throws `InputError` as `snapshot` does; `NetworkError` for a change that cannot be.
+   *
+   * @example What if the link had got slower?
+   * ```ts
+   * import { Network } from "../../mod.ts";
+   *
+   * const network = new Network();
+   * network.host("client", { address: "10.0.0.1/24" });
+   * network.host("server", { address: "10.0.0.2/24", listen: [{ port: 80 }] });
+   * network.link("client", "server", { rateBps: 10e6, delayNs: 20e6 });
+   * network.workload({ name: "up", kind: "bulk", from: ["client"], to: ["server:80"], connections: 1, bytes: 500_000 });
+   * const simulation = network.build();
+   * simulation.run({ untilNs: 100e6 });
+   * const slower = simulation.fork([{ kind: "link", link: "client--server", rateBps: 1e6 }]);
+   * simulation.run();
+   * slower.run();
+   * console.log(simulation.nowNs < slower.nowNs); // true
+   * ```
+   */
+  fork(changes: readonly ForkChange[] = []): Simulation {
+    const forked = restoreSimulation(this.snapshot());
+    if (changes.length > 0) forked.#change(changes);
+    return forked;
+  }
+
+  #change(changes: readonly ForkChange[]): void {
+    const more = addChanges(this.partition, this.#declaration, changes);
+    const plain = JSON.parse(canonicalText(more as unknown as PlainValue));
+    this.#declaration = { ...this.#declaration, events: [...this.#declaration.events, ...plain] };
   }
 
   /** What a snapshot says of itself: time, declaration, how the run was asked to end. Throws `InputError` as `restore` does. */

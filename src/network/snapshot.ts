@@ -23,6 +23,9 @@ function visitPartition(s: Partition, v: StateVisitor): void {
   s.packets.visitState(v);
   visitNodes(s, v);
   s.links.visitState(v);
+  s.conditions.visitState(v);
+  // Those of the build are built again.
+  if (s.conditions.routedDown !== undefined) s.routes.visitState(v);
   s.profiles.visitState(v);
   s.hosts.visitState(v);
   visitTcpStack(s.tcp, v);

@@ -8,6 +8,7 @@
  * @module
  */
 import type { AddressTable } from "../base/address.ts";
+import type { StateVisitor } from "../base/state.ts";
 import { alignedWords, RowPool } from "../store/rows.ts";
 
 /** A family's routes are scanned up to this many, and compiled to a trie beyond. */
@@ -110,20 +111,32 @@ export class RouteTables {
   readonly #tables: RowPool;
   readonly #staged = new RowPool({ strideWords: STAGED.STRIDE, capacity: 64 });
   /** Staged routes of the table being frozen, in order. */
-  #sorted = new Int32Array(64);
+  #sorted: Int32Array = new Int32Array(64);
   /** The lists of scanned routes. */
-  #pool = new Int32Array(1024);
+  #pool: Int32Array = new Int32Array(1024);
   #poolEnd = 0;
   /** Trie nodes of 256 slot words; node 0 is not used. */
   #nodes: Int32Array = new Int32Array(0);
   #nodeEnd = 1;
-  #targets = new Int32Array(256);
+  #targets: Int32Array = new Int32Array(256);
   #targetEnd = 0;
 
   /** No tables yet; destinations are ids of `addresses`. */
   constructor(addresses: AddressTable, options: RouteTablesOptions = {}) {
     this.#addresses = addresses;
     this.#tables = new RowPool({ strideWords: STRIDE, capacity: (options.tables ?? 1023) + 1 });
+  }
+
+  /** For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#tables.visitState(v);
+    this.#staged.visitState(v);
+    this.#poolEnd = v.number(this.#poolEnd);
+    this.#pool = v.column(this.#pool, this.#poolEnd);
+    this.#nodeEnd = v.number(this.#nodeEnd);
+    this.#nodes = v.column(this.#nodes, Math.min(this.#nodes.length, this.#nodeEnd * 256));
+    this.#targetEnd = v.number(this.#targetEnd);
+    this.#targets = v.column(this.#targets, this.#targetEnd);
   }
 
   /** A new empty table's id, at least 1. */
@@ -457,7 +470,7 @@ function checkLink(link: number): number {
 }
 
 /** `words`, or a larger copy if it has no room for `needed`. */
-function withRoom(words: Int32Array<ArrayBuffer>, needed: number): Int32Array<ArrayBuffer> {
+function withRoom(words: Int32Array, needed: number): Int32Array {
   if (needed <= words.length) return words;
   const grown = new Int32Array(Math.max(needed, words.length * 2));
   grown.set(words);

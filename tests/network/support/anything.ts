@@ -1,6 +1,7 @@
 /** Networks of everything that there is, drawn at random: every kind of node, workload and feature. */
 import fc from "fast-check";
 import { Network } from "../../../src/network/network.ts";
+import type { NetworkEvent } from "../../../src/network/event_options.ts";
 import type { LinkOptions, NatOptions, WorkloadOptions } from "../../../src/network/options.ts";
 import type { BalancerServiceOptions } from "../../../src/network/balancer_options.ts";
 import type { Profile } from "../../../src/transport/profile.ts";
@@ -152,6 +153,27 @@ function workload(d: Draw, i: number): WorkloadOptions {
   };
 }
 
+/** Something that happens in the first second. */
+function event(d: Draw): NetworkEvent {
+  const atNs = d.int(1, 1000) * 1e6;
+  return d.one<NetworkEvent>(
+    { kind: "link", link: "core--web", atNs, delayNs: 4e6, rateBps: 5e6, queuePackets: 30 },
+    { kind: "link", link: "direct--isp", atNs, loss: 0.1, jitterNs: 1e6 },
+    { kind: "link", link: "isp--left", atNs, state: "down", convergenceNs: d.one(0, 2e8) },
+    { kind: "link", link: "isp--left", atNs, cost: 5, convergenceNs: d.one(0, 2e8) },
+    { kind: "node", node: "left", atNs, action: "reboot", downForNs: 2e8 },
+    { kind: "node", node: d.one("gw", "web[1]", "lb", "direct"), atNs, action: "reboot" },
+    { kind: "node", node: "web[2]", atNs, action: "down" },
+    { kind: "nat", node: "gw", atNs, restart: true },
+    { kind: "nat", node: "gw", atNs, timeouts: { tcpEstablishedNs: 6e9, udpNs: 1e9 } },
+    { kind: "route", node: "core", atNs, to: "192.0.2.2", via: d.one("unreachable", "web[0]", "automatic") },
+    { kind: "listener", node: "web", port: 443, atNs, action: d.one("open", "close") },
+    { kind: "backend", balancer: "lb", backend: "web[0]:80", atNs, state: d.one("down", "drain", "up") },
+    { kind: "workload", workload: "w0", atNs, action: d.one("start", "stop") },
+    { kind: "profile", node: "direct", atNs, set: { congestionControl: d.one(...CONTROLS), sack: false } },
+  );
+}
+
 /** Homes behind NATs (behind a carrier's, perhaps), and servers with all that there is in front of them. */
 export function anyNetwork(d: Draw): Network {
   const network = new Network({ seed: d.int(1, 1000), numbering: { skip: d.int(0, 40), reversed: d.rarely(2) } });
@@ -254,5 +276,7 @@ export function anyNetwork(d: Draw): Network {
   for (const name of ["lb", "proxy", "ns", "isp-dns"]) network.link("core", name, { delayNs: 5e5 });
   const count = d.int(1, 4);
   for (let i = 0; i < count; i++) network.workload(workload(d, i));
+  for (let left = d.rarely(2) ? d.int(1, 3) : 0; left > 0; left--) network.event(event(d));
+  if (d.rarely(4)) network.probe({ name: "p", kind: d.one("ping", "traceroute"), from: "direct[0]", to: "web[0]" });
   return network;
 }
