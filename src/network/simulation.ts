@@ -23,6 +23,7 @@ import { SocketLayer } from "../socket/layer.ts";
 import { NetworkError } from "./errors.ts";
 import { HostHandle } from "./host_handle.ts";
 import type { NetworkDocument } from "./document.ts";
+import type { LinkGroup, Mark, PacketTap } from "./observers.ts";
 import { type Partition, SOCKET_APP } from "./partition.ts";
 import type { Numbering } from "./plan.ts";
 import {
@@ -37,40 +38,13 @@ import { canonicalText, type PlainValue } from "../base/plain.ts";
 import { addChanges, type ForkChange } from "./fork.ts";
 import { liveReport, type ReportFacts, runReport } from "./report.ts";
 
+export type { LinkGroup, Mark, PacketTap } from "./observers.ts";
+
 /** Events between two looks at `interrupted`. */
 const BATCH = 8192;
 
 /** Simulated time between two looks at `until`: fixed, so that how a run is sliced does not change where it ends. */
 const UNTIL_GRID_NS = 1e6;
-
-/**
- * Somebody who looks at a run at simulated times that do not depend on how it is sliced: `reached` is called when
- * everything up to and at `nextNs` (whole ms, later than before) has happened, unless the run is at rest sooner. It must not change anything.
- */
-export interface Mark {
-  /** When to be called next, ns; Infinity for never. */
-  nextNs: number;
-  /** Called then; sets `nextNs`. */
-  reached(): void;
-}
-
-/**
- * Links of one declaration: `count` of them, each with two directions of neighbouring ranks (there and back). Of an end
- * there are the rank of the first node and how many nodes there are: link i joins number floor(i * n / count).
- */
-export interface LinkGroup {
-  /** As declared. */
-  readonly name: string;
-  /** Links. */
-  readonly count: number;
-  /** One end. */
-  readonly a: readonly [firstRank: number, count: number];
-  /** The other. */
-  readonly b: readonly [firstRank: number, count: number];
-}
-
-/** A tap: packet row, time in ns, names of the nodes at both ends of the link. */
-export type PacketTap = (packet: number, timeNs: number, from: string, to: string) => void;
 
 /**
  * A network that runs: made by `Network.build`.

@@ -1,0 +1,35 @@
+/**
+ * What those who look at a run see of it.
+ *
+ * @module
+ */
+
+/**
+ * Somebody who looks at a run at simulated times that do not depend on how it is sliced: `reached` is called when
+ * everything up to and at `nextNs` (whole ms, later than before) has happened, unless the run is at rest sooner.
+ * It must not change anything.
+ */
+export interface Mark {
+  /** When to be called next, ns; Infinity for never. */
+  nextNs: number;
+  /** Called then; sets `nextNs`. */
+  reached(): void;
+}
+
+/**
+ * Links of one declaration: `count` of them, each with two directions of neighbouring ranks (there and back). Of an end
+ * there are the rank of the first node and how many nodes there are: link i joins number floor(i * n / count).
+ */
+export interface LinkGroup {
+  /** As declared. */
+  readonly name: string;
+  /** Links. */
+  readonly count: number;
+  /** One end. */
+  readonly a: readonly [firstRank: number, count: number];
+  /** The other. */
+  readonly b: readonly [firstRank: number, count: number];
+}
+
+/** A tap: packet row, time in ns, names of the nodes at both ends of the link. */
+export type PacketTap = (packet: number, timeNs: number, from: string, to: string) => void;
