@@ -11,7 +11,7 @@ import type { StateVisitor } from "../base/state.ts";
 import type { App, WorkKind } from "../app/types.ts";
 import { WORK } from "../app/types.ts";
 import { CORE, CPU, type Cpus, type CpuSettings } from "../node/cpus.ts";
-import { NODE } from "../node/nodes.ts";
+import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { drop, emitNow, takeIn } from "./deliver.ts";
@@ -93,6 +93,12 @@ function opens(s: Partition, p: number): boolean {
     (control & (TCP_FLAG.SYN | TCP_FLAG.ACK)) === TCP_FLAG.SYN;
 }
 
+/** Is it a host whose work takes time? (Balancers and gateways have something else in that word.) */
+export function hasCpu(s: Partition, node: number): boolean {
+  const at = node * NODE_STRIDE;
+  return s.nodes.words[at + NODE_CPU] !== 0 && s.nodes.words[at + NODE.KIND] === NODE_KIND.HOST;
+}
+
 /** Packet `p` has reached host `node`, which has a CPU. */
 export function cpuReceive(s: Partition, node: number, p: number): void {
   const cpus = s.cpus!;
@@ -139,9 +145,8 @@ function leave(s: Partition, cpus: Cpus, cpu: number, node: number, p: number, r
 /** Does this kind of work cost anything on a host? */
 export function cpuCosts(s: Partition, node: number, kind: WorkKind): boolean {
   const cpus = s.cpus;
-  if (cpus === undefined) return false;
+  if (cpus === undefined || !hasCpu(s, node)) return false;
   const cpu = s.nodes.words[node * NODE_STRIDE + NODE_CPU];
-  if (cpu === 0) return false;
   return (kind === WORK.ACCEPT ? cpus.settingsOf(cpu).perAcceptNs : cpus.settingsOf(cpu).perRequestNs) > 0;
 }
 
@@ -303,8 +308,8 @@ function serve(s: Partition, cpus: Cpus, cpu: number, node: number, ref: number)
 /** Forgets all that waits for a host's CPU, and what its cores are at: the host has gone down. */
 export function cpuReset(s: Partition, node: number): void {
   const cpus = s.cpus;
-  const cpu = cpus === undefined ? 0 : s.nodes.words[node * NODE_STRIDE + NODE_CPU];
-  if (cpus === undefined || cpu === 0) return;
+  if (cpus === undefined || !hasCpu(s, node)) return;
+  const cpu = s.nodes.words[node * NODE_STRIDE + NODE_CPU];
   const forget = (ref: number) => {
     if ((ref & 3) === WORKS) s.events.release(ref >>> 2);
     else drop(s, node, ref >>> 2, DROP.CPU);

@@ -5,8 +5,7 @@
  */
 import type { App } from "../app/types.ts";
 import { digestDelivery } from "./digest.ts";
-import { NODE } from "../node/nodes.ts";
-import { cpuReceive } from "./cpu.ts";
+import { cpuReceive, hasCpu } from "./cpu.ts";
 import { takeIn } from "./deliver.ts";
 import type { Partition } from "./partition.ts";
 
@@ -33,7 +32,7 @@ export class Loopback implements App {
     const s = this.#partition;
     digestDelivery(s.nodes.words, node, s.packets, s.addresses, packet, LOOPBACK_RANK, s.clock);
     for (const tap of s.taps) tap(packet, s.nowNs, node, node, -1);
-    if (s.nodes.words[node * NODE.STRIDE + NODE.CPU] !== 0) cpuReceive(s, node, packet);
+    if (hasCpu(s, node)) cpuReceive(s, node, packet);
     else takeIn(s, node, packet);
   }
 }
