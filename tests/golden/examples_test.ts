@@ -1,0 +1,17 @@
+/** Every scenario among the examples, in small: frozen. `deno task test:golden --update` records anew. */
+import { assert, assertEquals } from "@std/assert";
+import { goldenTrace } from "../../testing.ts";
+import { exampleNames, exampleUrl, SMALL } from "./examples.ts";
+
+Deno.test("every example has a small variant, and a trace", () => {
+  assertEquals(Object.keys(SMALL).toSorted(), exampleNames());
+});
+
+for (const name of exampleNames()) {
+  Deno.test(`examples/${name}, in small, runs as it was recorded`, async (t) => {
+    const { path, digest } = await goldenTrace(t, exampleUrl(name), `traces/examples/${name}.cbor`, {
+      set: SMALL[name] ?? [],
+    });
+    assert(path.endsWith(".cbor") && digest.length === 16);
+  });
+}
