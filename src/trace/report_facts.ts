@@ -12,6 +12,8 @@ const ELSEWHERE = ["fourtuple", "wallSeconds", "memory"];
 export function reportFacts(report: object): PlainValue {
   const facts = JSON.parse(JSON.stringify(report)) as { [key: string]: PlainValue };
   for (const key of ELSEWHERE) delete facts[key];
+  // (What a limit says in words may be said in others.)
+  if (Array.isArray(facts.limits)) { for (const limit of facts.limits) if (isMap(limit)) delete limit.detail; }
   return facts;
 }
 

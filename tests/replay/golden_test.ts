@@ -113,13 +113,7 @@ inFolder(
     const lines = error.message.split("\n");
     assertStringIncludes(lines[0], "This is not the run of ");
     assertEquals(lines[1], "It was recorded from another scenario:");
-    assertEquals(
-      lines.slice(2, 4).toSorted(),
-      [
-        '  description: nothing -> "of two"',
-        '  workloads[0].reply: 3000 -> "3001"',
-      ].toSorted().map((line) => line.replace('"3001"', lines.join().includes('"3001"') ? '"3001"' : "3001")),
-    );
+    assertEquals(lines.slice(2, 4), ['  description: nothing -> "of two"', "  workloads[0].reply: 3000 -> 3001"]);
     assertStringIncludes(lines[4], "the first packet that differs is event ");
     for (const part of ["recorded  ", "now       ", "what differs:", "the connection now:", "--update"]) {
       assertStringIncludes(error.message, part);
@@ -198,8 +192,6 @@ Deno.test("office", async (t) => {
     return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
   };
   const read = `--allow-read=${folder}`;
-  const missing = await test([read], []);
-  assert(missing.code !== 0 && missing.text.includes("Record it"), missing.text);
   const forbidden = await test([read], ["--", "--update"]);
   assert(forbidden.code !== 0 && forbidden.text.includes("cannot be written"), forbidden.text);
   const recorded = await test([read, `--allow-write=${folder}/traces`], ["--", "--update"]);
