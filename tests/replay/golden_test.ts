@@ -113,7 +113,10 @@ inFolder(
     const lines = error.message.split("\n");
     assertStringIncludes(lines[0], "This is not the run of ");
     assertEquals(lines[1], "It was recorded from another scenario:");
-    assertEquals(lines.slice(2, 4), ['  description: nothing -> "of two"', "  workloads[0].reply: 3000 -> 3001"]);
+    assertEquals(lines.slice(2, 4).toSorted(), [
+      '  description: nothing -> "of two"',
+      "  workloads[0].reply: 3000 -> 3001",
+    ]);
     assertStringIncludes(lines[4], "the first packet that differs is event ");
     for (const part of ["recorded  ", "now       ", "what differs:", "the connection now:", "--update"]) {
       assertStringIncludes(error.message, part);
