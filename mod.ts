@@ -166,3 +166,5 @@ export {
 } from "./src/report/document.ts";
 export { summary, type SummaryOptions } from "./src/report/summary.ts";
 export { expectations } from "./src/scenario/expect.ts";
+export type { CapacityLimit, CapacityOptions, CapacityReport } from "./src/network/capacity.ts";
+export { capacityText, type CapacityTextOptions } from "./src/report/capacity_text.ts";

@@ -211,7 +211,8 @@ function unknownFlag(arg: string): UsageError {
   return new UsageError(`There is no flag ${shown}: ${hint}`);
 }
 
-function once(flag: string, values: readonly string[], what: string): string | undefined {
+/** The only value of a flag that may be given once; undefined where it was not. Throws {@linkcode UsageError}. */
+export function once(flag: string, values: readonly string[], what: string): string | undefined {
   if (values.length > 1) throw new UsageError(`--${flag} was given ${values.length} times: once is enough.`);
   if (values[0] === "") throw new UsageError(`--${flag} needs ${what}.`);
   return values[0];
@@ -247,7 +248,8 @@ function snaplenOf(text: string | undefined): number | undefined {
 /** As tcpdump's. */
 const MOST_SNAPLEN = 262_144;
 
-function seedOf(text: string | undefined): number | undefined {
+/** The number of `--seed`. Throws {@linkcode UsageError}. */
+export function seedOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const seed = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(seed)) {

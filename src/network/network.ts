@@ -7,6 +7,7 @@ import { canonicalText, plainText, type PlainValue, plainValue } from "../base/p
 import { buildBalancers } from "./balancer_build.ts";
 import type { BalancerOptions } from "./balancer_options.ts";
 import { buildPartition, type Capacity } from "./build.ts";
+import { analyseCapacity, type CapacityOptions, type CapacityReport } from "./capacity.ts";
 import { planDns } from "./dns_plan.ts";
 import type { NetworkDocument } from "./document.ts";
 import { NetworkError } from "./errors.ts";
@@ -194,6 +195,21 @@ export class Network {
         b: [b.population.firstRank + b.first, b.count],
       })),
     });
+  }
+
+  /**
+   * What this network can hold, worked out without running it: at how many connections each limit on the workloads' ways
+   * binds, and which binds first. Throws `NetworkError` as `build` does.
+   */
+  capacity(options: CapacityOptions = {}): CapacityReport {
+    const plan = planNetwork(this.#declarations, this.#links, this.#numbering);
+    const dns = planDns(plan);
+    const workloads = planWorkloads(this.#workloads, plan, dns);
+    const partition = buildPartition(plan, this.#seed, { connections: 64, sessions: 64 });
+    buildBalancers(partition, plan);
+    checkReachable(partition, workloads);
+    installWorkloads(partition, plan, dns, workloads, this.#seed);
+    return analyseCapacity(partition, plan, workloads, { ...options, name: this.#name, seed: this.#seed });
   }
 
   /**

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { buildSimulation, runOptions } from "../../src/scenario/build.ts";
 import { evaluateExpect } from "../../src/scenario/expect.ts";
 import { loadScenario } from "../../src/scenario/load.ts";
+import { assertForetold } from "./capacity.ts";
 
 const FOLDER = new URL("../../examples/", import.meta.url);
 
@@ -31,12 +32,13 @@ Deno.test("the quickstart fits on one screen", () => {
 
 for (const name of examples()) {
   if (LARGE.includes(name)) continue;
-  Deno.test(`examples/${name} turns out as it expects`, () => {
+  Deno.test(`examples/${name} turns out as it expects, and refuses what its capacity foretells`, () => {
     const loaded = load(name);
     const simulation = buildSimulation(loaded);
     const { ended } = simulation.run(runOptions(loaded, () => simulation.liveReport()));
     const report = { ...simulation.report(), ended };
     const lines = loaded.expectations.map((line) => evaluateExpect(line, report));
     assertEquals(lines.filter((line) => !line.ok), []);
+    assertForetold(loaded, report);
   });
 }

@@ -1,0 +1,19 @@
+import { assert } from "@std/assert";
+import { loadScenario } from "../../src/scenario/load.ts";
+import { assertCeiling, foretell } from "./capacity.ts";
+
+const FOLDER = new URL("../../examples/", import.meta.url);
+const text = (name: string) => Deno.readTextFileSync(new URL(name, FOLDER));
+
+// (That every example refuses what is foretold is tested where they are run: examples_test.ts.)
+Deno.test("the first limit of an example binds at its ceiling and one more", () => {
+  const exact = ["quickstart.yaml", "budgets.yaml", "time-wait.jsonc", "torrent-over-udp.yaml"];
+  for (const name of exact) assert(assertCeiling(`examples/${name}`, text(name)), name);
+});
+
+Deno.test("a million connections fit into 17 addresses of 60,000 ports", () => {
+  const report = foretell(loadScenario("million.yaml", text("million.yaml")));
+  assert(report.holds);
+  const pool = report.limits.find(({ limit }) => limit === "nat-pool")!;
+  assert(pool.ceiling === 1_020_000 && pool.exact && pool.declared === 1_000_000);
+});
