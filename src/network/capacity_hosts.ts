@@ -26,6 +26,7 @@ export function profileOf(ways: Ways, node: number): Readonly<Profile> {
 export function portNs(stream: CapacityStream, rttNs: number, profile: Readonly<Profile>): number {
   const openNs = stream.openNs(rttNs);
   if (stream.udp) return openNs;
+  if (stream.options.reset === true) return openNs;
   if (stream.closes === "server") return openNs + rttNs;
   return openNs + (profile.timeWaitReuse && profile.timestamps ? REUSE_NS : profile.timeWaitNs);
 }
@@ -67,6 +68,8 @@ export function portUse(
       unit: "ports",
       estimate: gaveUp
         ? `${portAllocation} may give up although a port is free`
+        : way.stream.options.fromPorts !== undefined
+        ? "some connections come from ports that the schedule says"
         : keepNs !== undefined
         ? "connections to back ends come and go with requests"
         : undefined,
@@ -171,8 +174,8 @@ function cpuUse(ways: Ways, way: Way, node: number, role: "client" | "server"): 
     (role === "client" ? 0 : requestsOf(stream) * settings.perRequestNs);
   if (workNs(way.stream) === 0) return;
   const gauge = ways.gauge("cpu", ways.populationOf(node).name, role, () => ({
-    // What waits, in time: as many packets as the queue holds, each with its part of a connection's work.
-    capacity: (settings.queuePackets + settings.cores) * workNs(way.stream) / packets(way.stream),
+    // What waits, in time: as many connections as the queue holds packets (each has one there), half done on average.
+    capacity: (settings.queuePackets + settings.cores) * workNs(way.stream) / 2,
     drainPerNs: settings.cores,
     cost: workNs,
     unit: "ns of work",

@@ -117,6 +117,11 @@ export class CapacityStream {
     return this.#targets.count;
   }
 
+  /** When connections begin: those of a schedule at the times that it says. */
+  #nextTime(index: number): number {
+    return this.options.kind === "schedule" ? this.options.atNs?.[index] ?? Infinity : this.#arrivals.next();
+  }
+
   /** Goes on to the next connection; false if that was the last one declared. */
   next(): boolean {
     const { current } = this;
@@ -125,7 +130,7 @@ export class CapacityStream {
       return false;
     }
     this.choose(current.index + 1);
-    current.timeNs = this.#arrivals.next();
+    current.timeNs = this.#nextTime(current.index);
     return true;
   }
 
@@ -171,9 +176,14 @@ export class CapacityStream {
   /** How long a connection is open, ns, over a path of this round-trip time; Infinity for ever. */
   openNs(rttNs: number): number {
     if (this.closes === "none" && !this.udp) return Infinity;
-    const { kind, requests = 1, thinkNs = 0 } = this.options;
-    const rounds = kind === "hold" ? 0 : requests;
+    const { kind, requests = 1, thinkNs = 0, exchanges = [] } = this.options;
     const holdNs = holdNsOf(this.options);
+    if (kind === "schedule") {
+      let restNs = rttNs + holdNs;
+      for (const { thinkNs = 0, workNs = 0 } of exchanges) restNs += thinkNs + workNs + rttNs;
+      return restNs;
+    }
+    const rounds = kind === "hold" ? 0 : requests;
     return (this.udp ? 0 : rttNs) + rounds * rttNs + (rounds - 1 > 0 ? (rounds - 1) * thinkNs : 0) + holdNs;
   }
 
@@ -200,23 +210,26 @@ export class CapacityStream {
       const syn = { packets: 1, payloadBytes: 0, bytes: HEADER_BYTES - SYN_EXTRA_BYTES };
       return [syn, { packets: 1, payloadBytes: 0, bytes: HEADER_BYTES + SYN_EXTRA_BYTES }];
     }
+    const segments = (size: number) => Math.ceil(size / SEGMENT_BYTES);
+    const acks = (size: number) => Math.ceil(segments(size) / 2);
     let [up, down, times] = [0, 0, 1];
     if (kind === "bulk") [up, down] = direction === "download" ? [0, bytes] : [bytes, 0];
     else if (kind === "request-response" || (torrent && bytes > 0)) {
       [up, down, times] = [requestBytes, replyBytes, requests];
     }
-    const segments = (size: number) => Math.ceil(size / SEGMENT_BYTES);
-    const acks = (size: number) => Math.ceil(segments(size) / 2);
     const closing = this.closes === "none" ? [0, 0] : this.closes === "client" ? [2, 1] : [1, 2];
-    const oneWay = (data: number, other: number, more: number, end: number): OneWay => {
-      const packets = 1 + more + times * (segments(data) + acks(other)) + end;
-      return {
-        packets,
-        payloadBytes: times * data,
-        bytes: packets * HEADER_BYTES + SYN_EXTRA_BYTES + times * data,
-      };
+    const exchanges = kind === "schedule"
+      ? (this.options.exchanges ?? []).map(({ requestBytes = 0, replyBytes = 0 }) => [requestBytes, replyBytes])
+      : [[up, down]];
+    const oneWay = (to: 0 | 1, handshake: number, end: number): OneWay => {
+      let [packets, payloadBytes] = [handshake + end, 0];
+      for (const sizes of exchanges) {
+        packets += times * (segments(sizes[to]) + acks(sizes[1 - to]));
+        payloadBytes += times * sizes[to];
+      }
+      return { packets, payloadBytes, bytes: packets * HEADER_BYTES + SYN_EXTRA_BYTES + payloadBytes };
     };
-    return [oneWay(up, down, 1, closing[0]), oneWay(down, up, 0, closing[1])];
+    return [oneWay(0, 2, closing[0]), oneWay(1, 1, closing[1])];
   }
 }
 
