@@ -48,6 +48,7 @@ export interface CapacityLimit {
   formula: string;
   /** What one place (a host, a pair of host and destination, a subscriber, …) holds, of `unit`. */
   capacity: number;
+  /** What that is counted in. */
   unit: string;
   /** Places. */
   places: number;
@@ -70,6 +71,7 @@ export interface CapacityLimit {
 export interface CapacityReport {
   /** Name of the network. */
   scenario: string;
+  /** Its seed. */
   seed: number;
   /** Connections that the workloads declare, as far as they begin in time. */
   connections: number;
@@ -79,6 +81,8 @@ export interface CapacityReport {
   binds: CapacityLimit | null;
   /** All limits: those that bind in the order in which they do, then those that come closest. */
   limits: CapacityLimit[];
+  /** What was not taken into account, in sentences. */
+  notes: string[];
 }
 
 /** More connections are not gone through one by one. */
@@ -91,7 +95,7 @@ export function analyseCapacity(
   s: Partition,
   plan: Plan,
   workloads: readonly PlannedWorkload[],
-  options: CapacityOptions & { name: string; seed: number },
+  options: CapacityOptions & { name: string; seed: number; notes: string[] },
 ): CapacityReport {
   const analysis = new Analysis(s, plan, workloads, options.seed);
   const connections = analysis.goThrough(options.untilNs ?? LONGEST_RUN_NS);
@@ -101,7 +105,8 @@ export function analyseCapacity(
   limits.sort((a, b) => a.order - b.order || b.fill - a.fill || (a.limit.node < b.limit.node ? -1 : 1));
   const found = limits.map(({ limit }) => limit);
   const binds = found.find(({ holds }) => !holds) ?? null;
-  return { scenario: options.name, seed: options.seed, connections, holds: binds === null, binds, limits: found };
+  const { name, seed, notes } = options;
+  return { scenario: name, seed, connections, holds: binds === null, binds, limits: found, notes };
 }
 
 /** Goes through connections, and counts. */

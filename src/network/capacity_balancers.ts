@@ -98,8 +98,13 @@ export function proxyUses(ways: Ways, way: Way, node: number, _address: number, 
   const { stream } = way;
   if (options === undefined || options.port !== port) return;
   const { kind = "request", keepAlive = false, multiplex = 1, sources } = options;
-  const requests = kind === "stream" ? 1 : stream.options.kind === "request-response" ||
-      (stream.options.kind === "torrent" && (stream.options.bytes ?? 0) > 0)
+  const { exchanges = [] } = stream.options;
+  const requests = kind === "stream"
+    ? 1
+    : stream.options.kind === "schedule"
+    ? exchanges.length
+    : stream.options.kind === "request-response" ||
+        (stream.options.kind === "torrent" && (stream.options.bytes ?? 0) > 0)
     ? stream.options.requests ?? 1
     : 0;
   if (requests === 0) return;

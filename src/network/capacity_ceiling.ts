@@ -62,7 +62,9 @@ function fits(gauge: Gauge, cut: boolean): { connections: number | null; guessed
     return { connections: firstOver === undefined ? null : firstOver.connection - 1, guessed: false };
   }
   if (gauge.places.count <= 1) return { connections: capacity, guessed: false };
-  if (firstOver !== undefined && !gauge.hasExpired) return { connections: firstOver.connection - 1, guessed: false };
+  if (firstOver !== undefined && (!firstOver.afterExpiry || gauge.streams.size > 1)) {
+    return { connections: firstOver.connection - 1, guessed: false };
+  }
   if (gauge.streams.size === 1 && !cut && gauge.sequenceLength > 0) {
     return { connections: byPeriod(gauge), guessed: false };
   }

@@ -209,7 +209,12 @@ export class Network {
     buildBalancers(partition, plan);
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, dns, workloads, this.#seed);
-    return analyseCapacity(partition, plan, workloads, { ...options, name: this.#name, seed: this.#seed });
+    return analyseCapacity(partition, plan, workloads, {
+      ...options,
+      name: this.#name,
+      seed: this.#seed,
+      notes: this.#events.length === 0 ? [] : ["The events that change the network on the way are left out."],
+    });
   }
 
   /**

@@ -40,6 +40,7 @@ export function capacityText(report: CapacityReport, options: CapacityTextOption
   for (const limit of others) {
     lines.push(`  ${ink.bold(name(limit))}: ${ceiling(limit)}${asked(limit)}`, ...details(limit, width));
   }
+  for (const note of report.notes) lines.push("", ...wrap(note, width));
   return lines.join("\n") + "\n";
 }
 

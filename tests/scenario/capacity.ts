@@ -54,7 +54,7 @@ export function assertCeiling(file: string, text: string): boolean {
     const simulation = buildSimulation(loaded);
     simulation.run(runOptions(loaded, () => simulation.liveReport()));
     const found = simulation.report().limits.find(({ limit, node }) => limit === binds.limit && node === binds.node);
-    assertEquals(found?.refused, more, `${file}: ${nameOf(binds)} with ${binds.ceiling + more} connections`);
+    assertEquals(found?.refused ?? 0, more, `${file}: ${nameOf(binds)} with ${binds.ceiling + more} connections`);
   }
   return true;
 }
