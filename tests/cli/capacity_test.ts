@@ -7,7 +7,7 @@ const ROOT = new URL("../../", import.meta.url);
 /** Three clients of 10 ports each, one server. */
 const SMALL = `name: small
 profiles:
-  few: { ports: 40000-40009 }
+  few: { ephemeralPorts: 40000-40009 }
 nodes:
   clients: { kind: host, count: 3, address: 198.51.100.1/24, profile: few }
   server: { kind: host, address: 192.0.2.1/24, listen: [443] }
