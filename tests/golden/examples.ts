@@ -49,6 +49,19 @@ export const SMALL: Record<string, string[]> = {
     "workloads.pages-each.connections=5",
     "workloads.pages-shared.connections=5",
   ],
+  "5-failing-back-end.yaml": [
+    ...["turns", "least", "hash", "maglev"].map((name) => `workloads.by-${name}.connections=8`),
+    ...["turns", "least", "hash", "maglev"].map((name) => `workloads.by-${name}.requests=3`),
+    ...["turns", "least", "hash", "maglev"].map((_, i) => `events[${i}].at=500ms`),
+    "nodes.web.count=4",
+  ],
+  "5-more-addresses.yaml": [
+    "nodes.clients.profile={ ephemeralPorts: 40000-40003, synRetries: 0 }",
+    "nodes.crowd.profile={ ephemeralPorts: 40000-40003, synRetries: 0 }",
+    ...["dns", "addresses", "anycast", "behind-nat", "behind-direct"].map((name) => `workloads.${name}.connections=17`),
+    ...["nat", "hidden"].map((name) => `workloads.crowd-${name}.connections=20`),
+    "nodes.hiding.sourcePorts=1024-1027",
+  ],
   "6-carrier-grade-nat.yaml": [
     "nodes.peers.count=40",
     "nodes.cgn.blocks.size=8",
