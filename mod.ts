@@ -77,6 +77,7 @@ export {
   type NatCarrierOptions,
   type NatLogEvents,
   type NatLogFormat,
+  type NatTimeoutOptions,
   portsPerSubscriber,
   subscribersPerAddress,
 } from "./src/nat/nat.ts";
@@ -96,6 +97,7 @@ export type {
 } from "./src/network/event_options.ts";
 export type { ProbeOptions, ProbeSettings } from "./src/network/probe_options.ts";
 export type { HopReport, ProbeAnswer, ProbeReport } from "./src/base/probe_reports.ts";
+export type { NatRefusalReason, NatRefusals, NatSession, NatSubscriber } from "./src/nat/nat.ts";
 export { DUMP_KINDS, type DumpKind, type Inspection } from "./src/network/dump.ts";
 export type { NatSessionDump, NatSubscriberDump } from "./src/network/dump_nat.ts";
 export type { LinkDump, NextHopDump, RouteDump } from "./src/network/dump_routes.ts";

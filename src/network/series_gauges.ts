@@ -19,33 +19,47 @@ export interface SeriesGauges {
   timeSeconds: number;
   /** Node, population, or member. */
   node: string;
-  /** Connections by state, in `ss`'s order; half-open ones of listeners are `synReceived`. */
+  /** Connections being opened. */
   synSent: number;
+  /** Half open at its listeners. */
   synReceived: number;
+  /** Established. */
   established: number;
+  /** Closed here, not acknowledged. */
   finWait1: number;
+  /** Closed here, open there. */
   finWait2: number;
+  /** Closed there, open here. */
   closeWait: number;
+  /** Closed on both sides at once. */
   closing: number;
+  /** Closed there and here, not acknowledged. */
   lastAck: number;
+  /** In TIME_WAIT. */
   timeWait: number;
   /** Connections that wait to be accepted. */
   acceptQueue: number;
   /** Sockets open. */
   files: number;
-  /** Ephemeral ports in use towards the fullest destination of the fullest member, and how many there are. */
+  /** Ephemeral ports in use towards the fullest destination of the fullest member. */
   portsUsed: number;
+  /** Ephemeral ports of a host. */
   portsCapacity: number;
-  /** NAT: sessions; ports of the fullest protocol in use, resting ones included, and how many there are; blocks. */
+  /** NAT: sessions. */
   natSessions: number;
+  /** Ports of the fullest protocol in use, resting ones included. */
   natPortsUsed: number;
+  /** Ports that the pool has for a protocol. */
   natPortsCapacity: number;
+  /** Port blocks given. */
   natBlocksUsed: number;
+  /** Port blocks that there are. */
   natBlocksCapacity: number;
   /** NAT: packets refused so far. */
   natRefused: number;
-  /** Bytes that wait for its links, and packets that these have dropped for a full queue so far. */
+  /** Bytes that wait for its links. */
   queueBytes: number;
+  /** Packets that its links have dropped for a full queue so far. */
   queueDrops: number;
   /** Packets that wait for its processors. */
   cpuQueue: number;

@@ -73,7 +73,7 @@ Deno.test("an echo session has its identifier", () => {
   simulation.run();
   const line = simulation.dump("nat").split("\n")[1];
   assert(
-    /^icmp     1 \d+ src=10\.0\.0\.3 dst=192\.0\.2\.1 type=8 code=0 id=1 src=.* type=0 code=0 id=\d+ /.test(line),
+    /^icmp {5}1 \d+ src=10\.0\.0\.3 dst=192\.0\.2\.1 type=8 code=0 id=1 src=.* type=0 code=0 id=\d+ /.test(line),
     line,
   );
 });
