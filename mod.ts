@@ -57,6 +57,7 @@ export type { LookupDone } from "./src/network/code_lookups.ts";
 export type { Declaration, LinkDeclaration, Numbering } from "./src/network/plan.ts";
 export {
   type ArrivalOptions,
+  type CpuOptions,
   type ExchangeOptions,
   type HostOptions,
   type LinkOptions,
@@ -97,7 +98,7 @@ export type {
 } from "./src/network/event_options.ts";
 export type { ProbeOptions, ProbeSettings } from "./src/network/probe_options.ts";
 export type { HopReport, ProbeAnswer, ProbeReport } from "./src/base/probe_reports.ts";
-export type { NatRefusalReason, NatRefusals, NatSession, NatSubscriber } from "./src/nat/nat.ts";
+export type { NatRefusalReason, NatRefusals, NatSession, NatSubscriber, NatTuple } from "./src/nat/nat.ts";
 export { DUMP_KINDS, type DumpKind, type Inspection } from "./src/network/dump.ts";
 export type { NatSessionDump, NatSubscriberDump } from "./src/network/dump_nat.ts";
 export type { LinkDump, NextHopDump, RouteDump } from "./src/network/dump_routes.ts";

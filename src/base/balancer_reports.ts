@@ -10,8 +10,9 @@ export interface BackendReport {
   name: string;
   /** Flows (of a proxy: connections) that it got. */
   connections: number;
-  /** Open at the end, and most at once (of the fullest member). */
+  /** Open at the end. */
   active: number;
+  /** Most open at once, of the fullest member. */
   peak: number;
   /** Established flows that broke, as far as the balancer saw: reset by the back end, or sent to one that is down. */
   broken: number;
@@ -23,9 +24,11 @@ export interface BackendReport {
 export interface BalancerReport {
   /** The node or population. */
   node: string;
-  /** Flows that it got, those in its table at the end, and most at once (of the fullest member). */
+  /** Flows that it got. */
   connections: number;
+  /** Flows in its table at the end. */
   flows: number;
+  /** Most flows at once, of the fullest member. */
   peakFlows: number;
   /** Of all back ends. */
   broken: number;
@@ -41,17 +44,20 @@ export interface ProxyReport {
   node: string;
   /** Connections from clients. */
   clients: number;
-  /** Requests that came in full, and replies that went back in full. */
+  /** Requests that came in full. */
   requests: number;
+  /** Replies that went back in full. */
   replies: number;
   /** Requests (or, byte by byte, connections) refused for want of a connection to a back end: what HTTP answers with 503. */
   refused: number;
-  /** Connections to back ends that were opened, and most at once. */
+  /** Connections to back ends that were opened. */
   opened: number;
+  /** Most connections to back ends at once. */
   peakBackend: number;
   /** Requests that went over a connection that was there already. */
   reused: number;
-  /** Bytes from clients to back ends, and back. */
+  /** Bytes from clients to back ends. */
   bytesForth: number;
+  /** Bytes from back ends to clients. */
   bytesBack: number;
 }

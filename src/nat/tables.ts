@@ -68,7 +68,24 @@ function profileOptionsOf(options: NatProfileOptions): NatProfileOptions {
   return rest;
 }
 
-/** Timeouts, which may change in mid-run. */
+/** A gateway's timeouts, ns, which may change in mid-run. What is left out stays as it is. */
+export interface NatTimeoutOptions {
+  /** Of an established TCP session. */
+  tcpEstablishedNs?: number;
+  /** Of an opening or closing TCP session. */
+  tcpTransitoryNs?: number;
+  /** Of an opening one. */
+  tcpOpeningNs?: number;
+  /** Of a closing one. */
+  tcpClosingNs?: number;
+  /** Of a UDP session. */
+  udpNs?: number;
+  /** Of an ICMP query session. */
+  icmpNs?: number;
+  /** How long an unsolicited SYN is held. */
+  unsolicitedSynNs?: number;
+}
+
 const TIMEOUTS = [
   "tcpEstablishedNs",
   "tcpTransitoryNs",
@@ -77,10 +94,7 @@ const TIMEOUTS = [
   "udpNs",
   "icmpNs",
   "unsolicitedSynNs",
-] as const;
-
-/** A gateway's timeouts, ns. */
-export type NatTimeoutOptions = Pick<NatProfileOptions, (typeof TIMEOUTS)[number]>;
+] as const satisfies readonly (keyof NatTimeoutOptions)[];
 
 /** The NAT state of one partition. */
 export class NatTables {

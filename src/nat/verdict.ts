@@ -39,7 +39,7 @@ export type NatVerdict = (typeof NAT_VERDICT)[keyof typeof NAT_VERDICT];
 export const NAT_VERDICT_COUNT = 12;
 
 /** Names of the verdicts, in their order; those that drop are the reasons of refusals in reports. */
-export const NAT_VERDICT_NAMES = [
+export const NAT_VERDICT_NAMES: readonly (NatRefusalReason | "forward" | "hairpin")[] = [
   "forward",
   "pool-empty",
   "quota",
@@ -52,7 +52,17 @@ export const NAT_VERDICT_NAMES = [
   "rate",
   "table-full",
   "not-subscriber",
-] as const;
+];
 
 /** The name of a reason for which a gateway refuses packets. */
-export type NatRefusalReason = Exclude<(typeof NAT_VERDICT_NAMES)[number], "forward" | "hairpin">;
+export type NatRefusalReason =
+  | "pool-empty"
+  | "quota"
+  | "filtered"
+  | "no-mapping"
+  | "hairpinning-off"
+  | "unsupported"
+  | "block"
+  | "rate"
+  | "table-full"
+  | "not-subscriber";

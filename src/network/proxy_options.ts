@@ -18,8 +18,9 @@ export interface ProxyOptions {
   kind?: "stream" | "request";
   /** How a back end is chosen: for every connection (`stream`) or request. Default `round-robin`. */
   algorithm?: BalancerAlgorithm;
-  /** Bytes of a request, and of a reply (`request`). Default: those of the workloads that connect to it, or 100 and 1,000. */
+  /** Bytes of a request (`request`). Default: that of the workloads that connect to it, or 100. */
   requestBytes?: number;
+  /** Bytes of a reply (`request`). Default: that of the workloads that connect to it, or 1,000. */
   replyBytes?: number;
   /** Bytes of the answer to a request that is refused (HTTP's 503); then the connection is closed. Default 200. */
   refusalBytes?: number;
