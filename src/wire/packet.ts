@@ -135,9 +135,15 @@ const OPTIONS_SHIFT = 12;
  * so that a retransmission carries the same bytes.
  */
 export function virtualByte(position: number): number {
-  // Printable, of period 64, so that captures stay readable.
-  return 0x20 + (position & 63);
+  return VIRTUAL_LINE.charCodeAt(position & 63);
 }
+
+/**
+ * A line of printable characters, so that captures stay readable. An analyser that takes the port for that of a
+ * protocol of lines (80: HTTP) sees at once that this is none; without an end of line it would gather the whole stream in
+ * search of one, and with a colon in it see header fields.
+ */
+const VIRTUAL_LINE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+\n";
 
 /** Real payload bytes of packets in flight, by handle. */
 export class PayloadPool {
