@@ -41,6 +41,11 @@ export interface SimulateArguments {
   series?: string;
   seriesIntervalNs?: number;
   seriesNodes?: string;
+  /** A checkpoint, or a directory of them, to go on from. */
+  resume?: string;
+  /** A checkpoint every so often (simulated time), and where. */
+  checkpointEveryNs?: number;
+  checkpointDir?: string;
   /** Directory for capture files. */
   pcap?: string;
   /** `--capture` values, in order; none for the scenario's, or every node. */
@@ -103,6 +108,11 @@ FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). Its form
                        connection ADDRESS:PORT-ADDRESS:PORT   tcp   udp   icmp   syn   fin   rst
                        after TIME   before TIME
                      --filter 'host 192.0.2.1 port 443 after 1s before 2s'   --filter 'rst or icmp'
+  --checkpoint-every TIME
+                     write a snapshot of the whole run every TIME of simulated time, such as 10s (the last two are kept)
+  --checkpoint-dir DIR
+                     where they go; default here
+  --resume FILE      instead of a scenario: go on from a checkpoint (of a directory: its newest), to the same end
   --help             show this
   --version          show fourtuple's version
 
@@ -115,7 +125,9 @@ const BOOLEAN = ["help", "version", "json", "quiet", "packets"] as const;
 const LOOKS = ["dump", "dump-at", "series", "series-interval", "series-nodes"] as const;
 /** Flags of captures. */
 const CAPTURE = ["capture", "capture-filter", "snaplen", "ring"] as const;
-const STRING = ["seed", "set", "filter", "pcap", ...CAPTURE, "trace", "trace-level", ...LOOKS] as const;
+/** Flags of checkpoints. */
+const CHECKPOINTS = ["checkpoint-every", "checkpoint-dir", "resume"] as const;
+const STRING = [...CHECKPOINTS, "seed", "set", "filter", "pcap", ...CAPTURE, "trace", "trace-level", ...LOOKS] as const;
 const FLAGS: readonly string[] = [...BOOLEAN, ...STRING];
 
 /**
@@ -149,6 +161,9 @@ export function readArguments(args: readonly string[]): SimulateArguments {
     captureFilter: once("capture-filter", parsed["capture-filter"], "an expression such as 'port 443'"),
     snaplen: snaplenOf(once("snaplen", parsed.snaplen, "bytes such as 96")),
     ring: ringOf(once("ring", parsed.ring, "bytes and files such as 10MiBx4")),
+    resume: once("resume", parsed.resume, "a checkpoint"),
+    checkpointEveryNs: everyOf(once("checkpoint-every", parsed["checkpoint-every"], "a time such as 10s")),
+    checkpointDir: once("checkpoint-dir", parsed["checkpoint-dir"], "a directory"),
     trace: once("trace", parsed.trace, "a file"),
     traceLevel: traceLevelOf(once("trace-level", parsed["trace-level"], "checkpoints or packets")),
     dump: parsed.dump,
@@ -161,10 +176,19 @@ export function readArguments(args: readonly string[]): SimulateArguments {
   for (const text of values.set) {
     if (text === "") throw new UsageError("--set needs PATH=VALUE, such as --set nodes.clients.count=4.");
   }
-  if (files.length === 0 || files[0] === "") {
+  if (values.checkpointDir !== undefined && values.checkpointEveryNs === undefined) {
+    throw new UsageError("--checkpoint-dir says where checkpoints go: add --checkpoint-every TIME.");
+  }
+  if (values.resume !== undefined) {
+    if (files.length > 0) throw new UsageError(`--resume goes on with its own scenario: leave ${files[0]} out.`);
+    const other = BEGUN.find((flag) => parsed[flag].length > 0);
+    if (other !== undefined) {
+      throw new UsageError(`--resume goes on with a run that has begun: --${other} is for one from its beginning.`);
+    }
+  } else if (files.length === 0 || files[0] === "") {
     throw new UsageError("Which scenario? Write deno task simulate FILE, for example examples/quickstart.yaml.");
   }
-  if (files.length > 1) {
+  if (values.resume === undefined && files.length > 1) {
     throw new UsageError(`simulate takes one scenario, found ${files.length}: ${files.join(" ")}.`);
   }
   if (values.filter !== undefined && !values.packets && values.pcap === undefined) {
@@ -187,7 +211,17 @@ export function readArguments(args: readonly string[]): SimulateArguments {
   }
   for (const text of values.dump) parseDump(text);
   if (values.series !== undefined) isCsv(values.series);
-  return { ...values, file: files[0] };
+  return { ...values, file: files[0] ?? "" };
+}
+
+/** What a run has from its beginning, or not at all. */
+const BEGUN = ["seed", "set", "pcap", "trace", "dump", "series"] as const;
+
+/** The time between two checkpoints, ns. */
+function everyOf(text: string | undefined): number | undefined {
+  const everyNs = timeOf("checkpoint-every", text);
+  if (everyNs === undefined || (everyNs >= 1e6 && everyNs % 1e6 === 0)) return everyNs;
+  throw new UsageError(`--checkpoint-every needs a time of whole milliseconds, such as 10s, found ${text}.`);
 }
 
 /** A time, ns. */

@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { InputError } from "../base/errors.ts";
+import type { Network } from "../network/network.ts";
 import type { Simulation } from "../network/simulation.ts";
 import { bytes } from "../report/text.ts";
 import { buildNetwork, inScenarioTerms } from "../scenario/build.ts";
@@ -16,11 +17,24 @@ import type { LoadedScenario } from "../scenario/load.ts";
  * @throws {InputError} one sentence with the estimate where they do not, before anything large is made.
  */
 export function buildWithinMemory(loaded: LoadedScenario, availableBytes: number): Simulation {
+  return withinMemory(loaded, availableBytes, (network) => inScenarioTerms(loaded, () => network.build()));
+}
+
+/**
+ * Makes a simulation of a scenario's network, if it and its workload fit into `availableBytes`.
+ *
+ * @throws {InputError} as {@linkcode buildWithinMemory} does.
+ */
+export function withinMemory(
+  loaded: LoadedScenario,
+  availableBytes: number,
+  make: (network: Network) => Simulation,
+): Simulation {
   const network = buildNetwork(loaded);
   const neededBytes = network.estimateBytes();
   if (neededBytes > availableBytes) throw tooLarge(loaded, neededBytes, availableBytes);
   try {
-    return inScenarioTerms(loaded, () => network.build());
+    return make(network);
   } catch (error) {
     // What V8 says when it gets no memory for an array.
     if (error instanceof RangeError && /allocation|array length/i.test(error.message)) {

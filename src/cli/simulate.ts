@@ -16,6 +16,7 @@ import type { Override } from "../scenario/set.ts";
 import { parseOverride } from "../scenario/set.ts";
 import { HELP, readArguments, type SimulateArguments } from "./arguments.ts";
 import { CaptureOut } from "./capture.ts";
+import { Checkpoints, resume } from "./checkpoints.ts";
 import { EXIT } from "./exit.ts";
 import { pathFromInvocation, readScenarioText } from "./files.ts";
 import { availableMemory, buildWithinMemory, peakRss } from "./memory.ts";
@@ -47,9 +48,14 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function simulate(asked: SimulateArguments): Promise<number> {
-  const loaded = loadScenario(asked.file, readScenarioText(asked.file), overridesOf(asked));
+  const resumed = asked.resume === undefined ? undefined : resume(asked.resume);
+  const loaded = resumed?.loaded ?? loadScenario(asked.file, readScenarioText(asked.file), overridesOf(asked));
   const filter = asked.filter === undefined ? undefined : parseFilter(asked.filter, Object.keys(loaded.scenario.nodes));
-  const simulation = buildWithinMemory(loaded, availableMemory());
+  const simulation = resumed?.simulation ?? buildWithinMemory(loaded, availableMemory());
+  if (asked.checkpointEveryNs !== undefined) {
+    const { checkpointEveryNs: everyNs, checkpointDir: directory = "." } = asked;
+    simulation.marks.push(new Checkpoints({ simulation, loaded, everyNs, directory, resumed: resumed?.path }));
+  }
 
   const lines = new LineWriter(asked.json ? Deno.stderr : Deno.stdout);
   const printer = asked.packets ? new PacketPrinter(lines, filter) : undefined;
@@ -62,7 +68,10 @@ async function simulate(asked: SimulateArguments): Promise<number> {
     outputs.push(new CaptureOut({ ...asked, directory: pathFromInvocation(asked.pcap) }, simulation, loaded));
   }
 
-  const dumps = dumpsOf(asked, loaded);
+  // (Those before a checkpoint have been.)
+  const dumps = dumpsOf(asked, loaded).filter(({ atNs = Infinity }) =>
+    resumed === undefined || atNs > simulation.nowNs
+  );
   if (dumps.length > 0) outputs.push(new Dumps(simulation, lines, dumps));
   if (asked.series !== undefined) outputs.push(new SeriesOut(simulation, asked.series, seriesOptions(asked, loaded)));
 

@@ -91,7 +91,7 @@ export function restoreSimulation(bytes: Uint8Array): Simulation {
   }
   const simulation = rebuilt(header);
   try {
-    restoreSnapshot(bytes, partitionState(simulation.partition));
+    restoreSnapshot(bytes, partitionState(simulation.partition), true);
   } catch (error) {
     throw error instanceof RangeError || error instanceof TypeError ? damaged(error) : error;
   }

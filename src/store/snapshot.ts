@@ -3,8 +3,10 @@
  *
  *     offset  bytes
  *          0      8  "4TUPLES1"
- *          8      4  bytes of the header (u32, little-endian, as everything here)
- *         12      n  the header: JSON, UTF-8, padded with spaces to a multiple of 8
+ *          8      8  bytes of all of it (f64, little-endian, as everything here)
+ *         16      8  checksum of what follows (two u32)
+ *         24      8  bytes of the header (f64)
+ *         32      n  the header: JSON, UTF-8, padded with spaces to a multiple of 8
  *                    the state: records that begin at multiples of 8
  *
  * A record is a word of kind and a word of length, then its bytes. Columns are written as they stand in memory, so a
@@ -18,8 +20,9 @@ import type { Column, PlainValue, Stateful, StateVisitor } from "../base/state.t
 import { alignedWords } from "./rows.ts";
 
 const MAGIC = "4TUPLES1";
-/** Magic and the header's length. */
-const PREFIX_BYTES = 12;
+/** What comes before the header, and where in it. */
+const PREFIX_BYTES = 32;
+const AT = { LENGTH: 8, CHECKSUM: 16, HEADER_LENGTH: 24 } as const;
 
 /** Kinds of records. */
 const KIND = { SECTION: 1, NUMBER: 2, PLAIN: 3, COLUMN: 4, IN_PLACE: 5 } as const;
@@ -42,33 +45,52 @@ export function takeSnapshot(header: SnapshotHeader, state: Stateful): Uint8Arra
   state.visitState(sizer);
   const bytes = new Uint8Array(start + sizer.bytes);
   bytes.set(new TextEncoder().encode(MAGIC));
-  new DataView(bytes.buffer).setUint32(8, headerBytes.length, true);
+  const view = new DataView(bytes.buffer);
+  view.setFloat64(AT.LENGTH, bytes.length, true);
+  view.setFloat64(AT.HEADER_LENGTH, headerBytes.length, true);
   bytes.set(headerBytes, PREFIX_BYTES);
   state.visitState(new Saver(bytes, start));
+  const [lo, hi] = checksum(bytes);
+  view.setUint32(AT.CHECKSUM, lo, true);
+  view.setUint32(AT.CHECKSUM + 4, hi, true);
   return bytes;
 }
 
-/** The header of a snapshot. Throws `InputError` for bytes that are none. */
+/** The header of a snapshot. Throws `InputError` for bytes that are none, or not those that were written. */
 export function readSnapshotHeader(bytes: Uint8Array): SnapshotHeader {
-  const { header } = parseHeader(bytes);
-  return header;
+  return parseHeader(bytes, true).header;
 }
 
-/** Puts a snapshot's state back into `state`, which must be built as the one it was taken of. Throws `InputError`. */
-export function restoreSnapshot(bytes: Uint8Array, state: Stateful): void {
-  const { end } = parseHeader(bytes);
+/**
+ * Puts a snapshot's state back into `state`, which must be built as the one it was taken of. Throws `InputError`.
+ * `checked`: `readSnapshotHeader` has had these bytes.
+ */
+export function restoreSnapshot(bytes: Uint8Array, state: Stateful, checked = false): void {
+  const { end } = parseHeader(bytes, !checked);
   const restorer = new Restorer(bytes, end);
   state.visitState(restorer);
   restorer.end();
 }
 
-function parseHeader(bytes: Uint8Array): { header: SnapshotHeader; end: number } {
+function parseHeader(bytes: Uint8Array, check: boolean): { header: SnapshotHeader; end: number } {
   const magic = new TextDecoder().decode(bytes.subarray(0, MAGIC.length));
   if (magic !== MAGIC) throw new InputError("This is no snapshot of fourtuple: it does not begin with its magic word.");
   if (bytes.length < PREFIX_BYTES) throw cutShort(bytes.length);
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const whole = view.getFloat64(AT.LENGTH, true);
+  if (whole > bytes.length) throw cutShort(bytes.length);
+  if (whole !== bytes.length) throw new InputError("The snapshot is damaged: it is not as long as it says.");
+  if (check) {
+    const [lo, hi] = checksum(bytes);
+    if (lo !== view.getUint32(AT.CHECKSUM, true) || hi !== view.getUint32(AT.CHECKSUM + 4, true)) {
+      throw new InputError("The snapshot is damaged: its checksum is another.");
+    }
+  }
+  const length = view.getFloat64(AT.HEADER_LENGTH, true);
   const end = PREFIX_BYTES + length;
-  if (end > bytes.length) throw cutShort(bytes.length);
+  if (!(Number.isInteger(length) && length >= 0 && end <= bytes.length)) {
+    throw new InputError("The snapshot is damaged: its header cannot be read.");
+  }
   let header: unknown;
   try {
     header = plainValue(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(PREFIX_BYTES, end)));
@@ -79,6 +101,24 @@ function parseHeader(bytes: Uint8Array): { header: SnapshotHeader; end: number }
     throw new InputError("The snapshot is damaged: its header is no map.");
   }
   return { header: header as SnapshotHeader, end };
+}
+
+/** Two words over what follows the checksum: one that tells any change of a word or two, and one that tells most others. */
+function checksum(bytes: Uint8Array): [lo: number, hi: number] {
+  const from = AT.CHECKSUM + 8;
+  const count = Math.floor((bytes.length - from) / 4);
+  const aligned = (bytes.byteOffset + from) % 4 === 0;
+  const start = aligned ? bytes.byteOffset + from : 0;
+  const words = new Int32Array(aligned ? bytes.buffer : bytes.slice(from).buffer, start, count);
+  let lo = 0x2545f491;
+  let hi = 0x6c62272e;
+  for (let i = 0; i < count; i++) {
+    lo = Math.imul(lo ^ words[i], 0x01000193);
+    hi = (Math.imul(hi, 0x85ebca6b) + words[i]) | 0;
+    lo ^= lo >>> 15;
+  }
+  for (let i = from + 4 * count; i < bytes.length; i++) lo = Math.imul(lo ^ bytes[i], 0x01000193);
+  return [lo >>> 0, hi >>> 0];
 }
 
 function cutShort(length: number): InputError {
@@ -203,11 +243,14 @@ class Restorer implements StateVisitor {
   readonly #view: DataView;
   #at: number;
   #section = "the beginning";
+  /** Bytes that columns may still take up: what a damaged length must not ask for. Most have room for more than they use. */
+  #room: number;
 
   constructor(bytes: Uint8Array, at: number) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = at;
+    this.#room = 16 * bytes.length + 2 ** 28;
   }
 
   section(name: string): void {
@@ -269,10 +312,12 @@ class Restorer implements StateVisitor {
     const used = this.#view.getFloat64(at + 16, true);
     const bytes = COLUMN_BYTES + used * column.BYTES_PER_ELEMENT;
     const fits = Number.isSafeInteger(length) && Number.isSafeInteger(used) && used >= 0 && used <= length &&
-      at + bytes <= this.#bytes.length && bytes % 2 ** 32 === recorded && length <= MOST_ELEMENTS;
+      at + bytes <= this.#bytes.length && bytes % 2 ** 32 === recorded &&
+      length * column.BYTES_PER_ELEMENT <= this.#room;
     if (COLUMN_TYPES[type] === undefined || !(column instanceof COLUMN_TYPES[type]) || !fits) {
       throw this.#damaged("a column is not what it says");
     }
+    this.#room -= length * column.BYTES_PER_ELEMENT;
     this.#at = at + roundUp(bytes);
     return { from: at + COLUMN_BYTES, length, used };
   }
@@ -303,6 +348,3 @@ class Restorer implements StateVisitor {
     );
   }
 }
-
-/** Elements of the largest column there may be: what a damaged length must not ask for. */
-const MOST_ELEMENTS = 2 ** 32;
