@@ -22,6 +22,9 @@ const NOTHING = {
   series: undefined,
   seriesIntervalNs: undefined,
   seriesNodes: undefined,
+  resume: undefined,
+  checkpointEveryNs: undefined,
+  checkpointDir: undefined,
 };
 
 Deno.test("a scenario file alone is enough", () => {
