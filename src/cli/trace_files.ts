@@ -61,15 +61,15 @@ export class TraceOut {
 }
 
 /**
- * Opens a trace for reading, each time from its beginning.
+ * Opens a trace (or `what` else) for reading, each time from its beginning.
  *
  * @throws {InputError} one sentence, where there is no such file or it may not be read.
  */
-export function openTrace(file: string): Pieces {
+export function openTrace(file: string, what = "a trace"): Pieces {
   const path = pathFromInvocation(file);
   let handle: Deno.FsFile;
   try {
-    if (Deno.statSync(path).isDirectory) throw new InputError(`${file}: this is a directory, not a trace.`, { file });
+    if (Deno.statSync(path).isDirectory) throw new InputError(`${file}: this is a directory, not ${what}.`, { file });
     handle = Deno.openSync(path);
   } catch (error) {
     if (error instanceof InputError) throw error;

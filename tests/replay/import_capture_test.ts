@@ -1,0 +1,159 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { formatAddress } from "../../src/base/address.ts";
+import { InputError } from "../../src/base/errors.ts";
+import { scenarioOf } from "../../src/replay/import_scenario.ts";
+import { stimulusOf } from "../../src/replay/stimulus.ts";
+import { compareAnswers } from "../../src/replay/stimulus_compare.ts";
+import { playStimulus } from "../../src/replay/stimulus_play.ts";
+import { CaptureReader } from "../../src/wire/capture_reader.ts";
+import { TCP_FLAG } from "../../src/wire/packet.ts";
+import { pcapHeader, pcapRecord } from "../../src/wire/pcap.ts";
+import { capture, concat, imported, pieces, simulationOf, smallNetwork } from "./import_fixture.ts";
+
+/** A run with one connection of two exchanges, captured at the client; records one by one. */
+function records(): { timeNs: number; bytes: Uint8Array }[] {
+  const network = smallNetwork();
+  network.workload({
+    name: "w",
+    kind: "schedule",
+    from: ["a"],
+    to: ["server:80"],
+    connections: 1,
+    atNs: [0],
+    family: "ipv4",
+    exchanges: [{ requestBytes: 100, replyBytes: 5000, workNs: 30e6 }, {
+      requestBytes: 70,
+      replyBytes: 80,
+      thinkNs: 90e6,
+    }],
+  });
+  const reader = new CaptureReader(pieces(capture(network.build(), "a")));
+  const found: { timeNs: number; bytes: Uint8Array }[] = [];
+  for (let one = reader.next(); one !== null; one = reader.next()) {
+    found.push({ timeNs: one.timeNs, bytes: one.bytes.slice() });
+  }
+  return found;
+}
+
+type Record = ReturnType<typeof records>[number];
+
+function file(list: readonly Record[]): Uint8Array {
+  return concat([pcapHeader(), ...list.map(({ timeNs, bytes }) => pcapRecord(timeNs, bytes))]);
+}
+
+/** From the client? */
+const outward = ({ bytes }: Record) => bytes[12] === 198;
+const flagsOf = ({ bytes }: Record) => bytes[33];
+const sizes = (bytes: Uint8Array) =>
+  imported(bytes).connections.map(({ turns }) => turns.map(({ fromClient, bytes }) => (fromClient ? 1 : -1) * bytes));
+
+Deno.test("a connection seen in one direction only has the sizes of both", () => {
+  const all = records();
+  assertEquals(sizes(file(all)), [[100, -5000, 70, -80]]);
+  assertEquals(sizes(file(all.filter(outward))), [[100, -5000, 70, -80]]);
+  assertEquals(sizes(file(all.filter((one) => !outward(one)))), [[100, -5000, 70, -80]]);
+});
+
+Deno.test("a connection that began before the capture is found, and opened anew", () => {
+  const middle = file(records().slice(3));
+  const found = imported(middle);
+  assertEquals(found.connections.map(({ hasBeginning }) => hasBeginning), [false]);
+  const { text, notes } = scenarioOf(found, { name: "x" });
+  assert(notes.includes("1 connection began before the capture."), notes.join());
+  const simulation = simulationOf(text);
+  simulation.run();
+  assertEquals(simulation.report().connections.established, 1);
+});
+
+Deno.test("a four-tuple that is used again is another connection", () => {
+  const all = records();
+  const again = all.map(({ timeNs, bytes }) => {
+    const copy = bytes.slice();
+    // Another initial sequence number of the client's.
+    const at = outward({ timeNs, bytes }) ? 24 : 28;
+    const view = new DataView(copy.buffer);
+    if ((copy[33] & TCP_FLAG.ACK) !== 0 || at === 24) view.setUint32(at, view.getUint32(at) + 777777);
+    return { timeNs: timeNs + 200e9, bytes: copy };
+  });
+  assertEquals(sizes(file([...all, ...again])), [[100, -5000, 70, -80], [100, -5000, 70, -80]]);
+});
+
+Deno.test("a SYN sent again is no new connection", () => {
+  const all = records();
+  const found = imported(file([all[0], { ...all[0], timeNs: 1000 }, ...all.slice(1)]));
+  assertEquals(found.connections.length, 1);
+  assertEquals(found.connections[0].sides[0].syns, 2);
+});
+
+Deno.test("data sent again is counted, not added", () => {
+  const all = records();
+  const at = all.findIndex((one) => outward(one) && one.bytes.length > 100);
+  const found = imported(
+    file([...all.slice(0, at + 1), { ...all[at], timeNs: all[at].timeNs + 1000 }, ...all.slice(at + 1)]),
+  );
+  assertEquals(found.connections[0].sides[0].lostAfter, 1);
+  assertEquals(found.connections[0].sides[0].next, 170);
+});
+
+Deno.test("addresses of loopback get substitutes, and a host that talks to itself is two", () => {
+  const all = records().map(({ timeNs, bytes }) => {
+    const copy = bytes.slice();
+    copy.set([127, 0, 0, 1], 12);
+    copy.set([127, 0, 0, 1], 16);
+    return { timeNs, bytes: copy };
+  });
+  const found = imported(file(all));
+  assertEquals(found.connections.map(({ client }) => formatAddress(client.address)), ["127.0.0.1"]);
+  const simulation = simulationOf(scenarioOf(found, { name: "x" }).text);
+  simulation.run();
+  assertEquals(simulation.report().connections.established, 1);
+});
+
+Deno.test("damage is told with its byte, and --partial imports what comes before", () => {
+  const bytes = file(records());
+  const cut = bytes.subarray(0, bytes.length - 7);
+  const error = assertThrows(() => imported(cut), InputError);
+  assert(/^at byte \d+: a record claims to hold/.test(error.message), error.message);
+  const found = imported(cut, { partial: true });
+  assertEquals(found.connections.length, 1);
+  assert(found.damage!.startsWith("at byte "));
+});
+
+Deno.test("a capture of another link type is answered with those that are read", () => {
+  const bytes = file(records());
+  new DataView(bytes.buffer).setUint32(20, 105, true);
+  const error = assertThrows(() => imported(bytes), InputError);
+  assert(error.message.includes("link type 105") && error.message.includes("ETHERNET"), error.message);
+});
+
+Deno.test("whatever headers say, import, scenario and stimuli come to an end, and the scenario can be loaded", () => {
+  const all = records();
+  const damage = fc.array(
+    fc.record({ packet: fc.nat(all.length - 1), at: fc.integer({ min: 20, max: 59 }), value: fc.nat(255) }),
+    { maxLength: 12 },
+  );
+  fc.assert(
+    fc.property(damage, fc.boolean(), (list, shuffled) => {
+      const copies = all.map(({ timeNs, bytes }) => ({ timeNs, bytes: bytes.slice() }));
+      for (const { packet, at, value } of list) if (at < copies[packet].bytes.length) copies[packet].bytes[at] = value;
+      if (shuffled) copies.reverse();
+      const found = imported(file(copies), { keepSegments: true });
+      simulationOf(scenarioOf(found, { name: "x" }).text);
+      for (const connection of found.connections) {
+        for (const end of ["client", "server"] as const) {
+          const stimulus = stimulusOf(connection, end);
+          if (typeof stimulus !== "string") compareAnswers(stimulus, playStimulus(stimulus));
+        }
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+Deno.test("the importer does not take a last acknowledgement of an unseen FIN for a byte", () => {
+  const all = records().filter(outward);
+  assert(all.some((one) => flagsOf(one) & TCP_FLAG.FIN));
+  const [connection] = imported(file(all)).connections;
+  assertEquals(connection.sides[1].next, 5080);
+});
