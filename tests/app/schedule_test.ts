@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { NetworkError } from "../../src/network/errors.ts";
 import { Network } from "../../src/network/network.ts";
 import type { ExchangeOptions, WorkloadOptions } from "../../src/network/options.ts";
+import { Simulation } from "../../src/network/simulation.ts";
 import { PACKET, TCP_FLAG } from "../../src/wire/packet.ts";
 
 /** 10 ms from client to server. */
@@ -143,3 +144,19 @@ for (
     assertEquals(error.subject, subject);
   });
 }
+
+Deno.test("a schedule goes on from a snapshot that was taken between a SYN and its accept", () => {
+  const make = () =>
+    networkWith({
+      connections: 3,
+      atNs: [0, 5e6, 200e6],
+      exchanges: [{ requestBytes: 10, replyBytes: 20, workNs: 30e6 }, { replyBytes: 7, workNs: 5e6 }],
+    }).build();
+  const whole = make();
+  whole.run();
+  const part = make();
+  part.run({ untilNs: 12e6 });
+  const rest = Simulation.restore(part.snapshot());
+  rest.run();
+  assertEquals(rest.report().digest, whole.report().digest);
+});
