@@ -11,6 +11,7 @@ import { formatDurationNs, formatRateBps } from "../base/units.ts";
 import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { PACKET } from "../wire/packet.ts";
+import { LINKTYPE_RAW } from "../wire/pcap.ts";
 import { encodePacket } from "../wire/row_codec.ts";
 import { CaptureFile, type CaptureSink, InterfaceCounts } from "./capture_file.ts";
 import { DROP, DROP_REASONS } from "./drops.ts";
@@ -54,6 +55,12 @@ const { QUEUE, LOSS, LINK_DOWN, NO_ROUTE } = DROP;
 /** The ECN field: both bits are CE. */
 const CE = 3;
 
+/**
+ * Raw IP again, as libpcap calls it within (DLT_RAW). libpcap (tcpdump) up to 1.10 refuses files with several interfaces
+ * of type 101, which it translates for the first of them only; 12 it leaves alone, and Wireshark knows both.
+ */
+const LINKTYPE_RAW_OF_SEVERAL = 12;
+
 /** An interface in a file. */
 interface Seen {
   readonly id: number;
@@ -85,7 +92,7 @@ class CapturePoint implements Capture {
   readonly interfaces: Map<number, Seen> = new Map();
   readonly #close: () => void;
 
-  constructor(simulation: Simulation, options: CaptureOptions, sink: CaptureSink, close: () => void) {
+  constructor(simulation: Simulation, options: CaptureOptions, sink: CaptureSink, linkType: number, close: () => void) {
     const { filter, snaplen = Infinity } = options;
     if (!(snaplen === Infinity || (Number.isSafeInteger(snaplen) && snaplen >= 1 && snaplen <= 262_144))) {
       throw new RangeError(`A snap length is 1 to 262,144 bytes, not ${snaplen}.`);
@@ -101,6 +108,7 @@ class CapturePoint implements Capture {
       application: options.application,
       snaplen: snaplen === Infinity ? undefined : snaplen,
       fileBytes: options.fileBytes,
+      linkType,
       startNs: simulation.nowNs,
     });
   }
@@ -135,7 +143,7 @@ export class Captures {
   add(options: CaptureOptions, sink: CaptureSink): Capture {
     const of = this.interfaces.nodesOf(options.node);
     const { outbound, inbound } = this.interfaces.directionsOf(of, options.node, options.interface);
-    const point = this.#open(options, sink);
+    const point = this.#open(options, sink, outbound.length > 1);
     for (const d of outbound) listOf(this.#leaving, d).push(point);
     for (const d of inbound) listOf(this.#arriving, d).push(point);
     if (options.interface === undefined || options.interface === LOOPBACK) {
@@ -162,8 +170,9 @@ export class Captures {
     this.#takeOff = undefined;
   }
 
-  #open(options: CaptureOptions, sink: CaptureSink): CapturePoint {
-    const point: CapturePoint = new CapturePoint(this.#simulation, options, sink, () => this.#end(point));
+  #open(options: CaptureOptions, sink: CaptureSink, severalInterfaces: boolean): CapturePoint {
+    const linkType = severalInterfaces ? LINKTYPE_RAW_OF_SEVERAL : LINKTYPE_RAW;
+    const point: CapturePoint = new CapturePoint(this.#simulation, options, sink, linkType, () => this.#end(point));
     this.#points.add(point);
     this.#install();
     return point;
@@ -239,7 +248,7 @@ export class Captures {
     let point = this.#byNode.get(node);
     if (point === undefined) {
       const { options, sink } = this.#everyNode!(this.#simulation.partition.nodes.nameOf(node));
-      this.#byNode.set(node, point = this.#open(options, sink));
+      this.#byNode.set(node, point = this.#open(options, sink, this.interfaces.isMultihomed(node)));
     }
     return point;
   }

@@ -32,6 +32,8 @@ export interface CaptureFileOptions {
   snaplen?: number;
   /** Most bytes of a file; then comes the next (`CaptureSink.next`). Default unlimited. */
   fileBytes?: number;
+  /** What packets begin with. Default `LINKTYPE_RAW`. */
+  linkType?: number;
   /** Simulated time at which it began, ns. */
   startNs: number;
 }
@@ -87,7 +89,8 @@ export class CaptureFile {
 
   /** Adds an interface and returns its number in the file. */
   addInterface(options: PcapngInterfaceOptions, counts: InterfaceCounts): number {
-    const block = pcapngInterface({ ...options, snapLength: this.#options.snaplen });
+    const { snaplen: snapLength, linkType } = this.#options;
+    const block = pcapngInterface({ ...options, snapLength, linkType });
     this.#interfaceBytes += block.length + STATISTICS_ROOM;
     this.#append(block);
     return this.#interfaces.push({ block, counts }) - 1;

@@ -28,6 +28,7 @@ export class Interfaces {
   /** Rank of each one's first direction. */
   readonly #firstRanks: number[] = [];
   #byRank: Int32Array | undefined;
+  #degrees: Map<number, number> | undefined;
 
   /** `links`: in the order of their ranks. */
   constructor(partition: Partition, links: readonly Links[]) {
@@ -85,6 +86,19 @@ export class Interfaces {
       (holds(a, one) && holds(b, other)) || (holds(a, other) && holds(b, one))
     );
     return joining.length === 1;
+  }
+
+  /** Has the node more than one link? */
+  isMultihomed(node: number): boolean {
+    if (this.#degrees === undefined) {
+      const { words, count } = this.#partition.links;
+      this.#degrees = new Map();
+      for (let d = 0; d < count; d++) {
+        const from = words[d * STRIDE + FROM];
+        this.#degrees.set(from, (this.#degrees.get(from) ?? 0) + 1);
+      }
+    }
+    return (this.#degrees.get(node) ?? 0) > 1;
   }
 
   /** Rows of the nodes that `server`, `clients` or `clients[3]` calls. Throws `NetworkError`. */
