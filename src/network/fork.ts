@@ -11,14 +11,13 @@ import { planEvents } from "./event_plan.ts";
 import { Events } from "./events.ts";
 import type { Partition } from "./partition.ts";
 
-/** An event without its time, or with it. */
-type At<Event> = Event extends NetworkEvent ? Omit<Event, "atNs"> & { atNs?: number } : never;
-
 /**
  * What is to become different: any event (`NetworkEvent`), by default now. A link's rate, delay, loss or queue; a NAT
  * gateway's timeouts; settings of hosts, their congestion control for instance; and so on.
  */
-export type ForkChange = At<NetworkEvent>;
+export type ForkChange = NetworkEvent extends infer Event
+  ? Event extends NetworkEvent ? Omit<Event, "atNs"> & { atNs?: number } : never
+  : never;
 
 /**
  * Has the changes happen in a network that was built from `declaration`, and returns them as events of it. Throws `NetworkError`, which calls them `changes[0]` and so on.

@@ -93,7 +93,7 @@ export function restoreSimulation(bytes: Uint8Array): Simulation {
   try {
     restoreSnapshot(bytes, partitionState(simulation.partition), true);
   } catch (error) {
-    throw error instanceof RangeError || error instanceof TypeError ? damaged(error) : error;
+    throw error instanceof RangeError || error instanceof TypeError ? damaged() : error;
   }
   if (simulation.nowNs !== header.timeNs) throw new InputError("The snapshot is damaged: it does not know its time.");
   return simulation;
@@ -119,10 +119,10 @@ function rebuilt({ declaration, numbering, run }: SimulationHeader): Simulation 
     if (error instanceof NetworkError) {
       throw new InputError(`The snapshot's network cannot be built: ${error.subject}: ${error.message}`);
     }
-    throw error instanceof RangeError || error instanceof TypeError ? damaged(error) : error;
+    throw error instanceof RangeError || error instanceof TypeError ? damaged() : error;
   }
 }
 
-function damaged(error: Error): InputError {
-  return new InputError(`The snapshot is damaged: ${error.message}`);
+function damaged(): InputError {
+  return new InputError("The snapshot is damaged: what it holds does not fit together.");
 }
