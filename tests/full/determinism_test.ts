@@ -1,0 +1,41 @@
+/** The proof at length: a thousand random networks, and the programs among the examples on Node. */
+import { assertEquals } from "@std/assert";
+import { inDirectory } from "../cli/spawn.ts";
+import { bundle, checkWays, digestsElsewhere, nodeMissing, randomSubjects } from "../golden/subjects.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const noNode = await nodeMissing();
+
+Deno.test("a thousand random networks are the same runs in every way, on Node too", () =>
+  inDirectory(async (folder) => {
+    const file = `${folder}/fourtuple.mjs`;
+    if (noNode === undefined) assertEquals(await bundle(new URL("mod.ts", ROOT), file), undefined);
+    for (let seed = 0; seed < 10; seed++) {
+      const subjects = randomSubjects(100, 1000 + seed);
+      const digests = checkWays(subjects);
+      if (noNode === undefined) assertEquals(await digestsElsewhere("node", [], `file://${file}`, subjects), digests);
+    }
+  }));
+
+for (const { name } of Deno.readDirSync(new URL("examples/", ROOT))) {
+  if (!name.endsWith(".ts")) continue;
+  Deno.test({
+    name: `examples/${name} prints the same on Node${noNode ? ` (skipped: ${noNode})` : ""}`,
+    ignore: noNode !== undefined,
+    fn: () =>
+      inDirectory(async (folder) => {
+        const program = new URL(`examples/${name}`, ROOT);
+        const file = `${folder}/program.mjs`;
+        assertEquals(await bundle(program, file), undefined);
+        const print = async (command: string, args: string[]) => {
+          const { code, stdout } = await new Deno.Command(command, { args, env: { NO_COLOR: "1" } }).output();
+          return [code, new TextDecoder().decode(stdout)];
+        };
+        const config = `--config=${new URL("deno.json", ROOT).pathname}`;
+        assertEquals(
+          await print("node", [file]),
+          await print(Deno.execPath(), ["run", "--no-prompt", "--no-check", config, program.href]),
+        );
+      }),
+  });
+}
