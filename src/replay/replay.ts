@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../base/errors.ts";
 import { combineDigest, groupDigests, groupSize } from "../network/digest.ts";
 import type { Mark, Simulation } from "../network/simulation.ts";
 import { CONTENT } from "../trace/content.ts";
@@ -163,6 +164,9 @@ class Comparison implements Mark {
     let recorded = step;
     while (recorded !== null && recorded.kind === "checkpoint") recorded = this.#reader.next();
     const event = recorded?.kind === "event" ? recorded.event : undefined;
+    if (event === undefined && now === undefined) {
+      throw new InputError(`${this.#reader.file}: it has fewer checkpoints than its run, or no report.`);
+    }
     const tuple = tupleOf((now ?? event)!);
     return new Diverged({
       kind: "packet",

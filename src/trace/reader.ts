@@ -24,7 +24,8 @@ export class TraceReader {
   readonly header: TraceHeader;
   /** Names of places. */
   readonly places: Places;
-  readonly #file: string;
+  /** The file's name, for errors. */
+  readonly file: string;
   readonly #items: ItemReader;
   readonly #decoder: PacketDecoder;
   #peeked: TraceStep | null = null;
@@ -35,7 +36,7 @@ export class TraceReader {
 
   /** Reads the header. */
   constructor(file: string, pieces: Pieces) {
-    this.#file = file;
+    this.file = file;
     this.#items = new ItemReader(pieces);
     this.header = this.#located(() => {
       const first = this.#items.next();
@@ -101,7 +102,7 @@ export class TraceReader {
       return action();
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      throw new InputError(`${this.#file}: ${error.message}.`, { file: this.#file });
+      throw new InputError(`${this.file}: ${error.message}.`, { file: this.file });
     }
   }
 }
