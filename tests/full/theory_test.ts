@@ -23,7 +23,7 @@ Deno.test("Erlang-B holds for any load, size, holding time and its parts", () =>
       const options = { ...rest, erlangs: share * rest.ports, arrivals: 20_000 };
       holdsErlangB(options, runBlocking(options));
     }),
-    { numRuns: 60 },
+    { numRuns: 20 },
   );
 });
 
@@ -42,6 +42,6 @@ Deno.test("ports / TIME-WAIT is the rate of short connections, for any ports, ti
       const found = timeWaitRate({ ...rest, high });
       assert(Math.abs(found - expected) < 0.01 * expected, `${found}, not ${expected}`);
     }),
-    { numRuns: 40 },
+    { numRuns: 20 },
   );
 });

@@ -46,6 +46,8 @@ const STUDENT_T = 3.66;
 export function runBlocking(options: BlockingRun): Blocking {
   const { erlangs, ports, kind, distribution, seed, arrivals } = options;
   const { openSeconds = 9, closingSeconds = 1, holdDownSeconds = 0 } = options;
+  // A port that rests is nobody's: it is missing in the pool and the block, but no quota counts it.
+  const holdingSeconds = openSeconds + closingSeconds + (kind === "quota" ? 0 : holdDownSeconds);
   const network = new Network({ seed });
   network.host("subscriber", { address: "100.64.0.2/10", profile: { synRetries: 0, timeWaitNs: 1e6 } });
   network.nat("gateway", {
@@ -69,7 +71,7 @@ export function runBlocking(options: BlockingRun): Blocking {
     from: ["subscriber"],
     to: ["server:443"],
     connections: arrivals,
-    arrivals: { kind: "poisson", perSecond: erlangs / (openSeconds + closingSeconds + holdDownSeconds) },
+    arrivals: { kind: "poisson", perSecond: erlangs / holdingSeconds },
     holdNs: openSeconds * 1e9,
     holdDistribution: distribution,
   });
