@@ -10,7 +10,7 @@ Deno.test("Erlang-B holds for any load, size, holding time and its parts", () =>
   const run = fc.record({
     // From half to three halves of the ports: below, hardly anything is refused.
     share: fc.double({ min: 0.5, max: 1.5, noNaN: true }),
-    ports: fc.integer({ min: 1, max: 100 }),
+    ports: fc.integer({ min: 3, max: 100 }),
     kind: fc.constantFrom("block" as const, "pool" as const, "quota" as const),
     distribution: fc.constantFrom("fixed" as const, "exponential" as const),
     seed,
