@@ -11,7 +11,7 @@ import { loadScenario } from "../scenario/load.ts";
 import { type Override, parseOverride } from "../scenario/set.ts";
 import { once, seedOf, UsageError } from "./arguments.ts";
 import { readScenarioText } from "./files.ts";
-import { ReaderGone, writeAll } from "./output.ts";
+import { complain, print, ReaderGone } from "./output.ts";
 import { terminalColumns } from "./progress.ts";
 import { version } from "./version.ts";
 
@@ -99,16 +99,6 @@ function unknownFlag(arg: string): UsageError {
   return new UsageError(
     `There is no flag ${shown}: ${near === undefined ? "--help lists the flags." : `did you mean --${near}?`}`,
   );
-}
-
-function print(text: string): number {
-  writeAll(Deno.stdout, new TextEncoder().encode(text));
-  return EXIT.OK;
-}
-
-function complain(text: string, code: number): number {
-  writeAll(Deno.stderr, new TextEncoder().encode(text));
-  return code;
 }
 
 if (import.meta.main) Deno.exit(main(Deno.args));

@@ -6,7 +6,7 @@
 import { parseArgs } from "@std/cli";
 import { InputError, nearest } from "../base/errors.ts";
 import { UsageError } from "./arguments.ts";
-import { ReaderGone, writeAll } from "./output.ts";
+import { complain, print, ReaderGone } from "./output.ts";
 import { EXIT } from "./exit.ts";
 import { version } from "./version.ts";
 
@@ -55,18 +55,6 @@ export function runCommand(command: Command, args: readonly string[]): number {
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
     return complain(`This is a fault of fourtuple. Please report it:\n${text}\n`, EXIT.FAULT);
   }
-}
-
-/** Writes to standard output. */
-export function print(text: string): number {
-  writeAll(Deno.stdout, new TextEncoder().encode(text));
-  return EXIT.OK;
-}
-
-/** Writes to standard error. */
-export function complain(text: string, code: number): number {
-  writeAll(Deno.stderr, new TextEncoder().encode(text));
-  return code;
 }
 
 function unknownFlag(arg: string, flags: readonly string[]): UsageError {

@@ -5,7 +5,8 @@
  */
 import { compareTraces } from "../replay/compare.ts";
 import { divergenceText } from "../replay/divergence.ts";
-import { type Command, print, runCommand } from "./commands.ts";
+import { type Command, runCommand } from "./commands.ts";
+import { print } from "./output.ts";
 import { EXIT } from "./exit.ts";
 import { openTrace } from "./trace_files.ts";
 

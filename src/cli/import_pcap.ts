@@ -19,7 +19,8 @@ import {
   wrongLines,
 } from "../replay/stimulus_report.ts";
 import { UsageError } from "./arguments.ts";
-import { complain, print } from "./commands.ts";
+import {} from "./commands.ts";
+import { complain, print } from "./output.ts";
 import { EXIT } from "./exit.ts";
 import { pathFromInvocation } from "./files.ts";
 import { IMPORT_HELP, type ImportArguments, readImportArguments } from "./import_arguments.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
+import { EXIT } from "./exit.ts";
 
 /** The reader of a pipe has gone (`simulate --packets | head`): there is nobody left to write for. */
 export class ReaderGone extends Error {
@@ -27,6 +28,18 @@ export function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }
   }
+}
+
+/** Writes a text to standard output. Returns the exit code of success. */
+export function print(text: string): number {
+  writeAll(Deno.stdout, new TextEncoder().encode(text));
+  return EXIT.OK;
+}
+
+/** Writes a text to standard error. Returns `code`. */
+export function complain(text: string, code: number): number {
+  writeAll(Deno.stderr, new TextEncoder().encode(text));
+  return code;
 }
 
 /** Lines gathered into large writes. */

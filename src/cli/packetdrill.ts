@@ -10,7 +10,7 @@ import type { ScriptReport } from "../packetdrill/report.ts";
 import { runScript } from "../packetdrill/runner.ts";
 import { UsageError } from "./arguments.ts";
 import { pathFromInvocation } from "./files.ts";
-import { LineWriter, ReaderGone, writeAll } from "./output.ts";
+import { complain, LineWriter, print, ReaderGone } from "./output.ts";
 import { PACKETDRILL_HELP, type PacketdrillArguments, readPacketdrillArguments } from "./packetdrill_arguments.ts";
 import { EXIT } from "./simulate.ts";
 import { version } from "./version.ts";
@@ -153,16 +153,6 @@ function documentOf(asked: PacketdrillArguments, outcomes: readonly Outcome[]): 
       trace: asked.verbose ? report?.trace : undefined,
     })),
   };
-}
-
-function print(text: string): number {
-  writeAll(Deno.stdout, new TextEncoder().encode(text));
-  return EXIT.OK;
-}
-
-function complain(text: string, code: number): number {
-  writeAll(Deno.stderr, new TextEncoder().encode(text));
-  return code;
 }
 
 if (import.meta.main) Deno.exit(main(Deno.args));

@@ -21,7 +21,7 @@ import { EXIT } from "./exit.ts";
 import { pathFromInvocation, readScenarioText } from "./files.ts";
 import { availableMemory, buildWithinMemory, peakRss } from "./memory.ts";
 import { type DumpRequest, Dumps, parseDump, SeriesOut } from "./looks.ts";
-import { LineWriter, ReaderGone, writeAll } from "./output.ts";
+import { complain, LineWriter, print, ReaderGone } from "./output.ts";
 import { PacketPrinter } from "./packets.ts";
 import { ProgressLine, terminalColumns } from "./progress.ts";
 import { runInSlices } from "./slices.ts";
@@ -176,16 +176,6 @@ function summaryOptions(loaded: LoadedScenario): SummaryOptions {
     width: terminal ? Math.min(110, terminalColumns()) : undefined,
     description: loaded.scenario.description,
   };
-}
-
-function print(text: string): number {
-  writeAll(Deno.stdout, new TextEncoder().encode(text));
-  return EXIT.OK;
-}
-
-function complain(text: string, code: number): number {
-  writeAll(Deno.stderr, new TextEncoder().encode(text));
-  return code;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -6,7 +6,7 @@
 import { CONTENT } from "../trace/content.ts";
 import type { TraceCheckpoint, TraceHeader } from "../trace/items.ts";
 import type { PacketEvent } from "../trace/packet_decoder.ts";
-import { type Pieces, TraceReader, type TraceStep } from "../trace/reader.ts";
+import { type Pieces, TraceReader } from "../trace/reader.ts";
 import { type FactDifference, factDifferences } from "../trace/report_facts.ts";
 import type { PlainValue } from "../base/plain.ts";
 import { type Divergence, MOST_SHOWN } from "./divergence.ts";
@@ -51,21 +51,20 @@ function reportOf(reader: TraceReader): PlainValue {
   return report;
 }
 
-function nextEvent(reader: TraceReader, seen: (step: TraceStep) => void): PacketEvent | undefined {
+function nextEvent(reader: TraceReader): PacketEvent | undefined {
   for (;;) {
     const step = reader.peek();
     if (step === null || step.kind === "report") return undefined;
     reader.next();
     if (step.kind === "event") return step.event;
-    seen(step);
   }
 }
 
 function compareEvents(a: TraceReader, b: TraceReader): { divergence: Divergence | undefined; events: number } {
   const before: PacketEvent[] = [];
   for (let events = 0;; events++) {
-    const recorded = nextEvent(a, () => {});
-    const now = nextEvent(b, () => {});
+    const recorded = nextEvent(a);
+    const now = nextEvent(b);
     if (recorded === undefined && now === undefined) return { divergence: undefined, events };
     if (recorded !== undefined && now !== undefined && sameEvents(recorded, now)) {
       before.push(recorded);

@@ -31,7 +31,7 @@ export function decodeItem(bytes: Uint8Array): unknown {
 
 /**
  * Where the item that begins at `at` ends; -1 if more bytes than `bytes` has are needed to tell. Throws `InputError` for
- * what is not CBOR, nested deeper than 64, or of a kind that no trace has (tags, half floats' cousins, `undefined`).
+ * what is not CBOR, nested deeper than 64, or of a kind that no trace has (tags, indefinite lengths, simple values but false, true and null).
  */
 export function itemEnd(bytes: Uint8Array, at: number): number {
   return walk(bytes, at, 0);

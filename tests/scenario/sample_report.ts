@@ -1,9 +1,9 @@
 import type { RunReport } from "../../src/report/document.ts";
+import { sampleReport as plainReport } from "../report/sample.ts";
 
 /** A report to hold expectations against. */
 export function sampleReport(): RunReport {
-  return {
-    fourtuple: "0.1.0",
+  return plainReport({
     scenario: "sample",
     seed: 1,
     digest: "00112233aabbccdd",
@@ -23,33 +23,6 @@ export function sampleReport(): RunReport {
       ipv6: { attempts: 0, established: 0 },
       connectMs: { p50: 20.1, p90: 21, p99: 24, max: 30 },
     },
-    workloads: [],
-    dns: {
-      lookups: 0,
-      answered: 0,
-      failed: {},
-      cacheHits: 0,
-      queries: 0,
-      timeouts: 0,
-      served: 0,
-      forwarded: 0,
-      truncated: 0,
-      lookupMs: { p50: null, p90: null, p99: null, max: null },
-    },
-    datagrams: {
-      exchanges: 0,
-      answered: 0,
-      failed: {},
-      sent: 0,
-      received: 0,
-      timedOut: 0,
-      replyMs: { p50: null, p90: null, p99: null, max: null },
-    },
-    targets: [],
-    nats: [],
-    balancers: [],
-    proxies: [],
-    probes: [],
     packets: { sent: 84696, delivered: 84690, hops: 169386, dropped: { loss: 4, queue: 2 } },
     events: 169386,
     memory: { peakRssBytes: 2e8, columnBytes: 1e8, bytesPerConnection: 420 },
@@ -74,5 +47,5 @@ export function sampleReport(): RunReport {
       },
     ],
     expect: [],
-  };
+  });
 }
