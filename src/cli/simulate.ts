@@ -8,7 +8,7 @@ import { parseFilter } from "../network/packet_filter.ts";
 import type { RunReport } from "../report/document.ts";
 import type { SeriesOptions } from "../network/series.ts";
 import { reportJson } from "../report/json.ts";
-import { failedExpectations, summary, type SummaryOptions } from "../report/summary.ts";
+import { failedExpectations, summary, summaryHeading, type SummaryOptions } from "../report/summary.ts";
 import { runOptions } from "../scenario/build.ts";
 import { evaluateExpect } from "../scenario/expect.ts";
 import { type LoadedScenario, loadScenario } from "../scenario/load.ts";
@@ -92,6 +92,9 @@ async function simulate(asked: SimulateArguments): Promise<number> {
       0,
     ),
   });
+  const afterLines = printer !== undefined || dumps.length > 0;
+  const said = !asked.json && !asked.quiet && !afterLines;
+  if (said) print(summaryHeading({ scenario: simulation.name, seed: simulation.seed }, summaryOptions(loaded)));
   let report: RunReport;
   try {
     const { ended, wallSeconds, peakRssBytes: seenRssBytes } = await runInSlices(
@@ -114,7 +117,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
     progress.clear();
   }
   lines.flush();
-  tell(asked, loaded, report, printer !== undefined || dumps.length > 0);
+  tell(asked, report, (afterLines ? "\n" : "") + summary(report, { ...summaryOptions(loaded), heading: !said }));
   if (report.ended === "interrupted") return EXIT.INTERRUPTED;
   return report.expect.every((line) => line.ok) ? EXIT.OK : EXIT.EXPECTATION_FAILED;
 }
@@ -157,7 +160,7 @@ function overridesOf(asked: SimulateArguments): Override[] {
 }
 
 /** Prints what was asked for: the document, the summary, or only what failed. */
-function tell(asked: SimulateArguments, loaded: LoadedScenario, report: RunReport, afterPackets: boolean): void {
+function tell(asked: SimulateArguments, report: RunReport, text: string): void {
   const failed = failedExpectations(report.expect);
   if (asked.json) {
     print(reportJson(report));
@@ -165,7 +168,7 @@ function tell(asked: SimulateArguments, loaded: LoadedScenario, report: RunRepor
   } else if (asked.quiet) {
     if (failed !== "") complain(failed, EXIT.EXPECTATION_FAILED);
   } else {
-    print((afterPackets ? "\n" : "") + summary(report, summaryOptions(loaded)));
+    print(text);
   }
 }
 

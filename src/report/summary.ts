@@ -17,6 +17,8 @@ export interface SummaryOptions {
   width?: number;
   /** One line about the scenario, in its author's words. */
   description?: string;
+  /** False where {@linkcode summaryHeading} has been printed before. Default true. */
+  heading?: boolean;
 }
 
 /** Labels take so many columns. */
@@ -55,9 +57,9 @@ const GLOSS: Record<string, string> = {
 /** The summary of a run, ending in a line feed. */
 export function summary(report: RunReport, options: SummaryOptions = {}): string {
   const ink = paint(options.colour ?? false);
-  const width = Math.max(60, options.width ?? 96);
+  const width = widthOf(options);
   const lines = [
-    ...header(report, options, ink, width),
+    ...header(report, options, ink),
     "",
     ...happened(report, width),
     "",
@@ -80,10 +82,26 @@ export function failedExpectations(expect: ExpectReport[]): string {
     .join("");
 }
 
-function header(report: RunReport, options: SummaryOptions, ink: Paint, width: number): string[] {
+/** The first lines of a summary: what is run. They are known before the run. */
+export function summaryHeading(run: Pick<RunReport, "scenario" | "seed">, options: SummaryOptions = {}): string {
+  return headingLines(run, options).join("\n") + "\n";
+}
+
+function widthOf(options: SummaryOptions): number {
+  return Math.max(60, options.width ?? 96);
+}
+
+function headingLines(run: Pick<RunReport, "scenario" | "seed">, options: SummaryOptions): string[] {
+  const ink = paint(options.colour ?? false);
+  const lines = [`${ink.bold(run.scenario)}  ${ink.dim(`(seed ${run.seed})`)}`];
+  const { description } = options;
+  if (description !== undefined) lines.push(...wrap(description.trim().replace(/\s+/g, " "), widthOf(options)));
+  return lines;
+}
+
+function header(report: RunReport, options: SummaryOptions, ink: Paint): string[] {
   const cut = report.ended === "interrupted";
-  const lines = [`${ink.bold(report.scenario)}  ${ink.dim(`(seed ${report.seed})`)}`];
-  if (options.description !== undefined) lines.push(...wrap(options.description.trim().replace(/\s+/g, " "), width));
+  const lines = options.heading === false ? [] : headingLines(report, options);
   if (cut) lines.push(ink.bad("CUT OFF: interrupted before the end. This is the run so far."));
   const pace = `, ${rate(report.packets.hops / report.wallSeconds)} packet-hops/s`;
   lines.push(
