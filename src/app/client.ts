@@ -13,7 +13,7 @@ import { connectionsOf, hostOf, remoteOf } from "../socket/rows.ts";
 import type { AddressLookups } from "./address_lookups.ts";
 import { ArrivalGate } from "./arrival_gate.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
-import { type RaceHolder, Races } from "./happy_eyeballs.ts";
+import { MOST_CANDIDATES, type RaceHolder, type RaceRules, Races } from "./happy_eyeballs.ts";
 import { NamedOpens } from "./named_opens.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
@@ -51,6 +51,10 @@ export interface ClientPlan extends FamilyChoice {
   keepAliveMs: number;
   /** Happy Eyeballs: a further address is tried after so long, ns; 0: there is one attempt only. */
   attemptDelayNs: number;
+  /** Happy Eyeballs: how long addresses of the other family wait for those of the preferred one, ns. */
+  resolutionDelayNs: number;
+  /** Happy Eyeballs: addresses of the preferred family that come first. */
+  firstAddressFamilyCount: number;
 }
 
 const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
@@ -88,6 +92,7 @@ export class WorkloadClient implements App {
   readonly #races: Races | undefined;
   /** Connections to names, if there may be any. */
   readonly #named: NamedOpens | undefined;
+  readonly #rules: RaceRules;
   readonly #gate = new ArrivalGate();
   #nextArrivalNs = 0;
 
@@ -113,14 +118,15 @@ export class WorkloadClient implements App {
     this.#targets = options.targets;
     this.#arrivals = options.arrivals;
     this.#key = options.key;
-    const { runtime, app, names, plan: { attemptDelayNs, prefersIpv6, family } } = options;
+    this.#rules = rulesOf(options.plan);
+    const { runtime, app, names, plan: { attemptDelayNs, resolutionDelayNs, prefersIpv6, family } } = options;
     if (attemptDelayNs === 0 && names === undefined) return;
     const holder = this.#raceHolder();
-    const delayNs = attemptDelayNs || Infinity;
-    const races = this.#races = new Races({ runtime, app, delayNs, timerCode: TIMER.NEXT_ATTEMPT, holder });
+    const races = this.#races = new Races({ runtime, app, timerCode: TIMER.NEXT_ATTEMPT, holder });
     if (names === undefined) return;
-    const choice = { family, prefersIpv6, interleaved: attemptDelayNs > 0 };
-    this.#named = new NamedOpens({ runtime, ...names, races, choice, lost: holder.lost });
+    const preferred = attemptDelayNs === 0 ? undefined : prefersIpv6 ? "ipv6" as const : "ipv4" as const;
+    const manner = { family, preferred, resolutionDelayNs };
+    this.#named = new NamedOpens({ runtime, ...names, races, rules: this.#rules, manner, lost: holder.lost });
   }
 
   /** Schedules the first arrival. */
@@ -246,7 +252,7 @@ export class WorkloadClient implements App {
     const usable = [first, second].filter((remote) => remote !== 0 && runtime.sourceFor(node, remote) !== 0);
     runtime.stats.attempted++;
     if (this.#plan.attemptDelayNs === 0) usable.length = Math.min(usable.length, 1);
-    races.begin(node, i, usable.length > 0 ? usable : [address], port);
+    races.begin({ node, number: i, port, rules: this.#rules }, usable.length > 0 ? usable : [address]);
   }
 
   /** Counts where a connection to a name went, or tried to go. */
@@ -456,4 +462,11 @@ export class WorkloadClient implements App {
   #nodeOf(c: number): number {
     return hostOf(this.#runtime.tcp, c);
   }
+}
+
+/** Happy Eyeballs' rules, or (without it) those of users of getaddrinfo: one address after the other. */
+function rulesOf({ attemptDelayNs, firstAddressFamilyCount, prefersIpv6 }: ClientPlan): RaceRules {
+  return attemptDelayNs === 0
+    ? { prefersIpv6, firstCount: MOST_CANDIDATES, delayNs: Infinity }
+    : { prefersIpv6, firstCount: firstAddressFamilyCount, delayNs: attemptDelayNs };
 }

@@ -54,8 +54,11 @@ export interface AppRuntime {
   stopTimer(timer: number): void;
   /** Opens a connection from a node: its handle, or a negative `ERRNO`. Counts the attempt and what limit refused it. */
   connect(node: number, local: number, remote: number, remotePort: number, app: number): number;
-  /** The same from an address of the remote one's family, uncounted: one attempt of several to open a connection. */
-  attempt(node: number, remote: number, remotePort: number, app: number): number;
+  /**
+   * The same from an address of the remote one's family (or the one given) and an ephemeral port (or the one given),
+   * uncounted: one attempt of several to open a connection.
+   */
+  attempt(node: number, remote: number, remotePort: number, app: number, local?: number, localPort?: number): number;
   /** Takes a connection from a listener's accept queue: its handle, 0 if there is none, or `-ERRNO.EMFILE`. */
   accept(node: number, listener: number): number;
   /** Calls `apps[app].onTimer(code, 0, argument)` once, when a file descriptor of the node is let go of. */

@@ -248,7 +248,7 @@ export class UdpClient implements App, AddressClient {
     words[o + NAME] = targets.name;
     words[o + REMOTE] = chosenAddress(targets, this.#runtime, node, this.#plan.prefersIpv6);
     if (targets.name === 0) this.#begin(row);
-    else this.#addresses!.lookup(node, targets.name, this.#number, row, this.#plan.family);
+    else this.#addresses!.lookup(node, targets.name, this.#number, row, { family: this.#plan.family });
   }
 
   /** Chooses where exchange `i` goes: not to its own host, of address `own`, if there is anywhere else to go. */

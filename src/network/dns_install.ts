@@ -54,11 +54,12 @@ export function installDns(s: Partition, plan: DnsPlan, seed: number): Dns {
     stubs.configure(population.firstRow, population.count, settings);
   }
   for (const server of plan.servers) installServer(s, server, forwarders, seed);
-  const addresses = new AddressLookups(s, stubs);
+  const addresses = new AddressLookups(s, s.apps.length, stubs);
+  s.apps.push(addresses);
   const targets = new TargetCounts();
   // (The lookups are applications, which show their state themselves.)
   const visitState = (v: StateVisitor) => {
-    for (const part of [names, answers, stats, targets, addresses]) part.visitState(v);
+    for (const part of [names, answers, stats, targets]) part.visitState(v);
   };
   return { names, answers, stats, targets, addresses, stubs, forwarders, visitState };
 }

@@ -239,6 +239,13 @@ export interface WorkloadOptions {
   happyEyeballs?: boolean;
   /** Happy Eyeballs: after so long, ns. Default 250 ms; at least 10 ms. */
   attemptDelayNs?: number;
+  /**
+   * Happy Eyeballs to a name: how long the other family's addresses wait for an answer about the preferred one, ns.
+   * Default 50 ms.
+   */
+  resolutionDelayNs?: number;
+  /** Happy Eyeballs: addresses of the preferred family that come before the families take turns, 1 to 8. Default 1. */
+  firstAddressFamilyCount?: number;
   /** Default: at once, at time 0. */
   arrivals?: ArrivalOptions;
   /** Bytes of a request. Default 100. */

@@ -291,8 +291,8 @@ export class Partition implements UdpRuntime {
   }
 
   /** See {@linkcode UdpRuntime}. */
-  attempt(node: number, remote: number, remotePort: number, app: number): number {
-    return this.#open(node, 0, 0, remote, remotePort, app);
+  attempt(node: number, remote: number, remotePort: number, app: number, local = 0, localPort = 0): number {
+    return this.#open(node, local, localPort, remote, remotePort, app);
   }
 
   /** See {@linkcode UdpRuntime}. */

@@ -9,7 +9,7 @@ import { ERRNO } from "../base/errors.ts";
 import { Substream, substreamKey } from "../base/rng.ts";
 import { ArrivalTimes } from "../app/arrivals.ts";
 import { type ClientPlan, WorkloadClient } from "../app/client.ts";
-import { ATTEMPT_DELAY_NS } from "../app/happy_eyeballs.ts";
+import { ATTEMPT_DELAY_NS, MOST_CANDIDATES, RESOLUTION_DELAY_NS } from "../app/happy_eyeballs.ts";
 import { Service } from "../app/service.ts";
 import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targets.ts";
 import { NODE_KIND } from "../node/nodes.ts";
@@ -99,13 +99,19 @@ function checkChoices(options: WorkloadOptions, subject: string): void {
 }
 
 /** Times of a workload: whole ns. */
-const TIMES = [["thinkNs", "think"], ["holdNs", "hold"], ["keepAliveNs", "keepAlive"]] as const;
+const TIMES = [
+  ["thinkNs", "think"],
+  ["holdNs", "hold"],
+  ["keepAliveNs", "keepAlive"],
+  ["resolutionDelayNs", "resolutionDelay"],
+] as const;
 /** Sizes of a workload, and the least and most that they may be. A connection keeps requests and replies in 31 bits. */
 const SIZES = [
   ["requestBytes", "request", 1, 2 ** 31 - 1],
   ["replyBytes", "reply", 0, 2 ** 31 - 1],
   ["requests", "requests", 1, 2 ** 27 - 1],
   ["bytes", "bytes", 0, 2 ** 53 - 1],
+  ["firstAddressFamilyCount", "firstAddressFamilyCount", 1, MOST_CANDIDATES],
 ] as const;
 
 function checkNumbers(options: WorkloadOptions, subject: string): void {
@@ -126,9 +132,14 @@ function checkNumbers(options: WorkloadOptions, subject: string): void {
     throw new NetworkError(`${subject}.${name}`, `A time is a whole number of nanoseconds from 0 on, not ${ns}.`);
   }
   const delayNs = options.attemptDelayNs ?? ATTEMPT_DELAY_NS.RECOMMENDED;
-  if (!(Number.isSafeInteger(delayNs) && delayNs >= ATTEMPT_DELAY_NS.LEAST)) {
-    // RFC 8305 5: "the delay MUST NOT be less than 10 ms".
-    throw new NetworkError(`${subject}.attemptDelay`, `A whole number of nanoseconds, at least 10 ms, not ${delayNs}.`);
+  const { LEAST, MOST } = ATTEMPT_DELAY_NS;
+  if (!(Number.isSafeInteger(delayNs) && delayNs >= LEAST && delayNs <= MOST)) {
+    // RFC 8305 5: "MUST NOT be less than 10 milliseconds".
+    throw new NetworkError(`${subject}.attemptDelay`, `Whole nanoseconds, 10 ms to 1 min, not ${delayNs}.`);
+  }
+  const resolutionNs = options.resolutionDelayNs ?? 0;
+  if (resolutionNs > MOST) {
+    throw new NetworkError(`${subject}.resolutionDelay`, `At most 1 min, not ${resolutionNs} ns.`);
   }
   const { kind, perSecond, startNs = 0 } = options.arrivals ?? { kind: "at-once" };
   if (kind !== "at-once" && !(perSecond! > 0 && perSecond! < Infinity)) {
@@ -326,6 +337,8 @@ function clientPlan(options: WorkloadOptions): ClientPlan {
     family: options.family ?? "any",
     prefersIpv6: options.preferredFamily !== "ipv4",
     attemptDelayNs: options.happyEyeballs === true ? options.attemptDelayNs ?? ATTEMPT_DELAY_NS.RECOMMENDED : 0,
+    resolutionDelayNs: options.resolutionDelayNs ?? RESOLUTION_DELAY_NS,
+    firstAddressFamilyCount: options.firstAddressFamilyCount ?? 1,
     keepAliveMs: options.keepAliveNs === undefined ? 0 : Math.max(1, Math.ceil(options.keepAliveNs / 1e6)),
   };
 }

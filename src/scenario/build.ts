@@ -217,6 +217,8 @@ function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
     preferredFamily: workload.preferredFamily,
     happyEyeballs: workload.happyEyeballs,
     attemptDelayNs: workload.attemptDelay,
+    resolutionDelayNs: workload.resolutionDelay,
+    firstAddressFamilyCount: workload.firstAddressFamilyCount,
     holdNs: workload.hold,
     holdDistribution: workload.holdDistribution,
     close: workload.close,

@@ -261,6 +261,12 @@ const workload = {
     "Try the other family too if the preferred one does not answer soon (RFC 8305). Default false.",
   ),
   attemptDelay: f.duration.optional().describe("happyEyeballs: how soon, at least 10ms. Default 250ms."),
+  resolutionDelay: f.duration.optional().describe(
+    "happyEyeballs, to a name: how long the other family's addresses wait for an answer about the preferred one. Default 50ms.",
+  ),
+  firstAddressFamilyCount: f.whole(1, 8).optional().describe(
+    "happyEyeballs: addresses of the preferred family that come before the families take turns. Default 1.",
+  ),
   arrivals: arrivalsSchema.optional().describe("When they begin. Default at once, at time 0."),
   hold: f.durationOr("forever", Infinity).optional().describe(
     "How long a connection stays open after its work. Default forever for the kinds hold and torrent, else 0s.",

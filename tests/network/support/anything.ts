@@ -138,7 +138,7 @@ function workload(d: Draw, i: number): WorkloadOptions {
   );
   const names = kind.to.some((to) => to.includes("example"));
   const sources = kind.kind === "syn-flood" ? ["direct"] : d.one(["laptops"], ["direct"], ["laptops", "direct"]);
-  const happy = !names && kind.transport === undefined && kind.to[0].startsWith("web:") && d.rarely(2);
+  const happy = kind.transport === undefined && (names || kind.to[0].startsWith("web:")) && d.rarely(2);
   return {
     name: `w${i}`,
     from: sources,
