@@ -48,6 +48,9 @@ export {
 } from "./src/network/network.ts";
 export type { ForkChange } from "./src/network/fork.ts";
 export { registerModule } from "./src/network/modules.ts";
+export { type ApplicationDefinition, type ApplicationHandlers, registerApplication } from "./src/app/application.ts";
+export { Application } from "./src/app/application_host.ts";
+export type { ApplicationOptions } from "./src/network/applications.ts";
 export type { RunRecord, SimulationHeader } from "./src/network/restore.ts";
 export { type LinkGroup, type Mark, type PacketTap, Simulation } from "./src/network/simulation.ts";
 export { HostHandle, type Probe } from "./src/network/host_handle.ts";

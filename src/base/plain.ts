@@ -33,6 +33,31 @@ export function plainValue(text: string): PlainValue {
   });
 }
 
+/** Where in `value` there is something that is no plain value, and what; undefined where all of it is plain. */
+export function notPlain(value: unknown, path = "", within: readonly unknown[] = []): string | undefined {
+  if (value === null || ["boolean", "number", "string"].includes(typeof value)) return undefined;
+  const at = path === "" ? "it is" : `${path.replace(/^\./, "")} is`;
+  if (typeof value !== "object") return `${at} ${value === undefined ? "undefined" : `a ${typeof value}`}`;
+  if (within.includes(value)) return `${at} within itself`;
+  const prototype = Object.getPrototypeOf(value);
+  const inner = [...within, value];
+  if (Array.isArray(value)) {
+    // (A hole is undefined.)
+    for (let i = 0; i < value.length; i++) {
+      const wrong = notPlain(value[i], `${path}[${i}]`, inner);
+      if (wrong !== undefined) return wrong;
+    }
+    return undefined;
+  }
+  if (prototype !== Object.prototype && prototype !== null) return `${at} a ${value.constructor?.name || "class"}`;
+  for (const [key, one] of Object.entries(value)) {
+    if (one === undefined) continue;
+    const wrong = notPlain(one, `${path}.${key}`, inner);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
 function replacer(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? { [NOT_FINITE]: String(value) } : value;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ApplicationOptions } from "./applications.ts";
 import type { NetworkEvent } from "./event_options.ts";
 import type { WorkloadOptions } from "./options.ts";
 import type { Declaration, LinkDeclaration } from "./plan.ts";
@@ -24,4 +25,6 @@ export interface NetworkDocument {
   events: NetworkEvent[];
   /** `ping`s and `traceroute`s. */
   probes: ProbeOptions[];
+  /** Applications of modules, in the order of declaration; absent if there are none. */
+  applications?: ApplicationOptions[];
 }

@@ -1,5 +1,5 @@
 /**
- * Code that a snapshot can name: modules that register congestion controls when they are imported.
+ * Code that a snapshot can name: modules that register congestion controls and applications when they are imported.
  *
  * @module
  */
@@ -13,8 +13,8 @@ export function registeredModules(): readonly string[] {
 }
 
 /**
- * Imports a module by its URL, so that it can register congestion controls (`registerCongestionControl`), and notes the
- * URL: snapshots taken from then on name it, and `Simulation.restoreWithModules` imports it again. Import it in no other
+ * Imports a module by its URL, so that it can register congestion controls (`registerCongestionControl`) and applications
+ * (`registerApplication`), and notes the URL: snapshots taken from then on name it, and `Simulation.restoreWithModules` imports it again. Import it in no other
  * way before. Throws `InputError` for what is no URL; whatever the module throws.
  *
  * @example

@@ -4,6 +4,7 @@
  * @module
  */
 import { canonicalText, plainText, type PlainValue, plainValue } from "../base/plain.ts";
+import { type ApplicationOptions, installApplications } from "./applications.ts";
 import { buildBalancers } from "./balancer_build.ts";
 import type { BalancerOptions } from "./balancer_options.ts";
 import { buildPartition, type Capacity } from "./build.ts";
@@ -73,6 +74,7 @@ export class Network {
   readonly #workloads: WorkloadOptions[] = [];
   readonly #events: NetworkEvent[] = [];
   readonly #probes: ProbeOptions[] = [];
+  readonly #applications: ApplicationOptions[] = [];
 
   /** An empty network. */
   constructor(options: NetworkOptions = {}) {
@@ -122,6 +124,11 @@ export class Network {
     this.#probes.push(options);
   }
 
+  /** An application that a module has registered (`registerApplication`), on hosts. */
+  application(options: ApplicationOptions): void {
+    this.#applications.push(options);
+  }
+
   /** Something that happens at a given time. */
   event(event: NetworkEvent): void {
     this.#events.push(event);
@@ -141,6 +148,7 @@ export class Network {
       workloads: this.#workloads.map(plain),
       events: this.#events.map(plain),
       probes: this.#probes.map(plain),
+      ...(this.#applications.length === 0 ? {} : { applications: this.#applications.map(plain) }),
     };
   }
 
@@ -150,8 +158,8 @@ export class Network {
    */
   static fromJSON(document: NetworkDocument, numbering?: Partial<Numbering>): Network {
     const plain = plainValue(plainText(document as unknown as PlainValue)) as unknown as NetworkDocument;
-    const { name, seed, nodes, links, workloads, events = [], probes = [] } = plain;
-    for (const [key, list] of Object.entries({ nodes, links, workloads, events, probes })) {
+    const { name, seed, nodes, links, workloads, events = [], probes = [], applications = [] } = plain;
+    for (const [key, list] of Object.entries({ nodes, links, workloads, events, probes, applications })) {
       if (!Array.isArray(list)) throw new NetworkError(key, `The declaration of a network has a list of ${key}.`);
     }
     const network = new Network({ name, seed, numbering });
@@ -160,6 +168,7 @@ export class Network {
     for (const workload of workloads) network.#workloads.push(workload);
     for (const event of events) network.#events.push(event);
     for (const probe of probes) network.#probes.push(probe);
+    for (const application of applications) network.#applications.push(application);
     return network;
   }
 
@@ -177,6 +186,7 @@ export class Network {
     buildBalancers(partition, plan);
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, dns, workloads, this.#seed);
+    installApplications(partition, plan, this.#applications, this.#seed);
     installProbes(partition, probes);
     installEvents(partition, events);
     partition.stats.reserve(workloads.reduce((sum, workload) => sum + workload.options.connections, 0));
@@ -213,7 +223,10 @@ export class Network {
       ...options,
       name: this.#name,
       seed: this.#seed,
-      notes: this.#events.length === 0 ? [] : ["The events that change the network on the way are left out."],
+      notes: [
+        ...(this.#events.length === 0 ? [] : ["The events that change the network on the way are left out."]),
+        ...(this.#applications.length === 0 ? [] : ["What applications of modules open is left out."]),
+      ],
     });
   }
 

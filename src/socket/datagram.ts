@@ -6,9 +6,12 @@
 import { ERRNO, errnoName, SocketError } from "../base/errors.ts";
 import { UDP_SOCKET, type UdpSockets } from "../transport/udp.ts";
 import { PACKET, type PacketPool } from "../wire/packet.ts";
-import { Emitter } from "./emitter.ts";
+import type { StateVisitor } from "../base/state.ts";
+import { Emitter, type EventHandlers } from "./emitter.ts";
+import { checkPort, endpointText } from "./endpoint.ts";
 import { payloadOf } from "./payload.ts";
-import { checkPort, endpointText, type SocketLayer, type SocketRuntime } from "./layer.ts";
+import type { SocketLayer } from "./layer.ts";
+import type { SocketRuntime } from "./runtime.ts";
 import type { Endpoint } from "./socket.ts";
 
 const { LOCAL, PORTS, STRIDE } = UDP_SOCKET;
@@ -70,18 +73,24 @@ export interface UdpRuntime extends SocketRuntime {
 export class UdpSocket extends Emitter<UdpEvents> {
   readonly #runtime: UdpRuntime;
   readonly #layer: SocketLayer;
-  readonly #node: number;
+  /** @internal The node that it is on. */
+  readonly node: number;
   /** Its row, 0 once it is closed. */
   #row: number;
   #remote: Endpoint | undefined;
 
   /** @internal For the socket layer. */
-  constructor(runtime: UdpRuntime, layer: SocketLayer, node: number, row: number) {
-    super();
+  constructor(runtime: UdpRuntime, layer: SocketLayer, node: number, row: number, handlers?: EventHandlers) {
+    super(handlers);
     this.#runtime = runtime;
     this.#layer = layer;
-    this.#node = node;
+    this.node = node;
     this.#row = row;
+  }
+
+  /** @internal Its row, 0 once it is closed. */
+  get row(): number {
+    return this.#row;
   }
 
   /** Its own end; the address is empty while it is bound to all, and after `close`. */
@@ -143,7 +152,22 @@ export class UdpSocket extends Emitter<UdpEvents> {
     this.#layer.closeDatagram(this.#row);
     this.#runtime.closeDatagram(this.#row);
     this.#row = 0;
-    this.#layer.later(this.#node, () => this.emit("close"));
+    this.#layer.later(this, 0);
+  }
+
+  /** @internal The end of the instant in which it was closed. */
+  called(): void {
+    this.emit("close");
+  }
+
+  /** @internal For snapshots. */
+  visitState(v: StateVisitor): void {
+    this.#row = v.number(this.#row);
+    const remote = this.#remote === undefined ? [] : [this.#remote.address, this.#remote.port];
+    const [address, port] = v.plain(remote);
+    if (v.restoring) {
+      this.#remote = address === undefined ? undefined : { address: String(address), port: Number(port) };
+    }
   }
 
   /** @internal A datagram for it has arrived. */
@@ -174,7 +198,7 @@ export class UdpSocket extends Emitter<UdpEvents> {
   /** The source address for a destination: the bound one, or the first of its family. */
   #source(remote: number): number {
     const source = this.#runtime.udp.rows.words[this.#row * STRIDE + UDP_SOCKET.BOUND] ||
-      this.#runtime.sourceFor(this.#node, remote);
+      this.#runtime.sourceFor(this.node, remote);
     const { addresses } = this.#runtime.tcp;
     if (source === 0 || addresses.isIpv6(source) !== addresses.isIpv6(remote)) this.#check(-ERRNO.ENETUNREACH, "send");
     return source;

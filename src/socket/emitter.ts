@@ -16,10 +16,25 @@ interface Entry {
   listener: AnyListener;
 }
 
+/** @internal Functions of an application for the events of what it opens: each is given what the event is of, first. */
+// deno-lint-ignore no-explicit-any
+export type EventHandlers = { [event: string]: ((target: any, ...args: any[]) => void) | undefined };
+
 /** Listeners are called in the order in which they were added. */
 export class Emitter<Events extends EventMap> {
   /** Never changed in place: who is called is settled when an event begins. */
   #entries = new Map<keyof Events, readonly Entry[]>();
+  readonly #handlers: EventHandlers | undefined;
+
+  /** @internal `handlers` are called before listeners. */
+  constructor(handlers?: EventHandlers) {
+    this.#handlers = handlers;
+  }
+
+  /** @internal Events that closures listen for. */
+  get closures(): string[] {
+    return [...this.#entries].filter(([_, entries]) => entries.length > 0).map(([event]) => String(event));
+  }
 
   /** Calls `listener` whenever `event` happens. */
   on<K extends keyof Events>(event: K, listener: (...args: Events[K]) => void): this {
@@ -50,13 +65,15 @@ export class Emitter<Events extends EventMap> {
 
   /** Has `event` any listener? */
   hasListeners(event: keyof Events): boolean {
-    return (this.#entries.get(event)?.length ?? 0) > 0;
+    return (this.#entries.get(event)?.length ?? 0) > 0 || this.#handlers?.[event as string] !== undefined;
   }
 
   /** Calls the listeners of `event`; says whether there were any. What one throws, the caller of `emit` gets. */
   protected emit<K extends keyof Events>(event: K, ...args: Events[K]): boolean {
     const entries = this.#entries.get(event);
-    if (entries === undefined || entries.length === 0) return false;
+    const handler = this.#handlers?.[event as string];
+    handler?.(this, ...args);
+    if (entries === undefined || entries.length === 0) return handler !== undefined;
     for (const entry of entries) entry.call(...args);
     return true;
   }

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { App, AppRuntime } from "../app/types.ts";
-import type { StateVisitor } from "../base/state.ts";
+import type { App } from "../app/types.ts";
+import type { PlainValue, StateVisitor } from "../base/state.ts";
 import { WORK } from "../node/cpus.ts";
-import { ERRNO, type ErrnoName, errnoName, InputError, SocketError } from "../base/errors.ts";
+import { ERRNO, type ErrnoName, errnoName, SocketError } from "../base/errors.ts";
 import {
   abort,
   receive,
@@ -24,9 +24,12 @@ import {
 import { REPORT, TCP_EVENT } from "../tcp/state/states.ts";
 import { FLAG, TCB } from "../tcp/state/tcb.ts";
 import { type UdpOptions, type UdpRuntime, UdpSocket } from "./datagram.ts";
+import { checkPort, endpointText } from "./endpoint.ts";
+import { type Call, type Deferred, visitOpened } from "./layer_state.ts";
 import { Listener, type SocketListenOptions } from "./listener.ts";
 import { acceptQueueLength, listenerHost, peerHasClosed, unreadBytes } from "./rows.ts";
-import { type Endpoint, Socket } from "./socket.ts";
+import type { LayerUser } from "./runtime.ts";
+import { type Endpoint, Socket, SOCKET_CALL } from "./socket.ts";
 
 /** Options of `HostHandle.connect`. */
 export interface ConnectOptions {
@@ -40,24 +43,6 @@ export interface ConnectOptions {
   localPort?: number;
   /** See `Socket.allowHalfOpen`. Default false. */
   allowHalfOpen?: boolean;
-}
-
-/** What the layer needs of the driver beyond what every application has. */
-export interface SocketRuntime extends AppRuntime {
-  /** Opens a port: the listener, or a negative `ERRNO`. */
-  openListener(node: number, local: number, port: number, backlog: number, app: number): number;
-  /** Closes a listening port. */
-  closeListener(node: number, listener: number): void;
-  /** Opens a connection from a given port (0: an ephemeral one). */
-  connectFrom(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number;
-  /** The first address of a node that is of the family of `remote`; 0 if it has none. */
-  sourceFor(node: number, remote: number): number;
-  /** The id of an address as text; throws `AddressError`. */
-  addressId(text: string): number;
-  /** An address id as text. */
-  addressText(id: number): string;
-  /** A handler threw: the run ends after this event, and `run()` throws it. */
-  handlerThrew(error: unknown): void;
 }
 
 const { CONNECTED, ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED, ERROR_REPORT } = TCP_EVENT;
@@ -77,13 +62,15 @@ export class SocketLayer implements App {
   readonly #datagrams: (UdpSocket | undefined)[] = [];
   /** Rows of those whose connections wait for a file descriptor. */
   readonly #starved = new Set<number>();
-  readonly #calls = new Map<number, () => void>();
+  readonly #calls = new Map<number, Call>();
   #nextCall = 1;
+  readonly #user: LayerUser | undefined;
 
-  /** `app` is its index among the applications. */
-  constructor(runtime: UdpRuntime, app: number) {
+  /** `app` is its index among the applications. `user` is whose it is; without it, code's. */
+  constructor(runtime: UdpRuntime, app: number, user?: LayerUser) {
     this.#runtime = runtime;
     this.#app = app;
+    this.#user = user;
   }
 
   /** Opens a listening port on a node. Throws `SocketError` `EADDRINUSE`, `EADDRNOTAVAIL`, `EMFILE`, `ENOBUFS`. */
@@ -99,8 +86,7 @@ export class SocketLayer implements App {
     if (local !== 0 && !runtime.hasAddress(node, local)) throw this.error("EADDRNOTAVAIL", detail);
     const row = runtime.openListener(node, local, port, backlog, this.#app);
     if (row < 0) throw this.error(errnoName(-row), detail);
-    const listener = new Listener(this, { node, row, local: { address: address ?? "", port }, allowHalfOpen });
-    return this.#listeners[row] = listener;
+    return this.#listeners[row] = this.#listener({ node, row, local: { address: address ?? "", port }, allowHalfOpen });
   }
 
   /** Opens a connection from a node. What fails at once is told by an `error` event at this instant. */
@@ -113,15 +99,20 @@ export class SocketLayer implements App {
       ? runtime.sourceFor(node, remote)
       : runtime.addressId(options.localAddress);
     const c = this.#open(node, local, options.localPort ?? 0, remote, options.port);
-    const socket = new Socket(this, {
+    const socket = this.#socket({
       node,
       local: { address: local === 0 ? "" : runtime.addressText(local), port: c > 0 ? this.#ports(c) >>> 16 : 0 },
       remote: { address: runtime.addressText(remote), port: options.port },
       allowHalfOpen: options.allowHalfOpen ?? false,
       openedAtNs: runtime.nowNs,
     });
-    if (c > 0) this.#adopt(c, socket);
-    else this.later(node, () => socket.finished(this.error(errnoName(-c), target(socket))));
+    if (c > 0) {
+      this.#adopt(c, socket);
+    } else {
+      socket.refused = -c;
+      this.later(socket, SOCKET_CALL.REFUSED);
+    }
+    this.#user?.opened(socket);
     return socket;
   }
 
@@ -140,19 +131,17 @@ export class SocketLayer implements App {
       runtime.closeDatagram(row);
       throw this.error(errnoName(bound), detail);
     }
-    return this.#datagrams[row] = new UdpSocket(runtime, this, node, row);
+    return this.#datagrams[row] = this.#datagram(node, row);
   }
 
   /** Calls `action` at `atNs`, on a node. Returns its number. Throws `RangeError` for a time that is past. */
   call(node: number, atNs: number, action: () => void): number {
-    if (!(Number.isSafeInteger(atNs) && atNs >= this.#runtime.nowNs)) {
-      const now = this.#runtime.nowNs;
-      throw new RangeError(`A time is a whole number of nanoseconds, not before now (${now}), and not ${atNs}.`);
-    }
-    const id = this.#nextCall++;
-    this.#calls.set(id, action);
-    this.#runtime.schedule(node, this.#app, atNs, TIMER.CALL, 0, id);
-    return id;
+    return this.#call(node, atNs, { action });
+  }
+
+  /** The same with a value for the application that it is. */
+  callUser(node: number, atNs: number, data: PlainValue): number {
+    return this.#call(node, atNs, { node, data });
   }
 
   /** Takes a call back. */
@@ -160,23 +149,53 @@ export class SocketLayer implements App {
     this.#calls.delete(id);
   }
 
-  /** Calls `action` at this instant, after the current event. */
-  later(node: number, action: () => void): void {
-    this.call(node, this.#runtime.nowNs, action);
+  /** @internal Calls `target.called(code)` at this instant, after the current event. */
+  later(target: Deferred, code: number): void {
+    this.#call(target.node, this.#runtime.nowNs, { target, code });
   }
 
-  /** See {@linkcode App}. Code is not data: what was opened or set by it cannot be saved. */
+  #call(node: number, atNs: number, call: Call): number {
+    if (!(Number.isSafeInteger(atNs) && atNs >= this.#runtime.nowNs)) {
+      const now = this.#runtime.nowNs;
+      throw new RangeError(`A time is a whole number of nanoseconds, not before now (${now}), and not ${atNs}.`);
+    }
+    const id = this.#nextCall++;
+    this.#calls.set(id, call);
+    this.#runtime.schedule(node, this.#app, atNs, TIMER.CALL, 0, id);
+    return id;
+  }
+
+  /** See {@linkcode App}. Code is not data: what was opened or set by it cannot be saved; what applications did, can. */
   visitState(v: StateVisitor): void {
     // (Calls that were taken back still stand in the event queue.)
     this.#nextCall = v.number(this.#nextCall);
-    const open = [this.#sockets, this.#listeners, this.#datagrams].some((list) =>
-      list.some((one) => one !== undefined)
-    );
-    if (!open && this.#calls.size === 0) return;
-    throw new InputError(
-      "A snapshot cannot hold what code has opened or set: sockets, listeners, timers and calls of `at` are closures, " +
-        "which only this process has. Workloads, services and applications of modules can be saved.",
-    );
+    const opened = {
+      sockets: this.#sockets,
+      listeners: this.#listeners,
+      datagrams: this.#datagrams,
+      calls: this.#calls,
+      starved: this.#starved,
+    };
+    const makers = {
+      socket: this.#socket.bind(this),
+      listener: this.#listener.bind(this),
+      datagram: this.#datagram.bind(this),
+    };
+    visitOpened(v, opened, makers, this.#user?.name, (node) => this.#runtime.nodes.nameOf(node));
+    if (!v.restoring || this.#user === undefined) return;
+    for (const socket of this.#sockets) if (socket !== undefined) this.#user.opened(socket);
+  }
+
+  #socket(options: ConstructorParameters<typeof Socket>[1]): Socket {
+    return new Socket(this, { ...options, handlers: this.#user?.handlers.socket });
+  }
+
+  #listener(options: ConstructorParameters<typeof Listener>[1]): Listener {
+    return new Listener(this, { ...options, handlers: this.#user?.handlers.listener });
+  }
+
+  #datagram(node: number, row: number): UdpSocket {
+    return new UdpSocket(this.#runtime, this, node, row, this.#user?.handlers.udp);
   }
 
   /** See {@linkcode App}. */
@@ -187,11 +206,13 @@ export class SocketLayer implements App {
       return;
     }
     if (code === TIMER.ACCEPT_DONE) return this.#acceptable(argument);
-    const action = this.#calls.get(argument);
-    if (action === undefined) return;
+    const call = this.#calls.get(argument);
+    if (call === undefined) return;
     this.#calls.delete(argument);
     try {
-      action();
+      if ("target" in call) call.target.called(call.code);
+      else if ("action" in call) call.action();
+      else this.#user?.timer(call.node, call.data);
     } catch (error) {
       this.#runtime.handlerThrew(error);
     }
@@ -244,13 +265,14 @@ export class SocketLayer implements App {
     const words = runtime.tcp.tcbs.words;
     const at = c * TCB.STRIDE;
     const end = (id: number, port: number): Endpoint => ({ address: runtime.addressText(words[at + id]), port });
-    const socket = new Socket(this, {
+    const socket = this.#socket({
       node: listener.node,
       local: end(TCB.LOCAL, this.#ports(c) >>> 16),
       remote: end(TCB.REMOTE, this.#ports(c) & 0xffff),
       allowHalfOpen: listener.allowHalfOpen,
     });
     this.#adopt(c, socket);
+    this.#user?.opened(socket);
     return socket;
   }
 
@@ -338,6 +360,7 @@ export class SocketLayer implements App {
       socket.connection = 0;
       this.#runtime.close(connection);
     }
+    this.#user?.over(socket);
     socket.finished(error);
   }
 
@@ -364,6 +387,12 @@ export class SocketLayer implements App {
   /** @internal */
   setUserTimeout(connection: number, ms: number): void {
     setUserTimeout(this.#runtime.tcp, connection, Math.ceil(ms));
+  }
+
+  /** @internal Why it was refused at once. */
+  refusal(socket: Socket): SocketError {
+    this.#user?.over(socket);
+    return this.error(errnoName(socket.refused), target(socket));
   }
 
   /** @internal A `SocketError` by name. */
@@ -451,15 +480,4 @@ export class SocketLayer implements App {
 
 function target(socket: Socket): string {
   return `connect ${endpointText(socket.remote.address, socket.remote.port)}`;
-}
-
-/** `192.0.2.1:80`, `[2001:db8::1]:80`. */
-export function endpointText(address: string, port: number): string {
-  return `${address.includes(":") ? `[${address}]` : address}:${port}`;
-}
-
-/** Throws `RangeError` for what is no port. */
-export function checkPort(port: number): void {
-  if (Number.isInteger(port) && port >= 1 && port <= 65535) return;
-  throw new RangeError(`A port is a whole number from 1 to 65535, not ${port}.`);
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import { SocketError } from "../base/errors.ts";
-import { Emitter } from "./emitter.ts";
+import type { StateVisitor } from "../base/state.ts";
+import { Emitter, type EventHandlers } from "./emitter.ts";
 import type { SocketLayer } from "./layer.ts";
 import type { Endpoint, Socket } from "./socket.ts";
 
@@ -30,6 +31,20 @@ export type ListenerEvents = {
   close: [];
 };
 
+/** @internal How the layer makes a listener. */
+export interface ListenerState {
+  /** The node that it is on, and its row in TCP's table. */
+  node: number;
+  row: number;
+  local: Endpoint;
+  allowHalfOpen: boolean;
+  /** The application's, if it is one's. */
+  handlers?: EventHandlers;
+}
+
+/** @internal What a listener has to do at the end of an instant. */
+const LISTENER_CALL = { SAY_CLOSE: 0, LOOK: 1 } as const;
+
 /**
  * A listening port of a host: made by `HostHandle.listen`. Connections come as `connection` events, or, while nobody
  * listens for that event, are taken with `accept()`.
@@ -47,8 +62,8 @@ export class Listener extends Emitter<ListenerEvents> {
   #closed = false;
 
   /** @internal For the socket layer. */
-  constructor(layer: SocketLayer, options: { node: number; row: number; local: Endpoint; allowHalfOpen: boolean }) {
-    super();
+  constructor(layer: SocketLayer, options: ListenerState) {
+    super(options.handlers);
     this.#layer = layer;
     this.node = options.node;
     this.row = options.row;
@@ -59,6 +74,11 @@ export class Listener extends Emitter<ListenerEvents> {
   /** The port, 1 to 65,535. */
   get port(): number {
     return this.local.port;
+  }
+
+  /** @internal Was it closed? */
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   /**
@@ -74,7 +94,7 @@ export class Listener extends Emitter<ListenerEvents> {
     if (this.#closed) return;
     this.#closed = true;
     this.#layer.closeListener(this);
-    this.#layer.later(this.node, () => this.emit("close"));
+    this.#layer.later(this, LISTENER_CALL.SAY_CLOSE);
   }
 
   /** @internal A connection waits to be accepted. Says whether it was. */
@@ -96,13 +116,25 @@ export class Listener extends Emitter<ListenerEvents> {
 
   /** @internal Accepts all that wait, one after the other. */
   wake(): void {
-    this.#layer.later(this.node, () => {
-      // Without a descriptor, trying again at this instant would never end.
-      if (this.#closed || this.#layer.isStarved(this)) return;
-      // The next one first: a handler may throw.
-      if (this.#layer.waiting(this) > 1) this.wake();
-      this.acceptable();
-    });
+    this.#layer.later(this, LISTENER_CALL.LOOK);
+  }
+
+  /** @internal What was put off until the end of an instant (`LISTENER_CALL`). */
+  called(code: number): void {
+    if (code === LISTENER_CALL.SAY_CLOSE) {
+      this.emit("close");
+      return;
+    }
+    // Without a descriptor, trying again at this instant would never end.
+    if (this.#closed || this.#layer.isStarved(this)) return;
+    // The next one first: a handler may throw.
+    if (this.#layer.waiting(this) > 1) this.wake();
+    this.acceptable();
+  }
+
+  /** @internal For snapshots: what its options do not say. */
+  visitState(v: StateVisitor): void {
+    this.#closed = v.number(this.#closed ? 1 : 0) === 1;
   }
 
   /** Those that came before somebody listened. */

@@ -5,7 +5,8 @@
  * @module
  */
 import type { SocketError } from "../base/errors.ts";
-import { Emitter } from "./emitter.ts";
+import { type PlainValue, type StateVisitor } from "../base/state.ts";
+import { Emitter, type EventHandlers } from "./emitter.ts";
 import type { SocketLayer } from "./layer.ts";
 
 /** Events of a {@linkcode Socket}. */
@@ -57,7 +58,12 @@ export interface SocketOptions {
   allowHalfOpen: boolean;
   /** When this side called connect, ns; absent for accepted sockets. */
   openedAtNs?: number;
+  /** The application's, if it is one's. */
+  handlers?: EventHandlers;
 }
+
+/** @internal What a socket has to do at the end of an instant. */
+export const SOCKET_CALL = { SAY_CLOSE: 0, LOOK: 1, SAY_DRAIN: 2, REFUSED: 3 } as const;
 
 /**
  * A connection of a host: made by `HostHandle.connect`, or accepted by a `Listener`.
@@ -76,8 +82,14 @@ export class Socket extends Emitter<SocketEvents> {
   bytesRead = 0;
   /** Bytes that TCP has taken from the application. */
   bytesWritten = 0;
+  /** Anything of yours. Of an application's sockets it is part of snapshots: only what JSON can say, then. */
+  data: PlainValue = null;
+  /** Which of the sockets of its application it is, from 1; 0 where sockets are not an application's. */
+  id = 0;
   /** @internal Row of the connection, 0 when it has none. */
   connection = 0;
+  /** @internal What refused it at once (`ERRNO`); 0: nothing. */
+  refused = 0;
   /** @internal The node that it is on. */
   readonly node: number;
   /** @internal Did this side connect? */
@@ -103,10 +115,11 @@ export class Socket extends Emitter<SocketEvents> {
   #needsDrain = false;
   #paused = false;
   #waking = false;
+  #hadError = false;
 
   /** @internal For the socket layer. */
   constructor(layer: SocketLayer, options: SocketOptions) {
-    super();
+    super(options.handlers);
     this.#layer = layer;
     this.node = options.node;
     this.local = options.local;
@@ -311,8 +324,62 @@ export class Socket extends Emitter<SocketEvents> {
     if (this.#over) return;
     this.#over = true;
     this.#pending = [];
-    this.#layer.later(this.node, () => this.emit("close", error !== undefined));
+    this.#hadError = error !== undefined;
+    this.#layer.later(this, SOCKET_CALL.SAY_CLOSE);
     if (error !== undefined && !this.#closing && !this.emit("error", error)) throw error;
+  }
+
+  /** @internal What was put off until the end of an instant (`SOCKET_CALL`). */
+  called(code: number): void {
+    switch (code) {
+      case SOCKET_CALL.SAY_CLOSE:
+        this.emit("close", this.#hadError);
+        return;
+      case SOCKET_CALL.LOOK:
+        this.#waking = false;
+        return this.arrived();
+      case SOCKET_CALL.SAY_DRAIN:
+        if (!this.#over) this.emit("drain");
+        return;
+      case SOCKET_CALL.REFUSED:
+        return this.finished(this.#layer.refusal(this));
+    }
+  }
+
+  /** @internal For snapshots: what its options do not say. */
+  visitState(v: StateVisitor): void {
+    const { data, id, connection, refused, bytesRead, bytesWritten, counted } = this;
+    const kept = v.plain({ data, id, connection, refused, bytesRead, bytesWritten, counted });
+    const flags = v.plain([
+      this.#opening,
+      this.#ending,
+      this.#finQueued,
+      this.#saidEnd,
+      this.#closing,
+      this.#done,
+      this.#over,
+      this.#needsDrain,
+      this.#paused,
+      this.#waking,
+      this.#hadError,
+    ]);
+    const pending = v.plain(this.#pending.map((part) => typeof part === "number" ? part : [...part]));
+    if (!v.restoring) return;
+    Object.assign(this, kept);
+    [
+      this.#opening,
+      this.#ending,
+      this.#finQueued,
+      this.#saidEnd,
+      this.#closing,
+      this.#done,
+      this.#over,
+      this.#needsDrain,
+      this.#paused,
+      this.#waking,
+      this.#hadError,
+    ] = flags;
+    this.#pending = pending.map((part) => typeof part === "number" ? part : new Uint8Array(part));
   }
 
   /** Those who begin to listen are told of what is there already. */
@@ -347,10 +414,7 @@ export class Socket extends Emitter<SocketEvents> {
   #wake(): void {
     if (this.#waking || this.#over) return;
     this.#waking = true;
-    this.#layer.later(this.node, () => {
-      this.#waking = false;
-      this.arrived();
-    });
+    this.#layer.later(this, SOCKET_CALL.LOOK);
   }
 
   /** Hands to TCP what waits, as far as it takes it, and then the FIN. */
@@ -373,7 +437,7 @@ export class Socket extends Emitter<SocketEvents> {
     }
     if (!this.#needsDrain) return;
     this.#needsDrain = false;
-    if (!this.#ending) this.#layer.later(this.node, () => this.#over || this.emit("drain"));
+    if (!this.#ending) this.#layer.later(this, SOCKET_CALL.SAY_DRAIN);
   }
 }
 

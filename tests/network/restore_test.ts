@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { InputError } from "../../src/base/errors.ts";
 import { registerModule } from "../../src/network/modules.ts";
+import { Network } from "../../src/network/network.ts";
 import { Simulation } from "../../src/network/simulation.ts";
 import { readSnapshotHeader, type SnapshotHeader, takeSnapshot } from "../../src/store/snapshot.ts";
 import { built, mixed, star } from "./support/networks.ts";
@@ -55,6 +56,27 @@ Deno.test("algorithms of a registered module are restored with it, where it was 
   const end = ended(simulation);
   assertEquals(await elsewhere(snapshot), end);
   assertEquals(ended(Simulation.restore(snapshot)), end);
+});
+
+Deno.test("applications of a registered module go on in a process that has never seen it", async () => {
+  const module = new URL("./support/chatter_module.ts", import.meta.url);
+  await registerModule(module);
+  const network = new Network();
+  network.host("a", { address: "10.0.0.1/24" });
+  network.host("b", { address: "10.0.0.2/24", count: 2 });
+  network.link("a", "b", { rateBps: 2e7, delayNs: 3e6, loss: 0.02 });
+  const options = { to: ["10.0.0.1"], port: 7, connections: 5 };
+  network.application({ name: "echo", application: "test-echo", on: ["a"], options });
+  network.application({ name: "talk", application: "test-talk", on: ["b"], options });
+  const simulation = network.build();
+  simulation.run({ untilNs: 70e6 });
+  assert(simulation.progress().open > 0);
+  const snapshot = simulation.snapshot();
+  assert(Simulation.readSnapshot(snapshot).modules.includes(module.href));
+  assertEquals(await elsewhere(snapshot), ended(simulation));
+  // Where it was only imported, nobody knows from where.
+  const unnamed = withHeader(snapshot, { modules: [] });
+  assertStringIncludes(await elsewhere(unnamed), 'No application "test-echo" is registered');
 });
 
 Deno.test("a module that is missing is named", async () => {

@@ -100,3 +100,26 @@ Deno.test("a header says what it is a snapshot of", () => {
   assertEquals(header.declaration.workloads.length, simulation.declaration.workloads.length);
   assertEquals(Simulation.restore(simulation.snapshot()).declaration, simulation.declaration);
 });
+
+Deno.test("the examples of docs/snapshots.md run, and what is restored is the same run", async () => {
+  const page = Deno.readTextFileSync(new URL("../../docs/snapshots.md", import.meta.url));
+  const root = new URL("../../mod.ts", import.meta.url).href;
+  const holder = globalThis as unknown as { shown?: unknown[][] };
+  const shown: unknown[][] = holder.shown = [];
+  for (const [, code] of page.matchAll(/^```ts\n([\s\S]*?)^```/gm)) {
+    const program = code.replace("../mod.ts", root).replaceAll("console.log(", "globalThis.shown.push(Array.of(")
+      .replaceAll(/(Array\.of\(.*)\);/g, "$1));");
+    const file = Deno.makeTempFileSync({ suffix: ".ts" });
+    try {
+      Deno.writeTextFileSync(file, program);
+      await import(`file://${file}`);
+    } finally {
+      Deno.removeSync(file);
+    }
+  }
+  delete holder.shown;
+  const [whole, application, asItIs, slower, vegas] = shown;
+  assertEquals([whole, application], [[true], [true]]);
+  assert(Number(slower[1]) > Number(asItIs[1]) + 10);
+  assert(vegas[0] === "vegas" && Number(vegas[1]) > 0);
+});

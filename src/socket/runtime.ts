@@ -1,0 +1,43 @@
+/**
+ * What the socket layer needs of the driver, and of the application whose sockets it opens.
+ *
+ * @module
+ */
+import type { AppRuntime } from "../app/types.ts";
+import type { PlainValue } from "../base/state.ts";
+import type { EventHandlers } from "./emitter.ts";
+import type { Socket } from "./socket.ts";
+
+/** What the layer needs of the driver beyond what every application has. */
+export interface SocketRuntime extends AppRuntime {
+  /** Opens a port: the listener, or a negative `ERRNO`. */
+  openListener(node: number, local: number, port: number, backlog: number, app: number): number;
+  /** Closes a listening port. */
+  closeListener(node: number, listener: number): void;
+  /** Opens a connection from a given port (0: an ephemeral one). */
+  connectFrom(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number;
+  /** The first address of a node that is of the family of `remote`; 0 if it has none. */
+  sourceFor(node: number, remote: number): number;
+  /** The id of an address as text; throws `AddressError`. */
+  addressId(text: string): number;
+  /** An address id as text. */
+  addressText(id: number): string;
+  /** A handler threw: the run ends after this event, and `run()` throws it. */
+  handlerThrew(error: unknown): void;
+  /** Nodes by their names. */
+  readonly nodes: { nameOf(node: number): string };
+}
+
+/** An application of a module, for the layer that opens its sockets. */
+export interface LayerUser {
+  /** Its name. */
+  readonly name: string;
+  /** What is called for events of its sockets, listeners and UDP sockets. */
+  readonly handlers: { socket?: EventHandlers; listener?: EventHandlers; udp?: EventHandlers };
+  /** A socket begins: it gets its number. */
+  opened(socket: Socket): void;
+  /** A socket is over. */
+  over(socket: Socket): void;
+  /** A timer of a node's has gone off. */
+  timer(node: number, data: PlainValue): void;
+}
