@@ -24,7 +24,11 @@ function draw(below: number): number {
   return Math.floor(((seed >>> 0) / 2 ** 32) * below);
 }
 
-/** A gateway of 16 addresses with a thousand clients, and one packet that is written anew for every translation. */
+/** The other pool: as many ports (towards one destination), on many addresses. */
+const MANY_ADDRESSES = 4096;
+const MANY: NatProfileOptions = { portLow: 2000, portHigh: 1999 + CAPACITY / MANY_ADDRESSES };
+
+/** A gateway with a thousand clients, and one packet that is written anew for every translation. */
 class Rig {
   readonly addresses = new AddressTable();
   readonly packets = new PacketPool();
@@ -35,12 +39,12 @@ class Rig {
   readonly server: number;
   opened = 0;
 
-  constructor(behaviour: NatProfileOptions) {
-    const externalAddress = this.addresses.internRange("203.0.113.0", POOL_ADDRESSES);
+  constructor(behaviour: NatProfileOptions, externalCount = POOL_ADDRESSES) {
+    const externalAddress = this.addresses.internRange("198.18.0.0", externalCount);
     this.clients = this.addresses.internRange("10.0.0.0", CLIENTS);
     this.server = this.addresses.intern("192.0.2.1");
     this.nat = new NatTables({ packets: this.packets, addresses: this.addresses, seed: 1, sessionCapacity: 1_100_000 });
-    const pool = { externalAddress, externalCount: POOL_ADDRESSES };
+    const pool = { externalAddress, externalCount };
     this.gateway = this.nat.addGateway({ name: "nat", rank: 0, pooling: "arbitrary", ...pool, ...behaviour });
     this.packet = this.packets.allocate();
   }
@@ -118,13 +122,19 @@ function openings(name: string, behaviour: NatProfileOptions): Task {
 }
 
 /** `capacity`: sessions that a full gateway has. A session of a random client ends, and the same client begins another. */
-function replacements(name: string, behaviour: NatProfileOptions, share: number, capacity = CAPACITY): Task {
+function replacements(
+  name: string,
+  behaviour: NatProfileOptions,
+  share: number,
+  capacity = CAPACITY,
+  addresses = POOL_ADDRESSES,
+): Task {
   const operations = 50_000;
   return {
     name: `NAT, ${name}: a session ends and another begins, pool ${share * 100}% full`,
     operations,
     prepare() {
-      const rig = new Rig(behaviour);
+      const rig = new Rig(behaviour, addresses);
       const sessions = Math.floor(capacity * share);
       rig.fill(sessions);
       return () => {
@@ -135,6 +145,24 @@ function replacements(name: string, behaviour: NatProfileOptions, share: number,
           removeSession(rig.nat, session);
           if (rig.openAs(client) !== NAT_VERDICT.FORWARD) throw new Error("refused");
         }
+      };
+    },
+  };
+}
+
+/** A client is refused a session of a full pool. */
+function refusals(name: string, behaviour: NatProfileOptions, addresses = POOL_ADDRESSES): Task {
+  const operations = 50_000;
+  return {
+    name: `NAT, ${name}: a session is refused, pool 100% full`,
+    operations,
+    prepare() {
+      const rig = new Rig(behaviour, addresses);
+      rig.fill(CAPACITY);
+      // (The first refusal finds out which addresses are full.)
+      if (rig.open() !== NAT_VERDICT.DROP_POOL_EMPTY) throw new Error("not full");
+      return () => {
+        for (let i = 0; i < operations; i++) if (rig.open() !== NAT_VERDICT.DROP_POOL_EMPTY) throw new Error("opened");
       };
     },
   };
@@ -160,10 +188,17 @@ export function natBenches(): Task[] {
     openings("mapped", MAPPED),
     openings("overloaded", OVERLOADED),
   ];
+  for (const [name, behaviour] of [["exclusive", EXCLUSIVE], ["mapped", MAPPED], ["overloaded", OVERLOADED]] as const) {
+    tasks.push(refusals(name, behaviour));
+    tasks.push(refusals(`${name}, ${MANY_ADDRESSES} addresses`, { ...behaviour, ...MANY }, MANY_ADDRESSES));
+  }
   for (const share of [0.5, 0.99, 0.9999]) {
     tasks.push(replacements("exclusive", EXCLUSIVE, share));
     tasks.push(replacements("mapped", MAPPED, share));
     tasks.push(replacements("overloaded, one destination", OVERLOADED, share));
+    const many = `${MANY_ADDRESSES} addresses`;
+    tasks.push(replacements(`exclusive, ${many}`, { ...EXCLUSIVE, ...MANY }, share, CAPACITY, MANY_ADDRESSES));
+    tasks.push(replacements(`overloaded, ${many}`, { ...OVERLOADED, ...MANY }, share, CAPACITY, MANY_ADDRESSES));
     tasks.push(replacements("sequential", { portAssignment: "sequential" }, share));
     tasks.push(replacements("preserving", {}, share));
     tasks.push(replacements("hold-down", { ...EXCLUSIVE, holdDownNs: 120e9, holdDownPorts: 50 }, share));

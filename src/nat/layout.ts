@@ -221,7 +221,10 @@ export const HELD_SYN = {
   STRIDE: 16,
 } as const;
 
-/** External ports of one address and protocol; with overloading also those towards one crowded destination. */
+/**
+ * External ports of one address and protocol; with overloading also those towards one crowded destination, and (external
+ * address 0) which addresses of the pool are full towards one.
+ */
 export const SPACE = {
   /** Realm word. (Free rows: free list.) */
   REALM: 0,

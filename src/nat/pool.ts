@@ -6,7 +6,7 @@
 import { MODE, type NatProfile } from "./behaviour.ts";
 import { giveBackInBlock, NO_PORT, takeInBlocks } from "./blocks.ts";
 import { GATEWAY, SUBSCRIBER } from "./layout.ts";
-import { giveBackOn, takeOn } from "./port_space.ts";
+import { fullTowards, giveBackOn, takeOn } from "./port_space.ts";
 import type { NatTables } from "./tables.ts";
 
 const {
@@ -54,9 +54,12 @@ export function allocatePort(
       return takeOn(t, profile, gateway, protocol, address, internalPort, remote, remotePort, 0, ports, 0);
     }
   }
-  const full = shared ? undefined : t.extrasIfAny(gateway)?.fullAddresses[protocol];
   let offset = words[at + GATEWAY_CURSOR];
   for (let tried = 0; tried < count; tried++) {
+    // (A search may have found out that an address is full.)
+    const full = shared
+      ? fullTowards(t, (gateway << 2) | protocol, remote, remotePort)
+      : t.extrasIfAny(gateway)?.fullAddresses[protocol];
     if (full !== undefined) {
       offset = full.nextFree(offset);
       if (offset < 0) return NO_PORT;

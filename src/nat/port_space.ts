@@ -93,6 +93,7 @@ export function takeOn(
     const row = space * SPACE_STRIDE;
     const used = ++t.spaces.words[row + SPACE_USED];
     t.bitmaps[t.spaces.words[row + SPACE_BITMAP]]!.take(offset);
+    if (used === portCount) noteFull(t, gateway, realm, address, remote, remotePort);
     const extras = t.extrasOf(gateway);
     if (used > extras.destinationPeak) extras.destinationPeak = used;
   }
@@ -185,6 +186,9 @@ export function giveBackOn(
     const space = t.crowdedSpaces > 0 ? findSpace(t, realm, address, remote, remotePort) : 0;
     if (space !== 0) {
       t.bitmaps[words[space * SPACE_STRIDE + SPACE_BITMAP]]!.free(offset);
+      if (words[space * SPACE_STRIDE + SPACE_USED] === profile.portCount) {
+        noteRoom(t, gateway, realm, address, remote, remotePort);
+      }
       const forwards = t.extrasIfAny(gateway)?.forwards ?? 0;
       if (--words[space * SPACE_STRIDE + SPACE_USED] <= forwards) freeSpace(t, space);
     }
@@ -251,7 +255,8 @@ function nextFree(
     if (!isTaken(t, profile, gateway, realm, space, address, offset, remote, remotePort)) return offset;
     if (++offset === low + count) offset = low;
   }
-  if (tries === count) return -1;
+  // (With overloading an address that is full towards a destination is known by its bitmap.)
+  if (tries === count && (count < portCount || profile.mode !== MODE_OVERLOADED)) return -1;
   const bitmap = new PortBitmap(portCount);
   for (let i = 0; i < portCount; i++) {
     if (isTaken(t, profile, gateway, realm, space, address, i, remote, remotePort)) bitmap.take(i);
@@ -261,10 +266,65 @@ function nextFree(
     t.spaces.words[space * SPACE_STRIDE + SPACE_USED] = bitmap.used;
     t.crowdedSpaces++;
   }
+  setBitmap(t, space, bitmap);
+  if (profile.mode === MODE_OVERLOADED && bitmap.used === portCount) {
+    noteFull(t, gateway, realm, address, remote, remotePort);
+  }
+  return bitmap.nextFreeWithin(low, count, start);
+}
+
+/**
+ * With overloading: which addresses of a gateway's pool are full towards a destination, as a bitmap; undefined if none
+ * is known to be. A space row whose external address is 0 keeps it.
+ */
+export function fullTowards(t: NatTables, realm: number, remote: number, remotePort: number): PortBitmap | undefined {
+  if (t.crowdedSpaces === 0) return undefined;
+  const row = findSpace(t, realm, 0, remote, remotePort) * SPACE_STRIDE;
+  return row === 0 ? undefined : t.bitmaps[t.spaces.words[row + SPACE_BITMAP]];
+}
+
+/** An address of the pool has no port left towards a destination. */
+function noteFull(
+  t: NatTables,
+  gateway: number,
+  realm: number,
+  address: number,
+  remote: number,
+  remotePort: number,
+): void {
+  const gateways = t.gateways.words;
+  const at = gateway * GATEWAY_STRIDE;
+  const count = gateways[at + GATEWAY_PROFILE_COUNT] & 0xffff;
+  if (count === 1) return;
+  let space = findSpace(t, realm, 0, remote, remotePort);
+  if (space === 0) {
+    space = makeSpace(t, realm, 0, remote, remotePort);
+    t.crowdedSpaces++;
+    setBitmap(t, space, new PortBitmap(count));
+  }
+  t.bitmaps[t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP]]!.take(address - gateways[at + GATEWAY_EXTERNAL_FIRST]);
+}
+
+/** It has one again. */
+function noteRoom(
+  t: NatTables,
+  gateway: number,
+  realm: number,
+  address: number,
+  remote: number,
+  remotePort: number,
+): void {
+  const space = findSpace(t, realm, 0, remote, remotePort);
+  if (space === 0) return;
+  const full = t.bitmaps[t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP]]!;
+  full.free(address - t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_EXTERNAL_FIRST]);
+  if (full.used === 0) freeSpace(t, space);
+}
+
+function setBitmap(t: NatTables, space: number, bitmap: PortBitmap): void {
   const index = t.freeBitmaps.pop() ?? t.bitmaps.length;
   t.bitmaps[index] = bitmap;
   t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP] = index;
-  return bitmap.nextFreeWithin(low, count, start);
 }
 
 function makeSpace(t: NatTables, realm: number, address: number, remote: number, remotePort: number): number {

@@ -134,6 +134,41 @@ Deno.test("with overloading the pool is as large as the range towards every dest
   assertEquals(lab.tcp(gw, "10.0.0.1:3000", "192.0.2.1:80"), "203.0.113.1:3000");
 });
 
+for (const pooling of ["paired", "arbitrary"] as const) {
+  for (const ports of [20, 300]) {
+    Deno.test(`with overloading a pool of several addresses is full towards one destination alone (${pooling}, ${ports} ports)`, () => {
+      const lab = new Laboratory();
+      const range = { portLow: 3000, portHigh: 2999 + ports };
+      const gw = lab.gateway({ overloading: true, externalCount: 5, pooling, ...range, udpNs: 100 * SECOND });
+      const fill = (destination: string) => {
+        const seen = new Set<string>();
+        // (Five subscribers, so that pairing can use the whole pool.)
+        for (let i = 0; i < 5 * ports; i++) {
+          seen.add(lab.udp(gw, `10.0.0.${i % 5}:${2900 + Math.floor(i / 5)}`, destination));
+        }
+        assertEquals(seen.size, 5 * ports);
+        for (const client of [1, 9]) assertEquals(lab.udp(gw, `10.0.0.${client}:9`, destination), "pool-empty");
+      };
+      fill("192.0.2.1:80");
+      fill("192.0.2.1:81");
+      lab.advance(50 * SECOND);
+      const kept = lab.udp(gw, "10.0.0.3:2905", "192.0.2.1:80");
+      lab.advance(120 * SECOND);
+      assertEquals(portsInUse(lab.nat, gw), 1);
+      assertEquals(lab.udp(gw, "10.0.0.3:2905", "192.0.2.1:80"), kept);
+      for (let i = 0; i < 5 * (ports - 1); i++) {
+        assert(lab.udp(gw, `10.0.${1 + i % 5}.3:${i}`, "192.0.2.1:80").startsWith("203."), `again ${i}`);
+      }
+      lab.advance(1000 * SECOND);
+      assertEquals([lab.nat.spaces.inUse, lab.nat.crowdedSpaces, lab.nat.freeBitmaps.length], [
+        0,
+        0,
+        lab.nat.bitmaps.length - 1,
+      ]);
+    });
+  }
+}
+
 Deno.test("a session quota refuses the subscriber that reached it, and nobody else", () => {
   const lab = new Laboratory();
   const gw = lab.gateway({ quotaSessions: 3 });
