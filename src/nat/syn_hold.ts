@@ -94,12 +94,12 @@ export function answerHeldSyn(t: NatTables, held: number): void {
   forget(t, held);
 }
 
-/** Forgets all held SYNs of a gateway. Cold: looks at every row. */
-export function forgetHeldSyns(t: NatTables, gateway: number): void {
+/** Forgets all held SYNs of some gateways. Cold: looks at every row. */
+export function forgetHeldSyns(t: NatTables, isOne: (gateway: number) => boolean): void {
   for (let held = 1; held < t.heldSyns.end; held++) {
     const row = held * STRIDE;
     const words = t.heldSyns.words;
-    if (words[row + SERIAL] !== 0 && words[row + REALM] >>> 2 === gateway) forget(t, held);
+    if (words[row + SERIAL] !== 0 && isOne(words[row + REALM] >>> 2)) forget(t, held);
   }
 }
 

@@ -11,7 +11,7 @@ import { LISTENER } from "../tcp/state/tcb.ts";
 import { makeProfile, type Profile } from "../transport/profile.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { refreshDirection } from "./conditions.ts";
-import { restartNat } from "./nat_events.ts";
+import { restartNats } from "./nat_events.ts";
 import type { Partition } from "./partition.ts";
 import type { Members } from "./plan.ts";
 
@@ -32,7 +32,7 @@ export function rebootNodes(s: Partition, members: Members): void {
       s.dns?.addresses.lookups.cache.forgetNodes(first, count);
       break;
     case NODE_KIND.NAT:
-      for (let node = first; node < first + count; node++) restartNat(s, node);
+      restartNats(s, first, count);
       break;
     case NODE_KIND.BALANCER:
       for (let node = first; node < first + count; node++) {

@@ -8,7 +8,7 @@ import { substreamKey } from "../base/rng.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
-import { restartNat, setNatTimeouts } from "./nat_events.ts";
+import { restartNats, setNatTimeouts } from "./nat_events.ts";
 import { changeBackends, findBackends } from "./balancer_build.ts";
 import { linkSettings } from "./build.ts";
 import { refreshDirection, UNREACHABLE_ENTRY } from "./conditions.ts";
@@ -162,8 +162,8 @@ export class Events implements App {
         for (const { population, first, count } of nodes) {
           for (let node = population.firstRow + first; node < population.firstRow + first + count; node++) {
             if (event.timeouts !== undefined) setNatTimeouts(s, node, event.timeouts);
-            if (event.restart === true) restartNat(s, node);
           }
+          if (event.restart === true) restartNats(s, population.firstRow + first, count);
         }
         return;
       case "route":

@@ -10,7 +10,7 @@ import {
   type NatSession,
   type NatSubscriber,
   type NatTimeoutOptions,
-  restartGateway,
+  restartGateways,
   sessions,
   subscribers,
 } from "../nat/nat.ts";
@@ -30,9 +30,15 @@ export function gatewayOf(s: Partition, node: number): number {
 
 /** Restarts a gateway: all that it has learnt is gone, port forwards stay. Returns how many sessions it lost. */
 export function restartNat(s: Partition, node: number): number {
+  return restartNats(s, node, 1)[0];
+}
+
+/** Restarts the gateways of consecutive nodes, in one go. Returns how many sessions each lost. */
+export function restartNats(s: Partition, first: number, count: number): number[] {
   s.nat.syncNow();
-  const lost = restartGateway(s.nat, gatewayOf(s, node));
-  digestEvent(s.nodes.words, node, NAT_RESTARTED, lost, s.clock);
+  const gateways = Array.from({ length: count }, (_, i) => gatewayOf(s, first + i));
+  const lost = restartGateways(s.nat, gateways);
+  lost.forEach((sessions, i) => digestEvent(s.nodes.words, first + i, NAT_RESTARTED, sessions, s.clock));
   drainNat(s);
   return lost;
 }

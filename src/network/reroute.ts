@@ -18,6 +18,7 @@ const { ROUTES, INNER_ROUTES, KIND, STRIDE } = NODE;
 export function recomputeRoutes(s: Partition, down: Set<number> = downNow(s)): void {
   const plan = s.plan!;
   s.conditions.routedDown = down;
+  s.routes.renew();
   const { tables, innerTables } = computeRoutes(plan, s.addresses, s.routes, routeConditions(s));
   const nodes = s.nodes.words;
   for (const { firstRow, count } of plan.populations) {

@@ -120,6 +120,8 @@ export class RouteTables {
   #nodeEnd = 1;
   #targets: Int32Array = new Int32Array(256);
   #targetEnd = 0;
+  /** What `renew` keeps: ends of tables, lists, trie nodes and targets; none before it is called. */
+  #kept: number[] = [];
 
   /** No tables yet; destinations are ids of `addresses`. */
   constructor(addresses: AddressTable, options: RouteTablesOptions = {}) {
@@ -137,6 +139,23 @@ export class RouteTables {
     this.#nodes = v.column(this.#nodes, Math.min(this.#nodes.length, this.#nodeEnd * 256));
     this.#targetEnd = v.number(this.#targetEnd);
     this.#targets = v.column(this.#targets, this.#targetEnd);
+    this.#kept = v.plain(this.#kept);
+  }
+
+  /**
+   * Tables are about to be made that take the place of those made since this was called last, whose room is free again.
+   * What there was when it was called first stays.
+   */
+  renew(): void {
+    if (this.#kept.length === 0) {
+      this.#kept = [this.#tables.end, this.#poolEnd, this.#nodeEnd, this.#targetEnd];
+      return;
+    }
+    const [tables, pool, nodes, targets] = this.#kept;
+    this.#tables.truncate(tables);
+    this.#poolEnd = pool;
+    this.#nodeEnd = nodes;
+    this.#targetEnd = targets;
   }
 
   /** A new empty table's id, at least 1. */

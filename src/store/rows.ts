@@ -89,6 +89,13 @@ export class RowPool {
     this.inUse--;
   }
 
+  /** Gives back all rows from `end` on. Only of a pool that has had no row given back otherwise. */
+  truncate(end: number): void {
+    this.words.fill(0, end * this.strideWords, this.#fresh * this.strideWords);
+    this.inUse -= this.#fresh - end;
+    this.#fresh = end;
+  }
+
   /** One past the highest row ever given out. */
   get end(): number {
     return this.#fresh;

@@ -6,6 +6,8 @@ import {
   gatewayStats,
   LOG_FORMATS,
   type NatProfileOptions,
+  restartGateway,
+  restartGateways,
   sessions,
   subscribers,
 } from "../../src/nat/nat.ts";
@@ -140,4 +142,39 @@ Deno.test("refresh direction: packets from the other side do not keep a session 
   };
   const both = (refresh: "outbound" | "both" | "inbound") => [alive(refresh, "out"), alive(refresh, "in")];
   assertEquals([both("outbound"), both("both"), both("inbound")], [[true, false], [true, true], [false, true]]);
+});
+
+Deno.test("gateways that restart together lose what each loses alone, and others lose nothing", () => {
+  const built = () => {
+    const lab = new Laboratory();
+    const gateways = [0, 1, 2, 3].map((i) =>
+      lab.gateway({
+        name: `${i}`,
+        rank: i,
+        externalAddress: lab.addresses.intern(`203.0.113.${10 + i}`),
+        holdDownNs: 120 * SECOND,
+        sessionsPerSecond: 1,
+        sessionsBurst: 4,
+        log: "sessions",
+      })
+    );
+    gateways.forEach((gw, i) => {
+      for (let port = 1; port <= i + 1; port++) lab.udp(gw, `10.0.0.1:${4000 + port}`, SERVER);
+    });
+    return { lab, gateways };
+  };
+  const together = built();
+  assertEquals(restartGateways(together.lab.nat, together.gateways.slice(1).toReversed()), [4, 3, 2]);
+  const alone = built();
+  for (const gw of alone.gateways.slice(1)) restartGateway(alone.lab.nat, gw);
+  const told = ({ lab, gateways }: ReturnType<typeof built>) =>
+    gateways.map((gw) => [gatewayStats(lab.nat, gw), [...sessions(lab.nat, gw)], subscribers(lab.nat, gw)]);
+  assertEquals(told(together), told(alone));
+  assertEquals(told(together).map(([stats]) => (stats as { sessions: number }).sessions), [1, 0, 0, 0]);
+  // The buckets are full again.
+  const again = (gw: number) =>
+    [1, 2, 3, 4, 5].map((port) => together.lab.udp(gw, `10.0.0.1:${5000 + port}`, SERVER)).filter((said) =>
+      said !== "rate"
+    ).length;
+  assertEquals(together.gateways.map(again), [3, 4, 4, 4]);
 });

@@ -35,6 +35,15 @@ Deno.test("a link that goes down loses what is on its way, and routes lead aroun
   assertEquals(cut.connections.connectMs.p50! > 100, true);
 });
 
+Deno.test("a link that goes up and down all the time costs no memory", () => {
+  const flaps = (count: number) =>
+    Array.from({ length: count }, (_, i): NetworkEvent => {
+      return { kind: "link", atNs: 1e9 + i * 20e6, link: "r1--r2", state: i % 2 === 0 ? "down" : "up" };
+    });
+  const bytes = (count: number) => run(detour(), flaps(count)).partition.routes.bytes;
+  assertEquals(bytes(200), bytes(2));
+});
+
 Deno.test("until routes have converged, packets go into the dead link", () => {
   const events: NetworkEvent[] = [
     { kind: "link", atNs: 2.03e9, link: "r1--r2", state: "down", convergenceNs: Infinity },

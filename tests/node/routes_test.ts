@@ -109,6 +109,29 @@ Deno.test("a home gateway's table of four routes takes less than 100 bytes", () 
   assert(bytes < 100, `${bytes} bytes`);
 });
 
+Deno.test("tables that are made anew again and again take the room of those before, and the first ones stay", () => {
+  const addresses = new AddressTable();
+  const routes = new RouteTables(addresses, { tables: 1 });
+  const make = (link: number) => {
+    const table = routes.create();
+    // (Enough for a trie, and a group.)
+    for (let i = 0; i < 12; i++) routes.add(table, parsePrefix(`10.${i}.0.0/16`), { links: [link, link] });
+    routes.freeze(table);
+    return table;
+  };
+  const first = make(7);
+  const destination = addresses.intern("10.3.1.1");
+  let bytes = 0;
+  for (let round = 1; round < 50; round++) {
+    routes.renew();
+    const tables = [make(100 + round), make(200 + round)];
+    assertEquals(tables.map((table) => routes.lookup(table, destination, 0)), [100 + round, 200 + round]);
+    assertEquals(routes.lookup(first, destination, 0), 7);
+    if (round === 1) bytes = routes.bytes;
+  }
+  assertEquals(routes.bytes, bytes);
+});
+
 Deno.test("routes out of range, empty groups and frozen tables are refused", () => {
   const routes = new RouteTables(new AddressTable());
   const table = routes.create();
