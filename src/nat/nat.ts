@@ -52,7 +52,7 @@ export { holdEmbeddedIpv4, isBehindNat64, nat64PrefixOf, translateToIpv4, transl
 export { isGlobal, type Nat64Prefix, nat64Prefix } from "./nat64_address.ts";
 export { headerToIpv4, headerToIpv6 } from "./nat64_header.ts";
 export { removeGatewaySessions, restartGateway, restartGateways } from "./restart.ts";
-export { holdsSyn, holdSyn } from "./syn_hold.ts";
+export { holdSynIfUnsolicited } from "./syn_hold.ts";
 export { resolveNatProfile } from "./behaviour.ts";
 export { type NatGatewayOptions, NatTables, type NatTablesOptions, type NatTimeoutOptions } from "./tables.ts";
 export { natTimerActs, natTimerFired, natTimerGateway, natTimerIdentity, natTimerSerial } from "./timers.ts";

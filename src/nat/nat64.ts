@@ -17,7 +17,9 @@ import {
   type Nat64Prefix,
 } from "./nat64_address.ts";
 import { headerToIpv4, headerToIpv6 } from "./nat64_header.ts";
+import { isExternalAddress } from "./find.ts";
 import { refuse } from "./refusal.ts";
+import { holdSynIfUnsolicited } from "./syn_hold.ts";
 import type { NatTables } from "./tables.ts";
 import { translateOutbound } from "./translate.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
@@ -27,7 +29,7 @@ const { QUOTED_SRC, QUOTED_DST, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { QUOTES } = CONTROL;
 const { EXTRAS, STRIDE: GATEWAY_STRIDE } = GATEWAY;
 const { REMOTE_INSIDE, STRIDE: COLD_STRIDE } = SESSION_COLD;
-const { FORWARD, HAIRPIN, DROP_UNSUPPORTED } = NAT_VERDICT;
+const { FORWARD, HAIRPIN, DROP_NO_MAPPING, DROP_UNSUPPORTED } = NAT_VERDICT;
 
 /** A gateway's prefix, if it is a NAT64. */
 export function nat64PrefixOf(t: NatTables, gateway: number): Nat64Prefix | undefined {
@@ -83,7 +85,13 @@ export function translateToIpv4(t: NatTables, gateway: number, packet: number): 
     if (isError) {
       extras[quote + QUOTED_DST] = internEmbedded(addresses, prefix, addresses.word(extras[quote + QUOTED_DST]));
     }
-  } else words[at + DST] = inside;
+  } else {
+    words[at + DST] = inside;
+    // RFC 5382 REQ-4, RFC 6146 3.5.2.2: an external endpoint of this gateway, and nobody has it.
+    if (verdict === DROP_NO_MAPPING && isExternalAddress(t, gateway, remote)) {
+      holdSynIfUnsolicited(t, gateway, packet, verdict);
+    }
+  }
   addresses.release(remote);
   if (quoted !== 0) addresses.release(quoted);
   return verdict;

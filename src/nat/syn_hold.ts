@@ -1,6 +1,6 @@
 /**
- * Unsolicited SYNs (RFC 5382 REQ-4): a SYN from outside that nobody waits for is dropped, but the ICMP error that says
- * so is held back for six seconds. If a SYN from inside for the same connection goes out meanwhile (a simultaneous open),
+ * Unsolicited SYNs (RFC 5382 REQ-4): a SYN from outside (or by hairpin, as if from there) that nobody waits for is
+ * dropped, but the ICMP error that says so is held back for six seconds. If a SYN from inside for the same connection goes out meanwhile (a simultaneous open),
  * the error is never sent.
  *
  * @module
@@ -23,8 +23,15 @@ const { DROP_FILTERED, DROP_NO_MAPPING } = NAT_VERDICT;
 /** SYNs of one gateway held at most: a flood of them gets no answers. */
 const MOST_HELD = 4096;
 
-/** Whether a packet from outside, refused with `verdict`, is an unsolicited SYN that is to be answered later. */
-export function holdsSyn(t: NatTables, gateway: number, packet: number, verdict: NatVerdict): boolean {
+/**
+ * A packet was refused with `verdict`, and is as it would be outside: if it is an unsolicited SYN, it will be answered
+ * later. The packet stays the driver's.
+ */
+export function holdSynIfUnsolicited(t: NatTables, gateway: number, packet: number, verdict: NatVerdict): void {
+  if (isToBeHeld(t, gateway, packet, verdict)) holdSyn(t, gateway, packet);
+}
+
+function isToBeHeld(t: NatTables, gateway: number, packet: number, verdict: NatVerdict): boolean {
   if (verdict !== DROP_NO_MAPPING && verdict !== DROP_FILTERED) return false;
   const words = t.packets.rows.words;
   const at = packet * PACKET_STRIDE;
@@ -37,8 +44,7 @@ export function holdsSyn(t: NatTables, gateway: number, packet: number, verdict:
   return findHeldSyn(t, realm, words[at + DST], words[at + SRC], words[at + PORTS]) === 0;
 }
 
-/** Holds the answer to a SYN that `holdsSyn` has spoken for. The packet stays the driver's. */
-export function holdSyn(t: NatTables, gateway: number, packet: number): void {
+function holdSyn(t: NatTables, gateway: number, packet: number): void {
   const packets = t.packets.rows.words;
   const at = packet * PACKET_STRIDE;
   const extras = t.extrasOf(gateway);
@@ -54,6 +60,7 @@ export function holdSyn(t: NatTables, gateway: number, packet: number): void {
   extras.heldSyns++;
   t.heldSynIndex.insert(hashOf(words, row), held);
   t.addresses.retain(packets[at + SRC]);
+  t.addresses.retain(packets[at + DST]);
   t.requestTimer(heldSynRef(held), deadline);
 }
 
@@ -107,8 +114,10 @@ function forget(t: NatTables, held: number): void {
   const words = t.heldSyns.words;
   const row = held * STRIDE;
   const remote = words[row + COPY + SRC];
+  const external = words[row + COPY + DST];
   t.heldSynIndex.remove(hashOf(words, row), held);
   t.extrasOf(words[row + REALM] >>> 2).heldSyns--;
   t.heldSyns.release(held);
   t.addresses.release(remote);
+  t.addresses.release(external);
 }

@@ -20,6 +20,7 @@ import { GATEWAY, NAT_PROTOCOL, SESSION } from "./layout.ts";
 import { isEcho, protocolIndex } from "./protocol.ts";
 import { refuse } from "./refusal.ts";
 import { openInbound, openOutbound } from "./session.ts";
+import { holdSynIfUnsolicited } from "./syn_hold.ts";
 import type { NatTables } from "./tables.ts";
 import { refresh } from "./timeouts.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
@@ -144,6 +145,8 @@ function hairpin(t: NatTables, gateway: number, packet: number): NatVerdict {
     if (words[at + PACKET_CONTROL] >>> 24 === PROTOCOL.ICMP && words[at + PACKET_PORTS] >>> 24 === 8) {
       return DROP_NO_MAPPING;
     }
+    // (A NAT64 holds it as it came.)
+    if (!t.addresses.isIpv6(words[at + SRC])) holdSynIfUnsolicited(t, gateway, packet, DROP_NO_MAPPING);
     return refuse(t, gateway, DROP_NO_MAPPING, words[at + SRC]);
   }
   const source = words[at + SRC];
@@ -153,6 +156,8 @@ function hairpin(t: NatTables, gateway: number, packet: number): NatVerdict {
   if (out !== FORWARD) return out;
   const back = translateInbound(t, gateway, packet);
   if (back === FORWARD) return HAIRPIN;
+  // RFC 5382 REQ-4, for a SYN that has come from outside as far as its receiver can tell.
+  holdSynIfUnsolicited(t, gateway, packet, back);
   words[at + SRC] = source;
   words[at + PACKET_PORTS] = ports;
   words[at + SEQ] = sequence;

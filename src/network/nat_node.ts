@@ -5,7 +5,7 @@
  */
 import { NODE, NODE_FLAG } from "../node/nodes.ts";
 import { NAT_VERDICT } from "../nat/verdict.ts";
-import { holdsSyn, holdSyn } from "../nat/syn_hold.ts";
+import { holdSynIfUnsolicited } from "../nat/syn_hold.ts";
 import { translateInbound, translateOutbound } from "../nat/translate.ts";
 import { PACKET } from "../wire/packet.ts";
 import { drop, forward } from "./deliver.ts";
@@ -74,9 +74,7 @@ export function natTranslateInbound(s: Partition, node: number, p: number): void
   // The gateway itself is pinged.
   if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
   // RFC 5382 REQ-4: an unsolicited SYN is not answered before six seconds have passed.
-  if (holdsSyn(s.nat, nodes[at + GATEWAY], p, verdict)) {
-    holdSyn(s.nat, nodes[at + GATEWAY], p);
-    drainNat(s);
-  }
+  holdSynIfUnsolicited(s.nat, nodes[at + GATEWAY], p, verdict);
+  drainNat(s);
   drop(s, node, p, dropOfVerdict(verdict));
 }

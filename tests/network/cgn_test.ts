@@ -149,6 +149,48 @@ Deno.test("a SYN from inside for the same connection cancels the answer: simulta
   assertEquals([held, answered, cancelled], [1, 0, 1]);
 });
 
+Deno.test("a hairpinned SYN that nobody waits for is held as one from outside is, and answered as its sender sent it", () => {
+  const simulation = built(behindNat({ mapping: "endpoint-independent" }));
+  const seen = watch(simulation);
+  const flags = TCP_FLAG.SYN;
+  const syn = (from: string, dst: string, sport: number, dport: number) =>
+    send(simulation, { from, dst, protocol: "TCP", sport, dport, flags });
+  // The other has a mapping, but not for the first; and nobody has port 7777.
+  syn("lan[1]", "198.51.100.1", 2222, 9);
+  simulation.run({ untilNs: SECOND, pastQuiescence: true });
+  syn("lan[0]", "203.0.113.1", 1111, 2222);
+  syn("lan[0]", "203.0.113.1", 1112, 7777);
+  simulation.run({ untilNs: 30 * SECOND, pastQuiescence: true });
+  const told = seen.filter(({ to, protocol }) => to === "lan[0]" && protocol === ICMP);
+  assertEquals(
+    told.map((
+      { icmp, quotedSrc, quotedDst, quotedPorts, timeNs },
+    ) => [icmp, quotedSrc, quotedDst, quotedPorts, timeNs]),
+    [1111 * 65_536 + 2222, 1112 * 65_536 + 7777].map((
+      ports,
+    ) => [0x0303, "10.0.0.2", "203.0.113.1", ports, 7.004 * SECOND]),
+  );
+  assertEquals(natStats(simulation.partition, nodeRow(simulation, "gw")).unsolicitedSyns.answered, 2);
+  assertConserved(simulation);
+});
+
+Deno.test("two inner hosts open towards each other by hairpin: the first SYN's answer is cancelled", () => {
+  const simulation = built(behindNat({ mapping: "endpoint-independent" }));
+  const seen = watch(simulation);
+  const flags = TCP_FLAG.SYN;
+  const syn = (from: string, dst: string, sport: number, dport: number) =>
+    send(simulation, { from, dst, protocol: "TCP", sport, dport, flags });
+  syn("lan[1]", "198.51.100.1", 2222, 9);
+  simulation.run({ untilNs: SECOND, pastQuiescence: true });
+  syn("lan[0]", "203.0.113.1", 1111, 2222);
+  simulation.run({ untilNs: 4 * SECOND, pastQuiescence: true });
+  syn("lan[1]", "203.0.113.1", 2222, 1111);
+  simulation.run({ untilNs: 30 * SECOND, pastQuiescence: true });
+  assert(!seen.some(({ to, protocol }) => to === "lan[0]" && protocol === ICMP));
+  const { held, answered, cancelled } = natStats(simulation.partition, nodeRow(simulation, "gw")).unsolicitedSyns;
+  assertEquals([held, answered, cancelled], [1, 0, 1]);
+});
+
 Deno.test("a gateway that is told to drop unsolicited SYNs says nothing, one with a longer hold waits longer", () => {
   const answers = (nat: Partial<NatOptions>) => {
     const simulation = built(behindNat(nat));
