@@ -32,6 +32,15 @@ export interface ExchangePlan {
   serverCloses: boolean;
   /** Is it a reset instead of a FIN? */
   resets: boolean;
+  /** Does who closes end its own direction alone, `holdNs` after its last bytes, and read on (RFC 9293 3.6)? */
+  halfCloses: boolean;
+  /** How long the other end is in CLOSE_WAIT: from the FIN, or its own last bytes if they come later; ns. */
+  closeWaitNs: number;
+}
+
+/** The last exchange in which an end with these sizes sends, -1 if it never does. */
+export function lastSent(bytes: Float64Array): number {
+  return bytes.findLastIndex((count) => count > 0);
 }
 
 /** Which schedule an arriving connection plays. */

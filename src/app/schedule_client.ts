@@ -6,10 +6,10 @@
 import { ERRNO } from "../base/errors.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { hostOf } from "../socket/rows.ts";
-import { receive, send, setLinger } from "../tcp/mod.ts";
+import { receive, send, setLinger, shutdownWrite } from "../tcp/mod.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { TCB, WARM } from "../tcp/state/tcb.ts";
-import type { ExchangePlan, ScheduleBook } from "./schedule.ts";
+import { type ExchangePlan, lastSent, type ScheduleBook } from "./schedule.ts";
 import { chosenAddress, ownAddress, type Sources, type Targets } from "./targets.ts";
 import type { App, AppRuntime } from "./types.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
@@ -42,18 +42,20 @@ const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
 const { CONNECTED, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 
 /**
- * Phases of a connection: the low four bits of APP_STATE; above them the number of the exchange. APP_DATA holds when it
+ * Phases of a connection: the low three bits of APP_STATE; then whether the server is done; above four bits the number
+ * of the exchange. APP_DATA holds when it
  * was opened (µs), then the bytes of the request still to send; APP_DATA2 the bytes received that belong to this
  * exchange's reply or to later ones.
  */
 const PHASE = { OPENING: 0, THINKING: 1, SENDING: 2, READING: 3, HOLDING: 4, CLOSING: 5, ENDED: 6 } as const;
 const { OPENING, THINKING, SENDING, READING, HOLDING, CLOSING, ENDED } = PHASE;
-const PHASE_MASK = 15;
+const PHASE_MASK = 7;
+const PEER_DONE = 8;
 const EXCHANGE_SHIFT = 4;
 const ALL = 0x7fffffff;
 
 /** Codes of its own events. */
-const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2 } as const;
+const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2, HALF_CLOSE: 3 } as const;
 
 /** See the module's description. */
 export class ScheduleClient implements App {
@@ -61,12 +63,16 @@ export class ScheduleClient implements App {
   readonly #options: ScheduleClientOptions;
   readonly #runtime: ScheduleRuntime;
   readonly #plan: ExchangePlan;
+  /** The exchange after whose request the client ends its direction; -1 for at once, beyond the last for never. */
+  readonly #endsAfter: number;
 
   /** Does nothing until `start`. */
   constructor(options: ScheduleClientOptions) {
     this.#options = options;
     this.#runtime = options.runtime;
-    this.#plan = options.plan;
+    const { plan } = options;
+    this.#plan = plan;
+    this.#endsAfter = plan.halfCloses && plan.clientCloses ? lastSent(plan.requestBytes) : plan.count;
     options.book.isKeptBy(this);
   }
 
@@ -89,6 +95,9 @@ export class ScheduleClient implements App {
     const phase = this.#phase(connection);
     if (code === TIMER.THINK_OVER && phase === THINKING) return this.#request(connection);
     if (code === TIMER.HOLD_OVER && phase === HOLDING) this.#close(connection);
+    if (code === TIMER.HALF_CLOSE && phase !== CLOSING && phase !== ENDED) {
+      shutdownWrite(this.#runtime.tcp, connection);
+    }
   }
 
   /** See {@linkcode App}. */
@@ -162,7 +171,20 @@ export class ScheduleClient implements App {
     const startedUs = runtime.tcp.warm[c * STRIDE + APP_DATA];
     runtime.stats.recordEstablished((((runtime.nowNs / 1000) | 0) - startedUs) >>> 0, runtime.isOverIpv6(c));
     this.#options.counts.recordEstablished();
+    if (this.#endsAfter < 0) this.#endDirection(c);
     this.#begin(c);
+  }
+
+  /** Nothing more is to be sent. */
+  #endDirection(c: number): void {
+    const { holdNs } = this.#plan;
+    if (holdNs === 0) return void shutdownWrite(this.#runtime.tcp, c);
+    if (holdNs < Infinity) this.#after(c, holdNs, TIMER.HALF_CLOSE);
+  }
+
+  #after(c: number, ns: number, code: number): void {
+    const runtime = this.#runtime;
+    runtime.schedule(hostOf(runtime.tcp, c), this.#options.app, runtime.nowNs + ns, code, c, 0);
   }
 
   /** The exchange that is next begins, with its pause. */
@@ -172,9 +194,7 @@ export class ScheduleClient implements App {
     const thinkNs = this.#plan.thinkNs[k];
     if (thinkNs === 0) return this.#request(c);
     this.#setPhase(c, THINKING);
-    const runtime = this.#runtime;
-    const { app } = this.#options;
-    runtime.schedule(hostOf(runtime.tcp, c), app, runtime.nowNs + thinkNs, TIMER.THINK_OVER, c, 0);
+    this.#after(c, thinkNs, TIMER.THINK_OVER);
   }
 
   #request(c: number): void {
@@ -192,6 +212,7 @@ export class ScheduleClient implements App {
       tcp.warm[at] -= accepted;
     }
     this.#setPhase(c, READING);
+    if (this.#exchange(c) === this.#endsAfter) this.#endDirection(c);
     this.#read(c);
   }
 
@@ -212,7 +233,10 @@ export class ScheduleClient implements App {
     const { warm } = runtime.tcp;
     const o = c * STRIDE;
     const replyBytes = this.#plan.replyBytes[this.#exchange(c)];
-    if (warm[o + APP_DATA2] < replyBytes) return;
+    if (warm[o + APP_DATA2] < replyBytes) {
+      if (warm[o + APP_STATE] & PEER_DONE) this.#close(c, false);
+      return;
+    }
     warm[o + APP_DATA2] -= replyBytes;
     if (replyBytes > 0) {
       runtime.stats.repliesCompleted++;
@@ -223,17 +247,31 @@ export class ScheduleClient implements App {
   }
 
   #hold(c: number): void {
-    const { holdNs, clientCloses } = this.#plan;
+    const { holdNs, clientCloses, halfCloses } = this.#plan;
     this.#setPhase(c, HOLDING);
-    if (!clientCloses || holdNs === Infinity) return;
+    if (this.#runtime.tcp.warm[c * STRIDE + APP_STATE] & PEER_DONE) return this.#closeSecond(c);
+    if (!clientCloses || halfCloses || holdNs === Infinity) return;
     if (holdNs === 0) return this.#close(c);
-    const runtime = this.#runtime;
-    runtime.schedule(hostOf(runtime.tcp, c), this.#options.app, runtime.nowNs + holdNs, TIMER.HOLD_OVER, c, 0);
+    this.#after(c, holdNs, TIMER.HOLD_OVER);
+  }
+
+  /** The server has ended its direction, and all is done: what is left is to close. */
+  #closeSecond(c: number): void {
+    const { closeWaitNs, clientCloses } = this.#plan;
+    if (closeWaitNs === 0 || clientCloses) return this.#close(c, false);
+    if (closeWaitNs < Infinity) this.#after(c, closeWaitNs, TIMER.HOLD_OVER);
   }
 
   #peerClosed(c: number): void {
     const phase = this.#phase(c);
-    if (phase !== OPENING && phase !== CLOSING && phase !== ENDED) this.#close(c, false);
+    if (phase === OPENING || phase === CLOSING || phase === ENDED) return;
+    const { warm } = this.#runtime.tcp;
+    const at = c * STRIDE + APP_STATE;
+    if (warm[at] & PEER_DONE) return;
+    warm[at] |= PEER_DONE;
+    if (phase === HOLDING) this.#closeSecond(c);
+    // What is to be sent is still sent, if the server means to read it.
+    else if (phase === READING || !this.#plan.halfCloses) this.#close(c, false);
   }
 
   #close(c: number, resets: boolean = this.#plan.resets): void {

@@ -5,10 +5,10 @@
  * @module
  */
 import { hostOf, peerHasClosed } from "../socket/rows.ts";
-import { receive, send, setLinger } from "../tcp/mod.ts";
+import { receive, send, setLinger, shutdownWrite } from "../tcp/mod.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { WARM } from "../tcp/state/tcb.ts";
-import { type ExchangePlan, localPortOf, peerSequence, type ScheduleBook } from "./schedule.ts";
+import { type ExchangePlan, lastSent, localPortOf, peerSequence, type ScheduleBook } from "./schedule.ts";
 import { type App, type AppRuntime, WORK } from "./types.ts";
 
 const { APP, APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
@@ -27,19 +27,23 @@ const EXCHANGE_SHIFT = 4;
 const ALL = 0x7fffffff;
 
 /** Codes of its own events. */
-const TIMER = { WORK_OVER: 0, PROCESSED: 1, HOLD_OVER: 2 } as const;
+const TIMER = { WORK_OVER: 0, PROCESSED: 1, HOLD_OVER: 2, CLOSE_WAIT_OVER: 3, HALF_CLOSE: 4 } as const;
 
 /** See the module's description. */
 export class ScheduleServer implements App {
   readonly #runtime: AppRuntime;
   readonly #app: number;
   readonly #plan: ExchangePlan;
+  /** The exchange after whose reply the server ends its direction; -1 for at once, beyond the last for never. */
+  readonly #endsAfter: number;
 
   /** `app` is its index among the apps. */
   constructor(options: { runtime: AppRuntime; app: number; plan: ExchangePlan }) {
     this.#runtime = options.runtime;
     this.#app = options.app;
-    this.#plan = options.plan;
+    const { plan } = options;
+    this.#plan = plan;
+    this.#endsAfter = plan.halfCloses && plan.serverCloses ? lastSent(plan.replyBytes) : plan.count;
   }
 
   /** See {@linkcode App}. */
@@ -47,6 +51,10 @@ export class ScheduleServer implements App {
     const phase = this.#phase(connection);
     if (code === TIMER.HOLD_OVER) {
       if (phase === DONE) this.#close(connection, this.#plan.resets);
+    } else if (code === TIMER.CLOSE_WAIT_OVER) {
+      this.#close(connection, false);
+    } else if (code === TIMER.HALF_CLOSE) {
+      if (phase !== CLOSING) shutdownWrite(this.#runtime.tcp, connection);
     } else if (phase === WORKING) {
       if (code === TIMER.WORK_OVER) this.#process(connection);
       else this.#reply(connection);
@@ -82,6 +90,7 @@ export class ScheduleServer implements App {
     tcp.warm[o + APP_STATE] = READING;
     tcp.warm[o + APP_DATA] = 0;
     tcp.warm[o + APP_DATA2] = Math.max(0, receive(tcp, c, ALL));
+    if (this.#endsAfter < 0) this.#endDirection(c);
     this.#advance(c);
     if (peerHasClosed(tcp, c)) this.#peerClosed(c);
   }
@@ -131,7 +140,7 @@ export class ScheduleServer implements App {
     this.#setPhase(c, WORKING);
     const workNs = plan.workNs[this.#exchange(c)];
     if (workNs === 0) return this.#process(c);
-    runtime.schedule(hostOf(runtime.tcp, c), this.#app, runtime.nowNs + workNs, TIMER.WORK_OVER, c, 0);
+    this.#after(c, workNs, TIMER.WORK_OVER);
   }
 
   /** A processor works on the request, where that takes time. */
@@ -157,25 +166,48 @@ export class ScheduleServer implements App {
       if (accepted <= 0) return;
       tcp.warm[o + APP_DATA] -= accepted;
     }
+    if (this.#exchange(c) === this.#endsAfter) this.#endDirection(c);
     tcp.warm[o + APP_STATE] += 1 << EXCHANGE_SHIFT;
     this.#advance(c);
   }
 
-  #done(c: number): void {
-    const { holdNs, serverCloses, resets } = this.#plan;
-    this.#setPhase(c, DONE);
+  /** Nothing more is to be sent. */
+  #endDirection(c: number): void {
+    const { holdNs } = this.#plan;
+    if (holdNs === 0) return void shutdownWrite(this.#runtime.tcp, c);
+    if (holdNs < Infinity) this.#after(c, holdNs, TIMER.HALF_CLOSE);
+  }
+
+  #after(c: number, ns: number, code: number): void {
     const runtime = this.#runtime;
-    if (runtime.tcp.warm[c * STRIDE + APP_STATE] & PEER_DONE) return this.#close(c, false);
-    if (!serverCloses || holdNs === Infinity) return;
+    runtime.schedule(hostOf(runtime.tcp, c), this.#app, runtime.nowNs + ns, code, c, 0);
+  }
+
+  #done(c: number): void {
+    const { holdNs, serverCloses, halfCloses, resets } = this.#plan;
+    this.#setPhase(c, DONE);
+    if (this.#runtime.tcp.warm[c * STRIDE + APP_STATE] & PEER_DONE) return this.#closeSecond(c);
+    if (!serverCloses || halfCloses || holdNs === Infinity) return;
     if (holdNs === 0) return this.#close(c, resets);
-    runtime.schedule(hostOf(runtime.tcp, c), this.#app, runtime.nowNs + holdNs, TIMER.HOLD_OVER, c, 0);
+    this.#after(c, holdNs, TIMER.HOLD_OVER);
+  }
+
+  /** The client has ended its direction, and all is done: what is left is to close. */
+  #closeSecond(c: number): void {
+    const { closeWaitNs, serverCloses } = this.#plan;
+    if (closeWaitNs === 0 || serverCloses) return this.#close(c, false);
+    if (closeWaitNs < Infinity) this.#after(c, closeWaitNs, TIMER.CLOSE_WAIT_OVER);
   }
 
   #peerClosed(c: number): void {
     const phase = this.#phase(c);
-    this.#runtime.tcp.warm[c * STRIDE + APP_STATE] |= PEER_DONE;
+    const { warm } = this.#runtime.tcp;
+    const at = c * STRIDE + APP_STATE;
+    if (warm[at] & PEER_DONE) return;
+    warm[at] |= PEER_DONE;
     // A reply that is owed is still sent; what is missing of a request will not come.
-    if (phase === READING || phase === DONE) this.#close(c, false);
+    if (phase === DONE) this.#closeSecond(c);
+    else if (phase === READING) this.#close(c, false);
   }
 
   #close(c: number, resets: boolean): void {

@@ -179,7 +179,7 @@ export class CapacityStream {
     const { kind, requests = 1, thinkNs = 0, exchanges = [] } = this.options;
     const holdNs = holdNsOf(this.options);
     if (kind === "schedule") {
-      let restNs = rttNs + holdNs;
+      let restNs = rttNs + holdNs + (this.options.closeWaitNs ?? 0);
       for (const { thinkNs = 0, workNs = 0 } of exchanges) restNs += thinkNs + workNs + rttNs;
       return restNs;
     }

@@ -207,6 +207,16 @@ export interface WorkloadOptions {
   exchanges?: ExchangeOptions[];
   /** `schedule`: is the close a reset? Default false. */
   reset?: boolean;
+  /**
+   * `schedule`: who closes ends its own direction alone, `holdNs` after its last bytes, and reads on (half-close, RFC
+   * 9293 3.6). Default false.
+   */
+  halfClose?: boolean;
+  /**
+   * `schedule`: how long the end that closes second is in CLOSE_WAIT, ns: from the FIN, or its own last bytes if they
+   * come later. Default 0.
+   */
+  closeWaitNs?: number;
   /** `syn-flood`: a prefix from which source addresses are made up, `198.18.0.0/15`, or `random` (IPv4). Default `random`. */
   spoof?: string;
   /**

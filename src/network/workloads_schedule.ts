@@ -39,6 +39,16 @@ export function checkSchedule(options: WorkloadOptions, subject: string): void {
     if (Number.isInteger(port) && port >= 0 && port <= 65535) continue;
     throw new NetworkError(`${subject}.fromPorts[${i}]`, `A port is 1 to 65535 (0: any), not ${port}.`);
   }
+  const { close = "client", halfClose = false, reset = false, closeWaitNs = 0 } = options;
+  if (halfClose && (reset || close === "none")) {
+    throw new NetworkError(
+      `${subject}.halfClose`,
+      `A half-close is a FIN: not with ${reset ? "reset" : "close: none"}.`,
+    );
+  }
+  if (closeWaitNs !== Infinity && !(Number.isSafeInteger(closeWaitNs) && closeWaitNs >= 0)) {
+    throw new NetworkError(`${subject}.closeWait`, `A time of at least 0s, not ${closeWaitNs}.`);
+  }
   if (exchanges.length > MOST_EXCHANGES) {
     throw new NetworkError(`${subject}.exchanges`, `At most ${MOST_EXCHANGES} exchanges, not ${exchanges.length}.`);
   }
@@ -86,7 +96,7 @@ export function adopterOf(s: Partition, service: ServiceOptions): ((connection: 
 }
 
 function planOf(options: WorkloadOptions): ExchangePlan {
-  const { exchanges = [], close = "client", reset = false } = options;
+  const { exchanges = [], close = "client", reset = false, halfClose = false, closeWaitNs = 0 } = options;
   const column = (key: keyof ExchangeOptions) => Float64Array.from(exchanges, (exchange) => exchange[key] ?? 0);
   return {
     count: exchanges.length,
@@ -98,5 +108,7 @@ function planOf(options: WorkloadOptions): ExchangePlan {
     clientCloses: close === "client" || close === "both",
     serverCloses: close === "server" || close === "both",
     resets: reset,
+    halfCloses: halfClose,
+    closeWaitNs,
   };
 }

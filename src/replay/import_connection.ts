@@ -55,6 +55,8 @@ export interface KeptSegment {
   length: number;
   options: Uint8Array;
   trafficClass: number;
+  /** Is it the second of two that are the same? */
+  copy: boolean;
 }
 
 /** How a connection ended. */
@@ -88,6 +90,8 @@ export class ImportedConnection {
   close: ImportedClose | undefined;
   /** Packets that were seen a second time on their way. */
   duplicates = 0;
+  /** Packets that were there twice at one place: the network, or what captured them, doubled them. */
+  copies = 0;
   readonly #recent: Recent[] = [];
   /** Its segments, where they are kept. */
   readonly segments: KeptSegment[] | undefined;
@@ -134,30 +138,38 @@ export class ImportedConnection {
     return this.isOver || this.turns.length > 0 || !this.hasBeginning || this.sides[1].packets > 0;
   }
 
-  /** The same packet on its way through a router, where several interfaces were captured: but for TTL all is equal. */
-  #isSeenBefore(segment: CapturedSegment, timeNs: number, fromClient: boolean): boolean {
+  /**
+   * The same packet on its way through a router, where several interfaces were captured: but for TTL all is equal. Or
+   * twice at one place: all is equal, and there is an identification to tell it from one that was sent again.
+   */
+  #seenBefore(segment: CapturedSegment, timeNs: number, fromClient: boolean): Recent | undefined {
     const recent = this.#recent;
-    const { ttl } = segment;
+    const { ttl, identification } = segment;
     const isSame = (one: Recent) =>
-      one.fromClient === fromClient && one.ttl !== ttl && timeNs - one.timeNs < SAME_PACKET_NS &&
+      one.fromClient === fromClient && timeNs - one.timeNs < SAME_PACKET_NS &&
+      (one.ttl !== ttl || identification !== 0) && one.segment.identification === identification &&
       one.segment.sequence === segment.sequence && one.segment.acknowledgement === segment.acknowledgement &&
       one.segment.flags === segment.flags && one.segment.length === segment.length &&
       one.segment.window === segment.window && isEqual(one.options, segment.options);
-    if (recent.some(isSame)) return true;
+    const known = recent.find(isSame);
+    if (known !== undefined) return known;
     if (recent.length === MOST_RECENT) recent.shift();
     recent.push({ segment, ttl, timeNs, fromClient, options: segment.options.slice() });
-    return false;
+    return undefined;
   }
 
   /** Takes the next segment, whose times never go back. */
   see(segment: CapturedSegment, timeNs: number, fromClient: boolean): void {
-    if (this.#isSeenBefore(segment, timeNs, fromClient)) return void this.duplicates++;
+    const before = this.#seenBefore(segment, timeNs, fromClient);
+    const copy = before !== undefined && before.ttl === segment.ttl;
+    if (before !== undefined && !copy) return void this.duplicates++;
     const { sequence, acknowledgement, flags, window, urgent, length, options, trafficClass } = segment;
     this.segments?.push({
-      ...{ timeNs, fromClient, sequence, acknowledgement, flags, window, urgent, length, trafficClass },
+      ...{ timeNs, fromClient, sequence, acknowledgement, flags, window, urgent, length, trafficClass, copy },
       options: options.slice(),
     });
     this.lastNs = timeNs;
+    if (copy) return void this.copies++;
     const side = this.sides[fromClient ? 0 : 1];
     const other = this.sides[fromClient ? 1 : 0];
     side.packets++;

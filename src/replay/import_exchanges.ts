@@ -7,6 +7,11 @@ import type { ExchangeOptions } from "../network/options.ts";
 import { MOST_EXCHANGE_BYTES } from "../network/workloads_schedule.ts";
 import type { ImportedConnection } from "./import_connection.ts";
 
+/** What closes within this after the other end did so at once, ns. */
+const SHORTEST_WAIT_NS = 1e6;
+/** A connection without a program waits so long for the other's FIN (Linux's tcp_fin_timeout), ns. */
+const LONGEST_ORPHAN_NS = 60e9;
+
 /** Round trips from the capture point to each end and back, ns. */
 export interface RoundTrips {
   clientNs: number;
@@ -21,8 +26,12 @@ export interface Play {
   close: "client" | "server" | "none";
   holdNs: number;
   reset: boolean;
-  /** Did data follow the first FIN? */
-  halfClosed: boolean;
+  /** Did the end that closed first go on reading? */
+  halfClose: boolean;
+  /** How long the other end kept its direction open after that, ns; Infinity: for ever. */
+  closeWaitNs: number;
+  /** Was data on its way that nobody wanted, since its reader had closed for good? */
+  cutShort: boolean;
 }
 
 /** The play that would look so at the capture point. Pauses are rounded to multiples of `roundNs`. */
@@ -55,14 +64,43 @@ export function playOf(connection: ImportedConnection, trips: RoundTrips, roundN
     fromClient = turn.fromClient;
     endNs = turn.endNs;
   }
-  const { close } = connection;
+  return { startNs: startOf(connection, trips, begunNs), exchanges, ...endOf(connection, trips, since, rounded) };
+}
+
+/** How it ends; `since` says from when on an end's pause counts. */
+function endOf(
+  connection: ImportedConnection,
+  trips: RoundTrips,
+  since: (client: boolean) => number,
+  rounded: (ns: number) => number,
+): Omit<Play, "startNs" | "exchanges"> {
+  const { close, turns, sides } = connection;
+  if (close === undefined) {
+    return { close: "none", holdNs: 0, reset: false, halfClose: false, closeWaitNs: 0, cutShort: false };
+  }
+  const { byClient, timeNs, reset } = close;
+  const first = sides[byClient ? 0 : 1];
+  const second = sides[byClient ? 1 : 0];
+  const last = turns.at(-1);
+  const isDataAfter = last !== undefined && last.fromClient !== byClient && last.endNs > timeNs;
+  const isRead = !reset && first.rstNs < 0;
+  const arrivalNs = timeNs + (byClient ? trips.serverNs : trips.clientNs);
+  const doneNs = isDataAfter ? Math.max(arrivalNs, last.endNs) : arrivalNs;
+  let closeWaitNs = 0;
+  if (isRead && second.fin >= 0) {
+    closeWaitNs = second.finNs - doneNs < SHORTEST_WAIT_NS ? 0 : rounded(second.finNs - doneNs);
+  } else if (isRead && first.finAcked && second.rstNs < 0) closeWaitNs = Infinity;
+  // (A program that is gone waits no longer than this for the other's FIN.)
+  const halfClose = isRead && (isDataAfter || closeWaitNs >= LONGEST_ORPHAN_NS);
+  const ownLast = turns.findLast(({ fromClient }) => fromClient === byClient);
+  const readyNs = ownLast?.endNs ?? beginning(connection, trips) + (byClient ? 0 : trips.serverNs);
   return {
-    startNs: startOf(connection, trips, begunNs),
-    exchanges,
-    close: close === undefined ? "none" : close.byClient ? "client" : "server",
-    holdNs: close === undefined ? 0 : rounded(close.timeNs - since(close.byClient)),
-    reset: close?.reset ?? false,
-    halfClosed: close !== undefined && fromClient !== undefined && close.timeNs < endNs,
+    close: byClient ? "client" : "server",
+    holdNs: rounded(timeNs - (halfClose ? readyNs : since(byClient))),
+    reset,
+    halfClose,
+    closeWaitNs,
+    cutShort: isDataAfter && !isRead,
   };
 }
 

@@ -112,7 +112,7 @@ function plural(count: number, what: string): string {
 
 /** Sentences about what of a capture could not be used. */
 export function notesOfCapture(capture: ImportedCapture): string[] {
-  const { skipped, strays, beyondLimit, timesBackwards, damage, segmentsCut } = capture;
+  const { skipped, strays, beyondLimit, timesBackwards, damage, segmentsCut, connections } = capture;
   const notes: string[] = [];
   const say = (count: number, what: string, rest: string) => {
     if (count > 0) notes.push(`${plural(count, what)} ${rest}`);
@@ -125,6 +125,10 @@ export function notesOfCapture(capture: ImportedCapture): string[] {
   say(skipped.malformed, "packet", "with impossible lengths left out.");
   say(skipped["link-type"], "packet", "of a link type that is not read left out.");
   say(skipped.other, "packet", "of other protocols left out.");
+  const duplicates = connections.reduce((sum, one) => sum + one.duplicates, 0);
+  say(duplicates, "packet", "seen twice on its way, with another TTL: counted once.");
+  const copies = connections.reduce((sum, one) => sum + one.copies, 0);
+  say(copies, "packet", "seen twice at one place, with the same identification: counted once.");
   say(timesBackwards, "packet", "seen before the one before it by its time: it got that one's.");
   if (segmentsCut) notes.push("The capture is too large to be kept whole: connections end early.");
   return notes;
@@ -149,9 +153,11 @@ function notesOfPlays(
     "connection",
     "with more turns than are kept: the last are one.",
   );
-  say(plays.filter(({ halfClosed }) => halfClosed).length, "connection", "half-closed: it closes after its last data.");
-  const duplicates = connections.reduce((sum, one) => sum + one.duplicates, 0);
-  say(duplicates, "packet", "seen twice on its way, with another TTL: counted once.");
+  say(
+    plays.filter(({ cutShort }) => cutShort).length,
+    "connection",
+    "closed while data was on its way: closed after its last data.",
+  );
   say(left.refused, "refused connection", "left out: the port answers others.");
   say(left.unanswered, "unanswered connection", "left out: the host answers others.");
   say(left.late, "connection", "that went on after ten days left out.");
@@ -210,5 +216,9 @@ function workloadLines({ from, to, port, play, members }: Group, i: number): str
     ...(play.holdNs === 0 ? [] : [`    hold: ${time(play.holdNs)}`]),
     ...(play.close === "client" ? [] : [`    close: ${play.close}`]),
     ...(play.reset ? ["    reset: true"] : []),
+    ...(play.halfClose ? ["    halfClose: true"] : []),
+    ...(play.closeWaitNs === 0
+      ? []
+      : [`    closeWait: ${play.closeWaitNs === Infinity ? "forever" : time(play.closeWaitNs)}`]),
   ];
 }

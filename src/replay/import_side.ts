@@ -58,6 +58,8 @@ export class ImportSide {
   lastUnseenAlone = false;
   /** Position of the FIN, -1 for none. */
   fin = -1;
+  /** Was it acknowledged? */
+  finAcked = false;
   finNs = -1;
   rstNs = -1;
   syn: SynOptions | undefined;
@@ -168,6 +170,7 @@ export class ImportSide {
   /** The other side acknowledges everything below `acknowledgement`. Returns bytes that nobody saw go by. */
   seeAck(acknowledgement: number, timeNs: number): number {
     const position = this.position(acknowledgement);
+    if (this.fin >= 0 && position === this.fin + 1) this.finAcked = true;
     if (position <= this.acked || position - this.next > FARTHEST) return 0;
     let unseen = 0;
     const known = this.fin >= 0 ? this.fin + 1 : this.next;

@@ -55,6 +55,10 @@ export interface Stimulus {
 
 /** A connection lasts so long at most, ns. */
 const LONGEST_NS = 86_400e9;
+/** Copies are no accident beyond this share of packets. */
+const SOME = 0.5;
+/** A round trip that is longer was none, ns. */
+const LONGEST_TRIP_NS = 3600e9;
 /** So long after the SYN-ACK (client) or at the accept (server) the program is ready to act, ns. */
 const START_NS = 1e6;
 
@@ -63,7 +67,7 @@ const AT_ONCE_NS = 1e6;
 
 /** The stimulus of a connection; a string says why there is none. */
 export function stimulusOf(connection: ImportedConnection, end: "client" | "server"): Stimulus | string {
-  const { segments = [], sides, client, server, duplicates } = connection;
+  const { segments = [], sides, client, server, duplicates, copies } = connection;
   const ours = end === "client";
   if (sides[0].syns === 0 || sides[1].syns === 0) return "its handshake was not captured";
   if (sides[0].packets === 0 || sides[1].packets === 0) return "only one direction was captured";
@@ -71,8 +75,8 @@ export function stimulusOf(connection: ImportedConnection, end: "client" | "serv
   if (sides[0].unseenBytes + sides[1].unseenBytes > 0) return "packets are missing in the capture";
   if (connection.lastNs - connection.firstNs > LONGEST_NS) return "it lasts longer than a day";
   // Of the way between the capture point and our end, half is behind what comes, half before what goes.
-  const tripNs = Math.min(sides[ours ? 1 : 0].leastRttNs, 3600e9);
-  const halfNs = Number.isFinite(tripNs) ? Math.floor(tripNs / 2) : 0;
+  const tripNs = sides[ours ? 1 : 0].leastRttNs;
+  const halfNs = Number.isFinite(tripNs) ? Math.floor(Math.min(tripNs, LONGEST_TRIP_NS) / 2) : 0;
   const firstNs = connection.firstNs - START_NS - halfNs;
   const inputs: StimulusSegment[] = [];
   const answers: StimulusSegment[] = [];
@@ -81,6 +85,8 @@ export function stimulusOf(connection: ImportedConnection, end: "client" | "serv
   let earliestNs = 0;
   for (const segment of segments) {
     const mine = segment.fromClient === ours;
+    // Where nearly all come twice, it is the capture that doubled them, else the network: our end gets both.
+    if (segment.copy && (mine || copies > SOME * sides[ours ? 1 : 0].packets)) continue;
     const seenNs = Math.max(0, segment.timeNs - firstNs + (mine ? -halfNs : halfNs));
     if (!mine) {
       inputs.push(stimulusSegment(segment, Math.max(seenNs, inputs.at(-1)?.timeNs ?? 0)));

@@ -193,6 +193,8 @@ function scheduleOptions(workload: Extract<ScenarioWorkload, { kind: "schedule" 
     holdNs: workload.hold,
     close: workload.close,
     reset: workload.reset,
+    halfClose: workload.halfClose,
+    closeWaitNs: workload.closeWait,
   });
 }
 

@@ -342,6 +342,12 @@ const workloadSchema = z.discriminatedUnion("kind", [
     ),
     close: workload.close,
     reset: f.flag.optional().describe("Is the close a reset? Default false."),
+    halfClose: f.flag.optional().describe(
+      "Who closes ends its own direction alone, hold after its last bytes, and reads on. Default false.",
+    ),
+    closeWait: f.durationOr("forever", Infinity).optional().describe(
+      "How long the other end then waits with its own close. Default 0s.",
+    ),
   }, "a workload"),
   f.fields({
     kind: z.literal("syn-flood").describe("SYNs from made-up addresses, whose answers lead nowhere."),

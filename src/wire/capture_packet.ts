@@ -32,6 +32,8 @@ export interface CapturedSegment {
   trafficClass: number;
   /** TTL or hop limit. */
   ttl: number;
+  /** IPv4's identification, 0 for IPv6: a packet that is sent again has another one (RFC 6864). */
+  identification: number;
 }
 
 /** What a captured frame was, where it is no TCP segment. */
@@ -131,6 +133,7 @@ function ipv4(record: CaptureRecord, at: number): CapturedSegment | NoSegment {
     destination: addressFromBytes(bytes.subarray(at + 16, at + 20)),
     trafficClass: bytes[at + 1],
     ttl: bytes[at + 8],
+    identification: readU16(bytes, at + 4),
   });
 }
 
@@ -155,6 +158,7 @@ function ipv6(record: CaptureRecord, begin: number): CapturedSegment | NoSegment
     destination: addressFromBytes(bytes.subarray(begin + 24, begin + 40)),
     trafficClass: (bytes[begin] & 15) << 4 | bytes[begin + 1] >>> 4,
     ttl: bytes[begin + 7],
+    identification: 0,
   });
 }
 
@@ -162,7 +166,7 @@ function tcp(
   bytes: Uint8Array,
   at: number,
   end: number,
-  ip: Pick<CapturedSegment, "source" | "destination" | "trafficClass" | "ttl">,
+  ip: Pick<CapturedSegment, "source" | "destination" | "trafficClass" | "ttl" | "identification">,
 ): CapturedSegment | NoSegment {
   if (end < at + 20) return "malformed";
   if (bytes.length < at + 20) return "cut";

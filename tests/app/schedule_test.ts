@@ -160,3 +160,51 @@ Deno.test("a schedule goes on from a snapshot that was taken between a SYN and i
   rest.run();
   assertEquals(rest.report().digest, whole.report().digest);
 });
+
+const ends = (seen: Seen[]) => seen.filter(({ flags }) => flags & TCP_FLAG.FIN).map(({ ms, from }) => [ms, from]);
+
+Deno.test("a client that half-closes reads on; the server closes when it has sent all, and has waited", () => {
+  const exchanges = [{ requestBytes: 10, replyBytes: 20, workNs: 50e6 }, { replyBytes: 30, workNs: 100e6 }];
+  const { seen, report } = played(networkWith({ exchanges, halfClose: true, holdNs: 15e6, closeWaitNs: 40e6 }));
+  assertEquals(data(seen), [[20, "client", 10], [80, "server", 20], [180, "server", 30]]);
+  assertEquals(ends(seen), [[35, "client"], [220, "server"]]);
+  assertEquals(report.connections.open, 0);
+  assertEquals(report.connections.broken, {});
+});
+
+Deno.test("a server that half-closes reads on; the client closes when it has sent all", () => {
+  const exchanges = [{ replyBytes: 20 }, { requestBytes: 30, thinkNs: 100e6 }, { requestBytes: 40, thinkNs: 200e6 }];
+  const { seen, report } = played(networkWith({ exchanges, close: "server", halfClose: true }));
+  assertEquals(data(seen), [[30, "server", 20], [140, "client", 30], [340, "client", 40]]);
+  assertEquals(ends(seen), [[30, "server"], [340, "client"]]);
+  assertEquals(report.connections.open, 0);
+  assertEquals(report.connections.broken, {});
+});
+
+Deno.test("an end that has nothing to send may half-close as soon as it is connected", () => {
+  const exchanges = [{ replyBytes: 20, workNs: 100e6 }];
+  const { seen } = played(networkWith({ exchanges, halfClose: true }));
+  assertEquals(ends(seen), [[20, "client"], [130, "server"]]);
+  const upload = played(networkWith({ exchanges: [{ requestBytes: 500_000 }], close: "server", halfClose: true }));
+  assertEquals(ends(upload.seen).map(([, from]) => from), ["server", "client"]);
+  assertEquals(upload.report.connections.broken, {});
+});
+
+Deno.test("the second end of a connection may stay in CLOSE_WAIT for a while, or for ever", () => {
+  const exchanges = [{ requestBytes: 10, replyBytes: 20 }];
+  for (const close of ["client", "server"] as const) {
+    const [first, last] = close === "client" ? [40, 5050] : [30, 5040];
+    const other = close === "client" ? "server" : "client";
+    const { seen } = played(networkWith({ exchanges, close, closeWaitNs: 5e9 }));
+    assertEquals(ends(seen), [[first, close], [last, other]]);
+    const forever = played(networkWith({ exchanges, close, halfClose: true, closeWaitNs: Infinity }));
+    assertEquals(ends(forever.seen).map(([, from]) => from), [close]);
+  }
+});
+
+Deno.test("half-closes are refused where nothing closes with a FIN", () => {
+  for (const bad of [{ reset: true }, { close: "none" as const }]) {
+    assertThrows(() => networkWith({ halfClose: true, ...bad }).build(), NetworkError, "A half-close is a FIN");
+  }
+  assertThrows(() => networkWith({ closeWaitNs: -1 }).build(), NetworkError, "A time of at least 0s, not -1.");
+});

@@ -157,3 +157,54 @@ Deno.test("the importer does not take a last acknowledgement of an unseen FIN fo
   const [connection] = imported(file(all)).connections;
   assertEquals(connection.sides[1].next, 5080);
 });
+
+Deno.test("data on its way to a reader that has closed for good is no half-close", () => {
+  const all = records().filter((one) => (flagsOf(one) & TCP_FLAG.FIN) === 0);
+  const request = all.findLastIndex((one) => outward(one) && (flagsOf(one) & TCP_FLAG.PSH) !== 0);
+  all[request].bytes[33] |= TCP_FLAG.FIN;
+  const half = scenarioOf(imported(file(all)), { name: "half" });
+  assert(half.text.includes("halfClose: true"), half.text);
+  const last = all.findLastIndex(outward);
+  assert(last > request);
+  all[last].bytes[33] |= TCP_FLAG.RST;
+  const cut = scenarioOf(imported(file(all)), { name: "cut" });
+  assert(!cut.text.includes("halfClose"), cut.text);
+  assert(cut.notes.includes("1 connection closed while data was on its way: closed after its last data."), cut.text);
+});
+
+Deno.test("packets that the capture, or the network, doubled are known by their identification", () => {
+  const all = records();
+  for (const [i, { bytes }] of all.entries()) bytes.set([0, i + 1], 4);
+  const once = imported(file(all));
+  const alone = scenarioOf(once, { name: "x" }).text;
+  const twice = all.flatMap((one) => [one, one]);
+  const doubled = scenarioOf(imported(file(twice)), { name: "x" });
+  assertEquals(doubled.notes, [
+    `${all.length} packets seen twice at one place, with the same identification: counted once.`,
+  ]);
+  const body = (text: string) => text.slice(text.indexOf("nodes:"));
+  assertEquals(body(doubled.text), body(alone));
+  for (const end of ["client", "server"] as const) {
+    const stimulus = stimulusOf(imported(file(twice), { keepSegments: true }).connections[0], end);
+    assert(typeof stimulus !== "string");
+    assertEquals(stimulus.inputs.length + stimulus.answers.length, all.length);
+  }
+  // One packet only: it came twice.
+  const server = all.findIndex((one) => !outward(one) && (flagsOf(one) & TCP_FLAG.PSH) !== 0);
+  const oneMore = all.toSpliced(server, 0, all[server]);
+  const stimulus = stimulusOf(imported(file(oneMore), { keepSegments: true }).connections[0], "client");
+  assert(typeof stimulus !== "string");
+  assertEquals(stimulus.inputs.length + stimulus.answers.length, all.length + 1);
+});
+
+Deno.test("a stimulus begins at once where no round trip could be measured", () => {
+  // Everything twice with no identification: as if sent again, so that nothing can be timed.
+  const twice = records().flatMap((one) => [one, { ...one, timeNs: one.timeNs + 100_000 }]);
+  const { connections } = imported(file(twice), { keepSegments: true });
+  assertEquals(connections[0].sides[1].leastRttNs, Infinity);
+  const stimulus = stimulusOf(connections[0], "client");
+  assert(typeof stimulus !== "string");
+  assert(stimulus.inputs[0].timeNs < 1e9, `${stimulus.inputs[0].timeNs} ns`);
+  const { differences } = compareAnswers(stimulus, playStimulus(stimulus));
+  assertEquals(differences.filter(({ rule }) => rule === "missing-bytes" || rule === "reset"), []);
+});

@@ -127,3 +127,41 @@ Deno.test("equal captures make equal files, and the limit is told", () => {
   assertEquals(make(), make());
   assert(/^# 2 connections beyond the limit left out: --limit N imports more\./m.test(make()), make().slice(0, 300));
 });
+
+Deno.test("half-closes and waits in CLOSE_WAIT are re-created", () => {
+  const base: WorkloadOptions = {
+    ...{ name: "c", kind: "schedule", from: ["a"], to: ["server:80"], connections: 1, atNs: [0], fromPorts: [5000] },
+    exchanges: [{ requestBytes: 700, replyBytes: 3000, workNs: 80e6 }, { replyBytes: 90, workNs: 150e6 }],
+  };
+  const exchanges = [{ replyBytes: 60 }, { requestBytes: 4000, thinkNs: 90e6 }, { requestBytes: 5, thinkNs: 70e6 }];
+  const ways: Partial<WorkloadOptions>[] = [
+    { halfClose: true },
+    { halfClose: true, holdNs: 25e6, closeWaitNs: 300e6 },
+    { halfClose: true, close: "server", exchanges, holdNs: 3e6 },
+    { halfClose: true, close: "server", exchanges, closeWaitNs: 70e9 },
+    { closeWaitNs: 2e9 },
+    { closeWaitNs: 3e9, close: "server" },
+    { halfClose: true, closeWaitNs: Infinity },
+  ];
+  for (const point of ["a", "r", "server"]) {
+    for (const way of ways) {
+      const network = smallNetwork();
+      network.workload({ ...base, ...way });
+      const first = imported(capture(network.build(), point));
+      const scenario = scenarioOf(first, { name: "again" });
+      const text = JSON.stringify(way);
+      assertEquals(/halfClose: true/.test(scenario.text), way.halfClose ?? false, text);
+      assertEquals(/closeWait/.test(scenario.text), way.closeWaitNs !== undefined, text);
+      const second = imported(capture(simulationOf(scenario.text), "capture_point"));
+      assertEquals(plays(second), plays(first));
+      for (const [i, side] of first.connections[0].sides.entries()) {
+        const again = second.connections[0].sides[i];
+        assertEquals([again.fin, again.finAcked], [side.fin, side.finAcked], text);
+        const ns = (finNs: number, { firstNs }: { firstNs: number }) => finNs - firstNs;
+        if (side.fin < 0) continue;
+        const differenceNs = ns(again.finNs, second.connections[0]) - ns(side.finNs, first.connections[0]);
+        assert(Math.abs(differenceNs) < 3e6, `${text} ${point}: FIN ${i} differs by ${differenceNs / 1e6} ms`);
+      }
+    }
+  }
+});
