@@ -126,7 +126,7 @@ export {
   type SocketEvents,
   type SoftErrorReason,
 } from "./src/socket/socket.ts";
-export type { ConnectOptions } from "./src/socket/layer.ts";
+export type { ConnectOptions } from "./src/socket/connect_options.ts";
 export { Listener, type ListenerEvents, type SocketListenOptions } from "./src/socket/listener.ts";
 export { type UdpEvents, type UdpOptions, UdpSocket } from "./src/socket/datagram.ts";
 export { Emitter, type EventMap } from "./src/socket/emitter.ts";

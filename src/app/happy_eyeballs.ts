@@ -119,8 +119,8 @@ export interface RaceHolder {
   attempted(connection: number, number: number): void;
   /** Another attempt was faster than this one: to be closed. */
   givenUp(connection: number): void;
-  /** No address was left to try: the last error, as `ERRNO`. */
-  lost(errno: number): void;
+  /** No address was left to try in the race `number`: the last error, as `ERRNO`. */
+  lost(errno: number, number: number): void;
 }
 
 /** The races of one application. */
@@ -309,9 +309,9 @@ export class Races {
     const words = this.#rows.words;
     const at = race * STRIDE;
     if (words[at + LIVE] > 0 || words[at + PHASE] === OPEN) return;
-    const errno = words[at + LAST_ERRNO];
+    const [errno, number] = [words[at + LAST_ERRNO], words[at + NUMBER]];
     this.#end(race);
-    this.#holder.lost(errno);
+    this.#holder.lost(errno, number);
   }
 
   #end(race: number): void {

@@ -35,7 +35,7 @@ export class NamedOpens implements AddressClient {
   readonly #races: Races;
   readonly #rules: RaceRules;
   readonly #manner: LookupManner;
-  readonly #lost: (errno: number) => void;
+  readonly #lost: (errno: number, number: number) => void;
   readonly #client: number;
   readonly #rows = new RowPool({ strideWords: STRIDE, capacity: 16 });
 
@@ -48,7 +48,7 @@ export class NamedOpens implements AddressClient {
       races: Races;
       rules: RaceRules;
       manner: LookupManner;
-      lost: (errno: number) => void;
+      lost: (errno: number, number: number) => void;
     },
   ) {
     this.#runtime = options.runtime;
@@ -90,7 +90,7 @@ export class NamedOpens implements AddressClient {
     // Addresses that are never tried count too, with 0.
     for (const address of addresses) this.counts.of(name, address, port);
     if (race !== 0) return this.#races.complete(race, addresses);
-    if (errno !== 0) return this.#lost(errno);
+    if (errno !== 0) return this.#lost(errno, number);
     const begun = this.#races.begin({ node, number, port, rules: this.#rules, startedUs }, addresses, more);
     if (more) this.#rows.words[o + RACE] = begun;
   }

@@ -4,7 +4,8 @@
  * @module
  */
 import type { UdpOptions, UdpSocket } from "../socket/datagram.ts";
-import type { ConnectOptions, SocketLayer } from "../socket/layer.ts";
+import type { ConnectOptions } from "../socket/connect_options.ts";
+import type { SocketLayer } from "../socket/layer.ts";
 import type { Listener, SocketListenOptions } from "../socket/listener.ts";
 import type { Socket } from "../socket/socket.ts";
 import { SocketError } from "../base/errors.ts";
@@ -84,10 +85,11 @@ export class HostHandle {
   }
 
   /**
-   * Connects. What fails comes as an `error` event of the socket, even at once: `EADDRNOTAVAIL` (no port is left, the
-   * four-tuple is taken, or not an address of this host), `EADDRINUSE` (`localPort` is listened on), `EMFILE`,
-   * `ENOBUFS`, `ENETUNREACH`; later `ECONNREFUSED`, `ETIMEDOUT`, `EHOSTUNREACH`. Throws only for what can never be
-   * right: `RangeError` for a wrong port, `AddressError`.
+   * Connects, to an address or a name. What fails comes as an `error` event of the socket, even at once:
+   * `EADDRNOTAVAIL` (no port is left, the four-tuple is taken, or not an address of this host), `EADDRINUSE`
+   * (`localPort` is listened on), `EMFILE`, `ENOBUFS`, `ENETUNREACH`; later `ECONNREFUSED`, `ETIMEDOUT`, `EHOSTUNREACH`;
+   * for names those of `lookup`. Throws only for what can never be right: `RangeError` for a wrong port or a name that
+   * is none, `AddressError`.
    */
   connect(options: ConnectOptions, onConnect?: () => void): Socket {
     const socket = this.#sockets.connect(this.#node, options);

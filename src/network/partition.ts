@@ -31,6 +31,7 @@ import { UDP_SOCKET, UdpSockets } from "../transport/udp.ts";
 import { PACKET, type PacketPool } from "../wire/packet.ts";
 import { APP_EVENT } from "./app_event.ts";
 import { AppTimers } from "./app_timers.ts";
+import { CodeConnects } from "./code_connects.ts";
 import { cpuCosts, cpuWork } from "./cpu.ts";
 import { Conditions } from "./conditions.ts";
 import type { Dns } from "./dns_install.ts";
@@ -105,6 +106,8 @@ export class Partition implements UdpRuntime {
   readonly workloads: WorkloadCounts[] = [];
   /** Exchanges of UDP workloads. */
   readonly datagrams: DatagramStats = new DatagramStats();
+  /** See {@linkcode UdpRuntime}. */
+  readonly openerFor: UdpRuntime["openerFor"] = (layer) => new CodeConnects(this, layer);
   /** Servers and resolvers, where there are any. */
   dns: Dns | undefined = undefined;
   readonly limits: LimitRecords = new LimitRecords();

@@ -14,3 +14,8 @@ export function checkPort(port: number): void {
   if (Number.isInteger(port) && port >= 1 && port <= 65535) return;
   throw new RangeError(`A port is a whole number from 1 to 65535, not ${port}.`);
 }
+
+/** Is it meant to be a numeric address, and no name? */
+export function isNumeric(address: string): boolean {
+  return address.includes(":") || /^[\d.]*$/.test(address);
+}

@@ -8,55 +8,35 @@ import type { App } from "../app/types.ts";
 import type { PlainValue, StateVisitor } from "../base/state.ts";
 import { WORK } from "../node/cpus.ts";
 import { ERRNO, type ErrnoName, errnoName, SocketError } from "../base/errors.ts";
-import {
-  abort,
-  receive,
-  receiveBytes,
-  send,
-  sendBytes,
-  setKeepAlive,
-  setNoDelay,
-  setTrafficClass,
-  setTtl,
-  setUserTimeout,
-  shutdownWrite,
-} from "../tcp/mod.ts";
+import { abort, receive, receiveBytes, send, sendBytes, shutdownWrite } from "../tcp/mod.ts";
+import type { TcpStack } from "../tcp/stack.ts";
 import { REPORT, TCP_EVENT } from "../tcp/state/states.ts";
 import { FLAG, TCB } from "../tcp/state/tcb.ts";
 import { type UdpOptions, type UdpRuntime, UdpSocket } from "./datagram.ts";
-import { checkPort, endpointText } from "./endpoint.ts";
-import { type Call, type Deferred, visitOpened } from "./layer_state.ts";
+import { checkPort, endpointText, isNumeric } from "./endpoint.ts";
+import { type Call, type Deferred, refuseUnopened, visitOpened } from "./layer_state.ts";
 import { Listener, type SocketListenOptions } from "./listener.ts";
 import { acceptQueueLength, listenerHost, peerHasClosed, unreadBytes } from "./rows.ts";
-import type { LayerUser } from "./runtime.ts";
+import type { ConnectOptions } from "./connect_options.ts";
+import type { LayerUser, SocketOpener } from "./runtime.ts";
 import { type Endpoint, Socket, SOCKET_CALL } from "./socket.ts";
-
-/** Options of `HostHandle.connect`. */
-export interface ConnectOptions {
-  /** Numeric destination address. */
-  address: string;
-  /** Destination port, 1 to 65,535. */
-  port: number;
-  /** Source address: one of the host's. Default its first of the destination's family. */
-  localAddress?: string;
-  /** Source port, 1 to 65,535. Default an ephemeral one, chosen as the host's profile says (RFC 6056). */
-  localPort?: number;
-  /** See `Socket.allowHalfOpen`. Default false. */
-  allowHalfOpen?: boolean;
-}
 
 const { CONNECTED, ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED, ERROR_REPORT } = TCP_EVENT;
 
 /** Codes of its own events. */
-const TIMER = { CALL: 0, FILE_FREE: 1, ACCEPT_DONE: 2 } as const;
+export const SOCKET_TIMER = { CALL: 0, FILE_FREE: 1, ACCEPT_DONE: 2, NEXT_ATTEMPT: 3 } as const;
+const TIMER = SOCKET_TIMER;
 
 /** More than any buffer holds. */
 const ALL = 0x7fffffff;
 
 /** See the module's description. */
 export class SocketLayer implements App {
+  /** @internal Its index among the applications. */
+  readonly app: number;
   readonly #runtime: UdpRuntime;
-  readonly #app: number;
+  #opener: SocketOpener | undefined;
+  readonly #unopened = new Set<Socket>();
   readonly #sockets: (Socket | undefined)[] = [];
   readonly #listeners: (Listener | undefined)[] = [];
   readonly #datagrams: (UdpSocket | undefined)[] = [];
@@ -69,7 +49,7 @@ export class SocketLayer implements App {
   /** `app` is its index among the applications. `user` is whose it is; without it, code's. */
   constructor(runtime: UdpRuntime, app: number, user?: LayerUser) {
     this.#runtime = runtime;
-    this.#app = app;
+    this.app = app;
     this.#user = user;
   }
 
@@ -84,16 +64,23 @@ export class SocketLayer implements App {
     const local = address === undefined ? 0 : runtime.addressId(address);
     const detail = `listen ${endpointText(address ?? "*", port)}`;
     if (local !== 0 && !runtime.hasAddress(node, local)) throw this.error("EADDRNOTAVAIL", detail);
-    const row = runtime.openListener(node, local, port, backlog, this.#app);
+    const row = runtime.openListener(node, local, port, backlog, this.app);
     if (row < 0) throw this.error(errnoName(-row), detail);
     return this.#listeners[row] = this.#listener({ node, row, local: { address: address ?? "", port }, allowHalfOpen });
   }
 
-  /** Opens a connection from a node. What fails at once is told by an `error` event at this instant. */
+  /**
+   * Opens a connection from a node, to an address or a name. What fails at once is told by an `error` event at this
+   * instant.
+   */
   connect(node: number, options: ConnectOptions): Socket {
     const runtime = this.#runtime;
     checkPort(options.port);
     if (options.localPort !== undefined) checkPort(options.localPort);
+    if (!isNumeric(options.address)) {
+      this.#opener ??= runtime.openerFor(this);
+      return this.#opener.connect(node, options);
+    }
     const remote = runtime.addressId(options.address);
     const local = options.localAddress === undefined
       ? runtime.sourceFor(node, remote)
@@ -116,6 +103,38 @@ export class SocketLayer implements App {
     return socket;
   }
 
+  /** @internal A socket that an opener finds a connection for: `giveUp` is called if it is closed before. */
+  unopened(node: number, { address, port, allowHalfOpen = false }: ConnectOptions, giveUp: () => void): Socket {
+    const local = { address: "", port: 0 };
+    const openedAtNs = this.#runtime.nowNs;
+    const socket = this.#socket({ node, local, remote: { address, port }, allowHalfOpen, openedAtNs });
+    socket.giveUp = giveUp;
+    this.#unopened.add(socket);
+    this.#user?.opened(socket);
+    return socket;
+  }
+
+  /** @internal Such a socket's connection is established. */
+  opened(socket: Socket, connection: number): void {
+    this.#found(socket);
+    this.#adopt(connection, socket);
+    socket.placed(this.#end(connection, TCB.LOCAL), this.#end(connection, TCB.REMOTE));
+    this.#tell(CONNECTED, connection, 0);
+  }
+
+  /** @internal There is no connection for it. */
+  unopenable(socket: Socket, errno: number): void {
+    this.#found(socket);
+    socket.refused = errno;
+    this.later(socket, SOCKET_CALL.REFUSED);
+  }
+
+  /** @internal Trouble of an attempt. */
+  troubled(socket: Socket, report: number): void {
+    const reason = report >> 8 === REPORT.ICMP ? "icmp" : "retransmissions";
+    socket.troubled(this.error(errnoName(report & 0xff)), reason);
+  }
+
   /** Opens a UDP socket on a node. Throws `SocketError` `EADDRINUSE`, `EADDRNOTAVAIL`, `EMFILE`, `ENOBUFS`. */
   openDatagram(node: number, options: UdpOptions): UdpSocket {
     const runtime = this.#runtime;
@@ -124,7 +143,7 @@ export class SocketLayer implements App {
     const local = address === undefined ? 0 : runtime.addressId(address);
     const detail = `bind ${endpointText(address ?? "*", port ?? 0)}`;
     if (local !== 0 && !runtime.hasAddress(node, local)) throw this.error("EADDRNOTAVAIL", detail);
-    const row = runtime.openDatagram(node, this.#app);
+    const row = runtime.openDatagram(node, this.app);
     if (row < 0) throw this.error(errnoName(row), detail);
     const bound = runtime.udp.bind(row, local, port ?? 0);
     if (bound < 0) {
@@ -161,7 +180,7 @@ export class SocketLayer implements App {
     }
     const id = this.#nextCall++;
     this.#calls.set(id, call);
-    this.#runtime.schedule(node, this.#app, atNs, TIMER.CALL, 0, id);
+    this.#runtime.schedule(node, this.app, atNs, TIMER.CALL, 0, id);
     return id;
   }
 
@@ -169,6 +188,7 @@ export class SocketLayer implements App {
   visitState(v: StateVisitor): void {
     // (Calls that were taken back still stand in the event queue.)
     this.#nextCall = v.number(this.#nextCall);
+    refuseUnopened(this.#unopened, (node) => this.#runtime.nodes.nameOf(node));
     const opened = {
       sockets: this.#sockets,
       listeners: this.#listeners,
@@ -206,6 +226,7 @@ export class SocketLayer implements App {
       return;
     }
     if (code === TIMER.ACCEPT_DONE) return this.#acceptable(argument);
+    if (code === TIMER.NEXT_ATTEMPT) return this.#opener!.onTimer(argument);
     const call = this.#calls.get(argument);
     if (call === undefined) return;
     this.#calls.delete(argument);
@@ -223,7 +244,7 @@ export class SocketLayer implements App {
     if (kind === ACCEPTABLE) {
       const node = listenerHost(this.#runtime.tcp, argument);
       if (!this.#runtime.costs(node, WORK.ACCEPT)) return this.#acceptable(argument);
-      return this.#runtime.work(node, WORK.ACCEPT, 1, this.#app, TIMER.ACCEPT_DONE, 0, argument);
+      return this.#runtime.work(node, WORK.ACCEPT, 1, this.app, TIMER.ACCEPT_DONE, 0, argument);
     }
     try {
       this.#tell(kind, connection, argument);
@@ -262,13 +283,10 @@ export class SocketLayer implements App {
     const c = runtime.accept(listener.node, listener.row);
     if (c === 0) return undefined;
     if (c < 0) throw this.error(errnoName(-c), `accept ${endpointText(listener.local.address || "*", listener.port)}`);
-    const words = runtime.tcp.tcbs.words;
-    const at = c * TCB.STRIDE;
-    const end = (id: number, port: number): Endpoint => ({ address: runtime.addressText(words[at + id]), port });
     const socket = this.#socket({
       node: listener.node,
-      local: end(TCB.LOCAL, this.#ports(c) >>> 16),
-      remote: end(TCB.REMOTE, this.#ports(c) & 0xffff),
+      local: this.#end(c, TCB.LOCAL),
+      remote: this.#end(c, TCB.REMOTE),
       allowHalfOpen: listener.allowHalfOpen,
     });
     this.#adopt(c, socket);
@@ -285,7 +303,7 @@ export class SocketLayer implements App {
   starve(listener: Listener): void {
     if (this.#starved.has(listener.row)) return;
     this.#starved.add(listener.row);
-    this.#runtime.waitForFile(listener.node, this.#app, TIMER.FILE_FREE, listener.row);
+    this.#runtime.waitForFile(listener.node, this.app, TIMER.FILE_FREE, listener.row);
   }
 
   /** @internal Do its connections wait for a file descriptor? */
@@ -364,29 +382,9 @@ export class SocketLayer implements App {
     socket.finished(error);
   }
 
-  /** @internal */
-  setNoDelay(connection: number, noDelay: boolean): void {
-    setNoDelay(this.#runtime.tcp, connection, noDelay);
-  }
-
-  /** @internal */
-  setKeepAlive(connection: number, enable: boolean, idleMs: number): void {
-    setKeepAlive(this.#runtime.tcp, connection, enable, idleMs > 0 ? { idleMs: Math.ceil(idleMs) } : {});
-  }
-
-  /** @internal */
-  setTrafficClass(connection: number, trafficClass: number): void {
-    setTrafficClass(this.#runtime.tcp, connection, trafficClass);
-  }
-
-  /** @internal */
-  setTtl(connection: number, ttl: number): void {
-    setTtl(this.#runtime.tcp, connection, ttl);
-  }
-
-  /** @internal */
-  setUserTimeout(connection: number, ms: number): void {
-    setUserTimeout(this.#runtime.tcp, connection, Math.ceil(ms));
+  /** @internal Where options of its connections are set. */
+  get tcp(): TcpStack {
+    return this.#runtime.tcp;
   }
 
   /** @internal Why it was refused at once. */
@@ -403,7 +401,7 @@ export class SocketLayer implements App {
   /** An event of a connection. */
   #tell(kind: number, connection: number, argument: number): void {
     const socket = this.#sockets[connection];
-    if (socket === undefined) return;
+    if (socket === undefined) return this.#opener?.onTcp(kind, connection, argument);
     switch (kind) {
       case CONNECTED: {
         const runtime = this.#runtime;
@@ -423,10 +421,8 @@ export class SocketLayer implements App {
         return;
       case FAILED:
         return this.#failed(socket, argument);
-      case ERROR_REPORT: {
-        const reason = argument >> 8 === REPORT.ICMP ? "icmp" : "retransmissions";
-        return socket.troubled(this.error(errnoName(argument & 0xff)), reason);
-      }
+      case ERROR_REPORT:
+        return this.troubled(socket, argument);
     }
   }
 
@@ -449,7 +445,7 @@ export class SocketLayer implements App {
       : localPort !== 0 && runtime.tcp.demux.findListener(node, local, localPort) !== 0
       ? ERRNO.EADDRINUSE
       : 0;
-    if (refused === 0) return runtime.connectFrom(node, local, localPort, remote, remotePort, this.#app);
+    if (refused === 0) return runtime.connectFrom(node, local, localPort, remote, remotePort, this.app);
     runtime.stats.attempted++;
     runtime.stats.failed[refused]++;
     return -refused;
@@ -457,9 +453,13 @@ export class SocketLayer implements App {
 
   /** An attempt that this side gives up counts as failed, so that the outcomes add up. */
   #aborted(socket: Socket): void {
-    if (socket.active && socket.connection !== 0 && socket.readyState === "opening") {
+    const pending = socket.connection !== 0 || this.#unopened.has(socket);
+    if (socket.active && pending && socket.readyState === "opening") {
       this.#runtime.stats.failed[ERRNO.ECONNABORTED]++;
     }
+    if (!this.#unopened.has(socket)) return;
+    socket.giveUp?.();
+    this.#found(socket);
   }
 
   #uncount(socket: Socket): void {
@@ -473,8 +473,20 @@ export class SocketLayer implements App {
     this.#sockets[connection] = socket;
   }
 
+  #found(socket: Socket): void {
+    socket.giveUp = undefined;
+    this.#unopened.delete(socket);
+  }
+
   #ports(connection: number): number {
     return this.#runtime.tcp.tcbs.words[connection * TCB.STRIDE + TCB.PORTS];
+  }
+
+  /** One end of a connection. */
+  #end(connection: number, which: typeof TCB.LOCAL | typeof TCB.REMOTE): Endpoint {
+    const address = this.#runtime.addressText(this.#runtime.tcp.tcbs.words[connection * TCB.STRIDE + which]);
+    const ports = this.#ports(connection);
+    return { address, port: which === TCB.LOCAL ? ports >>> 16 : ports & 0xffff };
   }
 }
 

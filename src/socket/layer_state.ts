@@ -75,6 +75,16 @@ export function visitOpened(
   for (const row of starving) starved.add(row);
 }
 
+/** Throws `InputError` while connections to names are being opened: lookups and races are not data. */
+export function refuseUnopened(sockets: Set<Socket>, nodeName: (node: number) => string): void {
+  for (const socket of sockets) {
+    throw new InputError(
+      `A snapshot cannot hold a connection to a name that is being opened, as ${nameOf(socket)} on ` +
+        `${nodeName(socket.node)} is: take it when that is open, or has failed.`,
+    );
+  }
+}
+
 type PlainCall = { place: number; code: number } | { node: number; data: PlainValue };
 
 /** What each was made with: a plain value. `ends`: addresses and ports. `openedAtNs`: -1 for accepted sockets. */

@@ -6,6 +6,8 @@
 import type { AppRuntime } from "../app/types.ts";
 import type { PlainValue } from "../base/state.ts";
 import type { EventHandlers } from "./emitter.ts";
+import type { ConnectOptions } from "./connect_options.ts";
+import type { SocketLayer } from "./layer.ts";
 import type { Socket } from "./socket.ts";
 
 /** What the layer needs of the driver beyond what every application has. */
@@ -24,8 +26,20 @@ export interface SocketRuntime extends AppRuntime {
   addressText(id: number): string;
   /** A handler threw: the run ends after this event, and `run()` throws it. */
   handlerThrew(error: unknown): void;
+  /** What opens a layer's connections to names. */
+  openerFor(layer: SocketLayer): SocketOpener;
   /** Nodes by their names. */
   readonly nodes: { nameOf(node: number): string };
+}
+
+/** Opens the connections of sockets whose address is yet to be found out, or is one of several. */
+export interface SocketOpener {
+  /** Opens a connection to a name. Throws `RangeError`. */
+  connect(node: number, options: ConnectOptions): Socket;
+  /** An event of a connection that no socket has. */
+  onTcp(kind: number, connection: number, argument: number): void;
+  /** An event of `SOCKET_TIMER.NEXT_ATTEMPT`. */
+  onTimer(argument: number): void;
 }
 
 /** An application of a module, for the layer that opens its sockets. */

@@ -7,6 +7,8 @@
 import type { SocketError } from "../base/errors.ts";
 import { type PlainValue, type StateVisitor } from "../base/state.ts";
 import { Emitter, type EventHandlers } from "./emitter.ts";
+import { setKeepAlive, setNoDelay, setTrafficClass, setTtl, setUserTimeout } from "../tcp/mod.ts";
+import type { TcpStack } from "../tcp/stack.ts";
 import type { SocketLayer } from "./layer.ts";
 
 /** Events of a {@linkcode Socket}. */
@@ -49,6 +51,9 @@ export interface Endpoint {
   port: number;
 }
 
+/** Sets an option of a connection. */
+type Setting = (tcp: TcpStack, connection: number) => void;
+
 /** @internal How the layer makes a socket. */
 export interface SocketOptions {
   /** The node that it is on. */
@@ -72,10 +77,8 @@ export const SOCKET_CALL = { SAY_CLOSE: 0, LOOK: 1, SAY_DRAIN: 2, REFUSED: 3 } a
  * buffers and its place in sequence numbers, and is made up (printable) where somebody looks at it.
  */
 export class Socket extends Emitter<SocketEvents> {
-  /** This end; port 0 if none could be had. */
-  readonly local: Endpoint;
-  /** The other end, as this host sees it. */
-  readonly remote: Endpoint;
+  /** @internal To be called when it is closed before it has a connection. */
+  giveUp: (() => void) | undefined;
   /** False (as in Node by default): it ends its own direction when the peer has ended the other and all is read. */
   readonly allowHalfOpen: boolean;
   /** Bytes handed to the application. */
@@ -99,6 +102,10 @@ export class Socket extends Emitter<SocketEvents> {
   /** @internal Is it among the open connections of the report? */
   counted = false;
   readonly #layer: SocketLayer;
+  #local: Endpoint;
+  #remote: Endpoint;
+  /** What was set before there was a connection to set it of. */
+  #settings: Setting[] = [];
   /** Written, but not yet taken by TCP: bytes, or counts of virtual bytes. */
   #pending: (Uint8Array | number)[] = [];
   #opening: boolean;
@@ -122,12 +129,22 @@ export class Socket extends Emitter<SocketEvents> {
     super(options.handlers);
     this.#layer = layer;
     this.node = options.node;
-    this.local = options.local;
-    this.remote = options.remote;
+    this.#local = options.local;
+    this.#remote = options.remote;
     this.allowHalfOpen = options.allowHalfOpen;
     this.active = options.openedAtNs !== undefined;
     this.#opening = this.active;
     this.startedNs = options.openedAtNs ?? 0;
+  }
+
+  /** This end; port 0 if none could be had, or (to a name) while it is opening. */
+  get local(): Endpoint {
+    return this.#local;
+  }
+
+  /** The other end, as this host sees it. (To a name that, while it is opening.) */
+  get remote(): Endpoint {
+    return this.#remote;
   }
 
   /** Where it is in its life. */
@@ -243,14 +260,12 @@ export class Socket extends Emitter<SocketEvents> {
 
   /** Turns the Nagle algorithm off (or on again). */
   setNoDelay(noDelay = true): this {
-    if (this.connection !== 0) this.#layer.setNoDelay(this.connection, noDelay);
-    return this;
+    return this.#set((tcp, c) => setNoDelay(tcp, c, noDelay));
   }
 
   /** Turns keep-alive on or off; the first probe after `idleMs` milliseconds of silence (default: the profile's). */
   setKeepAlive(enable = true, idleMs = 0): this {
-    if (this.connection !== 0) this.#layer.setKeepAlive(this.connection, enable, idleMs);
-    return this;
+    return this.#set((tcp, c) => setKeepAlive(tcp, c, enable, idleMs > 0 ? { idleMs: Math.ceil(idleMs) } : {}));
   }
 
   /**
@@ -258,20 +273,24 @@ export class Socket extends Emitter<SocketEvents> {
    * lower two are ECN's. Throws `RangeError` for what is none.
    */
   setTrafficClass(trafficClass: number): this {
-    if (this.connection !== 0) this.#layer.setTrafficClass(this.connection, trafficClass);
-    return this;
+    return this.#set((tcp, c) => setTrafficClass(tcp, c, trafficClass));
   }
 
   /** Sets the TTL or hop limit of segments from now on, 1 to 255 (`RangeError` for what is none). */
   setTtl(ttl: number): this {
-    if (this.connection !== 0) this.#layer.setTtl(this.connection, ttl);
-    return this;
+    return this.#set((tcp, c) => setTtl(tcp, c, ttl));
   }
 
   /** Sets how long data may stay unacknowledged before `ETIMEDOUT`, ms (TCP_USER_TIMEOUT); 0: as the profile says. */
   setUserTimeout(ms: number): this {
-    if (this.connection !== 0) this.#layer.setUserTimeout(this.connection, ms);
-    return this;
+    return this.#set((tcp, c) => setUserTimeout(tcp, c, Math.ceil(ms)));
+  }
+
+  /** @internal It has a connection, after all. */
+  placed(local: Endpoint, remote: Endpoint): void {
+    this.#local = local;
+    this.#remote = remote;
+    for (const apply of this.#settings.splice(0)) apply(this.#layer.tcp, this.connection);
   }
 
   /** @internal Trouble that does not end it. */
@@ -385,6 +404,12 @@ export class Socket extends Emitter<SocketEvents> {
   /** Those who begin to listen are told of what is there already. */
   protected override listening(event: keyof SocketEvents): void {
     if ((event === "data" || event === "readable") && this.readableLength > 0) this.#wake();
+  }
+
+  #set(apply: Setting): this {
+    if (this.connection !== 0) apply(this.#layer.tcp, this.connection);
+    else if (this.giveUp !== undefined) this.#settings.push(apply);
+    return this;
   }
 
   #take(most: number): Uint8Array | null {

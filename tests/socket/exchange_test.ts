@@ -255,7 +255,8 @@ Deno.test("a wrong count of bytes, a wrong port and a wrong address are refused"
     assertThrows(() => client.connect({ address: SERVER, port: 1, localPort: port }), RangeError, "1 to 65535");
   }
   assertThrows(() => client.listen({ port: 1, backlog: -1 }), RangeError, "backlog");
-  assertThrows(() => client.connect({ address: "server", port: 80 }), Error, "server");
+  assertThrows(() => client.connect({ address: "sever", port: 80 }), RangeError, `Did you mean "server"?`);
+  assertThrows(() => client.connect({ address: "10.0.0.999", port: 80 }), Error, "10.0.0.999");
 });
 
 Deno.test("what is neither bytes nor text nor a count is not written", () => {
