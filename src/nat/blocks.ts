@@ -11,6 +11,7 @@ import { drawWord } from "../base/rng.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { ASSIGNMENT, MODE, type NatProfile } from "./behaviour.ts";
 import { SHARING } from "./carrier.ts";
+import { subscriberIndex } from "./deterministic.ts";
 import { findBlock } from "./find.ts";
 import { BLOCK, GATEWAY, SUBSCRIBER } from "./layout.ts";
 import { logBlock } from "./log.ts";
@@ -155,9 +156,7 @@ function openBlock(t: NatTables, profile: NatProfile, gateway: number, subscribe
 /** RFC 7422: the place among all blocks that follows from a subscriber's address; -1 if it is none. */
 function computedPlace(t: NatTables, profile: NatProfile, subscriber: number): number {
   const internal = t.subscribers.words[subscriber * SUBSCRIBER_STRIDE + INTERNAL];
-  if (t.addresses.isIpv6(internal)) return -1;
-  const index = (t.addresses.word(internal) - profile.subscriberFirst) >>> 0;
-  return index < profile.subscriberCount ? index : -1;
+  return subscriberIndex(profile, t.addresses, internal);
 }
 
 /** Takes a free block: of the address that the subscriber is paired with, or of the next that has one. */

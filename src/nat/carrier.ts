@@ -17,9 +17,10 @@ export interface NatCarrierOptions {
   blocks?: { size: number; perSubscriber?: number };
   /**
    * RFC 7422: the subscribers are the `count` IPv4 addresses from the one whose 32 bits are `first`; each one's external
-   * address and ports are computed, and nothing is logged. Subscribers outside of the range are refused.
+   * address and ports are computed, and nothing is logged. Subscribers outside of the range are refused. Of a NAT64, with
+   * `prefix`: the IPv6 addresses that begin with these three words, and `first` is the last one.
    */
-  deterministic?: { first: number; count: number };
+  deterministic?: { first: number; count: number; prefix?: readonly number[] };
   /** How long a port that was given back rests before another may have it, ns (RFC 6888 REQ-8: 120 s). Default none. */
   holdDownNs?: number;
   /** Ports resting at most; beyond that, those that have rested longest go first (RFC 6888 REQ-8). Default unlimited. */
@@ -60,6 +61,8 @@ export interface NatCarrierProfile {
   readonly blocksPerSubscriber: number;
   /** First subscriber's 32 bits, unsigned (`SHARING.DETERMINISTIC`). */
   readonly subscriberFirst: number;
+  /** The words before it, of IPv6 subscribers; none of IPv4 ones. */
+  readonly subscriberPrefix: readonly number[];
   /** Subscribers in the range. */
   readonly subscriberCount: number;
   /** How long ports rest, ms; 0 for not at all. */
@@ -135,6 +138,7 @@ export function resolveCarrier(
     blockSize,
     blocksPerSubscriber: blocks === undefined ? 1 : quota(blocks.perSubscriber ?? 1, "blocks.perSubscriber"),
     subscriberFirst: deterministic?.first ?? 0,
+    subscriberPrefix: (deterministic?.prefix ?? []).map((word) => word | 0),
     subscriberCount: deterministic?.count ?? 0,
     holdDownMs: options.holdDownNs === undefined || options.holdDownNs === 0
       ? 0

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { AddressTable } from "../base/address.ts";
 
 /** What decides on a deterministic NAT's mapping. */
 export interface DeterministicPlan {
@@ -29,6 +30,29 @@ export interface DeterministicRange {
   low: number;
   /** Highest port. */
   high: number;
+}
+
+/** Who a deterministic NAT's subscribers are: part of its profile. */
+export interface DeterministicSubscribers {
+  /** The first one's last (IPv4: only) 32 bits, unsigned. */
+  readonly subscriberFirst: number;
+  /** The words before, signed; none for IPv4. */
+  readonly subscriberPrefix: readonly number[];
+  /** How many there are. */
+  readonly subscriberCount: number;
+}
+
+/** The place of an internal address (id) among a deterministic NAT's subscribers; -1 if it is none. */
+export function subscriberIndex(who: DeterministicSubscribers, addresses: AddressTable, internal: number): number {
+  const { subscriberFirst, subscriberPrefix, subscriberCount } = who;
+  const ipv6 = addresses.isIpv6(internal);
+  if (ipv6 !== (subscriberPrefix.length > 0)) return -1;
+  for (let k = 0; k < subscriberPrefix.length; k++) {
+    if (addresses.v6Word(internal, k) !== subscriberPrefix[k]) return -1;
+  }
+  const last = ipv6 ? addresses.v6Word(internal, 3) : addresses.word(internal);
+  const index = (last >>> 0) - subscriberFirst;
+  return index >= 0 && index < subscriberCount ? index : -1;
 }
 
 /** Subscribers that share an external address: the compression ratio. */

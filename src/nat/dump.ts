@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { compareAddresses } from "../base/address.ts";
 import { blockSizeOf } from "./blocks.ts";
 import {
   BLOCK,
@@ -194,7 +195,8 @@ export function sessionOf(t: NatTables, session: number): NatSession {
   const icmp = index === NAT_PROTOCOL.ICMP;
   const inner: NatTuple = {
     source: internalAddress,
-    destination: remoteAddress,
+    // NAT64: the remote address as it is seen inside.
+    destination: t.sessionCold[session * SESSION_COLD.STRIDE + SESSION_COLD.REMOTE_INSIDE] || remoteAddress,
     sourcePort: internalPort,
     destinationPort: icmp ? internalPort : remotePort,
   };
@@ -254,7 +256,7 @@ export function subscribers(t: NatTables, gateway: number): NatSubscriber[] {
   }
   for (const { of, ports } of found.values()) of.ports = ports.size;
   const words = t.subscribers.words;
-  const recordBytes = logRecordBytes(t.profileOf(gateway));
+  const profile = t.profileOf(gateway);
   for (let subscriber = 1; subscriber < t.subscribers.end; subscriber++) {
     const row = subscriber * SUBSCRIBER.STRIDE;
     if (words[row + SUBSCRIBER.INTERNAL] === 0 || words[row + SUBSCRIBER.GATEWAY] !== gateway) continue;
@@ -267,10 +269,10 @@ export function subscribers(t: NatTables, gateway: number): NatSubscriber[] {
     of.refused = words[row + SUBSCRIBER.REFUSED] >>> 0;
     of.refusals = refusalsOf(t, words[row + SUBSCRIBER.REFUSALS]);
     of.logRecords = words[row + SUBSCRIBER.LOG_RECORDS] >>> 0;
-    of.logBytes = of.logRecords * recordBytes;
+    of.logBytes = of.logRecords * logRecordBytes(profile, t.addresses.isIpv6(of.address));
   }
-  const key = (address: number) => t.addresses.word(address) >>> 0;
-  return [...found.values()].map(({ of }) => of).sort((a, b) => key(a.address) - key(b.address));
+  const all = [...found.values()].map(({ of }) => ({ of, address: t.addresses.toAddress(of.address) }));
+  return all.sort((a, b) => compareAddresses(a.address, b.address)).map(({ of }) => of);
 }
 
 /** How many subscribers each gateway keeps rows of, where it keeps any (not for refusals alone). */

@@ -48,8 +48,9 @@ export class GatewayExtras {
   subscriberBlocksPeak = 0;
   /** Most ports of one protocol that a subscriber has taken in its blocks at once. */
   subscriberTakenPeak = 0;
-  /** Records logged. */
+  /** Records logged, and their bytes. */
   logRecords = 0;
+  logBytes = 0;
   /** Fewest tokens that a subscriber has had; with a session rate. */
   tokensLeast = Infinity;
   /** Unsolicited SYNs held now, ever, answered, and let go because a SYN from inside came. */

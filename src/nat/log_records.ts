@@ -24,24 +24,42 @@ export interface NatLogSizes {
   readonly block: number;
 }
 
+/** Bytes of an IPv6 address beyond those of an IPv4 one. */
+const LONGER = 12;
+
 /**
- * Bytes of records by format.
+ * Bytes of records by format, of IPv4 subscribers. `docs/nat.md` tells where they come from.
  *
- * IPFIX: the mandatory fields of RFC 8158. A session's: time (8), event (1), internal and external address (4 + 4),
- * protocol (1), internal and external port (2 + 2): 22; the destination before and after translation adds 2 × (4 + 2).
- * A block's: time (8), event (1), internal and external address (4 + 4), first and last port (2 + 2): 21.
- * Message and set headers are shared by many records and left out.
+ * IPFIX, fixed-length fields of the IANA registry: observationTimeMilliseconds (8), natEvent (1), sourceIPv4Address (4),
+ * postNATSourceIPv4Address (4), protocolIdentifier (1), sourceTransportPort (2), postNAPTSourceTransportPort (2): 22. The
+ * destination before and after translation adds 2 × (4 + 2). A block has portRangeStart and portRangeEnd (2 + 2)
+ * instead of protocol and ports: 21. Message and set headers are shared by many records and left out.
  *
- * Syslog: 150 bytes a record, RFC 7422's figure for a typical entry (its section 1), with or without the destination.
+ * Syslog: 150 bytes a record, with or without the destination.
  */
 export const LOG_FORMATS: Readonly<Record<NatLogFormat, NatLogSizes>> = {
   ipfix: { session: 22, destination: 12, block: 21 },
   syslog: { session: 150, destination: 0, block: 150 },
 };
 
-/** Bytes of one record of a gateway that logs `log` (of `LOG`); 0 if it logs nothing. */
-export function logRecordBytes(profile: { log: number; logFormat: NatLogFormat; logDestinations: boolean }): number {
-  const sizes = LOG_FORMATS[profile.logFormat];
-  if (profile.log === LOG.sessions) return sizes.session + (profile.logDestinations ? sizes.destination : 0);
-  return profile.log === LOG.blocks ? sizes.block : 0;
+/** What of a profile decides on the size of its records. */
+export interface NatLogOptions {
+  /** Of `LOG`. */
+  readonly log: number;
+  /** Of `LOG_FORMATS`' names. */
+  readonly logFormat: NatLogFormat;
+  /** Records hold destinations. */
+  readonly logDestinations: boolean;
+}
+
+/**
+ * Bytes of one record of a gateway that logs `log` (of `LOG`); 0 if it logs nothing. `ipv6`: of a NAT64's subscriber, in
+ * whose records sourceIPv6Address, and destinationIPv6Address, have 16 bytes.
+ */
+export function logRecordBytes({ log, logFormat, logDestinations }: NatLogOptions, ipv6: boolean): number {
+  const sizes = LOG_FORMATS[logFormat];
+  const longer = ipv6 && logFormat === "ipfix" ? LONGER : 0;
+  if (log === LOG.blocks) return sizes.block + longer;
+  if (log !== LOG.sessions) return 0;
+  return sizes.session + longer + (logDestinations ? sizes.destination + longer : 0);
 }

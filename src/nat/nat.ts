@@ -21,6 +21,7 @@ export {
   deterministicRange,
   deterministicSubscriber,
   portsPerSubscriber,
+  subscriberIndex,
   subscribersPerAddress,
 } from "./deterministic.ts";
 export {

@@ -59,7 +59,7 @@ export interface NatLogVolume {
   format: NatLogFormat;
   /** Records so far. */
   records: number;
-  /** Bytes of one record. */
+  /** Bytes of one record: of a NAT64, of an IPv6 subscriber. */
   recordBytes: number;
   /** Bytes so far. */
   bytes: number;
@@ -181,10 +181,11 @@ function blockUse(t: NatTables, gateway: number): NatBlockUse | null {
 
 function logVolume(t: NatTables, gateway: number): NatLogVolume {
   const profile = t.profileOf(gateway);
-  const records = t.extrasIfAny(gateway)?.logRecords ?? 0;
-  const recordBytes = logRecordBytes(profile);
+  const extras = t.extrasIfAny(gateway);
+  const records = extras?.logRecords ?? 0;
+  const recordBytes = logRecordBytes(profile, extras?.nat64 !== undefined);
   const events = (["none", "sessions", "blocks"] as const)[profile.log];
-  return { events, format: profile.logFormat, records, recordBytes, bytes: records * recordBytes };
+  return { events, format: profile.logFormat, records, recordBytes, bytes: extras?.logBytes ?? 0 };
 }
 
 /**

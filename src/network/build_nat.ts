@@ -56,7 +56,7 @@ export function fillGateways(
   }
 }
 
-/** A deterministic NAT's subscribers are told as 32 bits, and each must get a port. */
+/** A deterministic NAT's subscribers are told by words of their addresses, and each must get a port. */
 function profileOptions(options: NatOptions, population: PlannedPopulation): NatProfileOptions {
   // What RFC 6146 3.5 asks of a NAT64: endpoint-independent, and kept alive by packets of both directions.
   const nat64: NatProfileOptions = population.ipv6.nat64 === undefined
@@ -67,8 +67,12 @@ function profileOptions(options: NatOptions, population: PlannedPopulation): Nat
   if (deterministic === undefined) return rest;
   const subject = `nodes.${population.name}.deterministic`;
   const first = located(subject, () => parseAddress(deterministic.first));
-  if (first.family !== 4) {
-    throw new NetworkError(subject, "A deterministic NAT's subscribers have IPv4 addresses (RFC 7422).");
+  if (first.family === 6 && population.ipv6.nat64 === undefined) {
+    throw new NetworkError(subject, "A deterministic NAT's subscribers have IPv4 addresses, but for a NAT64's.");
+  }
+  const last = first.words[first.words.length - 1] >>> 0;
+  if (last + deterministic.count > 2 ** 32) {
+    throw new NetworkError(subject, "A deterministic NAT's subscribers differ in the last 32 bits of their addresses.");
   }
   const ports = (options.portHigh ?? 65_535) - (options.portLow ?? 1024) + 1;
   const share = Math.ceil(deterministic.count / population.pool.count);
@@ -79,5 +83,5 @@ function profileOptions(options: NatOptions, population: PlannedPopulation): Nat
         `${ports} ports of each: there must be a port for everyone.`,
     );
   }
-  return { ...rest, deterministic: { first: first.words[0] >>> 0, count: deterministic.count } };
+  return { ...rest, deterministic: { first: last, count: deterministic.count, prefix: first.words.slice(0, -1) } };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { formatCount } from "../base/units.ts";
-import { portsPerSubscriber, subscribersPerAddress } from "../nat/nat.ts";
+import { portsPerSubscriber, subscriberIndex, subscribersPerAddress } from "../nat/nat.ts";
 import { BEHAVIOUR, MODE } from "../nat/behaviour.ts";
 import { SHARING, TOKENS_PER_SESSION } from "../nat/carrier.ts";
 import type { NatProfile } from "../nat/nat.ts";
@@ -166,10 +166,8 @@ function planOf(planned: PlannedPopulation, profile: NatProfile) {
 
 /** Place in the pool of a deterministic NAT's subscriber; -1 if it is none. */
 function computedAddress(ways: Ways, profile: NatProfile, planned: PlannedPopulation, internal: number): number {
-  const { addresses } = ways.s;
-  if (addresses.isIpv6(internal)) return -1;
-  const index = (addresses.word(internal) - profile.subscriberFirst) >>> 0;
-  return index < profile.subscriberCount ? Math.floor(index / subscribersPerAddress(planOf(planned, profile))) : -1;
+  const index = subscriberIndex(profile, ways.s.addresses, internal);
+  return index >= 0 ? Math.floor(index / subscribersPerAddress(planOf(planned, profile))) : -1;
 }
 
 function forwardsOf(planned: PlannedPopulation, udp: boolean): number {

@@ -67,35 +67,41 @@ function gateways(s: Partition, nodes: readonly number[]): number[] {
   return nodes.filter((node) => gatewayOf(s, node) !== 0);
 }
 
+/** ICMP's and ICMPv6's types of an echo request and its reply. */
+const ECHO_TYPES = [[8, 0], [128, 129]] as const;
+
 const NUMBERS = { tcp: 6, udp: 17, icmp: 1 } as const;
 
 /** As `conntrack -L` prints them. */
 export function natLines(dump: readonly NatSessionDump[]): string[] {
   return dump.map((one) => {
-    const tuple = ({ source, destination, sourcePort, destinationPort }: NatSessionDump["original"], type: number) =>
-      `src=${source} dst=${destination} ` +
-      (one.protocol === "icmp"
-        ? `type=${type} code=0 id=${sourcePort}`
-        : `sport=${sourcePort} dport=${destinationPort}`);
+    const tuple = ({ source, destination, sourcePort, destinationPort }: NatSessionDump["original"], echo: number) => {
+      if (one.protocol !== "icmp") {
+        return `src=${source} dst=${destination} sport=${sourcePort} dport=${destinationPort}`;
+      }
+      return `src=${source} dst=${destination} type=${
+        ECHO_TYPES[source.includes(":") ? 1 : 0][echo]
+      } code=0 id=${sourcePort}`;
+    };
     const head = `${one.protocol.padEnd(8)} ${NUMBERS[one.protocol]} ${one.timeoutSeconds}` +
       (one.protocol === "tcp" ? ` ${one.state}` : "");
-    return `${head} ${tuple(one.original, 8)}${one.replied ? "" : " [UNREPLIED]"} ${tuple(one.reply, 0)}` +
+    return `${head} ${tuple(one.original, 0)}${one.replied ? "" : " [UNREPLIED]"} ${tuple(one.reply, 1)}` +
       `${one.assured ? " [ASSURED]" : ""} mark=0 use=1`;
   });
 }
 
-/** A table with a heading: numbers to the right. */
-export function table(header: string[], rows: string[][]): string[] {
+/** A table with a heading: numbers to the right, texts (`left`: their columns) to the left. */
+export function table(header: string[], rows: string[][], left: readonly number[] = [0]): string[] {
   const widths = header.map((title, i) => rows.reduce((most, row) => Math.max(most, row[i].length), title.length));
   const line = (row: string[]) =>
-    row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ").trimEnd();
+    row.map((cell, i) => left.includes(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ").trimEnd();
   return [line(header), ...rows.map(line)];
 }
 
-/** Counts by subscriber. */
+/** Counts by subscriber; what it was refused by reason, and when first. */
 export function natSubscriberLines(dump: readonly NatSubscriberDump[]): string[] {
   return table(
-    ["subscriber", "sessions", "tcp", "udp", "icmp", "ports", "blocks", "peak", "opened", "refused"],
+    ["subscriber", "sessions", "tcp", "udp", "icmp", "ports", "blocks", "peak", "opened", "refused", "reasons"],
     dump.map((one) => [
       one.address,
       ...[
@@ -109,7 +115,11 @@ export function natSubscriberLines(dump: readonly NatSubscriberDump[]): string[]
         one.sessionsOpened,
         one.refused,
       ].map(String),
+      Object.entries(one.refusals).map(([reason, { count, firstNs }]) =>
+        `${count} ${reason} since ${formatDurationNs(firstNs)}`
+      ).join(", "),
     ]),
+    [0, 10],
   );
 }
 
@@ -136,10 +146,14 @@ export function natMappingLines(s: Partition, node: number): string[] {
     ["protocol", "internal", "external", "sessions", "kind"],
     mappings(s.nat, gatewayOf(s, node)).map((one) => [
       one.protocol,
-      `${s.addresses.toText(one.internalAddress)}:${one.internalPort}`,
-      `${s.addresses.toText(one.externalAddress)}:${one.externalPort}`,
+      endpoint(s.addresses.toText(one.internalAddress), one.internalPort),
+      endpoint(s.addresses.toText(one.externalAddress), one.externalPort),
       `${one.sessions}`,
       one.forward ? "forward" : "dynamic",
     ]),
   );
+}
+
+function endpoint(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

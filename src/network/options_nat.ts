@@ -77,8 +77,8 @@ export interface NatOptions extends Omit<NatCarrierOptions, "deterministic"> {
    */
   tcpLoose?: boolean;
   /**
-   * RFC 7422: the subscribers are `count` consecutive IPv4 addresses from `first`, and the external address and ports of
-   * each are computed. Not with `blocks`.
+   * RFC 7422: the subscribers are `count` consecutive IPv4 addresses from `first` (of a NAT64, IPv6 ones if it is one), and
+   * the external address and ports of each are computed. Not with `blocks`.
    */
   deterministic?: { first: string; count: number };
   /** Static port forwards: external port (of `externalAddress`, default the pool's first) to inner address and port. */

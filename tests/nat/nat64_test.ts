@@ -1,16 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { addressBytes, formatAddress, parseAddress, parsePrefix } from "../../src/base/address.ts";
-import { EMBEDDING_BITS, embedIpv4, WELL_KNOWN_PREFIX } from "../../src/base/ipv4_embedded.ts";
-import {
-  isGlobal,
-  nat64Prefix,
-  NAT_VERDICT_NAMES,
-  type NatGatewayOptions,
-  translateInbound,
-  translateToIpv4,
-  translateToIpv6,
-} from "../../src/nat/nat.ts";
+import { EMBEDDING_BITS, embedIpv4 } from "../../src/base/ipv4_embedded.ts";
+import { isGlobal, nat64Prefix, NAT_VERDICT_NAMES, translateToIpv4 } from "../../src/nat/nat.ts";
 import { embeddedWord, holdEmbedded, isEmbedded } from "../../src/nat/nat64_address.ts";
 import { headerToIpv4, headerToIpv6 } from "../../src/nat/nat64_header.ts";
 import { icmpToV4, icmpToV6, REST_MTU } from "../../src/nat/nat64_icmp.ts";
@@ -27,9 +19,10 @@ import {
   SYN_ROW,
   world,
 } from "../wire/support/rows.ts";
-import { ACK, Laboratory, type Sketch, SYN } from "./harness.ts";
+import { ACK, SYN } from "./harness.ts";
+import { Nat64 } from "./nat64_harness.ts";
 
-const { SRC, DST, PORTS, CONTROL: CONTROL_AT, LENGTH, CORRUPT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, CONTROL: CONTROL_AT, CORRUPT, STRIDE } = PACKET;
 
 Deno.test("IPv4 addresses stand in prefixes of every length as RFC 6052 has it", () => {
   // RFC 6052 2.4.
@@ -303,58 +296,6 @@ Deno.test("errors of ICMPv6 become those of ICMP as RFC 7915 5.2 says", () => {
   assertEquals(said(100, 0), "dropped");
 });
 
-/** A laboratory whose gateway is a NAT64. */
-class Nat64 extends Laboratory {
-  readonly gateway64: number;
-
-  constructor(options: Partial<NatGatewayOptions> = {}, prefix = WELL_KNOWN_PREFIX) {
-    super();
-    this.gateway64 = this.gateway({
-      mapping: "endpoint-independent",
-      filtering: "endpoint-independent",
-      portAssignment: "sequential",
-      ...options,
-    });
-    this.nat.extrasOf(this.gateway64).nat64 = nat64Prefix(parsePrefix(prefix));
-  }
-
-  /** From an IPv6 host; the verdict and the packet after it. */
-  fromInside(sketch: Sketch): string {
-    return this.#run(sketch, (p) => translateToIpv4(this.nat, this.gateway64, p));
-  }
-
-  /** From outside, for an IPv6 host. */
-  fromOutside(sketch: Sketch): string {
-    return this.#run(sketch, (p) => {
-      const verdict = translateInbound(this.nat, this.gateway64, p);
-      return verdict === 0 ? translateToIpv6(this.nat, this.gateway64, p) : verdict;
-    });
-  }
-
-  #run(sketch: Sketch, translate: (p: number) => number): string {
-    const p = this.build(sketch);
-    const words = this.packets.rows.words;
-    const ipv6 = sketch.src.includes(":");
-    const isIcmp = sketch.protocol === "icmp" || sketch.quoted !== undefined;
-    if (isIcmp) {
-      words[p * STRIDE + CONTROL_AT] &= 0xffffff;
-      words[p * STRIDE + CONTROL_AT] |= (ipv6 ? PROTOCOL.ICMPV6 : PROTOCOL.ICMP) << 24;
-      words[p * STRIDE + PORTS] = (sketch.type ?? 0) << 24;
-    }
-    if (sketch.quoted) words[p * STRIDE + LENGTH] = ipv6 ? 48 : 28;
-    const verdict = NAT_VERDICT_NAMES[translate(p)];
-    let after = this.describe(p);
-    const [src, dst, ports, sequence] = words.subarray(p * STRIDE, p * STRIDE + 4);
-    const protocol = words[p * STRIDE + CONTROL_AT] >>> 24;
-    const text = (id: number) => this.addresses.toText(id);
-    if (isIcmp && !sketch.quoted) after = `icmp ${ports >>> 24} ${text(src)} > ${text(dst)} id ${sequence >>> 16}`;
-    const length = words[p * STRIDE + LENGTH];
-    this.packets.release(p);
-    if (sketch.quoted && verdict === "forward") return `${verdict} ${protocol} ${length} ${after}`;
-    return verdict === "forward" || verdict === "hairpin" ? `${verdict} ${after}` : verdict;
-  }
-}
-
 const INNER = "2001:db8::5";
 const SERVER = "64:ff9b::c000:201";
 
@@ -371,8 +312,8 @@ Deno.test("a session: out by the prefix, back to the host, the same mapping for 
   assertEquals(lab.fromOutside({ src: "192.0.2.1", sport: 1, dst: "203.0.113.1", dport: 9 }), "no-mapping");
 });
 
-Deno.test("what sessions hold is let go of when they end", () => {
-  const lab = new Nat64();
+Deno.test("what sessions, resting ports and held SYNs hold is let go of when they end", () => {
+  const lab = new Nat64({ holdDownNs: 120e9, filtering: "address-and-port-dependent" });
   const before = lab.addresses.blocksInUse;
   for (let i = 0; i < 40; i++) {
     const p = lab.packets.allocate();
@@ -383,12 +324,25 @@ Deno.test("what sessions hold is let go of when they end", () => {
     words[p * STRIDE + DST] = inside;
     words[p * STRIDE + CONTROL_AT] = PROTOCOL.UDP << 24;
     assertEquals(translateToIpv4(lab.nat, lab.gateway64, p), 0);
+    // To a neighbour's endpoint, which does not wait for it.
+    const own = lab.addresses.internCounted("64:ff9b::cb00:7101");
+    words[p * STRIDE + SRC] = inner;
+    words[p * STRIDE + DST] = own;
+    words[p * STRIDE + PORTS] = i;
+    words[p * STRIDE + CONTROL_AT] = (PROTOCOL.TCP << 24) | SYN;
+    assertEquals(NAT_VERDICT_NAMES[translateToIpv4(lab.nat, lab.gateway64, p)], "no-mapping");
+    lab.packets.release(p);
+    lab.addresses.release(own);
     lab.addresses.release(inner);
     lab.addresses.release(inside);
   }
   assert(lab.addresses.blocksInUse >= before + 120);
+  assertEquals(lab.nat.heldSyns.inUse, 40);
   lab.advance(400e9);
-  assertEquals([lab.nat.sessions.inUse, lab.addresses.blocksInUse], [0, before]);
+  assertEquals(lab.nat.holds.inUse, 40);
+  lab.advance(1000e9);
+  // (Who was refused something is remembered.)
+  assertEquals([lab.nat.sessions.inUse, lab.addresses.blocksInUse - lab.nat.subscribers.inUse], [0, before]);
 });
 
 Deno.test("pings go through under an identifier of the gateway's", () => {
