@@ -5,7 +5,7 @@
  */
 import { formatCount } from "../base/units.ts";
 import { boundLimits, explainLimit, nearLimits, roomLeft } from "./bottleneck.ts";
-import type { ExpectReport, LimitReport, RunReport, WorkloadReport } from "./document.ts";
+import type { ExpectReport, LimitReport, NatReport, RunReport, WorkloadReport } from "./document.ts";
 import { NAME_GLOSS, nameRows } from "./summary_names.ts";
 import { bytes, counted, type Paint, paint, seconds, wrap } from "./text.ts";
 
@@ -147,6 +147,7 @@ function happened(report: RunReport, width: number): string[] {
     (reasons(", ", packets.dropped, "dropped", {}) || ", none dropped") +
     `; ${formatCount(packets.hops)} links crossed`,
   ]);
+  rows.push(...refusalRows(report.nats));
   for (const nat of report.nats.filter(({ logRecords }) => logRecords > 0)) {
     rows.push([
       "NAT log",
@@ -166,6 +167,19 @@ function happened(report: RunReport, width: number): string[] {
   return rows.flatMap(([label, text]) =>
     wrap(text, width - LABEL - 2).map((line, i) => `  ${(i === 0 ? label : "").padEnd(LABEL)}${line}`)
   );
+}
+
+/** What each population of gateways refused, by reason, the earliest first. */
+function refusalRows(nats: readonly NatReport[]): [string, string][] {
+  const refusing = nats.filter(({ refused }) => Object.keys(refused).length > 0);
+  return refusing.map(({ node, refused, firstRefusedSeconds }, i) => {
+    const since = (reason: string) => firstRefusedSeconds[reason];
+    const reasons = Object.keys(refused).toSorted((x, y) => since(x) - since(y));
+    const told = reasons.map((reason) =>
+      `${formatCount(refused[reason])} ${reason} (first at ${seconds(since(reason))})`
+    );
+    return [i === 0 ? "NAT refused" : "", `${node}: ${told.join("; ")}`];
+  });
 }
 
 function bound(report: RunReport, ink: Paint, width: number): string[] {

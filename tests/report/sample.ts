@@ -1,4 +1,4 @@
-import type { RunReport, WorkloadReport } from "../../src/report/document.ts";
+import type { NatReport, RunReport, WorkloadReport } from "../../src/report/document.ts";
 
 /** A workload that nothing has happened to. */
 export const SAMPLE_WORKLOAD: WorkloadReport = {
@@ -82,3 +82,27 @@ export function sampleReport(changes: Partial<RunReport> = {}): RunReport {
     ...changes,
   };
 }
+
+/** A gateway that has done nothing. */
+export const SAMPLE_NAT: NatReport = {
+  node: "gateway",
+  gateways: 1,
+  subscribers: 0,
+  sessions: 0,
+  sessionsPeak: 0,
+  sessionsOpened: 0,
+  portsInUse: 0,
+  portsHeld: 0,
+  blocks: 0,
+  blocksPeak: 0,
+  blocksGiven: 0,
+  logRecords: 0,
+  logBytes: 0,
+  logRecordsPerSubscriberDay: null,
+  logBytesPerSubscriberDay: null,
+  unsolicitedSyns: 0,
+  unsolicitedSynsAnswered: 0,
+  restarts: 0,
+  refused: {},
+  firstRefusedSeconds: {},
+};

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { failedExpectations, summary } from "../../src/report/summary.ts";
-import { SAMPLE_WORKLOAD, sampleReport } from "./sample.ts";
+import { SAMPLE_NAT, SAMPLE_WORKLOAD, sampleReport } from "./sample.ts";
 
 const GOLDEN = `quickstart  (seed 1)
 One client runs out of ports; four of them do not.
@@ -100,4 +100,24 @@ Deno.test("reasons are listed with a count each where there are several, the com
   const text = summary(report, { width: 200 });
   assertStringIncludes(text, "1,502 failed (1,500 ECONNREFUSED, nobody listens there; 2 ETIMEDOUT, no answer)");
   assertStringIncludes(text, "10 dropped (7 queue-full; 3 lost)");
+});
+
+Deno.test("what gateways refused is told by reason, the earliest first, with the time of the first", () => {
+  const quiet = { ...SAMPLE_NAT, node: "quiet" };
+  const cgn = {
+    ...SAMPLE_NAT,
+    node: "cgn",
+    refused: { block: 697, "no-mapping": 20, quota: 1 },
+    firstRefusedSeconds: { block: 5.13, "no-mapping": 0.01, quota: 700 },
+  };
+  const box = { ...SAMPLE_NAT, node: "box", refused: { quota: 2 }, firstRefusedSeconds: { quota: 1 } };
+  const text = summary({ ...sampleReport(), nats: [box, cgn, quiet] });
+  assertStringIncludes(
+    text,
+    `  NAT refused    box: 2 quota (first at 1 s)
+                 cgn: 20 no-mapping (first at 10 ms); 697 block (first at 5.13 s); 1 quota
+                 (first at 700 s)
+`,
+  );
+  assertEquals(text.includes("quiet"), false);
 });
