@@ -28,7 +28,8 @@ export interface NatProfileOptions extends NatCarrierOptions {
   filtering?: NatBehaviourName;
   /**
    * `preservation` keeps the internal port if it lies in the range and is free, and else searches from a random port;
-   * `sequential` takes the next free one; `random` searches upwards from a random one. Default `preservation`.
+   * `sequential` takes the next free one; `random` searches upwards from a random one. But for `sequential`, a
+   * port below 1,024 gets one below 1,024, and another another, while there are some. Default `preservation`.
    */
   portAssignment?: NatPortAssignment;
   /**
@@ -110,6 +111,8 @@ export interface NatProfile extends NatCarrierProfile {
   readonly portLow: number;
   /** External ports per address and protocol, 1 to 65,536. */
   readonly portCount: number;
+  /** How many of them are below 1,024, where they are told apart from others; else 0. */
+  readonly portsBelow1024: number;
   /** Sessions per subscriber at most; 0 for no limit. */
   readonly quotaSessions: number;
   /** Ports per subscriber at most; 0 for no limit. */
@@ -166,17 +169,19 @@ export function resolveNatProfile(options: NatProfileOptions): NatProfile {
     throw new InputError(`A NAT's port range is upside down: ${portLow} to ${portHigh}.`, { path: "portLow" });
   }
   const portCount = portHigh - portLow + 1;
+  const portAssignment = choice(ASSIGNMENTS, options.portAssignment, "preservation", "portAssignment");
   const transitoryMs = timeoutMs(options.tcpTransitoryNs, 240_000, "tcpTransitoryNs");
   return {
     ...resolveCarrier(options, portCount),
     mode: !strict ? MODE.MAPPED : options.overloading ? MODE.OVERLOADED : MODE.EXCLUSIVE,
     mapping,
     filtering,
-    portAssignment: choice(ASSIGNMENTS, options.portAssignment, "preservation", "portAssignment"),
+    portAssignment,
     paired: choice({ paired: 1, arbitrary: 0 }, options.pooling, "paired", "pooling") === 1,
     hairpinning: options.hairpinning ?? true,
     portLow,
     portCount,
+    portsBelow1024: portLow < 1024 && portHigh >= 1024 && portAssignment !== ASSIGNMENT.SEQUENTIAL ? 1024 - portLow : 0,
     quotaSessions: quota(options.quotaSessions, "quotaSessions"),
     quotaPorts: quota(options.quotaPorts, "quotaPorts"),
     tcpEstablishedMs: timeoutMs(options.tcpEstablishedNs, 7_440_000, "tcpEstablishedNs"),

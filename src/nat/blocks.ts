@@ -12,7 +12,7 @@ import { hashTuple } from "../store/tuple_table.ts";
 import { ASSIGNMENT, MODE, type NatProfile } from "./behaviour.ts";
 import { SHARING } from "./carrier.ts";
 import { subscriberIndex } from "./deterministic.ts";
-import { findBlock } from "./find.ts";
+import { findBlock, findMappingOutside } from "./find.ts";
 import { BLOCK, GATEWAY, SUBSCRIBER } from "./layout.ts";
 import { logBlock } from "./log.ts";
 import { PortBitmap } from "./port_bitmap.ts";
@@ -83,10 +83,10 @@ export function takeInBlocks(
     if (port >= 0) return port;
   }
   if (t.subscribers.words[subscriber * SUBSCRIBER_STRIDE + BLOCKS] >= profile.blocksPerSubscriber) return NO_BLOCK;
-  block = openBlock(t, profile, gateway, subscriber, last);
+  block = openBlock(t, profile, gateway, protocol, subscriber, last);
   if (block < 0) return block;
   const port = takeInBlock(t, profile, gateway, protocol, internalPort, remote, remotePort, block, size);
-  // Nothing but port forwards in it.
+  // (A computed one with nothing but port forwards in it.)
   if (port < 0) closeBlock(t, profile, block);
   return port;
 }
@@ -118,7 +118,14 @@ function takeInBlock(
 }
 
 /** Gives a subscriber a block, behind its `last` one; `NO_PORT` if there is none, `NO_SUBSCRIBER` if it is none. */
-function openBlock(t: NatTables, profile: NatProfile, gateway: number, subscriber: number, last: number): number {
+function openBlock(
+  t: NatTables,
+  profile: NatProfile,
+  gateway: number,
+  protocol: number,
+  subscriber: number,
+  last: number,
+): number {
   const extras = t.extrasOf(gateway);
   const perAddress = blocksPerAddress(t, profile, gateway);
   let place: number;
@@ -126,7 +133,7 @@ function openBlock(t: NatTables, profile: NatProfile, gateway: number, subscribe
     place = computedPlace(t, profile, subscriber);
     if (place < 0) return NO_SUBSCRIBER;
   } else {
-    place = freePlace(t, profile, gateway, subscriber, perAddress);
+    place = freePlace(t, profile, gateway, protocol, subscriber, perAddress);
     if (place < 0) return NO_PORT;
   }
   const address = Math.floor(place / perAddress);
@@ -164,6 +171,7 @@ function freePlace(
   t: NatTables,
   profile: NatProfile,
   gateway: number,
+  protocol: number,
   subscriber: number,
   perAddress: number,
 ): number {
@@ -173,23 +181,62 @@ function freePlace(
   const count = words[at + PROFILE_COUNT] & 0xffff;
   const full = extras.fullOfBlocks ??= new PortBitmap(count);
   const paired = profile.paired ? t.subscribers.words[subscriber * SUBSCRIBER_STRIDE + PAIRED] : 0;
-  let address = paired - 1;
-  if (paired === 0) {
-    address = full.nextFree(words[at + GATEWAY_CURSOR]);
-    if (address < 0) return -1;
-    words[at + GATEWAY_CURSOR] = address + 1 === count ? 0 : address + 1;
-  }
-  const map = extras.blockMaps[address] ??= new PortBitmap(perAddress);
-  let start = 0;
+  let draw = 0;
   if (profile.portAssignment !== ASSIGNMENT.SEQUENTIAL) {
     const counter = BLOCK_DRAWS + (words[at + GATEWAY_SERIAL] >>> 0);
-    start = Math.floor((drawWord(words[at + KEY0], words[at + KEY1], counter) * perAddress) / 2 ** 32);
+    draw = Math.floor((drawWord(words[at + KEY0], words[at + KEY1], counter) * perAddress) / 2 ** 32);
   }
-  const number = map.nextFree(start);
-  if (number < 0) return -1;
-  map.take(number);
-  if (map.used === perAddress) full.take(address);
-  return address * perAddress + number;
+  let cursor = words[at + GATEWAY_CURSOR];
+  for (let tried = paired === 0 ? count : 1; tried > 0; tried--) {
+    const address = paired === 0 ? full.nextFree(cursor) : paired - 1;
+    if (address < 0) return -1;
+    cursor = address + 1 === count ? 0 : address + 1;
+    const map = extras.blockMaps[address] ??= new PortBitmap(perAddress);
+    const number = freeNumber(t, profile, gateway, protocol, address, map, draw);
+    if (number < 0) continue;
+    if (paired === 0) words[at + GATEWAY_CURSOR] = cursor;
+    map.take(number);
+    if (map.used === perAddress) full.take(address);
+    return address * perAddress + number;
+  }
+  return -1;
+}
+
+/** A free block of an address at or after `start` in which there is something besides port forwards; -1 if there is none. */
+function freeNumber(
+  t: NatTables,
+  profile: NatProfile,
+  gateway: number,
+  protocol: number,
+  address: number,
+  map: PortBitmap,
+  start: number,
+): number {
+  let number = map.nextFree(start);
+  const most = Math.floor(t.extrasOf(gateway).forwards / profile.blockSize);
+  for (let tried = 0; number >= 0 && most > 0 && isForwarded(t, profile, gateway, protocol, address, number); tried++) {
+    if (tried === most) return -1;
+    number = map.nextFree(number + 1 === map.size ? 0 : number + 1);
+  }
+  return number;
+}
+
+/** Are all ports of a block port forwards? */
+function isForwarded(
+  t: NatTables,
+  profile: NatProfile,
+  gateway: number,
+  protocol: number,
+  address: number,
+  number: number,
+): boolean {
+  const external = t.gateways.words[gateway * GATEWAY_STRIDE + EXTERNAL_FIRST] + address;
+  const first = profile.portLow + number * profile.blockSize;
+  for (let i = 0; i < profile.blockSize; i++) {
+    // (Nobody but a port forward has a mapping in a block that is free.)
+    if (findMappingOutside(t, (gateway << 2) | protocol, external, first + i) === 0) return false;
+  }
+  return true;
 }
 
 /** Counts a port of a block as given back; the last one's ends the block. */

@@ -12,7 +12,7 @@ import { drawWord } from "../base/rng.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { ASSIGNMENT, MODE, type NatProfile } from "./behaviour.ts";
 import { findExclusive, findMappingOutside, findOutside, findSpace, isHeld } from "./find.ts";
-import { BLOCK, GATEWAY, SPACE } from "./layout.ts";
+import { BLOCK, GATEWAY, NAT_PROTOCOL, SPACE } from "./layout.ts";
 import { PortBitmap } from "./port_bitmap.ts";
 import type { NatTables } from "./tables.ts";
 
@@ -51,6 +51,32 @@ const CROWDED_SHIFT = 5;
  * (towards that destination). `block` is the block that they are, 0 if they are the whole range.
  */
 export function takeOn(
+  t: NatTables,
+  profile: NatProfile,
+  gateway: number,
+  protocol: number,
+  address: number,
+  internalPort: number,
+  remote: number,
+  remotePort: number,
+  low: number,
+  count: number,
+  block: number,
+): number {
+  const below = profile.portsBelow1024;
+  if (below !== 0 && block === 0 && protocol !== NAT_PROTOCOL.ICMP) {
+    // RFC 4787 REQ-3 a, RFC 6146 3.5.1.1: ports below 1024 become such, and others others; but for want of them.
+    const wellKnown = internalPort < 1024;
+    const from = wellKnown ? 0 : below;
+    const of = wellKnown ? below : count - below;
+    const port = takeWithin(t, profile, gateway, protocol, address, internalPort, remote, remotePort, from, of, block);
+    if (port >= 0) return port;
+  }
+  return takeWithin(t, profile, gateway, protocol, address, internalPort, remote, remotePort, low, count, block);
+}
+
+/** As `takeOn`, of these ports alone. */
+function takeWithin(
   t: NatTables,
   profile: NatProfile,
   gateway: number,

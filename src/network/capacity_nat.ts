@@ -67,6 +67,8 @@ export function natUses(
     : 0;
   const first = s.addresses.intern(planned.pool.first) + member * planned.pool.count;
   const external = first + Math.max(0, address);
+  // (Who is no subscriber of a deterministic NAT is refused, and takes nothing.)
+  if (address < 0) return external;
   const shared = profile.mode === MODE.MAPPED && profile.mapping !== BEHAVIOUR.ADDRESS_AND_PORT_DEPENDENT;
   const keepNs = sessionNs(profile);
   const once = stream.oneSocket;
@@ -107,7 +109,6 @@ export function natUses(
     add(quotaGauge(ways, planned, profile.quotaPorts, "port", keepNs, estimate), ofSubscriber);
   }
   if (profile.sharing !== SHARING.POOL) {
-    if (address < 0) return external;
     const block = blockGauge(ways, planned, profile, stream.udp, keepNs, estimate);
     const place = shareOf(profile, block.gauge, subscriber, ways.endpoint(remote, port));
     if (profile.sharing === SHARING.BLOCKS) {

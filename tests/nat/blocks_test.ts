@@ -134,3 +134,40 @@ Deno.test("a subscriber's blocks and refusals are told, by reason and since when
   assertEquals([subscriber.blocks, subscriber.blocksPeak, subscriber.ports, subscriber.refused], [1, 1, 4, 2]);
   assertEquals(subscriber.refusals, { block: { count: 2, firstNs: 3 * SECOND } });
 });
+
+Deno.test("a block of nothing but port forwards is passed over; the others are given, every one", () => {
+  for (const portAssignment of ["sequential", "random"] as const) {
+    for (const pooling of ["paired", "arbitrary"] as const) {
+      const lab = new Laboratory();
+      const gw = lab.gateway({
+        blocks: { size: 2 },
+        portLow: 1000,
+        portHigh: 1005,
+        externalCount: 2,
+        portAssignment,
+        pooling,
+      });
+      const internalAddress = lab.addresses.intern("10.0.0.99");
+      // All of the first address, and the middle of the second.
+      const forwarded = [[1, 1000], [1, 1001], [1, 1002], [1, 1003], [1, 1004], [1, 1005], [2, 1002], [2, 1003]];
+      for (const [address, externalPort] of forwarded) {
+        addForward(lab.nat, gw, {
+          protocol: "udp",
+          externalAddress: lab.addresses.intern(`203.0.113.${address}`),
+          externalPort,
+          internalAddress,
+          internalPort: externalPort,
+        });
+      }
+      const said = [1, 2, 3].map((host) => lab.udp(gw, `10.0.0.${host}:5000`, "192.0.2.1:53"));
+      const ports = said.slice(0, 2).map((external) => at(external));
+      assertEquals(ports.map(({ address }) => address), ["203.0.113.2", "203.0.113.2"]);
+      assertEquals(ports.map(({ port }) => port >> 1).toSorted(), [500, 502]);
+      assertEquals(said[2], "pool-empty");
+      // TCP has no port forwards, and the blocks are for all protocols.
+      const tcp = [3, 4, 5, 6, 7].map((host) => lab.tcp(gw, `10.0.0.${host}:5000`, "192.0.2.1:80"));
+      assertEquals(tcp.filter((one) => one.startsWith("203.")).length, 4);
+      assertEquals(gatewayStats(lab.nat, gw).blocks?.inUse, 6);
+    }
+  }
+});

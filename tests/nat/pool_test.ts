@@ -26,6 +26,22 @@ Deno.test("sequential assignment counts upwards and around, and past ports in us
   assertEquals(next(8), 103, "the cursor outlives the last session");
 });
 
+for (const portAssignment of ["preservation", "random"] as const) {
+  Deno.test(`ports below 1,024 become such, and others others, while there are some (RFC 4787 REQ-3 a, ${portAssignment})`, () => {
+    const lab = new Laboratory();
+    const gw = lab.gateway({ portAssignment, portLow: 1004, portHigh: 1043, mapping: "endpoint-independent" });
+    const port = (host: number, from: number) => at(lab.udp(gw, `10.0.0.${host}:${from}`, "192.0.2.1:80")).port;
+    const low = Array.from({ length: 20 }, (_, i) => port(i % 2, 500 + i));
+    assertEquals(low.toSorted(), Array.from({ length: 20 }, (_, i) => 1004 + i));
+    const high = Array.from({ length: 10 }, (_, i) => port(i % 2, 1024 + i));
+    assert(high.every((one) => one >= 1024));
+    // There are none left below: the rest of the pool is used all the same, to its last port.
+    const rest = Array.from({ length: 10 }, (_, i) => port(i % 2, 700 + i));
+    assertEquals(new Set([...high, ...rest]).size, 20);
+    assertEquals(lab.udp(gw, "10.0.0.1:1", "192.0.2.1:80"), "pool-empty");
+  });
+}
+
 Deno.test("random assignment depends on the seed and the gateway's name, not on its row", () => {
   const draw = (seed: number, name: string, before: number) => {
     const lab = new Laboratory(seed);
