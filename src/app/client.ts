@@ -11,18 +11,26 @@ import { drawFraction } from "../base/rng.ts";
 import { log } from "../base/maths.ts";
 import { connectionsOf, hostOf, remoteOf } from "../socket/rows.ts";
 import type { AddressLookups } from "./address_lookups.ts";
-import { ArrivalGate } from "./arrival_gate.ts";
+import { ArrivalLoop } from "./arrival_loop.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import { MOST_CANDIDATES, type RaceHolder, type RaceRules, Races } from "./happy_eyeballs.ts";
 import { NamedOpens } from "./named_opens.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
-import { chosenAddress, type FamilyChoice, ownAddress, type Sources, type Targets } from "./targets.ts";
+import {
+  chooseTarget,
+  chosenAddress,
+  type FamilyChoice,
+  ownAddress,
+  type Sources,
+  type Spread,
+  type Targets,
+} from "./targets.ts";
 import type { App, AppRuntime } from "./types.ts";
 import { receive, send, setKeepAlive } from "../tcp/mod.ts";
 
 /** What a workload's connections do. Sizes in bytes, times in ns. */
-export interface ClientPlan extends FamilyChoice {
+export interface ClientPlan extends FamilyChoice, Spread {
   /** See `WorkloadOptions.kind`; `torrent` exchanges like `request-response`. */
   kind: "hold" | "request-response" | "upload" | "download";
   /** Connections in all. */
@@ -43,10 +51,6 @@ export interface ClientPlan extends FamilyChoice {
   exponentialHold: boolean;
   /** Does this side close when the hold is over (else it waits for the other)? */
   closes: boolean;
-  /** Does each source go through all destinations in an order of its own? */
-  permute: boolean;
-  /** Are destinations drawn anew for every connection? */
-  randomTargets: boolean;
   /** Keep-alive after so much idle time, ms; 0 for none. */
   keepAliveMs: number;
   /** Happy Eyeballs: a further address is tried after so long, ns; 0: there is one attempt only. */
@@ -78,23 +82,19 @@ const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2, NEXT_ATTEMPT: 3 } as co
 
 /** The clients of one workload. */
 export class WorkloadClient implements App {
-  /** Connections opened, or tried. */
-  opened = 0;
   readonly #counts: WorkloadCounts;
   readonly #runtime: AppRuntime;
   readonly #app: number;
   readonly #plan: ClientPlan;
   readonly #sources: Sources;
   readonly #targets: Targets;
-  readonly #arrivals: ArrivalTimes;
   readonly #key: { k0: number; k1: number };
   /** Attempts at several addresses of one destination, if there may be more than one. */
   readonly #races: Races | undefined;
   /** Connections to names, if there may be any. */
   readonly #named: NamedOpens | undefined;
   readonly #rules: RaceRules;
-  readonly #gate = new ArrivalGate();
-  #nextArrivalNs = 0;
+  readonly #loop: ArrivalLoop;
 
   /** `app` is its index among the apps; `key` the workload's own random key for targets and holding times. */
   constructor(
@@ -116,9 +116,17 @@ export class WorkloadClient implements App {
     this.#plan = options.plan;
     this.#sources = options.sources;
     this.#targets = options.targets;
-    this.#arrivals = options.arrivals;
     this.#key = options.key;
     this.#rules = rulesOf(options.plan);
+    this.#loop = new ArrivalLoop({
+      runtime: options.runtime,
+      app: options.app,
+      code: TIMER.ARRIVAL,
+      count: options.plan.connections,
+      sources: options.sources,
+      times: options.arrivals,
+      begin: (i) => this.#open(i),
+    });
     const { runtime, app, names, plan: { attemptDelayNs, resolutionDelayNs, prefersIpv6, family } } = options;
     if (attemptDelayNs === 0 && names === undefined) return;
     const holder = this.#raceHolder();
@@ -131,14 +139,12 @@ export class WorkloadClient implements App {
 
   /** Schedules the first arrival. */
   start(): void {
-    if (this.#plan.connections === 0) return;
-    this.#nextArrivalNs = this.#arrivals.next();
-    this.#scheduleArrival();
+    this.#loop.start();
   }
 
   /** See {@linkcode App}. */
   onTimer(code: number, connection: number, argument: number): void {
-    if (code === TIMER.ARRIVAL) return this.#arrive();
+    if (code === TIMER.ARRIVAL) return void this.#loop.arrive();
     if (code === TIMER.NEXT_ATTEMPT) return this.#races!.continue(argument);
     const phase = this.#phase(connection);
     if (code === TIMER.THINK_OVER) {
@@ -166,27 +172,20 @@ export class WorkloadClient implements App {
 
   /** See {@linkcode App}. */
   visitState(v: StateVisitor): void {
-    this.opened = v.number(this.opened);
     this.#counts.visitState(v);
-    this.#nextArrivalNs = v.number(this.#nextArrivalNs);
-    this.#arrivals.visitState(v);
-    this.#gate.visitState(v);
+    this.#loop.visitState(v);
     this.#named?.visitState(v);
     this.#races?.visitState(v);
   }
 
   /** See {@linkcode App}. */
   pause(): void {
-    this.#gate.pause();
+    this.#loop.pause();
   }
 
   /** See {@linkcode App}. */
   resume(): void {
-    if (!this.#gate.resume()) return;
-    const { nowNs } = this.#runtime;
-    this.#arrivals.shift(nowNs - this.#nextArrivalNs);
-    this.#nextArrivalNs = nowNs;
-    this.#scheduleArrival();
+    this.#loop.resume();
   }
 
   /** See {@linkcode App}: those that have been established and not closed, in the order of (host, connection). */
@@ -197,30 +196,12 @@ export class WorkloadClient implements App {
     }
   }
 
-  #scheduleArrival(): void {
-    const node = this.#sources.at(this.opened);
-    this.#runtime.schedule(node, this.#app, this.#nextArrivalNs, TIMER.ARRIVAL, 0, 0);
-  }
-
-  /** Opens every connection that is due now, and schedules the next. */
-  #arrive(): void {
-    if (this.#gate.holds()) return;
-    const now = this.#nextArrivalNs;
-    const connections = this.#plan.connections;
-    do {
-      this.#open(this.opened++);
-      if (this.opened === connections) return;
-      this.#nextArrivalNs = this.#arrivals.next();
-    } while (this.#nextArrivalNs <= now);
-    this.#scheduleArrival();
-  }
-
   #open(i: number): void {
     const runtime = this.#runtime;
     const node = this.#sources.at(i);
     const targets = this.#targets;
     this.#counts.attempted++;
-    this.#chooseTarget(i, ownAddress(runtime, node, this.#plan.family));
+    this.#chooseTarget(i, node);
     if (this.#races !== undefined) return this.#race(this.#races, i, node);
     const remote = chosenAddress(targets, runtime, node, this.#plan.prefersIpv6);
     const c = runtime.connect(node, 0, remote, targets.port, this.#app);
@@ -259,8 +240,7 @@ export class WorkloadClient implements App {
   #countTarget(named: NamedOpens, c: number, established: boolean): void {
     const runtime = this.#runtime;
     const targets = this.#targets;
-    const own = ownAddress(runtime, this.#nodeOf(c), this.#plan.family);
-    this.#chooseTarget(runtime.tcp.warm[c * STRIDE + APP_DATA2], own);
+    this.#chooseTarget(runtime.tcp.warm[c * STRIDE + APP_DATA2], this.#nodeOf(c));
     if (targets.name === 0) return;
     const count = named.counts.of(targets.name, remoteOf(runtime.tcp, c), targets.port);
     if (established) count.established++;
@@ -281,15 +261,9 @@ export class WorkloadClient implements App {
     };
   }
 
-  /** Chooses where connection `i` goes: not to its own host, of address `own`, if there is anywhere else to go. */
-  #chooseTarget(i: number, own: number): void {
-    const targets = this.#targets;
-    const sources = this.#sources.count;
-    if (this.#plan.permute) {
-      targets.permuted(this.#key.k0, this.#key.k1, i % sources, Math.floor(i / sources), own);
-    } else if (this.#plan.randomTargets) {
-      targets.notOwn(Math.floor(drawFraction(this.#key.k0, this.#key.k1, i * 2) * targets.count), own);
-    } else targets.notOwn(i, own);
+  #chooseTarget(i: number, node: number): void {
+    const own = ownAddress(this.#runtime, node, this.#plan.family);
+    chooseTarget(this.#targets, i, this.#sources.count, own, this.#plan, this.#key);
   }
 
   #phase(c: number): number {

@@ -5,7 +5,7 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import type { AddressClient, AddressLookups } from "./address_lookups.ts";
-import { ArrivalGate } from "./arrival_gate.ts";
+import { ArrivalLoop } from "./arrival_loop.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import type { Sources, Targets } from "./targets.ts";
@@ -13,19 +13,12 @@ import type { App, AppRuntime } from "./types.ts";
 
 /** The lookups of one workload. */
 export class DnsLoad implements App, AddressClient {
-  /** Lookups begun. */
-  opened = 0;
-  readonly #runtime: AppRuntime;
-  readonly #app: number;
-  readonly #lookups: number;
   readonly #sources: Sources;
   readonly #targets: Targets;
-  readonly #arrivals: ArrivalTimes;
   readonly #addresses: AddressLookups;
   readonly #counts: TargetCounts;
   readonly #number: number;
-  readonly #gate = new ArrivalGate();
-  #nextArrivalNs = 0;
+  readonly #loop: ArrivalLoop;
 
   /** `app` is its index among the applications; `lookups` how many there are to be. */
   constructor(
@@ -40,22 +33,25 @@ export class DnsLoad implements App, AddressClient {
       counts: TargetCounts;
     },
   ) {
-    this.#runtime = options.runtime;
-    this.#app = options.app;
-    this.#lookups = options.lookups;
     this.#sources = options.sources;
     this.#targets = options.targets;
-    this.#arrivals = options.arrivals;
     this.#addresses = options.addresses;
     this.#counts = options.counts;
     this.#number = options.addresses.addClient(this);
+    this.#loop = new ArrivalLoop({
+      runtime: options.runtime,
+      app: options.app,
+      code: 0,
+      count: options.lookups,
+      sources: options.sources,
+      times: options.arrivals,
+      begin: (i) => this.#lookUp(i),
+    });
   }
 
   /** Schedules the first arrival. */
   start(): void {
-    if (this.#lookups === 0) return;
-    this.#nextArrivalNs = this.#arrivals.next();
-    this.#scheduleArrival();
+    this.#loop.start();
   }
 
   /** See {@linkcode App}. It has no connections. */
@@ -63,24 +59,12 @@ export class DnsLoad implements App, AddressClient {
 
   /** See {@linkcode App}: lookups are due. */
   onTimer(): void {
-    if (this.#gate.holds()) return;
-    const now = this.#nextArrivalNs;
-    do {
-      const i = this.opened++;
-      this.#targets.choose(i);
-      this.#addresses.lookup(this.#sources.at(i), this.#targets.name, this.#number, this.#targets.name);
-      if (this.opened === this.#lookups) return;
-      this.#nextArrivalNs = this.#arrivals.next();
-    } while (this.#nextArrivalNs <= now);
-    this.#scheduleArrival();
+    this.#loop.arrive();
   }
 
   /** See {@linkcode App}. */
   visitState(v: StateVisitor): void {
-    this.opened = v.number(this.opened);
-    this.#nextArrivalNs = v.number(this.#nextArrivalNs);
-    this.#arrivals.visitState(v);
-    this.#gate.visitState(v);
+    this.#loop.visitState(v);
   }
 
   /** See {@linkcode AddressClient}: counts whom a client of this name would have gone to. */
@@ -93,20 +77,17 @@ export class DnsLoad implements App, AddressClient {
 
   /** See {@linkcode App}. */
   pause(): void {
-    this.#gate.pause();
+    this.#loop.pause();
   }
 
   /** See {@linkcode App}. */
   resume(): void {
-    if (!this.#gate.resume()) return;
-    const { nowNs } = this.#runtime;
-    this.#arrivals.shift(nowNs - this.#nextArrivalNs);
-    this.#nextArrivalNs = nowNs;
-    this.#scheduleArrival();
+    this.#loop.resume();
   }
 
-  #scheduleArrival(): void {
-    const node = this.#sources.at(this.opened);
-    this.#runtime.schedule(node, this.#app, this.#nextArrivalNs, 0, 0, 0);
+  #lookUp(i: number): void {
+    const targets = this.#targets;
+    targets.choose(i);
+    this.#addresses.lookup(this.#sources.at(i), targets.name, this.#number, targets.name);
   }
 }

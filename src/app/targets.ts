@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { drawWord } from "../base/rng.ts";
+import { drawFraction, drawWord } from "../base/rng.ts";
 import { isInShare } from "../base/share.ts";
 import type { AppRuntime } from "./types.ts";
 
@@ -141,6 +141,31 @@ export class Targets {
     }
     return found;
   }
+}
+
+/** How a workload goes through its destinations; where neither is true, in turn. */
+export interface Spread {
+  /** Does each source go through all of them in an order of its own? */
+  permute: boolean;
+  /** Are they drawn anew every time? */
+  randomTargets: boolean;
+}
+
+/**
+ * Chooses where connection `i` of a workload goes: not to its own host, of address `own`, if there is anywhere else to
+ * go. `key` is the workload's own.
+ */
+export function chooseTarget(
+  targets: Targets,
+  i: number,
+  sources: number,
+  own: number,
+  { permute, randomTargets }: Spread,
+  { k0, k1 }: { k0: number; k1: number },
+): void {
+  if (permute) targets.permuted(k0, k1, i % sources, Math.floor(i / sources), own);
+  else if (randomTargets) targets.notOwn(Math.floor(drawFraction(k0, k1, i * 2) * targets.count), own);
+  else targets.notOwn(i, own);
 }
 
 /** Which address families a workload uses. */

@@ -17,16 +17,24 @@ import { KeyTable } from "../transport/key_table.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { PACKET } from "../wire/packet.ts";
 import type { AddressClient, AddressLookups } from "./address_lookups.ts";
-import { ArrivalGate } from "./arrival_gate.ts";
+import { ArrivalLoop } from "./arrival_loop.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { DatagramStats } from "./datagram_stats.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
 import type { TargetCounts } from "./target_counts.ts";
-import { chosenAddress, type FamilyChoice, ownAddress, type Sources, type Targets } from "./targets.ts";
+import {
+  chooseTarget,
+  chosenAddress,
+  type FamilyChoice,
+  ownAddress,
+  type Sources,
+  type Spread,
+  type Targets,
+} from "./targets.ts";
 import type { App } from "./types.ts";
 
 /** What the exchanges of a workload are. Sizes in bytes, times in ns. */
-export interface UdpClientPlan extends FamilyChoice {
+export interface UdpClientPlan extends FamilyChoice, Spread {
   /** Exchanges in all. */
   exchanges: number;
   /** Bytes of a request. */
@@ -45,10 +53,6 @@ export interface UdpClientPlan extends FamilyChoice {
   exponentialHold: boolean;
   /** Has each source one socket for all its exchanges? It stays open. */
   shareSocket: boolean;
-  /** Does each source go through all destinations in an order of its own? */
-  permute: boolean;
-  /** Are destinations drawn anew for every exchange? */
-  randomTargets: boolean;
 }
 
 /** Word offsets of an exchange. */
@@ -80,8 +84,6 @@ const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2, NO_ANSWER: 3 } as const
 
 /** The asking side of one workload. */
 export class UdpClient implements App, AddressClient {
-  /** Exchanges begun. */
-  opened = 0;
   readonly #runtime: UdpRuntime;
   readonly #app: number;
   readonly #plan: UdpClientPlan;
@@ -89,7 +91,6 @@ export class UdpClient implements App, AddressClient {
   readonly #outcomes: WorkloadCounts;
   readonly #sources: Sources;
   readonly #targets: Targets;
-  readonly #arrivals: ArrivalTimes;
   readonly #key: { k0: number; k1: number };
   readonly #addresses: AddressLookups | undefined;
   readonly #counts: TargetCounts;
@@ -98,8 +99,7 @@ export class UdpClient implements App, AddressClient {
   /** Shared sockets by node; exchanges of shared sockets by (socket, address, port): the first of a list. */
   readonly #sockets = new KeyTable();
   readonly #byPeer = new KeyTable();
-  readonly #gate = new ArrivalGate();
-  #nextArrivalNs = 0;
+  readonly #loop: ArrivalLoop;
 
   /** `app` is its index among the applications; `key` the workload's own; `addresses` look up names, if there are any. */
   constructor(
@@ -124,18 +124,24 @@ export class UdpClient implements App, AddressClient {
     this.#outcomes = options.outcomes;
     this.#sources = options.sources;
     this.#targets = options.targets;
-    this.#arrivals = options.arrivals;
     this.#key = options.key;
     this.#addresses = options.addresses;
     this.#counts = options.counts;
     this.#number = options.addresses?.addClient(this) ?? 0;
+    this.#loop = new ArrivalLoop({
+      runtime: options.runtime,
+      app: options.app,
+      code: TIMER.ARRIVAL,
+      count: options.plan.exchanges,
+      sources: options.sources,
+      times: options.arrivals,
+      begin: (i) => this.#open(i),
+    });
   }
 
   /** Schedules the first arrival. */
   start(): void {
-    if (this.#plan.exchanges === 0) return;
-    this.#nextArrivalNs = this.#arrivals.next();
-    this.#scheduleArrival();
+    this.#loop.start();
   }
 
   /** See {@linkcode App}. It has no connections. */
@@ -145,7 +151,7 @@ export class UdpClient implements App, AddressClient {
   onTimer(code: number, _connection: number, argument: number): void {
     switch (code) {
       case TIMER.ARRIVAL:
-        return this.#arrive();
+        return void this.#loop.arrive();
       case TIMER.THINK_OVER:
         return this.#request(argument);
       case TIMER.HOLD_OVER:
@@ -179,10 +185,7 @@ export class UdpClient implements App, AddressClient {
 
   /** See {@linkcode App}. */
   visitState(v: StateVisitor): void {
-    this.opened = v.number(this.opened);
-    this.#nextArrivalNs = v.number(this.#nextArrivalNs);
-    this.#arrivals.visitState(v);
-    this.#gate.visitState(v);
+    this.#loop.visitState(v);
     this.#rows.visitState(v);
     this.#sockets.visitState(v);
     this.#byPeer.visitState(v);
@@ -202,34 +205,12 @@ export class UdpClient implements App, AddressClient {
 
   /** See {@linkcode App}. */
   pause(): void {
-    this.#gate.pause();
+    this.#loop.pause();
   }
 
   /** See {@linkcode App}. */
   resume(): void {
-    if (!this.#gate.resume()) return;
-    const { nowNs } = this.#runtime;
-    this.#arrivals.shift(nowNs - this.#nextArrivalNs);
-    this.#nextArrivalNs = nowNs;
-    this.#scheduleArrival();
-  }
-
-  #scheduleArrival(): void {
-    const node = this.#sources.at(this.opened);
-    this.#runtime.schedule(node, this.#app, this.#nextArrivalNs, TIMER.ARRIVAL, 0, 0);
-  }
-
-  /** Begins every exchange that is due now, and schedules the next. */
-  #arrive(): void {
-    if (this.#gate.holds()) return;
-    const now = this.#nextArrivalNs;
-    const { exchanges } = this.#plan;
-    do {
-      this.#open(this.opened++);
-      if (this.opened === exchanges) return;
-      this.#nextArrivalNs = this.#arrivals.next();
-    } while (this.#nextArrivalNs <= now);
-    this.#scheduleArrival();
+    this.#loop.resume();
   }
 
   #open(i: number): void {
@@ -237,7 +218,7 @@ export class UdpClient implements App, AddressClient {
     this.#outcomes.attempted++;
     const node = this.#sources.at(i);
     const targets = this.#targets;
-    this.#chooseTarget(i, ownAddress(this.#runtime, node, this.#plan.family));
+    this.#chooseTarget(i, node);
     const row = this.#rows.allocate();
     const words = this.#rows.words;
     const o = row * STRIDE;
@@ -251,15 +232,9 @@ export class UdpClient implements App, AddressClient {
     else this.#addresses!.lookup(node, targets.name, this.#number, row, { family: this.#plan.family });
   }
 
-  /** Chooses where exchange `i` goes: not to its own host, of address `own`, if there is anywhere else to go. */
-  #chooseTarget(i: number, own: number): void {
-    const targets = this.#targets;
-    const sources = this.#sources.count;
-    if (this.#plan.permute) {
-      targets.permuted(this.#key.k0, this.#key.k1, i % sources, Math.floor(i / sources), own);
-    } else if (this.#plan.randomTargets) {
-      targets.notOwn(Math.floor(drawFraction(this.#key.k0, this.#key.k1, i * 2) * targets.count), own);
-    } else targets.notOwn(i, own);
+  #chooseTarget(i: number, node: number): void {
+    const own = ownAddress(this.#runtime, node, this.#plan.family);
+    chooseTarget(this.#targets, i, this.#sources.count, own, this.#plan, this.#key);
   }
 
   /** The destination is known: opens a socket for it, and asks. */

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { ArrivalGate } from "../app/arrival_gate.ts";
+import { ArrivalLoop } from "../app/arrival_loop.ts";
 import type { ArrivalTimes } from "../app/arrivals.ts";
 import type { Sources, Targets } from "../app/targets.ts";
 import type { App } from "../app/types.ts";
@@ -95,18 +95,13 @@ function maskOf(bits: number, k: number): number {
 
 /** The application that sends the SYNs. */
 export class SynFlood implements App {
-  /** SYNs sent. */
-  sent = 0;
   readonly #partition: Partition;
   readonly #app: number;
-  readonly #count: number;
   readonly #spoof: Spoof;
   readonly #sources: Sources;
   readonly #targets: Targets;
-  readonly #arrivals: ArrivalTimes;
   readonly #key: { k0: number; k1: number };
-  readonly #gate = new ArrivalGate();
-  #nextNs = 0;
+  readonly #loop: ArrivalLoop;
   /** Addresses held, the oldest first, and since when; those before `#head` have been let go of. */
   #ids: number[] = [];
   #sinceNs: number[] = [];
@@ -123,20 +118,25 @@ export class SynFlood implements App {
   ) {
     this.#partition = partition;
     this.#app = app;
-    this.#count = options.connections;
     this.#spoof = spoofOf(options, `workloads.${options.name}`);
     this.#sources = ends.sources;
     this.#targets = ends.targets;
-    this.#arrivals = ends.arrivals;
+    this.#loop = new ArrivalLoop({
+      runtime: partition,
+      app,
+      code: TIMER.SEND,
+      count: options.connections,
+      sources: ends.sources,
+      times: ends.arrivals,
+      begin: (i) => this.#send(i),
+    });
     this.#key = substreamKey(ends.seed, "workload", options.name);
     partition.spoofs.push(this.#spoof);
   }
 
   /** Schedules the first SYN. */
   start(): void {
-    if (this.#count === 0) return;
-    this.#nextNs = this.#arrivals.next();
-    this.#schedule();
+    this.#loop.start();
   }
 
   /** See {@linkcode App}. It has no connections. */
@@ -145,48 +145,28 @@ export class SynFlood implements App {
   /** See {@linkcode App}. */
   onTimer(code: number): void {
     this.#letGo();
-    if (code === TIMER.LET_GO || this.#gate.holds()) return;
-    const now = this.#nextNs;
-    do {
-      this.#send(this.sent++);
-      if (this.sent === this.#count) return this.#finish();
-      this.#nextNs = this.#arrivals.next();
-    } while (this.#nextNs <= now);
-    this.#schedule();
+    if (code === TIMER.LET_GO || !this.#loop.arrive()) return;
+    // After the last one.
+    const s = this.#partition;
+    s.schedule(this.#sources.at(this.#loop.begun - 1), this.#app, s.nowNs + HELD_NS, TIMER.LET_GO, 0, 0);
   }
 
   /** See {@linkcode App}. */
   visitState(v: StateVisitor): void {
-    this.sent = v.number(this.sent);
-    this.#nextNs = v.number(this.#nextNs);
     this.#head = v.number(this.#head);
     this.#ids = v.plain(this.#ids);
     this.#sinceNs = v.plain(this.#sinceNs);
-    this.#arrivals.visitState(v);
-    this.#gate.visitState(v);
+    this.#loop.visitState(v);
   }
 
   /** See {@linkcode App}. */
   pause(): void {
-    this.#gate.pause();
+    this.#loop.pause();
   }
 
   /** See {@linkcode App}. */
   resume(): void {
-    if (!this.#gate.resume()) return;
-    const { nowNs } = this.#partition;
-    this.#arrivals.shift(nowNs - this.#nextNs);
-    this.#nextNs = nowNs;
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    this.#partition.schedule(this.#sources.at(this.sent), this.#app, this.#nextNs, TIMER.SEND, 0, 0);
-  }
-
-  #finish(): void {
-    const s = this.#partition;
-    s.schedule(this.#sources.at(this.sent - 1), this.#app, s.nowNs + HELD_NS, TIMER.LET_GO, 0, 0);
+    this.#loop.resume();
   }
 
   #send(i: number): void {
