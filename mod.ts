@@ -68,6 +68,7 @@ export {
   LONGEST_RUN_NS,
   type NatBehaviour,
   type NatOptions,
+  type QueueDisciplineOptions,
   type RouterOptions,
   type RunOptions,
   type ServiceOptions,

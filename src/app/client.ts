@@ -400,15 +400,21 @@ export class WorkloadClient implements App {
 
   #close(c: number): void {
     this.#setPhase(c, CLOSING);
+    // (What an upload has written may be on its way for long: it is open until TCP is through with it.)
+    if (this.#plan.kind !== "upload") this.#countClosed();
+    this.#runtime.close(c);
+  }
+
+  #countClosed(): void {
     this.#runtime.stats.open--;
     this.#counts.open--;
-    this.#runtime.close(c);
   }
 
   #ended(c: number, errno: number): void {
     const phase = this.#phase(c);
     if (phase === CLOSING || phase === ENDED) {
       if (phase === CLOSING && errno !== 0) this.#brokeWith(errno);
+      if (phase === CLOSING && this.#plan.kind === "upload") this.#countClosed();
       return this.#setPhase(c, ENDED);
     }
     this.#setPhase(c, ENDED);
@@ -421,8 +427,7 @@ export class WorkloadClient implements App {
       stats.failed[errno]++;
       this.#counts.failed[errno]++;
     } else {
-      stats.open--;
-      this.#counts.open--;
+      this.#countClosed();
       if (errno !== 0) this.#brokeWith(errno);
     }
     this.#runtime.close(c);

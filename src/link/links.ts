@@ -1,6 +1,7 @@
 /**
  * Links: two directions each, a direction being one row. Rate, queue and delay are worked out when a packet is sent
- * (a drop-tail queue needs no event of its own); what goes wrong on the way is in `impairments.ts`.
+ * (a drop-tail queue needs no event of its own); what goes wrong on the way is in `impairments.ts`. Where a queue has a
+ * discipline (`queues/`), packets wait there, and the driver asks for the next one when the link is free.
  *
  * @module
  */
@@ -9,121 +10,30 @@ import { CLOCK, newClock } from "../store/clock.ts";
 import { alignedWords } from "../store/rows.ts";
 import { PACKET, packetBytes, type PacketPool } from "../wire/packet.ts";
 import type { AddressTable } from "../base/address.ts";
-import { impair, type ImpairedPacket, type Impairments } from "./impairments.ts";
+import { DIRECTION, DIRECTION_FLAG, PACE } from "./layout.ts";
+import { impair, type ImpairedPacket } from "./impairments.ts";
+import { markCongestion, type QueueDiscipline, QueuePackets } from "./queues/discipline.ts";
+import { forgetDeparted, type PacketQueue, remember } from "./queues/drop_tail.ts";
+import { makeDiscipline } from "./queues/make.ts";
+import { isCounting, type LinkSettings, type QueueRecord } from "./settings.ts";
 
-/** Word offsets of a link direction's row. */
-export const DIRECTION = {
-  /** Node row that sends into it. */
-  FROM: 0,
-  /** Node row that it delivers to. */
-  TO: 1,
-  /** Index of its settings in `Links.settings`. */
-  SETTINGS: 2,
-  /** Stable place of this direction among all (from link names, not from rows). */
-  RANK: 3,
-  /** Packets sent into it so far: the next packet's own number in the total order. */
-  SENT: 4,
-  /** `DIRECTION_FLAG` bits. */
-  FLAGS: 5,
-  /** Where its details are, if it is `ELABORATE`. */
-  DETAILS: 6,
-  /** Largest IP packet, bytes. */
-  MTU: 7,
-  /** Words in a row. */
-  STRIDE: 8,
-} as const;
+export { DIRECTION, DIRECTION_FLAG, PACE } from "./layout.ts";
+export type { LinkSettings, QueueRecord } from "./settings.ts";
 
-/** Bits of `DIRECTION.FLAGS`. */
-export const DIRECTION_FLAG = {
-  /** It delivers to a NAT gateway from its inner realm. */
-  FROM_INSIDE: 1,
-  /** It is out of service. */
-  DOWN: 2,
-  /** It has impairments or a limited queue: a packet takes more than its pace. */
-  ELABORATE: 4,
-  /** It delivers to a host; to a NAT gateway. */
-  TO_HOST: 8,
-  TO_NAT: 16,
-  /** It was cut: packets numbered before `Links.cuts` are lost. */
-  CUT: 32,
-} as const;
-
-/** Settings that many directions share. Rates in bits/s, times in ns. */
-export interface LinkSettings {
-  /** Bits per second; Infinity for no limit. Times are exact where it is a whole number. */
-  rateBps: number;
-  /** Propagation delay, ns. */
-  delayNs: number;
-  /** Largest IP packet, bytes. */
-  mtuBytes: number;
-  /**
-   * Most bytes waiting (what is left of the packet being sent included); Infinity for no limit. A packet may always be
-   * sent into an idle link.
-   */
-  queueBytes: number;
-  /** Most packets waiting (the packet being sent not included); Infinity for no limit. */
-  queuePackets: number;
-  /**
-   * With so many bytes or packets (counted as above) waiting, a packet of an ECN-capable transport that comes is marked
-   * with CE (RFC 3168 5; RFC 8257 3.1 and 4.1's threshold K). Default Infinity: never.
-   */
-  ecnThresholdBytes?: number;
-  ecnThresholdPackets?: number;
-  /** What goes wrong on the way. */
-  impairments: Impairments;
-  /** Can anything go wrong at all? (`hasImpairments(impairments)`, worked out once.) */
-  impaired: boolean;
-}
-
-/** Why a link took no packet, or lost it. */
-export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3 } as const;
+/** Why a link took no packet, or lost it; or (`HELD`) that the packet waits in the link. */
+export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3, HELD: 4 } as const;
 
 const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, DETAILS, MTU, STRIDE } = DIRECTION;
-const { LINK, LINK_SEQ, HASH, SRC, WINDOW_TTL_TOS, STRIDE: PACKET_STRIDE } = PACKET;
-/** Both bits of the ECN field: congestion experienced; either one alone: ECN-capable (RFC 3168 5). */
-const CE = 3;
+const { LINK, LINK_SEQ, HASH, SRC, STRIDE: PACKET_STRIDE } = PACKET;
 const { DOWN, ELABORATE, CUT } = DIRECTION_FLAG;
-
-/** Places of a direction's times, in `Links.pace`. */
-export const PACE = {
-  /** When it will have sent all that waits, ns, rounded down … */
-  FREE_AT_NS: 0,
-  /** … and the rest, in units of 1 / rate ns. */
-  FREE_AT_REST: 1,
-  /** Bits per second; Infinity for no limit. */
-  RATE_BPS: 2,
-  /** Propagation delay, ns. */
-  DELAY_NS: 3,
-  /** Places of a direction: half a cache line. */
-  STRIDE: 4,
-} as const;
 
 const { FREE_AT_NS, FREE_AT_REST, RATE_BPS, DELAY_NS, STRIDE: PACE_STRIDE } = PACE;
 
-const { NONE, QUEUE_FULL, LOST, DOWN: LINK_DOWN } = LINK_DROP;
+const { NONE, QUEUE_FULL, LOST, DOWN: LINK_DOWN, HELD } = LINK_DROP;
 const { NOW, TIME } = CLOCK;
 
 /** Of a direction that draws nothing. */
 const NO_KEY = new Int32Array(2);
-
-/** Departure times of the packets that wait, for queues limited in packets. */
-interface PacketQueue {
-  departuresNs: Float64Array;
-  head: number;
-  count: number;
-}
-
-/** What the report wants to know of a direction that has a queue limit. Peaks stay within the limit. */
-export interface QueueRecord {
-  /** Most bytes waiting at once. */
-  peakBytes: number;
-  /** Most packets waiting at once (queues limited in packets). */
-  peakPackets: number;
-  /** When the queue was first full, ns; -1 for never. */
-  firstFullNs: number;
-  /** Bytes that it took. */
-  carriedBytes: number;
-}
 
 /** What an elaborate direction has besides its row: packets find it by an index, never by a look-up. */
 interface Details {
@@ -139,6 +49,10 @@ interface Details {
   counting: boolean;
   /** Key of its random substream. */
   key: Int32Array;
+  /** Holds the packets that wait, where the settings have a discipline. */
+  discipline: QueueDiscipline | undefined;
+  /** Of a discipline: is an event under way that asks for the next packet? */
+  awaited: boolean;
 }
 
 /** The link directions of one partition. */
@@ -159,6 +73,8 @@ export class Links {
   readonly queues: Map<number, QueueRecord> = new Map();
   /** The second packet of a duplication, and when it arrives; the caller queues it. */
   readonly duplicate: ImpairedPacket = { packet: 0, arrivalNs: 0 };
+  /** Where disciplines leave what they drop. */
+  readonly discarded: QueuePackets;
   readonly #packets: PacketPool;
   readonly #addresses: AddressTable;
   readonly #details: Details[] = [];
@@ -166,6 +82,10 @@ export class Links {
   readonly #limitedLater: number[] = [];
   /** Packets that links have made by duplication. */
   duplicated = 0;
+  /** See `sendNext`. */
+  outcome = 0;
+  /** See `sendNext`. */
+  nextNs = -1;
   readonly #outcome = { drop: false, extraNs: 0, duplicate: false, corruptBit: 0 };
 
   /** Reserves `capacity` directions. `clock`: the driver's. */
@@ -173,6 +93,7 @@ export class Links {
     this.clock = options.clock ?? newClock();
     this.#packets = options.packets;
     this.#addresses = options.addresses;
+    this.discarded = new QueuePackets(options.packets, options.addresses);
     this.words = alignedWords((options.capacity + 1) * STRIDE);
     this.pace = new Float64Array((options.capacity + 1) * PACE_STRIDE);
   }
@@ -198,7 +119,8 @@ export class Links {
     const settings = this.settings[options.settings];
     const { ecnThresholdBytes = Infinity, ecnThresholdPackets = Infinity } = settings;
     const limited = settings.queueBytes !== Infinity || settings.queuePackets !== Infinity;
-    const watched = limited || ecnThresholdBytes !== Infinity || ecnThresholdPackets !== Infinity;
+    const managed = settings.discipline !== undefined;
+    const watched = limited || managed || ecnThresholdBytes !== Infinity || ecnThresholdPackets !== Infinity;
     this.words[at + FLAGS] = options.flags | (watched || settings.impaired ? ELABORATE : 0);
     this.words[at + MTU] = settings.mtuBytes;
     this.pace[row * PACE_STRIDE + FREE_AT_NS] = -1;
@@ -212,7 +134,9 @@ export class Links {
 
   #elaborate(row: number, record: QueueRecord | undefined, counting: boolean, key: Int32Array = NO_KEY): void {
     const packets = { departuresNs: new Float64Array(counting ? 16 : 0), head: 0, count: 0 };
-    const details = { record, packets, drops: 0, marks: 0, counting, key };
+    const { discipline: settings } = this.settings[this.words[row * STRIDE + SETTINGS]];
+    const discipline = settings === undefined ? undefined : makeDiscipline(settings, this.discarded, key);
+    const details = { record, packets, drops: 0, marks: 0, counting, key, discipline, awaited: false };
     this.words[row * STRIDE + DETAILS] = this.#details.push(details) - 1;
   }
 
@@ -263,8 +187,12 @@ export class Links {
     this.pace[d * PACE_STRIDE + FREE_AT_NS] = -1;
     this.pace[d * PACE_STRIDE + FREE_AT_REST] = 0;
     if ((this.words[at + FLAGS] & ELABORATE) === 0) return;
-    const { packets } = this.#details[this.words[at + DETAILS]];
+    const { packets, discipline } = this.#details[this.words[at + DETAILS]];
     packets.count = packets.head = 0;
+    if (discipline === undefined) return;
+    const { early, overflowed } = this.discarded;
+    for (let p = discipline.dequeue(this.clock[NOW]); p !== 0; p = discipline.dequeue(this.clock[NOW])) early.push(p);
+    overflowed.push(...early.splice(0));
   }
 
   /** Was packet `p`, which arrives over direction `d`, lost when that was cut? */
@@ -294,18 +222,86 @@ export class Links {
     if (flags & ELABORATE) {
       this.duplicate.packet = 0;
       if (flags & DOWN) return LINK_DOWN;
-      if (!this.#queueTakes(d, p, bytes)) {
-        this.#details[words[at + DETAILS]].drops++;
+      const details = this.#details[words[at + DETAILS]];
+      if (details.discipline !== undefined) {
+        this.#hold(details, details.discipline, d, p, bytes);
+        return HELD;
+      }
+      if (!this.#queueTakes(details, d, p, bytes)) {
+        details.drops++;
         return QUEUE_FULL;
       }
     } else if (flags & DOWN) return LINK_DOWN;
     this.#departure(d, bytes);
+    return this.#leaves(d, p, bytes);
+  }
+
+  /** Packet `p` goes onto direction `d`: its number there, and what the link does to it. */
+  #leaves(d: number, p: number, bytes: number): number {
+    const words = this.words;
+    const at = d * STRIDE;
+    const rows = this.#packets.rows.words;
+    const row = p * PACKET_STRIDE;
     const sequence = words[at + SENT];
     words[at + SENT] = (sequence + 1) | 0;
     rows[row + LINK] = d;
     rows[row + LINK_SEQ] = sequence;
     rows[row + HASH] = 0;
-    return flags & ELABORATE ? this.#impaired(d, p, sequence, bytes) : NONE;
+    return words[at + FLAGS] & ELABORATE ? this.#impaired(d, p, sequence, bytes) : NONE;
+  }
+
+  /**
+   * Of direction `d`, which has a discipline: the packet that it sends now, whose fate is in `outcome` (as of `sendNow`);
+   * 0 if it is busy, or nothing waits. Whenever packets go on waiting, and that was not so before, `nextNs` is when to
+   * ask again; else it is -1. What was dropped is in `discarded`.
+   */
+  sendNext(d: number, asked: boolean): number {
+    const details = this.#details[this.words[d * STRIDE + DETAILS]];
+    const discipline = details.discipline!;
+    const nowNs = this.clock[NOW];
+    if (asked) details.awaited = false;
+    let p = 0;
+    if (this.#freeNs(d) <= nowNs) {
+      p = discipline.dequeue(nowNs);
+      if (p !== 0) {
+        const bytes = this.discarded.bytesOf(p);
+        // (Asked when the last packet has gone, rounded up to whole ns: the next one begins at the exact time.)
+        if (asked && this.pace[d * PACE_STRIDE + FREE_AT_REST] > 0) {
+          this.clock[NOW] = Math.max(nowNs - 1, this.pace[d * PACE_STRIDE + FREE_AT_NS]);
+        }
+        this.#departure(d, bytes);
+        this.clock[NOW] = nowNs;
+        details.record!.carriedBytes += bytes;
+        this.outcome = this.#leaves(d, p, bytes);
+      }
+    }
+    this.nextNs = -1;
+    if (discipline.packets > 0 && !details.awaited) {
+      details.awaited = true;
+      this.nextNs = this.#freeNs(d);
+    }
+    return p;
+  }
+
+  /** When direction `d` will have sent all that it is sending, ns, rounded up. */
+  #freeNs(d: number): number {
+    const at = d * PACE_STRIDE;
+    return this.pace[at + FREE_AT_NS] + (this.pace[at + FREE_AT_REST] > 0 ? 1 : 0);
+  }
+
+  /** Hands packet `p` to a discipline. */
+  #hold(details: Details, discipline: QueueDiscipline, d: number, p: number, bytes: number): void {
+    const nowNs = this.clock[NOW];
+    const record = details.record!;
+    const { overflowed } = this.discarded;
+    const before = overflowed.length;
+    discipline.enqueue(p, bytes, nowNs, this.settings[this.words[d * STRIDE + SETTINGS]]);
+    if (overflowed.length > before) {
+      details.drops += overflowed.length - before;
+      if (record.firstFullNs < 0) record.firstFullNs = nowNs;
+    }
+    if (discipline.packets > record.peakPackets) record.peakPackets = discipline.packets;
+    if (discipline.bytes > record.peakBytes) record.peakBytes = discipline.bytes;
   }
 
   /** For snapshots. */
@@ -325,6 +321,8 @@ export class Links {
       details.counting = v.number(details.counting ? 1 : 0) === 1;
       details.drops = v.number(details.drops);
       details.marks = v.number(details.marks);
+      details.awaited = v.number(details.awaited ? 1 : 0) === 1;
+      details.discipline?.visitState(v);
       if (details.record !== undefined) visitNumbers(v, details.record);
       const { packets } = details;
       packets.head = v.number(packets.head);
@@ -338,11 +336,22 @@ export class Links {
     const at = d * PACE_STRIDE;
     const rateBps = this.pace[at + RATE_BPS];
     const waitNs = this.pace[at + FREE_AT_NS] - nowNs;
-    if (waitNs < 0 || rateBps === Infinity) return 0;
-    return Math.round((waitNs * rateBps + this.pace[at + FREE_AT_REST]) / 8e9);
+    const held = this.#disciplineOf(d)?.bytes ?? 0;
+    if (waitNs < 0 || rateBps === Infinity) return held;
+    return held + Math.round((waitNs * rateBps + this.pace[at + FREE_AT_REST]) / 8e9);
   }
 
-  /** Drops at the queue of direction `d`. */
+  #disciplineOf(d: number): QueueDiscipline | undefined {
+    const at = d * STRIDE;
+    return this.words[at + FLAGS] & ELABORATE ? this.#details[this.words[at + DETAILS]].discipline : undefined;
+  }
+
+  /** Drops of direction `d` before its queue was full, by its discipline. */
+  earlyDrops(d: number): number {
+    return this.#disciplineOf(d)?.earlyDrops ?? 0;
+  }
+
+  /** Drops of direction `d` because its queue was full. */
   queueDrops(d: number): number {
     const at = d * STRIDE;
     return this.words[at + FLAGS] & ELABORATE ? this.#details[this.words[at + DETAILS]].drops : 0;
@@ -381,12 +390,13 @@ export class Links {
   /** Packets that direction `d` has marked with CE. */
   queueMarks(d: number): number {
     const at = d * STRIDE;
+    const discipline = this.#disciplineOf(d);
+    if (discipline !== undefined) return discipline.marks;
     return this.words[at + FLAGS] & ELABORATE ? this.#details[this.words[at + DETAILS]].marks : 0;
   }
 
   /** Has the queue room for packet `p` of `bytes`? Always, without a limit. Marks it where the queue is long. */
-  #queueTakes(d: number, p: number, bytes: number): boolean {
-    const details = this.#details[this.words[d * STRIDE + DETAILS]];
+  #queueTakes(details: Details, d: number, p: number, bytes: number): boolean {
     const record = details.record;
     if (record === undefined) return true;
     const settings = this.settings[this.words[d * STRIDE + SETTINGS]];
@@ -445,39 +455,4 @@ export class Links {
     this.clock[TIME] = arrivalNs + outcome.extraNs;
     return NONE;
   }
-}
-
-/** Are the packets in the queue counted? */
-function isCounting({ queuePackets, ecnThresholdPackets = Infinity }: LinkSettings): boolean {
-  return queuePackets !== Infinity || ecnThresholdPackets !== Infinity;
-}
-
-/** Sets CE on a packet of an ECN-capable transport (RFC 3168 5). False if it is none. */
-function markCongestion(rows: Int32Array, p: number): boolean {
-  const at = p * PACKET_STRIDE + WINDOW_TTL_TOS;
-  if ((rows[at] & CE) === 0) return false;
-  rows[at] |= CE;
-  return true;
-}
-
-/** Takes out the packets that have left by `nowNs`. */
-function forgetDeparted(queue: PacketQueue, nowNs: number): void {
-  const size = queue.departuresNs.length;
-  while (queue.count > 0 && queue.departuresNs[queue.head] <= nowNs) {
-    queue.head = queue.head + 1 === size ? 0 : queue.head + 1;
-    queue.count--;
-  }
-}
-
-/** Adds a packet; the ring doubles when it is full. */
-function remember(queue: PacketQueue, departureNs: number): void {
-  const size = queue.departuresNs.length;
-  if (queue.count === size) {
-    const grown = new Float64Array(size * 2);
-    for (let i = 0; i < size; i++) grown[i] = queue.departuresNs[(queue.head + i) % size];
-    queue.departuresNs = grown;
-    queue.head = 0;
-  }
-  queue.departuresNs[(queue.head + queue.count) % queue.departuresNs.length] = departureNs;
-  queue.count++;
 }

@@ -28,3 +28,7 @@ export const LOOPBACK_APP = 2;
 export const FINE_TIMER_APP = 3;
 /** Index of the hosts' processors among the applications. */
 export const CPU_APP = 4;
+/** Index of the links' queues among the applications. */
+export const LINK_QUEUE_APP = 5;
+/** The first application that is none of the network's own. */
+export const FIRST_APP = 6;

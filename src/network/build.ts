@@ -19,12 +19,14 @@ import { makeProfile, ProfileTable } from "../transport/profile.ts";
 import { PacketPool } from "../wire/packet.ts";
 import { fillGateways, poolId } from "./build_nat.ts";
 import { located, NetworkError } from "./errors.ts";
+import { disciplineOf } from "./link_disciplines.ts";
+import { LinkQueueApp } from "./link_queues.ts";
 import type { HostOptions, LinkOptions } from "./options.ts";
 import { Loopback } from "./loopback.ts";
 import { FineTimers } from "./fine_timers.ts";
 import { addBudgets, memoryOf } from "./budget_build.ts";
 import { addCpus } from "./cpu_build.ts";
-import { FINE_TIMER_APP, LOOPBACK_APP, Partition } from "./partition.ts";
+import { FINE_TIMER_APP, LINK_QUEUE_APP, LOOPBACK_APP, Partition } from "./partition.ts";
 import {
   addressOffset,
   directionOptions,
@@ -103,6 +105,7 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
   partition.plan = plan;
   partition.apps[LOOPBACK_APP] = new Loopback(partition);
   partition.apps[FINE_TIMER_APP] = new FineTimers(partition);
+  partition.apps[LINK_QUEUE_APP] = new LinkQueueApp(partition);
   addCpus(partition, plan);
   addBudgets(partition);
   return partition;
@@ -209,7 +212,7 @@ function buildLinks(
 function addDirections(links: Links, group: PlannedLinks, settings: number, reverse: boolean, seed: number): void {
   const { a, b, count } = group;
   const { delaySpreadSteps: spread = 0, delaySpreadStepNs: stepNs = 0 } = directionOptions(group, reverse);
-  const impaired = links.settings[settings].impaired;
+  const { impaired, discipline } = links.settings[settings];
   const { kind } = (reverse ? a : b).population;
   const kindFlag = kind === NODE_KIND.HOST
     ? DIRECTION_FLAG.TO_HOST
@@ -220,7 +223,8 @@ function addDirections(links: Links, group: PlannedLinks, settings: number, reve
   for (let i = 0; i < count; i++) {
     const nodeA = a.population.firstRow + endOf(a, i, count);
     const nodeB = b.population.firstRow + endOf(b, i, count);
-    const key = impaired ? substreamKey(seed, "link", `${group.name}[${i}]${reverse ? "<" : ">"}`) : undefined;
+    const drawing = impaired || discipline !== undefined;
+    const key = drawing ? substreamKey(seed, "link", `${group.name}[${i}]${reverse ? "<" : ">"}`) : undefined;
     links.add({
       from: reverse ? nodeB : nodeA,
       to: reverse ? nodeA : nodeB,
@@ -298,7 +302,7 @@ export function linkSettings(options: LinkOptions, subject: string): LinkSetting
     delayNs: options.delayNs ?? 0,
     mtuBytes,
     queueBytes,
-    queuePackets,
+    ...disciplineOf(options, { rateBps, queueBytes, queuePackets }, mtuBytes, subject),
     ecnThresholdBytes,
     ecnThresholdPackets,
     impairments,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
+import { DIRECTION, DIRECTION_FLAG, LINK_DROP } from "../link/links.ts";
 import { balancerIn, viaBalancer } from "./balancer_node.ts";
 import { natTranslateInbound, natTranslateOutbound } from "./nat_node.ts";
 import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
@@ -15,6 +15,7 @@ import { digestDelivery, digestEvent } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
 import { DROP, dropOfLink } from "./drops.ts";
 import { equalPath } from "./equal_paths.ts";
+import { pushTwin, sendHeld } from "./link_queues.ts";
 import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import { isSpoofed } from "./syn_flood.ts";
 import { LOOPBACK_APP, type Partition } from "./partition.ts";
@@ -26,6 +27,7 @@ const { KIND, CPU, EGRESS, ROUTES, FLAGS: NODE_FLAGS, STRIDE: NODE_STRIDE } = NO
 const { ANSWERS_VIA_BALANCER } = NODE_FLAG;
 const { HOST, ROUTER, NAT } = NODE_KIND;
 const { CUT } = DIRECTION_FLAG;
+const { HELD } = LINK_DROP;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
 const { PROTOCOL_SHIFT, STEERED } = CONTROL;
 
@@ -79,13 +81,9 @@ export function sendInto(s: Partition, node: number, p: number, d: number): void
     for (const tap of s.sendTaps) tap(p, s.nowNs, node, links.words[d * DIRECTION_STRIDE + TO], d);
   }
   const refusal = links.sendNow(d, p);
-  if (refusal !== 0) return drop(s, node, p, dropOfLink(refusal));
+  if (refusal !== 0) return refusal === HELD ? sendHeld(s, d) : drop(s, node, p, dropOfLink(refusal));
   s.queue.pushTimed(p << 1);
-  const twin = links.duplicate.packet;
-  if (twin !== 0) {
-    links.duplicate.packet = 0;
-    s.queue.push(links.duplicate.arrivalNs, twin << 1);
-  }
+  if (links.duplicate.packet !== 0) pushTwin(s);
 }
 
 /** Sends a packet that `node` has made: to itself, by its only link, or else by route table `table`. */

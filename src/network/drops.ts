@@ -34,6 +34,7 @@ export const DROP_REASONS = [
   "nat-rate",
   "nat-table",
   "nat-not-subscriber",
+  "queue-early",
 ] as const;
 
 /** Codes of drops. */
@@ -63,6 +64,7 @@ export const DROP = {
   NAT_RATE: 23,
   NAT_TABLE: 24,
   NAT_NOT_SUBSCRIBER: 25,
+  QUEUE_EARLY: 26,
 } as const;
 
 /** The drop code of a link's refusal. */

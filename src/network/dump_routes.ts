@@ -203,7 +203,7 @@ export function links(s: Partition, nodes: readonly number[]): LinkDump[] {
       loss: settings.impairments.loss,
       sentPackets: words[at + DIRECTION.SENT] >>> 0,
       queuedBytes: s.links.backlogBytes(d, s.nowNs),
-      queueDrops: s.links.queueDrops(d),
+      queueDrops: s.links.queueDrops(d) + s.links.earlyDrops(d),
     };
   });
 }

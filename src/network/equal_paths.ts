@@ -12,11 +12,9 @@
 import { finalise32 } from "../base/hash.ts";
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
-import { CONTROL, PACKET } from "../wire/packet.ts";
+import { flowHash } from "../wire/flow_hash.ts";
 import type { Partition } from "./partition.ts";
 
-const { SRC, DST, PORTS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
-const { PROTOCOL_SHIFT } = CONTROL;
 const { FLAGS: DIRECTION_FLAGS, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { DOWN } = DIRECTION_FLAG;
 const { KIND, SALT, BALANCER, FLAGS, STRIDE: NODE_STRIDE } = NODE;
@@ -32,7 +30,7 @@ export function equalPath(s: Partition, node: number, p: number, group: number):
     : kind === NODE_KIND.BALANCER
     ? s.balancers!.list[nodes[at + BALANCER]]!.salt
     : 0;
-  const hash = finalise32(flowHash(s, p) ^ salt);
+  const hash = finalise32(flowHash(s.packets.rows.words, s.addresses, p) ^ salt);
   const links = routes.groupSize(group);
   let up = 0;
   for (let k = 0; k < links; k++) up += isUp(s, routes.groupLink(group, k));
@@ -64,15 +62,4 @@ function highestWeight(s: Partition, group: number, hash: number, all: boolean):
 /** 1 if the link direction is in service, else 0. */
 function isUp(s: Partition, direction: number): number {
   return (s.links.words[direction * DIRECTION_STRIDE + DIRECTION_FLAGS] & DOWN) === 0 ? 1 : 0;
-}
-
-/** A hash of what names a flow: addresses, ports, protocol; from address bytes, not ids. */
-export function flowHash(s: Partition, p: number): number {
-  const rows = s.packets.rows.words;
-  const o = p * STRIDE;
-  let h = Math.imul(s.addresses.word(rows[o + SRC]) ^ 0x9e3779b9, 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 15) ^ s.addresses.word(rows[o + DST]), 0xc2b2ae35);
-  h = Math.imul(h ^ (h >>> 13) ^ rows[o + PORTS], 0x27d4eb2f);
-  h = Math.imul(h ^ (h >>> 15) ^ (rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT), 0x165667b1);
-  return (h ^ (h >>> 16)) >>> 0;
 }

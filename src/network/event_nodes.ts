@@ -11,6 +11,7 @@ import { LISTENER } from "../tcp/state/tcb.ts";
 import { makeProfile, type Profile } from "../transport/profile.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { refreshDirection } from "./conditions.ts";
+import { cutDirection } from "./link_queues.ts";
 import { restartNats } from "./nat_events.ts";
 import type { Partition } from "./partition.ts";
 import type { Members } from "./plan.ts";
@@ -77,7 +78,7 @@ export function switchNodes(s: Partition, members: Members, down: boolean): void
   for (let d = 0; d < s.links.count; d++) {
     const to = isOne(words[d * STRIDE + TO]);
     if (!to && !isOne(words[d * STRIDE + FROM])) continue;
-    if (to && down) s.links.cut(d);
+    if (to && down) cutDirection(s, d);
     refreshDirection(s, d);
   }
 }

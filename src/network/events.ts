@@ -8,6 +8,7 @@ import { substreamKey } from "../base/rng.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { cutDirection } from "./link_queues.ts";
 import { restartNats, setNatTimeouts } from "./nat_events.ts";
 import { changeBackends, findBackends } from "./balancer_build.ts";
 import { linkSettings } from "./build.ts";
@@ -197,7 +198,7 @@ export class Events implements App {
       const down = event.state === "down";
       const { downLinks } = s.conditions;
       this.#eachDirection(links, event, (d) => {
-        if (down && !downLinks.has(d)) s.links.cut(d);
+        if (down && !downLinks.has(d)) cutDirection(s, d);
         if (down) downLinks.add(d);
         else downLinks.delete(d);
         refreshDirection(s, d);
@@ -221,9 +222,9 @@ export class Events implements App {
       const before = s.links.words[d * STRIDE + SETTINGS];
       let after = made.get(before);
       if (after === undefined) {
-        const { impairments, mtuBytes, impaired: _, ...rest } = s.links.settings[before];
+        const { impairments, mtuBytes, impaired: _, discipline, ...rest } = s.links.settings[before];
         const options: LinkOptions = merged({ ...rest, mtu: mtuBytes, ...impairments }, changes);
-        after = s.links.settings.push(linkSettings(options, "links")) - 1;
+        after = s.links.settings.push({ ...linkSettings(options, "links"), discipline }) - 1;
         made.set(before, after);
       }
       s.links.change(d, after);

@@ -232,6 +232,15 @@ function linkUse(carriedBytes: number, rateBps: number, nowNs: number): string {
     `${formatRateBps(rateBps)})`;
 }
 
+/** What a queue's discipline did before the queue was full. */
+function managed(s: Partition, direction: number): string {
+  const { discipline } = s.links.settings[s.links.words[direction * DIRECTION.STRIDE + DIRECTION.SETTINGS]];
+  if (discipline === undefined) return "";
+  return `; ${discipline.kind} dropped ${formatCount(s.links.earlyDrops(direction))} early, marked ${
+    formatCount(s.links.queueMarks(direction))
+  }`;
+}
+
 /** Links with a limited queue, named by the node that sends into them. */
 function addLinks(s: Partition, byKey: Map<string, LimitReport>): void {
   for (const [direction, queue] of s.links.queues) {
@@ -249,7 +258,7 @@ function addLinks(s: Partition, byKey: Map<string, LimitReport>): void {
       refused: s.links.queueDrops(direction),
       detail: `${inPackets ? "packets" : "bytes"} waiting for the link to ${name(to)}${
         linkUse(queue.carriedBytes, settings.rateBps, s.nowNs)
-      }`,
+      }${managed(s, direction)}`,
     });
   }
 }

@@ -122,6 +122,33 @@ export interface RouterOptions {
   ecmp?: "off" | "modulo" | "resilient";
 }
 
+/** A queue that tells senders early, or gives each flow its own. */
+export interface QueueDisciplineOptions {
+  /**
+   * `codel` (RFC 8289; limit 1,000 packets unless told), `fq-codel` (RFC 8290; 10,240 packets), or `red` (Floyd and
+   * Jacobson 1993, gentle; 1,000 packets).
+   */
+  kind: "codel" | "fq-codel" | "red";
+  /** Mark packets of ECN-capable transports instead of dropping them early. Default, as `tc`: with fq-codel alone. */
+  ecn?: boolean;
+  /** Of codel and fq-codel: the delay that a standing queue may have, ns. Default 5 ms. */
+  targetNs?: number;
+  /** Of codel and fq-codel: how long it may be exceeded before the first drop, ns. Default 100 ms. */
+  intervalNs?: number;
+  /** Of fq-codel: queues that flows are hashed onto, 1 to 65,536. Default 1,024. */
+  flows?: number;
+  /** Of fq-codel: bytes that a flow may send in its turn. Default the link's MTU. */
+  quantumBytes?: number;
+  /** Of red: the average length, in packets or bytes as the limit is, below which nothing is dropped. Default limit / 12. */
+  minThreshold?: number;
+  /** Of red: the average length at which `maxProbability` of the packets are dropped, of twice which all. Default limit / 4. */
+  maxThreshold?: number;
+  /** Of red: above 0, at most 1. Default 0.02. */
+  maxProbability?: number;
+  /** Of red: share that a packet's arrival has in the average, above 0, at most 1. Default 0.002. */
+  weight?: number;
+}
+
 /** A link between two nodes, or between the members of two populations. */
 export interface LinkOptions {
   /** Its name; default `a--b`. Two links between the same nodes need names. */
@@ -140,8 +167,10 @@ export interface LinkOptions {
   mtu?: number;
   /** Bytes waiting for transmission at most; more is dropped. Default unlimited. */
   queueBytes?: number;
-  /** Packets waiting for transmission at most. Default unlimited. */
+  /** Packets waiting for transmission at most. Default unlimited; of a queue with a discipline see there. */
   queuePackets?: number;
+  /** How the queue is managed. Default: drop-tail, what finds it full is dropped. An event cannot change it. */
+  queueDiscipline?: QueueDisciplineOptions;
   /** With so many bytes waiting, ECN-capable packets that come are marked (RFC 3168, RFC 8257). Default never. */
   ecnThresholdBytes?: number;
   /** With so many packets waiting (the one being sent not included), the same. Default never. */

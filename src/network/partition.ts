@@ -29,7 +29,7 @@ import type { HostTable } from "../transport/hosts.ts";
 import type { ProfileTable } from "../transport/profile.ts";
 import { UDP_SOCKET, UdpSockets } from "../transport/udp.ts";
 import { PACKET, type PacketPool } from "../wire/packet.ts";
-import { APP_EVENT } from "./app_event.ts";
+import { APP_EVENT, FIRST_APP } from "./app_event.ts";
 import { AppTimers } from "./app_timers.ts";
 import { CodeConnects } from "./code_connects.ts";
 import { cpuCosts, cpuWork } from "./cpu.ts";
@@ -49,7 +49,7 @@ import type { Probes } from "./probes.ts";
  */
 const BUCKET_NS = 16_384;
 
-export { CPU_APP, FINE_TIMER_APP, LOOPBACK_APP, SOCKET_APP } from "./app_event.ts";
+export { CPU_APP, FINE_TIMER_APP, FIRST_APP, LINK_QUEUE_APP, LOOPBACK_APP, SOCKET_APP } from "./app_event.ts";
 
 /** Sees every delivery: packet row, when, the link's ends and direction (-1: loopback). It must not change anything. */
 export type DeliveryTap = (packet: number, timeNs: number, from: number, to: number, direction: number) => void;
@@ -93,8 +93,8 @@ export class Partition implements UdpRuntime {
   readonly due: RefList = new RefList();
   /** Scheduled application events. */
   readonly events: RowPool;
-  /** Applications; 0 is none, `SOCKET_APP` the socket layer, `LOOPBACK_APP`, `FINE_TIMER_APP`, `CPU_APP`. */
-  readonly apps: (App | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
+  /** Applications; 0 is none, `SOCKET_APP` the socket layer, `LOOPBACK_APP`, …, from `FIRST_APP` on those of workloads. */
+  readonly apps: (App | undefined)[] = new Array(FIRST_APP).fill(undefined);
   /** Processors of hosts that have one told, if there are any. */
   cpus: Cpus | undefined = undefined;
   /** Where floods' made-up addresses come from. */

@@ -12,7 +12,7 @@ import { hostOf } from "../socket/rows.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
 import { type NodeSelection, selectNodes } from "./node_selection.ts";
-import { type Partition, SOCKET_APP } from "./partition.ts";
+import { FIRST_APP, type Partition, SOCKET_APP } from "./partition.ts";
 import { gauges, type SeriesGauges } from "./series_gauges.ts";
 
 const { SRC, LENGTH, CONTROL: CONTROL_AT, STRIDE } = PACKET;
@@ -211,7 +211,7 @@ export class Series {
       if (outcome < 0) this.#fail(node, -outcome);
     };
     for (const [i, app] of s.apps.entries()) {
-      if (app !== undefined && (i > SOCKET_APP + 3 || i === SOCKET_APP)) this.#follow(app);
+      if (app !== undefined && (i >= FIRST_APP || i === SOCKET_APP)) this.#follow(app);
     }
   }
 

@@ -111,7 +111,7 @@ export function gauges(s: Partition, groups: readonly NodeSelection[], groupOf: 
     const group = groupOf[directions[d * DIRECTION.STRIDE + DIRECTION.FROM]];
     if (group < 0) continue;
     all[group].queueBytes += s.links.backlogBytes(d, s.nowNs);
-    all[group].queueDrops += s.links.queueDrops(d);
+    all[group].queueDrops += s.links.queueDrops(d) + s.links.earlyDrops(d);
   }
   for (const [i, { first, count }] of groups.entries()) {
     for (let node = first; node < first + count; node++) addNode(s, node, all[i]);

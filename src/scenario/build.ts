@@ -9,6 +9,7 @@ import type {
   LinkOptions,
   ListenOptions,
   NatOptions,
+  QueueDisciplineOptions,
   RunOptions,
   WorkloadOptions,
 } from "../network/options.ts";
@@ -160,8 +161,11 @@ function linkOptions(link: ScenarioLink): LinkOptions {
 }
 
 function directionOptions(direction: NonNullable<ScenarioLink["reverse"]>): Omit<LinkOptions, "name" | "reverse"> {
-  const { queue, ecnThreshold } = direction;
+  const { ecnThreshold } = direction;
+  const discipline = direction.queue && "discipline" in direction.queue ? direction.queue : undefined;
+  const queue = direction.queue && "discipline" in direction.queue ? direction.queue.limit : direction.queue;
   return withoutUndefined({
+    queueDiscipline: discipline && queueDiscipline(discipline),
     rateBps: direction.rate,
     delayNs: direction.delay,
     mtu: direction.mtu,
@@ -175,6 +179,24 @@ function directionOptions(direction: NonNullable<ScenarioLink["reverse"]>): Omit
     reorderNs: direction.reorderBy,
     corrupt: direction.corrupt,
     jitterNs: direction.jitter,
+  });
+}
+
+type ScenarioQueue = Extract<NonNullable<NonNullable<ScenarioLink["reverse"]>["queue"]>, { discipline: unknown }>;
+
+function queueDiscipline(queue: ScenarioQueue): QueueDisciplineOptions {
+  const length = (limit: ScenarioQueue["limit"]) => limit && ("packets" in limit ? limit.packets : limit.bytes);
+  return withoutUndefined<QueueDisciplineOptions>({
+    kind: queue.discipline,
+    ecn: queue.ecn,
+    targetNs: queue.target,
+    intervalNs: queue.interval,
+    flows: queue.flows,
+    quantumBytes: queue.quantum,
+    minThreshold: length(queue.min),
+    maxThreshold: length(queue.max),
+    maxProbability: queue.probability,
+    weight: queue.weight,
   });
 }
 

@@ -198,11 +198,38 @@ const nodeSchema = z.discriminatedUnion("kind", [hostSchema, routerSchema, natSc
   error: "expected a host, a router, a nat or a balancer, such as { kind: host, address: 192.0.2.1/24 }",
 });
 
+const queueSchema = z.union([
+  f.queueLimit,
+  f.fields({
+    discipline: f.choice(["codel", "fq-codel", "red"]).describe(
+      "codel: RFC 8289. fq-codel: RFC 8290. red: Floyd and Jacobson 1993, gentle.",
+    ),
+    limit: f.queueLimit.optional().describe("Beyond it is dropped. Default 1000 packets; fq-codel: 10240 packets."),
+    ecn: f.flag.optional().describe("Mark ECN-capable packets instead of dropping early. Default: with fq-codel."),
+    target: f.duration.optional().describe("codel, fq-codel: delay that a standing queue may have. Default 5ms."),
+    interval: f.duration.optional().describe("codel, fq-codel: how long it may have more. Default 100ms."),
+    flows: f.whole(1, 65_536).optional().describe("fq-codel: queues that flows are hashed onto. Default 1024."),
+    quantum: f.bytes(1).optional().describe("fq-codel: what a flow may send in its turn. Default the MTU."),
+    min: f.queueLimit.optional().describe(
+      "red: average length below which nothing is dropped. Default a third of max.",
+    ),
+    max: f.queueLimit.optional().describe("red: average length from which much is. Default a quarter of the limit."),
+    probability: f.share.optional().describe("red: share dropped at max; at twice max, all are. Default 2%."),
+    weight: f.share.optional().describe("red: share of a packet in the average. Default 0.2%."),
+  }, "a queue such as { discipline: fq-codel, limit: 10240 packets }").refine(
+    ({ limit = { packets: 0 }, min, max }) =>
+      [min, max].every((one) => one === undefined || "packets" in one === "packets" in limit),
+    { error: "expected min and max in the limit's unit: all in packets, or all in bytes" },
+  ),
+], { error: "expected a queue such as 1000 packets, 64KiB or { discipline: fq-codel }" });
+
 const direction = {
   rate: f.bitRate.optional().describe("Bits per second each way. Default unlimited."),
   delay: f.duration.optional().describe("Propagation delay each way. Default 0."),
   mtu: f.bytes(68).optional().describe("Largest IP packet. Default 1500."),
-  queue: f.queueLimit.optional().describe("What may wait for the link: 1000 packets, or 64KiB. Default unlimited."),
+  queue: queueSchema.optional().describe(
+    "What may wait for the link: 1000 packets, 64KiB, or { discipline: fq-codel }. Default unlimited.",
+  ),
   ecnThreshold: f.queueLimit.optional().describe(
     "With so much waiting, ECN-capable packets that come are marked: 65 packets, or 100KiB. Default never.",
   ),

@@ -7,6 +7,7 @@ const FOLDER = new URL("../../examples/", import.meta.url);
 
 /** What is smaller in each, as after `--set`. (What an example expects is not asked of its variant.) */
 export const SMALL: Record<string, string[]> = {
+  "fair-queue.yaml": ["workloads.uploads.bytes=300KB", "probes.ping.at=300ms", "probes.ping.count=3"],
   "1-one-port.yaml": [
     "workloads.crowd.connections=60",
     "workloads.own.connections=20",
