@@ -82,7 +82,7 @@ function endOf(
   const first = sides[byClient ? 0 : 1];
   const second = sides[byClient ? 1 : 0];
   const last = turns.at(-1);
-  const isDataAfter = last !== undefined && last.fromClient !== byClient && last.endNs > timeNs;
+  const isDataAfter = last !== undefined && second.packets > 0 && last.fromClient !== byClient && last.endNs > timeNs;
   const isRead = !reset && first.rstNs < 0;
   const arrivalNs = timeNs + (byClient ? trips.serverNs : trips.clientNs);
   const doneNs = isDataAfter ? Math.max(arrivalNs, last.endNs) : arrivalNs;

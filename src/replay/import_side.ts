@@ -54,6 +54,8 @@ export class ImportSide {
   acked = 0;
   /** Bytes that were acknowledged and never seen. */
   unseenBytes = 0;
+  /** Bytes that were jumped over, acknowledged, and never seen. */
+  skippedBytes = 0;
   /** Did the last bytes that were acknowledged unseen come alone and as one? It may have been a FIN. */
   lastUnseenAlone = false;
   /** Position of the FIN, -1 for none. */
@@ -173,15 +175,20 @@ export class ImportSide {
     if (this.fin >= 0 && position === this.fin + 1) this.finAcked = true;
     if (position <= this.acked || position - this.next > FARTHEST) return 0;
     let unseen = 0;
-    const known = this.fin >= 0 ? this.fin + 1 : this.next;
-    if (position > known) {
-      unseen = position - this.next;
+    // A FIN is a number, no byte.
+    const bytes = this.fin >= 0 ? Math.min(position, this.fin) : position;
+    if (bytes > this.next) {
+      unseen = bytes - this.next;
       this.unseenBytes += unseen;
-      this.next = position;
+      this.next = bytes;
       this.lastUnseenAlone = unseen === 1;
     }
     this.acked = Math.min(position, this.next);
-    this.#gaps = this.#gaps.filter(({ end }) => end > this.acked);
+    this.#gaps = this.#gaps.filter((gap) => {
+      const isOpen = gap.end > this.acked;
+      if (!isOpen) this.skippedBytes += gap.end - gap.start;
+      return isOpen;
+    });
     if (this.acked >= this.next) this.#ackedAllNs = timeNs;
     if (this.#probeEnd >= 0 && this.acked >= this.#probeEnd) {
       this.leastRttNs = Math.min(this.leastRttNs, timeNs - this.#probeNs);

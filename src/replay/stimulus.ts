@@ -72,7 +72,9 @@ export function stimulusOf(connection: ImportedConnection, end: "client" | "serv
   if (sides[0].syns === 0 || sides[1].syns === 0) return "its handshake was not captured";
   if (sides[0].packets === 0 || sides[1].packets === 0) return "only one direction was captured";
   if (duplicates > 0) return "its packets were captured twice";
-  if (sides[0].unseenBytes + sides[1].unseenBytes > 0) return "packets are missing in the capture";
+  if (sides.some(({ unseenBytes, skippedBytes }) => unseenBytes + skippedBytes > 0)) {
+    return "packets are missing in the capture";
+  }
   if (connection.lastNs - connection.firstNs > LONGEST_NS) return "it lasts longer than a day";
   // Of the way between the capture point and our end, half is behind what comes, half before what goes.
   const tripNs = sides[ours ? 1 : 0].leastRttNs;
@@ -93,7 +95,8 @@ export function stimulusOf(connection: ImportedConnection, end: "client" | "serv
       continue;
     }
     for (; acknowledged < inputs.length && isCovered(inputs[acknowledged], segment); acknowledged++) {
-      earliestNs = Math.max(earliestNs, inputs[acknowledged].timeNs);
+      // (A reset is not acknowledged: what was sent on its way there is before it.)
+      if ((inputs[acknowledged].flags & RST) === 0) earliestNs = Math.max(earliestNs, inputs[acknowledged].timeNs);
     }
     earliestNs = Math.max(earliestNs, seenNs);
     answers.push(stimulusSegment(segment, earliestNs));

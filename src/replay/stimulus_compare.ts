@@ -23,6 +23,8 @@ export const STIMULUS_RULES = {
   retransmission: "sent again by one stack only: timers and loss detection are a stack's own",
   "late-reset": "a reset after both ends' data: how a program lets go of a closed connection",
   "early-ack": "acknowledged when our end had not sent it yet: windows (RFC 5681) are a stack's own",
+  "syn-data":
+    "data with a SYN, taken at once or when it comes again: RFC 9293 3.10.7.2 lets it be kept, Linux leaves it",
   /** Wrong. */
   opening: "our end did not open the connection, or agreed to other options than the recorded one",
   "missing-bytes": "bytes that the recorded end sent, and ours did not",
@@ -92,7 +94,7 @@ class Comparison {
   /** What came: the furthest position of the other stream, its FIN included. */
   readonly #came: number;
   readonly #inputs: Placed[];
-  readonly #early: number;
+  readonly #played: Played;
   readonly #verdict: StimulusVerdict = { same: 0, differences: [] };
 
   constructor({ inputs, answers }: Stimulus, played: Played) {
@@ -100,7 +102,7 @@ class Comparison {
     const recorded = synOf(answers)?.sequence ?? 0;
     this.#recorded = placed(answers, recorded, peer);
     this.#ours = placed(played.answers, synOf(played.answers)?.sequence ?? 0, peer);
-    this.#early = played.early;
+    this.#played = played;
     this.#inputs = placed(inputs, peer, recorded);
     this.#came = Math.max(0, ...this.#inputs.map(({ end, segment }) => end + (segment.flags & FIN ? 1 : 0)));
   }
@@ -110,8 +112,16 @@ class Comparison {
     this.#data();
     this.#acks();
     this.#ends();
-    for (let i = 0; i < this.#early; i++) this.#tell("early-ack", undefined, undefined);
+    for (let i = 0; i < this.#played.early; i++) this.#tell("early-ack", undefined, undefined);
+    this.#synData();
     return this.#verdict;
+  }
+
+  /** Did the recorded end take at once what ours left? */
+  #synData(): void {
+    const { synData } = this.#played;
+    const answer = this.#recorded.find(({ segment: { flags } }) => (flags & (ACK | RST)) === ACK);
+    if (synData > 0 && answer !== undefined && answer.ack >= synData) this.#tell("syn-data", answer, undefined);
   }
 
   #tell(rule: StimulusRule, recorded: Placed | undefined, ours: Placed | undefined): void {
@@ -178,7 +188,7 @@ class Comparison {
   }
 
   #acks(): void {
-    const furthest = Math.max(0, ...this.#ours.map(({ ack, segment }) => segment.flags & RST ? 0 : ack));
+    const furthest = Math.max(0, ...this.#ours.map(({ ack }) => ack));
     const byAck = new Map<number, Placed[]>();
     for (const one of this.#ours) {
       if ((one.segment.flags & ACK) === 0 || (one.segment.flags & RST) !== 0) continue;
@@ -201,12 +211,19 @@ class Comparison {
         used.add(near);
         if (distance(near, one) <= GRACE_NS) this.#matched(one, near);
         else this.#tell("ack-frequency", one, near);
-      } else if (one.ack <= furthest) this.#tell("ack-frequency", one, undefined);
+      } else if (one.ack <= furthest || this.#isResetBeforeDelayedAck(one)) this.#tell("ack-frequency", one, undefined);
       else this.#tell("unacknowledged", one, undefined);
     }
     for (const one of this.#ours) {
       if (isPureAck(one.segment) && !used.has(one)) this.#tell("ack-frequency", undefined, one);
     }
+  }
+
+  /** Did a reset end our side when its acknowledgement might still have waited (RFC 1122 4.2.3.2)? */
+  #isResetBeforeDelayedAck(recorded: Placed): boolean {
+    const reset = this.#inputs.find(({ segment: { flags } }) => (flags & RST) !== 0);
+    if (reset === undefined || reset.segment.timeNs - recorded.segment.timeNs > GRACE_NS) return false;
+    return this.#ours.every(({ segment: { timeNs, flags } }) => timeNs <= reset.segment.timeNs || (flags & RST) !== 0);
   }
 
   #ends(): void {

@@ -33,7 +33,7 @@ import { encodeTcp, tcpHeaderBytes } from "../wire/tcp.ts";
 import { decodeTcpOptions, encodeTcpOptions, TCP_OPTION, type TcpOption } from "../wire/tcp_options.ts";
 import type { Stimulus, StimulusCall, StimulusSegment } from "./stimulus.ts";
 
-const { SYN, ACK, FIN } = TCP_FLAG;
+const { SYN, ACK, FIN, PSH } = TCP_FLAG;
 
 /** After the last recorded packet our TCP gets so long for what it owes, ns: the longest delay of an ACK (RFC 1122). */
 export const GRACE_NS = 500e6;
@@ -47,6 +47,8 @@ export interface Played {
   answers: StimulusSegment[];
   /** Recorded acknowledgements of what our TCP had not sent yet: they were taken for one of all that it had. */
   early: number;
+  /** Bytes that came with a SYN, and that our TCP took only when they came again. */
+  synData: number;
 }
 
 /** Plays a stimulus. */
@@ -86,6 +88,9 @@ class Player {
   #owed: StimulusSegment | undefined;
   #owedFrom = 0;
   #settling = false;
+  /** Data that came with a SYN, and that our TCP left (as Linux does, but for Fast Open): it is sent again. */
+  #heldSyn: StimulusSegment | undefined;
+  #synData = 0;
   /** Our program's end that waits for what is still unwritten. */
   #ending: StimulusCall | undefined;
   #over = false;
@@ -123,7 +128,7 @@ class Player {
     }
     while (call < calls.length) this.#call(calls[call++]);
     this.#waitUntil(Math.max(inputs.at(-1)?.timeNs ?? 0, answers.at(-1)?.timeNs ?? 0) + GRACE_NS);
-    return { answers: this.#answers, early: this.#early };
+    return { answers: this.#answers, early: this.#early, synData: this.#synData };
   }
 
   #waitUntil(ns: number): void {
@@ -196,6 +201,27 @@ class Player {
 
   /** A recorded segment comes, its references to our end translated. */
   #put(input: StimulusSegment): void {
+    this.#putWhole(input);
+    const isSyn = (input.flags & SYN) !== 0;
+    if (isSyn && input.length > 0 && this.#heldSyn === undefined) this.#holdSynData(input);
+    const held = this.#heldSyn;
+    // A server takes data once the handshake is complete.
+    if (held === undefined || (isSyn && (input.flags & ACK) === 0)) return;
+    this.#heldSyn = undefined;
+    this.#synData = held.length;
+    const { acknowledgement, window, options } = input;
+    this.#putWhole({ ...held, timeNs: input.timeNs, flags: ACK | PSH, acknowledgement, window, options });
+  }
+
+  /** Keeps the data of a SYN if the answer to it does not acknowledge it. */
+  #holdSynData(input: StimulusSegment): void {
+    const sequence = (input.sequence + 1) >>> 0;
+    const answer = this.#answers.at(-1);
+    const acked = answer === undefined ? 0 : (answer.acknowledgement - sequence) | 0;
+    if (acked < input.length) this.#heldSyn = { ...input, sequence };
+  }
+
+  #putWhole(input: StimulusSegment): void {
     for (let at = 0; at === 0 || at < input.length; at += LARGEST_PAYLOAD) {
       const length = Math.min(input.length - at, LARGEST_PAYLOAD);
       const last = at + length >= input.length;

@@ -208,3 +208,17 @@ Deno.test("a stimulus begins at once where no round trip could be measured", () 
   const { differences } = compareAnswers(stimulus, playStimulus(stimulus));
   assertEquals(differences.filter(({ rule }) => rule === "missing-bytes" || rule === "reset"), []);
 });
+
+Deno.test("bytes that went by unseen before a FIN that was seen are counted, and leave no stimulus", () => {
+  const all = records();
+  const last = all.findLastIndex((one) => !outward(one) && one.bytes.length > 100);
+  const { connections } = imported(file(all.toSpliced(last, 1)), { keepSegments: true });
+  assertEquals(sizes(file(all.toSpliced(last, 1))), [[100, -5000, 70, -80]]);
+  assertEquals(connections[0].sides[1].unseenBytes, 80);
+  assertEquals(stimulusOf(connections[0], "client"), "packets are missing in the capture");
+  // In the middle: later data went by, and the acknowledgement covers the gap.
+  const middle = all.findIndex((one) => !outward(one) && one.bytes.length > 1000);
+  const gap = imported(file(all.toSpliced(middle, 1)), { keepSegments: true });
+  assertEquals(sizes(file(all.toSpliced(middle, 1))), [[100, -5000, 70, -80]]);
+  assertEquals(stimulusOf(gap.connections[0], "client"), "packets are missing in the capture");
+});

@@ -174,3 +174,38 @@ Deno.test("a damaged stimulus trace is answered with a sentence, or plays to its
     { numRuns: 150 },
   );
 });
+
+Deno.test("data in a SYN that the recorded end took at once comes again for ours, and is acceptable", () => {
+  const stimulus = structuredClone(stimulusFrom(smallNetwork(), "server"));
+  // The request moves into the SYN, as with Fast Open, and the SYN-ACK acknowledges it.
+  const request = stimulus.inputs.findIndex(({ length }) => length === 300);
+  const { length } = stimulus.inputs[request];
+  stimulus.inputs[0].length = length;
+  stimulus.inputs.splice(request, 1);
+  stimulus.answers[0].acknowledgement = (stimulus.answers[0].acknowledgement + length) >>> 0;
+  const verdict = verdictOf(stimulus);
+  assertEquals(verdict.differences.filter(({ rule }) => isWrong(rule)), []);
+  assertEquals(verdict.differences.filter(({ rule }) => rule === "syn-data").length, 1);
+});
+
+Deno.test("an acknowledgement that a reset overtook is no fault, one that was late before it is", () => {
+  for (const [laterNs, expected] of [[10_000, []], [2e9, ["unacknowledged"]]] as const) {
+    const stimulus = structuredClone(stimulusFrom(smallNetwork(), "server"));
+    const last = stimulus.inputs.findIndex(({ length }) => length > 0);
+    // After the first request: recorded acknowledgement at once, a reset, and nothing more.
+    const request = stimulus.inputs[last];
+    stimulus.inputs.length = last + 1;
+    const sequence = (request.sequence + request.length) >>> 0;
+    const reset = { ...request, sequence, length: 0, flags: TCP_FLAG.RST, timeNs: request.timeNs + laterNs };
+    stimulus.inputs.push(reset);
+    const [synAck] = stimulus.answers;
+    const acknowledgement = sequence;
+    const base = { ...synAck, options: new Uint8Array(0), sequence: (synAck.sequence + 1) >>> 0, acknowledgement };
+    stimulus.answers.splice(1, Infinity, { ...base, flags: ACK, timeNs: request.timeNs });
+    stimulus.calls = [];
+    const played = playStimulus(stimulus);
+    // Without our own acknowledgement of the request:
+    played.answers = played.answers.filter(({ flags }) => (flags & SYN) !== 0);
+    assertEquals(rules(compareAnswers(stimulus, played)).filter(isWrong as (rule: string) => boolean), [...expected]);
+  }
+});
