@@ -24,7 +24,7 @@ import type { App, AppRuntime } from "./types.ts";
 
 /** What the driver does for a proxy beside what it does for every application. */
 export interface ProxyRuntime extends AppRuntime {
-  /** As `connect`, from a given address, counted by the proxy alone. */
+  /** As `connect`, from a given address; the proxy counts it, and that there was no port. */
   connectUncounted(node: number, local: number, remote: number, remotePort: number, app: number): number;
   /** Word of an address, and the remote address of a connection. */
   remoteWord(connection: number): number;
@@ -56,6 +56,9 @@ const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
 const { ACCEPTABLE, CONNECTED, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 const { CLIENT, BACKEND, GONE } = SIDE;
 
+/** What `#tryForward` returns where it could. */
+const FORWARDED = -2;
+
 /** One proxy: a listening port of one host. */
 export class Proxy implements App {
   /** Name of its host or population. */
@@ -65,11 +68,22 @@ export class Proxy implements App {
   readonly #app: number;
   readonly #plan: ProxyPlan;
   readonly #rows: ProxyRows;
+  readonly #portsRefused: (node: number, remote: number, remotePort: number) => void;
   #nextSource = 0;
   #backendOpen = 0;
 
-  constructor(options: { runtime: ProxyRuntime; app: number; plan: ProxyPlan; node: string }) {
+  /** `portsRefused` is told of connections for which no source had a port left. */
+  constructor(
+    options: {
+      runtime: ProxyRuntime;
+      app: number;
+      plan: ProxyPlan;
+      node: string;
+      portsRefused: (node: number, remote: number, remotePort: number) => void;
+    },
+  ) {
     this.node = options.node;
+    this.#portsRefused = options.portsRefused;
     this.#runtime = options.runtime;
     this.#app = options.app;
     this.#plan = options.plan;
@@ -142,7 +156,7 @@ export class Proxy implements App {
     }
   }
 
-  /** Opens a connection to a back end: the handle, or 0 if there is no port, file or back end for one. */
+  /** Opens a connection to a back end: the handle, or `-errno`; EADDRNOTAVAIL if none of the sources has a port. */
   #open(node: number, backend: number): number {
     const { sources, backends } = this.#plan;
     const { address, port } = backends[backend];
@@ -160,23 +174,37 @@ export class Proxy implements App {
         warm[c * STRIDE + APP_DATA2] = backend;
         return c;
       }
-      if (c !== -ERRNO.EADDRNOTAVAIL) return 0;
+      if (c !== -ERRNO.EADDRNOTAVAIL) return c;
     }
-    return 0;
+    return -ERRNO.EADDRNOTAVAIL;
   }
 
-  /** Opens a connection to the back end that the algorithm chooses, or, where it has no port left, to any other. */
+  /**
+   * Opens a connection to the back end that the algorithm chooses, or, where there is no port towards it or no way, to
+   * any other; 0 if there is none, or no file or memory for one.
+   */
   #openSomewhere(node: number, client: number): number {
     const { pool, backends } = this.#plan;
     const hash = finalise32(mix32(0x2545f491, this.#runtime.remoteWord(client)));
     const chosen = chooseBackend(pool, hash);
+    let without = -1;
     for (let k = 0; chosen >= 0 && k < backends.length; k++) {
       const backend = (chosen + k) % backends.length;
       if (pool.weights[backend] === 0) continue;
       const c = this.#open(node, backend);
-      if (c !== 0) return c;
+      if (c > 0) return c;
+      if (!helpsElsewhere(c)) return 0;
+      if (c === -ERRNO.EADDRNOTAVAIL && without < 0) without = backend;
     }
+    this.#refusedPort(node, without);
     return 0;
+  }
+
+  /** There was no port towards `backend`, and no connection to another either; -1: that was not the reason. */
+  #refusedPort(node: number, backend: number): void {
+    if (backend < 0) return;
+    const { address, port } = this.#plan.backends[backend];
+    this.#portsRefused(node, address, port);
   }
 
   #lost(c: number): void {
@@ -243,21 +271,45 @@ export class Proxy implements App {
 
   #forwardRequest(client: number): void {
     const { tcp } = this.#runtime;
-    const { pool, backends, maxConnections, maxWaiting, keepAlive, multiplex } = this.#plan;
-    const rows = this.#rows;
+    const without = this.#tryForward(client);
+    if (without === FORWARDED) return;
+    const mayWait = this.#rows.waiting < this.#plan.maxWaiting && this.#backendOpen > 0;
+    if (mayWait) return this.#rows.wait(client, tcp.generation(client));
+    this.#refusedPort(hostOf(tcp, client), without);
+    this.#refuse(client);
+  }
+
+  /** Sends a request to a back end: `FORWARDED`, or towards which there was no port, -1 if that was not the reason. */
+  #tryForward(client: number): number {
+    const node = hostOf(this.#runtime.tcp, client);
+    const { pool, backends, maxConnections, keepAlive, multiplex } = this.#plan;
     const hash = finalise32(mix32(0x2545f491, this.#runtime.remoteWord(client)));
     const chosen = chooseBackend(pool, hash);
+    let without = -1;
     for (let k = 0; chosen >= 0 && k < backends.length; k++) {
       const backend = (chosen + k) % backends.length;
       if (pool.weights[backend] === 0) continue;
-      let c = keepAlive ? rows.idle(backend) : 0;
+      let c = keepAlive ? this.#rows.idle(backend) : 0;
       if (c !== 0) this.report.reused++;
-      else if (pool.active[backend] < maxConnections) c = this.#open(hostOf(tcp, client), backend);
-      if (c !== 0) return this.#sendRequest(c, client, multiplex);
+      else if (pool.active[backend] < maxConnections) c = this.#open(node, backend);
+      if (c > 0) {
+        this.#sendRequest(c, client, multiplex);
+        return FORWARDED;
+      }
+      if (c === -ERRNO.EADDRNOTAVAIL && without < 0) without = backend;
+      if (c < 0 && !helpsElsewhere(c)) break;
     }
-    const generation = tcp.generation(client);
-    if (chosen >= 0 && rows.waiting < maxWaiting && this.#backendOpen > 0) return rows.wait(client, generation);
-    this.#refuse(client);
+    return without;
+  }
+
+  /** A connection to a back end has gone: another may be opened, for those that wait. */
+  #serveWaiting(): void {
+    for (let next = this.#nextWaiter(); next !== 0; next = this.#nextWaiter()) {
+      if (this.#tryForward(next) === FORWARDED) continue;
+      if (this.#backendOpen > 0) return this.#rows.waitFirst(next, this.#runtime.tcp.generation(next));
+      // (Nothing is open whose end they could wait for.)
+      this.#refuse(next);
+    }
   }
 
   /** A refusal is a short answer, and the end of the connection. */
@@ -311,9 +363,7 @@ export class Proxy implements App {
       } else if (keepAlive) this.#rows.addIdle(backend, c);
       else {
         this.#close(c);
-        const next = this.#nextWaiter();
-        if (next !== 0) this.#forwardRequest(next);
-        return;
+        return this.#serveWaiting();
       }
     }
   }
@@ -410,6 +460,7 @@ export class Proxy implements App {
     for (const { client, generation } of this.#rows.forget(c)) {
       if (tcp.generation(client) === generation && this.#isClient(client)) this.#refuse(client);
     }
+    this.#serveWaiting();
   }
 
   #close(c: number): void {
@@ -420,4 +471,9 @@ export class Proxy implements App {
     warm[at] = GONE;
     this.#runtime.close(c);
   }
+}
+
+/** May another back end be connected to after this `-errno`? (Not where files or memory are what is missing.) */
+function helpsElsewhere(errno: number): boolean {
+  return errno === -ERRNO.EADDRNOTAVAIL || errno === -ERRNO.ENETUNREACH || errno === -ERRNO.EHOSTUNREACH;
 }

@@ -149,6 +149,12 @@ export class ProxyRows {
     this.#queue.push({ client, generation });
   }
 
+  /** It waits on, before all others: it was the last that `nextWaiting` gave. */
+  waitFirst(client: number, generation: number): void {
+    if (this.#queueHead === 0) this.#queue.unshift({ client, generation });
+    else this.#queue[--this.#queueHead] = { client, generation };
+  }
+
   /** The one that has waited longest; undefined if none does. */
   nextWaiting(): Waiter | undefined {
     const next = this.#queue[this.#queueHead];

@@ -15,6 +15,7 @@ import { BalancerApp } from "./balancer_app.ts";
 import type { BalancerOptions, BalancerServiceOptions, HealthOptions } from "./balancer_options.ts";
 import { checkBalancer, checkService, planBackends } from "./balancer_plan.ts";
 import { NetworkError } from "./errors.ts";
+import { checkPortsFor } from "./health_checks.ts";
 import type { Partition } from "./partition.ts";
 import type { Plan, PlannedPopulation } from "./plan.ts";
 
@@ -35,6 +36,7 @@ export function buildBalancers(s: Partition, plan: Plan): void {
   balancers.app = s.apps.length;
   const app = new BalancerApp(s, balancers, balancers.app);
   s.apps.push(app);
+  balancers.onlyChecks = () => app.checks.isAllThereIs();
   const profile = s.profiles.add(makeProfile({}));
   for (const population of populations) {
     const options = population.declaration.options as BalancerOptions;
@@ -73,6 +75,7 @@ function addBalancer(
     maxFlows: options.maxFlows ?? Infinity,
     timeoutsMs: [synNs, establishedNs, finNs, closedNs, udpNs].map((ns) => Math.ceil(ns / 1e6)),
     salt: finalise32(name.lo + member),
+    checkPorts: undefined,
     flows: 0,
     peakFlows: 0,
     serial: 0,
@@ -87,6 +90,20 @@ function addBalancer(
   options.services.forEach((declared, i) => {
     addService(s, plan, balancers, app, balancer, declared, `nodes.${population.name}.services[${i}]`);
   });
+  addCheckPorts(balancer, app, `nodes.${population.name}`);
+}
+
+function addCheckPorts(balancer: Balancer, app: BalancerApp, subject: string): void {
+  const addresses = app.checks.sourcesOf(balancer);
+  if (addresses.length === 0) return;
+  const fullNat = balancer.services.some(({ mode, udp }) => mode === BALANCER_MODE.FULL_NAT && !udp);
+  balancer.checkPorts = checkPortsFor(balancer, addresses, fullNat);
+  if (balancer.checkPorts !== undefined) return;
+  throw new NetworkError(
+    `${subject}.portLow`,
+    `Health checks of ${balancer.name} need a source port of its address too: full-nat's flows may have all of them. ` +
+      "Give these a smaller range, or other sources.",
+  );
 }
 
 function addSources(s: Partition, balancer: Balancer): void {
@@ -169,7 +186,7 @@ function addService(
     if (mode === "nat") answerVia(s, balancers, backend, planned.subject);
     if (declared.health?.intervalNs !== undefined) {
       if (udp) throw new NetworkError(`${subject}.health`, "Health checks are TCP connections: of UDP there are none.");
-      app.addCheck(backend, declared.health as HealthOptions);
+      app.checks.add(backend, declared.health as HealthOptions);
     }
   }
 }
@@ -226,6 +243,7 @@ function answerVia(s: Partition, balancers: Balancers, backend: Backend, subject
   const at = node * STRIDE;
   words[at + FLAGS] |= NODE_FLAG.ANSWERS_VIA_BALANCER;
   if (words[at + EGRESS] < 0) return;
+  balancers.withOneLink.set(node, words[at + EGRESS]);
   const table = s.routes.create();
   for (const family of [4, 6] as const) s.routes.add(table, defaultPrefix(family), { link: words[at + EGRESS] });
   s.routes.freeze(table);

@@ -4,8 +4,16 @@
  *
  * @module
  */
-import { type Balancer, BALANCER_MODE, type Balancers, FLOW_REFUSAL, type Service } from "../node/balancers.ts";
-import { chooseBackend, isHashed } from "../node/balancing.ts";
+import {
+  type Balancer,
+  BALANCER_MODE,
+  type Balancers,
+  type CheckPorts,
+  findsAgain,
+  FLOW_REFUSAL,
+  type Service,
+} from "../node/balancers.ts";
+import { chooseBackend } from "../node/balancing.ts";
 import { FLOW, FLOW_STATE, isOver, trackFlow } from "../node/flow_table.ts";
 import { NODE } from "../node/nodes.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
@@ -60,6 +68,9 @@ export function balancerIn(s: Partition, node: number, p: number): void {
     const udp = protocol === UDP;
     const ports = rows[o + PORTS];
     const source = rows[o + SRC];
+    if (!udp && balancer.checkPorts !== undefined && isForCheck(balancer.checkPorts, destination, ports & 0xffff)) {
+      return takeIn(s, node, p);
+    }
     if (balancer.flows > 0) {
       const owner = (balancer.id << 1) | (udp ? 1 : 0);
       const flow = b.flows.findForward(owner, source, destination, ports);
@@ -75,6 +86,11 @@ export function balancerIn(s: Partition, node: number, p: number): void {
   }
   if (s.isOwn(node, destination)) return takeIn(s, node, p);
   forward(s, node, p, table);
+}
+
+/** Is it the answer to a health check? */
+function isForCheck({ addresses, low, high, services }: CheckPorts, destination: number, port: number): boolean {
+  return port >= low && port <= high && addresses.includes(destination) && !services.includes(port);
 }
 
 /** The balancer that back end `node` sends packet `p` to, which answers a client of it; 0 for none. */
@@ -156,7 +172,8 @@ function newcomer(s: Partition, node: number, p: number, service: Service): void
   const begins = service.udp || (flags & (SYN | ACK_FLAG)) === SYN;
   if (!service.remembers) return withoutFlow(s, node, p, service, begins);
   // With a hash, a flow that another balancer began goes where that one has sent it (the Maglev paper's section 3.3).
-  if (!begins && (!isHashed(service.pool.algorithm) || (flags & RST) !== 0)) {
+  // (Not in full-nat: its back end knows the flow by the source port that the other has given it.)
+  if (!begins && (!findsAgain(service) || (flags & RST) !== 0)) {
     if ((flags & RST) === 0) sendReset(s, node, p);
     return drop(s, node, p, DROP.BALANCER_NO_FLOW);
   }

@@ -67,7 +67,7 @@ export function routes(s: Partition, nodes: readonly number[]): RouteDump[] {
     const at = node * NODE.STRIDE;
     const name = s.nodes.nameOf(node);
     const nat = s.nodes.words[at + NODE.KIND] === NODE_KIND.NAT;
-    const egress = s.nodes.words[at + NODE.EGRESS];
+    const egress = s.balancers?.withOneLink.get(node) ?? s.nodes.words[at + NODE.EGRESS];
     if (egress >= 0) {
       return [{ node: name, side: "", destination: "default", nextHops: [hop(s, egress, 1)] } satisfies RouteDump];
     }

@@ -36,6 +36,8 @@ export function rebootNodes(s: Partition, members: Members): void {
       restartNats(s, first, count);
       break;
     case NODE_KIND.BALANCER:
+      // (Health checks that are under way.)
+      resetHosts(s.tcp, first, count, ERRNO.ECONNABORTED);
       for (let node = first; node < first + count; node++) {
         s.balancers?.forget(s.nodes.words[node * NODE.STRIDE + NODE.BALANCER]);
       }

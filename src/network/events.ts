@@ -301,8 +301,9 @@ export class Events implements App {
 
   /** A host with one link: nobody goes through it, and it has no choice. */
   #isLeaf(node: number): boolean {
-    const words = this.#partition.nodes.words;
-    return words[node * NODE.STRIDE + NODE.KIND] === NODE_KIND.HOST && words[node * NODE.STRIDE + NODE.EGRESS] >= 0;
+    const { nodes: { words }, balancers } = this.#partition;
+    if (words[node * NODE.STRIDE + NODE.KIND] !== NODE_KIND.HOST) return false;
+    return words[node * NODE.STRIDE + NODE.EGRESS] >= 0 || balancers?.withOneLink.has(node) === true;
   }
 
   #isRouted(d: number): boolean {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { LimitName } from "../base/limit_names.ts";
+import { formatCount } from "../base/units.ts";
 import { type Backend, type Balancer, BALANCER_MODE, FLOW_REFUSAL } from "../node/balancers.ts";
 import { NODE } from "../node/nodes.ts";
 import type { Partition } from "./partition.ts";
@@ -67,6 +68,8 @@ function portUse(s: Partition, balancer: Balancer, backend: Backend): Omit<Balan
     capacity: sources * ports,
     firstNs: firstRefusedNs[NO_PORT],
     refused: refused[NO_PORT],
-    detail: `source ports towards ${target} (${sources} ${sources === 1 ? "source" : "sources"} x ${ports} ports)`,
+    detail: `source ports towards ${target} (${formatCount(sources)} ${sources === 1 ? "source" : "sources"} x ${
+      formatCount(ports)
+    } ports)`,
   };
 }

@@ -89,6 +89,8 @@ function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
   const count = (head: number) => {
     const words = wordsOf(head);
     const o = Math.abs(head) * STRIDE;
+    // (A balancer's own connections are health checks.)
+    if (s.nodes.words[words[o + HOST] * NODE.STRIDE + NODE.KIND] === NODE_KIND.BALANCER) return;
     const port = words[o + PORTS] & 0xffff;
     let h = Math.imul(words[o + REMOTE] ^ Math.imul(words[o + HOST], 0x9e3779b1), 0x85ebca6b) ^ port ^ words[o + LOCAL];
     h = Math.imul(h ^ (h >>> 15), 0x27d4eb2f);
@@ -121,7 +123,7 @@ function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
     return profile.ephemeralPortHigh - profile.ephemeralPortLow + 1;
   };
   // Where a host has no port left towards a destination: their number is what the population held in all.
-  const full = new Map<number, { pairs: number; hosts: Set<number>; destinations: Set<number> }>();
+  const full = new Map<number, FullPairs>();
   for (let slot = 0; slot < size; slot++) {
     if (heads[slot] === 0) continue;
     const words = wordsOf(heads[slot]);
@@ -130,8 +132,11 @@ function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
     if (counts[slot] < portsOf(host)) continue;
     const population = s.nodes.words[host * NODE.STRIDE + NODE.POPULATION];
     let found = full.get(population);
-    if (found === undefined) full.set(population, found = { pairs: 0, hosts: new Set(), destinations: new Set() });
+    if (found === undefined) {
+      full.set(population, found = { pairs: 0, sources: new Set(), hosts: new Set(), destinations: new Set() });
+    }
     found.pairs++;
+    found.sources.add(`${host} ${words[o + LOCAL]}`);
     found.hosts.add(host);
     found.destinations.add(words[o + REMOTE] * 65536 + (words[o + PORTS] & 0xffff));
   }
@@ -154,16 +159,27 @@ function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
   }
 }
 
+/** Pairs of source and destination between which no port is left, of one population. */
+interface FullPairs {
+  pairs: number;
+  sources: Set<string>;
+  hosts: Set<number>;
+  destinations: Set<number>;
+}
+
 /** `; 36 hosts x 28,232 ports = 1,016,352 connections`: of a population whose hosts have all ports in use. */
-function inAll(full: { pairs: number; hosts: Set<number>; destinations: Set<number> }, ports: number): string {
-  const { pairs, hosts: { size: hosts }, destinations: { size: destinations } } = full;
-  const factors = hosts * destinations === pairs
+function inAll(full: FullPairs, ports: number): string {
+  const { pairs, sources: { size: sources }, hosts: { size: hosts }, destinations: { size: destinations } } = full;
+  // (A host may have several addresses that it connects from: a proxy.)
+  const one = sources > hosts ? "source address" : "host";
+  const many = sources > hosts ? "source addresses" : "hosts";
+  const factors = sources * destinations === pairs
     ? [
-      hosts > 1 ? [`${formatCount(hosts)} hosts`] : [],
+      sources > 1 ? [`${formatCount(sources)} ${many}`] : [],
       destinations > 1 ? [`${formatCount(destinations)} destinations`] : [],
     ]
       .flat().join(" x ")
-    : `${formatCount(pairs)} pairs of host and destination`;
+    : `${formatCount(pairs)} pairs of ${one} and destination`;
   const each = `${formatCount(ports)} ${ports === 1 ? "port" : "ports"}`;
   return `; ${factors} x ${each} = ${formatCount(pairs * ports)} connections`;
 }

@@ -315,7 +315,9 @@ export class Partition implements UdpRuntime {
 
   #open(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number {
     this.stats.attempts[this.addresses.isIpv6(remote) ? 1 : 0]++;
-    return this.#begin(node, local, localPort, remote, remotePort, app);
+    const c = this.#begin(node, local, localPort, remote, remotePort, app);
+    if (c === -ERRNO.EADDRNOTAVAIL && localPort === 0) this.limits.portsRefused(this, node, remote, remotePort);
+    return c;
   }
 
   #begin(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number {
@@ -325,7 +327,6 @@ export class Partition implements UdpRuntime {
       c = source === 0 || !this.#hasRoute(node, remote)
         ? -ERRNO.ENETUNREACH
         : connect(this.tcp, node, source, localPort, remote, remotePort, app);
-      if (c === -ERRNO.EADDRNOTAVAIL && localPort === 0) this.limits.portsRefused(this, node, remote, remotePort);
     }
     if (c >= 0) this.#takeFile(node);
     this.onOpen?.(node, c);

@@ -94,6 +94,7 @@ export function installProxies(
       runtime: s,
       app,
       node: population.name,
+      portsRefused: (from, remote, port) => s.limits.portsRefused(s, from, remote, port),
       plan: {
         kind,
         requestBytes: options.requestBytes ?? sizes?.requestBytes ?? 100,

@@ -8,7 +8,7 @@ import type { AddressTable } from "../base/address.ts";
 import { finalise32, mix32 } from "../base/hash.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { PortBitmap, visitBitmaps } from "../nat/port_bitmap.ts";
-import { type BackendPool, chooseBackend, poolChanged, visitPool } from "./balancing.ts";
+import { type BackendPool, chooseBackend, isHashed, poolChanged, visitPool } from "./balancing.ts";
 import { FLOW, FLOW_BIT, FLOW_STATE, FlowTable, isOver } from "./flow_table.ts";
 
 /** How packets get to a back end and back. */
@@ -72,6 +72,17 @@ export interface Service {
   readonly detectionNs: number;
 }
 
+/** Where a balancer's health checks come from: ports that none of its flows and services have. */
+export interface CheckPorts {
+  readonly addresses: readonly number[];
+  readonly low: number;
+  readonly high: number;
+  /** Ports in between that are left out. */
+  readonly services: readonly number[];
+  /** The one used last. */
+  last: number;
+}
+
 /** One balancer. */
 export interface Balancer {
   /** Its number, from 1 on. */
@@ -89,6 +100,8 @@ export interface Balancer {
   readonly timeoutsMs: readonly number[];
   /** What its choices among equal paths are salted with. */
   readonly salt: number;
+  /** Undefined if it checks nobody. */
+  checkPorts: CheckPorts | undefined;
   flows: number;
   peakFlows: number;
   serial: number;
@@ -127,6 +140,10 @@ export class Balancers {
   app = 0;
   /** Hosts that answer by way of a balancer: from which of their endpoints, and the balancer's address. */
   readonly returns: Map<number, { udp: boolean; address: number; port: number; via: number }[]> = new Map();
+  /** Those of them with just one link. */
+  readonly withOneLink: Map<number, number> = new Map();
+  /** Is nothing under way in the network but health checks? The driver's to answer. */
+  onlyChecks: () => boolean = () => false;
   readonly #stopTimer: (timer: number) => void;
 
   /** `stopTimer` takes a flow's timer back. */
@@ -203,7 +220,7 @@ export class Balancers {
     words[o + STATE] = (service.udp ? UDP : begun ? ESTABLISHED : SYN) | ACTIVE;
     words[o + SERIAL] = balancer.serial++;
     this.flows.insert(flow);
-    backend.connections++;
+    if (!begun) backend.connections++;
     const active = ++service.pool.active[backend.place];
     if (active > backend.peak) backend.peak = active;
     if (++balancer.flows > balancer.peakFlows) balancer.peakFlows = balancer.flows;
@@ -234,8 +251,9 @@ export class Balancers {
     for (let flow = 1; flow < rows.end; flow++) {
       const o = flow * STRIDE;
       if (rows.words[o + PORTS] === 0) continue;
-      if (this.backends[rows.words[o + BACKEND]].service.balancer !== this.list[id]) continue;
-      this.countBroken(flow);
+      const { service } = this.backends[rows.words[o + BACKEND]];
+      if (service.balancer !== this.list[id]) continue;
+      if (!findsAgain(service)) this.countBroken(flow);
       this.close(flow);
     }
   }
@@ -288,6 +306,11 @@ export class Balancers {
   }
 }
 
+/** Does a flow that is not in the table find its back end again? */
+export function findsAgain(service: Service): boolean {
+  return isHashed(service.pool.algorithm) && service.mode !== FULL_NAT;
+}
+
 /** `FLOW.OWNER` of a service's flows. */
 export function ownerOf(service: Service): number {
   return (service.balancer.id << 1) | (service.udp ? 1 : 0);
@@ -321,6 +344,7 @@ function visitBalancer(balancer: Balancer, v: StateVisitor): void {
   balancer.flows = v.number(balancer.flows);
   balancer.peakFlows = v.number(balancer.peakFlows);
   balancer.serial = v.number(balancer.serial);
+  if (balancer.checkPorts !== undefined) balancer.checkPorts.last = v.number(balancer.checkPorts.last);
   for (const counts of [balancer.refused, balancer.firstRefusedNs]) {
     for (let i = 0; i < counts.length; i++) counts[i] = v.number(counts[i]);
   }

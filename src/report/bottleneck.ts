@@ -85,10 +85,14 @@ export function roomLeft(limit: LimitReport): string {
   return `${limit.limit} of ${limit.node}: ${usedOfCapacity(limit)}${share}`;
 }
 
-/** Tells a limit that bound. Of `connections`, `attempted` gives the share refused, `peakConcurrent` shows TIME_WAIT at work. */
+/**
+ * Tells a limit that bound. Of `connections`, `attempted` gives the share refused, `peakConcurrent` shows TIME_WAIT at
+ * work. `isProxy`: its node is a proxy.
+ */
 export function explainLimit(
   limit: LimitReport,
   connections: Pick<RunReport["connections"], "attempted" | "peakConcurrent">,
+  isProxy: boolean = false,
 ): LimitStory {
   const { node, refused } = limit;
   const { attempted } = connections;
@@ -110,18 +114,30 @@ export function explainLimit(
           remedy: "one socket for many destinations, sockets closed sooner, a wider net.ipv4.ip_local_port_range.",
         };
       }
+      if (limit.detail.startsWith("source ports")) {
+        return {
+          headline: `${node} ran out of source ports${when}`,
+          numbers: `${had}: ${nextOnes(refused, count, "new flow", "found no source port and was dropped")}${share}.`,
+          why: "To its back ends a full-nat balancer is one client, however many clients it has: each of its source " +
+            `addresses has a port once towards each back end's address and port. Every further back end brings ${capacity} more.`,
+          remedy:
+            "more source addresses on the balancer, more back ends or more ports on them, a wider range of source " +
+            "ports, flows that are forgotten sooner, or a mode that keeps the clients' addresses (nat, direct-return).",
+        };
+      }
       return {
         headline: `${node} ran out of ports${when}`,
-        // (A balancer's ports are for the flows of its clients.)
-        numbers: limit.detail.startsWith("source ports")
-          ? `${had}: ${nextOnes(refused, count, "new flow", "found no source port and was dropped")}${share}.`
-          : `${had}: ${nextOnes(refused, count, "connect()", "failed with EADDRNOTAVAIL")}${share}.`,
+        numbers: `${had}: ${nextOnes(refused, count, "connect()", "failed with EADDRNOTAVAIL")}${share}.`,
         why:
           "A port is counted per (source address, destination address, destination port): the server's port is not " +
           `used up, and another client, or this one towards another address or port, still has all of its ${capacity}.` +
           inTimeWait(limit, connections.peakConcurrent),
-        remedy: "more source addresses on the client, more destination addresses or ports, a wider " +
-          "net.ipv4.ip_local_port_range, or fewer connections kept (reuse them; a TIME_WAIT holds its port too).",
+        remedy: isProxy
+          ? "more source addresses on the proxy, more back ends or more ports on them, a pool of connections that are " +
+            "used again (keep-alive), several requests at once on each (multiplexing), or a wider " +
+            "net.ipv4.ip_local_port_range."
+          : "more source addresses on the client, more destination addresses or ports, a wider " +
+            "net.ipv4.ip_local_port_range, or fewer connections kept (reuse them; a TIME_WAIT holds its port too).",
       };
     case "nat-pool":
       return {

@@ -6,6 +6,7 @@
 import { formatCount } from "../base/units.ts";
 import { boundLimits, explainLimit, nearLimits, roomLeft } from "./bottleneck.ts";
 import type { ExpectReport, LimitReport, NatReport, RunReport, WorkloadReport } from "./document.ts";
+import { BALANCER_GLOSS, balancerRows } from "./summary_balancers.ts";
 import { NAME_GLOSS, nameRows } from "./summary_names.ts";
 import { bytes, counted, type Paint, paint, seconds, wrap } from "./text.ts";
 
@@ -136,6 +137,7 @@ function happened(report: RunReport, width: number): string[] {
     rows.push(["Requests", `${formatCount(connections.repliesCompleted)} answered in full`]);
   }
   rows.push(...nameRows(report, (counts) => reasons(", ", counts, "failed", GLOSS)));
+  rows.push(...balancerRows(report, (counts) => reasons("; ", counts, "refused", BALANCER_GLOSS)));
   const { p50, p90, p99, max } = connections.connectMs;
   if (p50 !== null) {
     const ms = (value: number | null) => seconds((value ?? 0) / 1e3);
@@ -192,13 +194,14 @@ function bound(report: RunReport, ink: Paint, width: number): string[] {
     for (const limit of shownLimits) lines.push(...wrap(roomLeft(limit), width, "  "));
   } else {
     const [first, ...rest] = hit;
-    const story = explainLimit(first, report.connections);
+    const isProxy = (limit: LimitReport) => report.proxies.some(({ node }) => node === limit.node);
+    const story = explainLimit(first, report.connections, isProxy(first));
     lines.push(`${ink.bold("What bound:")} ${ink.hot(story.headline)}  ${ink.dim(`[${first.limit}]`)}`);
     lines.push(...wrap(story.numbers, width, "  "));
     lines.push(...wrap(story.why, width, "  "));
     lines.push(...wrap(`What moves it: ${story.remedy}`, width, "  "));
     for (const limit of rest.slice(0, TOLD_AFTER_FIRST)) {
-      const next = explainLimit(limit, report.connections);
+      const next = explainLimit(limit, report.connections, isProxy(limit));
       lines.push(`${ink.bold("Then:")} ${next.headline}  ${ink.dim(`[${limit.limit}]`)}`);
       lines.push(...wrap(next.numbers, width, "  "));
     }

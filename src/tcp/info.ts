@@ -6,8 +6,19 @@
 import { rtoMs } from "./rtt.ts";
 import { packetsInFlight } from "./scoreboard.ts";
 import type { TcpStack } from "./stack.ts";
-import { stateName } from "./state/states.ts";
-import { COLD, FLAG, LISTENER, TCB, TIME_WAIT_FLAG, TIME_WAIT_ROW, WARM } from "./state/tcb.ts";
+import { ROW_KIND, stateName } from "./state/states.ts";
+import {
+  ACK_STATE,
+  COLD,
+  FLAG,
+  LISTENER,
+  SYN_ROW,
+  TCB,
+  TIME_WAIT_FLAG,
+  TIME_WAIT_ROW,
+  TIMER,
+  WARM,
+} from "./state/tcb.ts";
 import { unreadBytes } from "./window.ts";
 
 /** A connection, readable. Sequence numbers are unsigned; windows in bytes, the congestion window in segments. */
@@ -177,4 +188,19 @@ export function listenerInfo(stack: TcpStack, listener: number): ListenerInfo {
     firstAcceptOverflowNs: time(LISTENER.ACCEPT_OVERFLOWS, LISTENER.ACCEPT_FIRST_HIGH),
     firstSynOverflowNs: time(LISTENER.SYN_OVERFLOWS, LISTENER.SYN_FIRST_HIGH),
   };
+}
+
+/** Armed timers, of those that keep a run alive, of what `Demux` has of a tuple (not 0). */
+export function liveTimersOf(stack: TcpStack, value: number): number {
+  const row = value >>> 2;
+  switch (value & 3) {
+    case ROW_KIND.TIME_WAIT:
+      return stack.timeWaits.words[row * TIME_WAIT_ROW.STRIDE + TIME_WAIT_ROW.DEADLINE] !== 0 ? 1 : 0;
+    case ROW_KIND.SYN_RECEIVED:
+      return stack.synRows.words[row * SYN_ROW.STRIDE + SYN_ROW.DEADLINE] !== 0 ? 1 : 0;
+    default: {
+      const delayed = stack.warm[row * WARM.STRIDE + WARM.ACK_STATE] & ACK_STATE.DELAYED;
+      return (stack.timers[row * TIMER.STRIDE + TIMER.REXMIT] !== 0 ? 1 : 0) + (delayed !== 0 ? 1 : 0);
+    }
+  }
 }

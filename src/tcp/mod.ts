@@ -37,6 +37,7 @@ export {
   connectionState,
   type ListenerInfo,
   listenerInfo,
+  liveTimersOf,
   stateCounts,
 } from "./info.ts";
 export { setTrafficClass, setTtl } from "./ip_fields.ts";

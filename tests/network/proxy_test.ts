@@ -161,3 +161,65 @@ Deno.test("neither the order of declaration nor the numbering of rows changes a 
   const expected = digest(steps);
   assertEquals(digest(steps.toReversed(), { reversed: true, skip: 23 }), expected);
 });
+
+Deno.test("a refusal for want of ports is counted once, and only where no source and no back end had one left", () => {
+  const run = (connections: number, sources: number, backends: number) => {
+    const extra = Array.from({ length: sources - 1 }, (_, i) => `203.0.113.${i + 2}`);
+    const simulation = ran(
+      proxied({
+        backends,
+        px: { extraAddresses: extra },
+        // (Uneven shares: one back end has no port left long before the other.)
+        proxy: { sources: ["203.0.113.1", ...extra], algorithm: "source-hash" },
+        workload: { connections },
+      }),
+      30e9,
+    );
+    const limit = simulation.report().limits.find(({ limit, node }) => limit === "ports" && node === "px")!;
+    const { replies, refused } = simulation.report().proxies[0];
+    assertEquals([limit.refused, replies], [refused, connections - refused]);
+    return [refused, limit.firstHitSeconds !== null];
+  };
+  assertEquals(run(4 * PORTS, 4, 1), [0, false]);
+  assertEquals(run(4 * PORTS, 2, 2), [0, false]);
+  assertEquals(run(4 * PORTS + 7, 2, 2), [7, true]);
+});
+
+Deno.test("a request that finds no file descriptor is refused once, however many back ends there are", () => {
+  const simulation = ran(
+    proxied({
+      backends: 5,
+      px: { maxFiles: 22 },
+      workload: { kind: "hold", connections: 30 },
+      proxy: { kind: "stream" },
+    }),
+    5e9,
+  );
+  const { limits, proxies } = simulation.report();
+  // (The listener has one; each client takes one, and its stream another: the eleventh client's finds none.)
+  assertEquals([proxies[0].opened, proxies[0].refused], [10, 20]);
+  const files = limits.find(({ limit, node }) => limit === "files" && node === "px")!;
+  // (And accepting waits for a descriptor once in a while.)
+  assert(files.refused >= 20 && files.refused <= 40, `${files.refused}`);
+});
+
+Deno.test("requests that wait are served by another connection, or refused, when the pool's connections end", () => {
+  const run = (action: "reboot" | "down") => {
+    const simulation = ran([
+      ...proxied({
+        proxy: { keepAlive: true, maxConnections: 2 },
+        px: { profile: { ephemeralPortLow: 50_000, ephemeralPortHigh: 50_039, synRetries: 1 } },
+        workload: { connections: 50, replyBytes: 100_000 },
+      }).filter((_, i) => i !== 6),
+      (n) => n.link("r1", "web", { delayNs: 1e6, rateBps: 50e6 }),
+      (n) => n.event({ kind: "node", atNs: 0.2e9, node: "web", action, convergenceNs: Infinity }),
+    ]);
+    const { replies, refused, requests } = simulation.report().proxies[0];
+    assertEquals([requests, replies + refused, simulation.report().connections.open], [50, 50, 0]);
+    return refused;
+  };
+  const [lost, unreachable] = [run("reboot"), run("down")];
+  // Those whose reply was on its way are lost (two); what waits goes over new connections, if there can be any.
+  assert(lost >= 1 && lost <= 4, `${lost}`);
+  assert(unreachable > 20, `${unreachable}`);
+});

@@ -41,6 +41,17 @@ Deno.test("a port limit shows where its capacity comes from", () => {
   );
 });
 
+Deno.test("the ports of a full-nat balancer and of a proxy are moved by what binds them: their own addresses", () => {
+  const detail = "source ports towards 192.0.2.1:443 (2 sources x 1,000 ports)";
+  const balancer = explainLimit(limit({ node: "lb", used: 2000, capacity: 2000, detail }), many(7000));
+  assertEquals(balancer.headline, "lb ran out of source ports at 280 ms");
+  assert(balancer.remedy.startsWith("more source addresses on the balancer, more back ends"), balancer.remedy);
+  assert(!/client, |ip_local_port_range/.test(balancer.remedy), balancer.remedy);
+  const proxy = explainLimit(limit({ node: "px" }), many(30000), true);
+  assert(proxy.remedy.startsWith("more source addresses on the proxy, more back ends"), proxy.remedy);
+  assert(/keep-alive.*multiplexing/.test(proxy.remedy), proxy.remedy);
+});
+
 Deno.test("a NAT pool of whole addresses shows the multiplication", () => {
   const story = explainLimit(
     limit({ limit: "nat-pool", node: "cgn", used: 129024, capacity: 129024, refused: 40 }),
