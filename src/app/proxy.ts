@@ -26,8 +26,6 @@ import type { App, AppRuntime } from "./types.ts";
 export interface ProxyRuntime extends AppRuntime {
   /** As `connect`, from a given address; the proxy counts it, and that there was no port. */
   connectUncounted(node: number, local: number, remote: number, remotePort: number, app: number): number;
-  /** Word of an address, and the remote address of a connection. */
-  remoteWord(connection: number): number;
 }
 
 /** What a proxy does. Sizes in bytes. */
@@ -68,21 +66,27 @@ export class Proxy implements App {
   readonly #app: number;
   readonly #plan: ProxyPlan;
   readonly #rows: ProxyRows;
+  readonly #clientWord: (connection: number) => number;
   readonly #portsRefused: (node: number, remote: number, remotePort: number) => void;
   #nextSource = 0;
   #backendOpen = 0;
 
-  /** `portsRefused` is told of connections for which no source had a port left. */
+  /**
+   * `clientWord`: what stands for a client's address in hashes. `portsRefused` is told of connections for which no source
+   * had a port left.
+   */
   constructor(
     options: {
       runtime: ProxyRuntime;
       app: number;
       plan: ProxyPlan;
       node: string;
+      clientWord: (connection: number) => number;
       portsRefused: (node: number, remote: number, remotePort: number) => void;
     },
   ) {
     this.node = options.node;
+    this.#clientWord = options.clientWord;
     this.#portsRefused = options.portsRefused;
     this.#runtime = options.runtime;
     this.#app = options.app;
@@ -185,7 +189,7 @@ export class Proxy implements App {
    */
   #openSomewhere(node: number, client: number): number {
     const { pool, backends } = this.#plan;
-    const hash = finalise32(mix32(0x2545f491, this.#runtime.remoteWord(client)));
+    const hash = finalise32(mix32(0x2545f491, this.#clientWord(client)));
     const chosen = chooseBackend(pool, hash);
     let without = -1;
     for (let k = 0; chosen >= 0 && k < backends.length; k++) {
@@ -283,7 +287,7 @@ export class Proxy implements App {
   #tryForward(client: number): number {
     const node = hostOf(this.#runtime.tcp, client);
     const { pool, backends, maxConnections, keepAlive, multiplex } = this.#plan;
-    const hash = finalise32(mix32(0x2545f491, this.#runtime.remoteWord(client)));
+    const hash = finalise32(mix32(0x2545f491, this.#clientWord(client)));
     const chosen = chooseBackend(pool, hash);
     let without = -1;
     for (let k = 0; chosen >= 0 && k < backends.length; k++) {

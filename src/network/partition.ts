@@ -308,11 +308,6 @@ export class Partition implements UdpRuntime {
     return this.#begin(node, local, 0, remote, remotePort, app);
   }
 
-  /** See {@linkcode ProxyRuntime}. */
-  remoteWord(connection: number): number {
-    return this.addresses.word(remoteOf(this.tcp, connection));
-  }
-
   #open(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number {
     this.stats.attempts[this.addresses.isIpv6(remote) ? 1 : 0]++;
     const c = this.#begin(node, local, localPort, remote, remotePort, app);

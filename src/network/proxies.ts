@@ -6,6 +6,7 @@
 import { formatAddress } from "../base/address.ts";
 import { hashString } from "../base/hash.ts";
 import { Proxy } from "../app/proxy.ts";
+import { remoteOf } from "../socket/rows.ts";
 import { BALANCING_ALGORITHMS, makePool } from "../node/balancing.ts";
 import { MAGLEV_TABLE_SIZE } from "../node/maglev.ts";
 import { NODE } from "../node/nodes.ts";
@@ -94,6 +95,7 @@ export function installProxies(
       runtime: s,
       app,
       node: population.name,
+      clientWord: (connection) => s.addresses.word(remoteOf(s.tcp, connection)),
       portsRefused: (from, remote, port) => s.limits.portsRefused(s, from, remote, port),
       plan: {
         kind,
