@@ -5,6 +5,7 @@
  */
 import type { Nat64Prefix } from "./nat64_address.ts";
 import type { PortBitmap } from "./port_bitmap.ts";
+import type { Untranslated } from "./untranslated.ts";
 import { NAT_VERDICT_COUNT } from "./verdict.ts";
 
 /** What only some gateways have: made on first need. */
@@ -15,6 +16,8 @@ export class GatewayExtras {
   readonly firstRefusedNs: Float64Array = new Float64Array(NAT_VERDICT_COUNT).fill(-1);
   /** NAT64: the prefix that stands for IPv4 addresses. */
   nat64: Nat64Prefix | undefined = undefined;
+  /** Destinations that nothing is translated for. */
+  untranslated: Untranslated | undefined = undefined;
   /** Static port forwards. */
   forwards = 0;
   /** Most ports in use towards one crowded destination (overloading). */

@@ -41,10 +41,9 @@ function visitExtras(v: StateVisitor, list: (GatewayExtras | undefined)[]): void
   const length = v.number(list.length);
   for (let i = 1; i < length; i++) {
     if (v.restoring) {
-      // (A prefix is part of the declaration, and extras of the build come first.)
-      const nat64 = list[i]?.nat64;
-      list[i] = new GatewayExtras();
-      list[i]!.nat64 = nat64;
+      // (Prefixes are part of the declaration, and extras of the build come first.)
+      const { nat64, untranslated } = list[i] ?? {};
+      list[i] = Object.assign(new GatewayExtras(), { nat64, untranslated });
     }
     const extras = list[i]!;
     visitNumbers(v, extras);

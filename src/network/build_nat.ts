@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type AddressTable, addToAddress, parseAddress } from "../base/address.ts";
-import { addForward, nat64Prefix, type NatProfileOptions, type NatTables } from "../nat/nat.ts";
+import { type AddressTable, addToAddress, type IpPrefix, parseAddress } from "../base/address.ts";
+import { addForward, ipv4Prefix, nat64Prefix, type NatProfileOptions, type NatTables } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, type Nodes } from "../node/nodes.ts";
 import { located, NetworkError } from "./errors.ts";
 import type { NatOptions } from "./options.ts";
@@ -39,6 +39,12 @@ export function fillGateways(
     });
     nodes.words[at + NODE.GATEWAY] = gateway;
     if (population.ipv6.nat64 !== undefined) nat.extrasOf(gateway).nat64 = nat64Prefix(population.ipv6.nat64);
+    if (population.untranslated !== undefined) {
+      const { inside, to, ports } = population.untranslated;
+      const prefix = ({ address, bits }: IpPrefix) => ipv4Prefix(address.words[0], bits);
+      nat.extrasOf(gateway).untranslated = { inside: prefix(inside), to: to.map(prefix), ports };
+      nodes.words[at + NODE.FLAGS] |= NODE_FLAG.UNTRANSLATED;
+    }
     if (options.onRefusal === "icmp") nodes.words[at + NODE.FLAGS] |= NODE_FLAG.REFUSES_WITH_ICMP;
     for (const forward of options.forwards ?? []) {
       located(`${subject}.forwards`, () => {

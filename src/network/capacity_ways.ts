@@ -6,7 +6,7 @@
 import type { LimitName } from "../base/limit_names.ts";
 import type { BackendPool } from "../node/balancing.ts";
 import { DIRECTION, DIRECTION_FLAG, PACE } from "../link/links.ts";
-import { holdEmbeddedIpv4, isBehindNat64, isExternalAddress } from "../nat/nat.ts";
+import { holdEmbeddedIpv4, isBehindNat64, isExternalAddress, isUntranslated } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, NODE_KIND, type Population } from "../node/nodes.ts";
 import { balancerUses } from "./capacity_balancers.ts";
 import { Gauge, type GaugeOptions, Numbering, type Refusal } from "./capacity_gauge.ts";
@@ -222,7 +222,11 @@ export class Ways {
           table = nodes[row + NODE.INNER_ROUTES];
           continue;
         }
+        if (isUntranslated(s.nat, gateway, local, destination, port)) continue;
         local = natUses(this, way, at, local, destination, port);
+      } else if (isUntranslated(s.nat, gateway, destination, local, -1)) {
+        table = nodes[row + NODE.INNER_ROUTES];
+        continue;
       }
       if (!isExternalAddress(s.nat, gateway, destination)) {
         if (!fromInside) return;

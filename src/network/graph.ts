@@ -319,6 +319,9 @@ export class Graph {
       for (const extra of population.extra) this.#range(vertex, extra, link);
       return;
     }
+    if (population.untranslated?.inside.address.family === this.family) {
+      vertex.prefixes = withOneMore(vertex.prefixes, { prefix: population.untranslated.inside, link });
+    }
     const { first, count, atAddress } = population.pool;
     if (!atAddress) this.#range(vertex, address, link);
     if (atAddress && count === 1) return this.#range(vertex, address, link);

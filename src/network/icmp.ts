@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isExternalAddress, NAT_VERDICT, translateInbound, translateOutbound } from "../nat/nat.ts";
+import { isExternalAddress, NAT_VERDICT, passesOutward, translateInbound, translateOutbound } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
 import { icmpErrorIn } from "../tcp/mod.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
@@ -19,7 +19,7 @@ const { SRC, DST, PORTS, SEQ, LINK, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE 
 const { QUOTES, PROTOCOL_SHIFT } = CONTROL;
 const { ICMP, ICMPV6, TCP, UDP } = PROTOCOL;
 const { INNER_ADDRESS, KIND, FLAGS, STRIDE: NODE_STRIDE } = NODE;
-const { ROUTES_IPV6, NAT64 } = NODE_FLAG;
+const { ROUTES_IPV6, NAT64, UNTRANSLATED } = NODE_FLAG;
 
 /** Why a packet is answered with an ICMP error: index into `TYPE_CODE`. */
 export const UNREACHABLE = { TTL: 0, NO_ROUTE: 1, TOO_BIG: 2, PORT: 3, PROTOCOL: 4, PROHIBITED: 5 } as const;
@@ -89,6 +89,7 @@ function untranslate(s: Partition, node: number, p: number, q: number): boolean 
   }
   if (routesNatively(s, node, destination)) return true;
   if (!cameFromInside(s, p)) {
+    if ((nodes[at + FLAGS] & UNTRANSLATED) !== 0 && passesOutward(s.nat, gateway, q)) return true;
     if (isExternalAddress(s.nat, gateway, destination)) return true;
     const address = rows[q * STRIDE + SRC];
     if (translateOutbound(s.nat, gateway, q) !== NAT_VERDICT.FORWARD) return false;

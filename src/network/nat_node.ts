@@ -7,6 +7,7 @@ import { NODE, NODE_FLAG } from "../node/nodes.ts";
 import { NAT_VERDICT } from "../nat/verdict.ts";
 import { holdSynIfUnsolicited } from "../nat/syn_hold.ts";
 import { translateInbound, translateOutbound } from "../nat/translate.ts";
+import { passesInward, passesOutward } from "../nat/untranslated.ts";
 import { PACKET } from "../wire/packet.ts";
 import { drop, forward } from "./deliver.ts";
 import { DROP, dropOfVerdict } from "./drops.ts";
@@ -19,7 +20,7 @@ const { DST, STRIDE } = PACKET;
 const { ADDRESS, ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const { FORWARD, HAIRPIN, DROP_NO_MAPPING, DROP_POOL_EMPTY, DROP_QUOTA } = NAT_VERDICT;
 const { DROP_BLOCK, DROP_RATE, DROP_TABLE_FULL, DROP_NOT_SUBSCRIBER } = NAT_VERDICT;
-const { REFUSES_WITH_ICMP, ROUTES_IPV6, NAT64 } = NODE_FLAG;
+const { REFUSES_WITH_ICMP, ROUTES_IPV6, NAT64, UNTRANSLATED } = NODE_FLAG;
 
 /** A packet came from the inner realm. */
 export function natTranslateOutbound(s: Partition, node: number, p: number): void {
@@ -33,6 +34,10 @@ export function natTranslateOutbound(s: Partition, node: number, p: number): voi
   // What stays inside is routed, not translated.
   if (s.routes.lookup(nodes[at + INNER_ROUTES], destination, 0) >= 0) {
     return forward(s, node, p, nodes[at + INNER_ROUTES]);
+  }
+  // RFC 6888 REQ-6: translation is turned off for this destination.
+  if ((nodes[at + FLAGS] & UNTRANSLATED) !== 0 && passesOutward(s.nat, nodes[at + GATEWAY], p)) {
+    return forward(s, node, p, nodes[at + ROUTES]);
   }
   // A NAT44 has no addresses for IPv6, nor a NAT66 for IPv4.
   if (s.addresses.isIpv6(destination) !== s.addresses.isIpv6(nodes[at + ADDRESS])) {
@@ -65,6 +70,9 @@ export function natTranslateInbound(s: Partition, node: number, p: number): void
   const { words: rows } = s.packets.rows;
   if ((nodes[at + FLAGS] & ROUTES_IPV6) !== 0 && s.addresses.isIpv6(rows[p * STRIDE + DST])) {
     return ipv6AtGateway(s, node, p);
+  }
+  if ((nodes[at + FLAGS] & UNTRANSLATED) !== 0 && passesInward(s.nat, nodes[at + GATEWAY], p)) {
+    return forward(s, node, p, nodes[at + INNER_ROUTES]);
   }
   s.nat.syncNow();
   const verdict = translateInbound(s.nat, nodes[at + GATEWAY], p);

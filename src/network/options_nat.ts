@@ -89,6 +89,12 @@ export interface NatOptions extends Omit<NatCarrierOptions, "deterministic"> {
     address: string;
     port: number;
   }[];
+  /**
+   * RFC 6888 REQ-6: nothing is translated between the inner addresses of `inside` and the destinations in the prefixes `to`
+   * (only their TCP and UDP `ports`, if there are some). The outer realm knows the way to `inside`, whose addresses must be
+   * unique there too. One gateway only, IPv4 only.
+   */
+  untranslated?: { inside: string; to: string[]; ports?: number[] };
   /** What an inner host is told when its packet is refused: nothing, or ICMP "administratively prohibited". Default `drop`. */
   onRefusal?: "drop" | "icmp";
 }

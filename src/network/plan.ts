@@ -11,6 +11,7 @@ import {
   formatAddress,
   type IpAddress,
   type IpPrefix,
+  networkOf,
   notAHostsAddress,
   parseAddress,
   parsePrefix,
@@ -62,6 +63,8 @@ export interface PlannedPopulation {
   ipv6: Ipv6Plan;
   /** NAT: first external address of member 0, how many each member has, and is the first its own address? */
   pool: { first: IpAddress; count: number; atAddress: boolean };
+  /** NAT: what it does not translate. */
+  untranslated?: { inside: IpPrefix; to: IpPrefix[]; ports: number[] };
   /** NAT: address in the inner realm. */
   innerAddress: IpAddress | undefined;
   /** Further addresses (single hosts). */
@@ -272,6 +275,9 @@ function planNat(planned: PlannedPopulation, options: NatOptions, subject: strin
       throw new NetworkError(`${subject}.pool`, `A pool has at least one address, not ${options.pool.count}.`);
     }
   }
+  if (options.untranslated !== undefined) {
+    planned.untranslated = planUntranslated(planned, options.untranslated, subject);
+  }
   if (options.insideAddress !== undefined) {
     planned.innerAddress = hostsAddressOf(options.insideAddress, `${subject}.insideAddress`).address;
   }
@@ -280,6 +286,34 @@ function planNat(planned: PlannedPopulation, options: NatOptions, subject: strin
   if (!(Number.isInteger(low) && Number.isInteger(high) && low >= 1 && high <= 65535 && low <= high)) {
     throw new NetworkError(`${subject}.ports`, `A port range goes upwards within 1 to 65535, not ${low}-${high}.`);
   }
+}
+
+function planUntranslated(
+  planned: PlannedPopulation,
+  options: NonNullable<NatOptions["untranslated"]>,
+  subject: string,
+): PlannedPopulation["untranslated"] {
+  if (planned.count > 1) {
+    throw new NetworkError(
+      `${subject}.untranslated`,
+      "Inner addresses that are known outside are those of one gateway, not of a population of them.",
+    );
+  }
+  const prefix = (text: string, at: string): IpPrefix => {
+    const { address, bits } = addressOf(text, at);
+    if (address.family !== 4) throw new NetworkError(at, `What a gateway leaves untranslated is IPv4, not ${text}.`);
+    return { address: networkOf({ address, bits }), bits };
+  };
+  for (const port of options.ports ?? []) {
+    if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+      throw new NetworkError(`${subject}.untranslated.ports`, `A port is a whole number from 0 to 65535, not ${port}.`);
+    }
+  }
+  return {
+    inside: prefix(options.inside, `${subject}.untranslated.inside`),
+    to: options.to.map((text, i) => prefix(text, `${subject}.untranslated.to[${i}]`)),
+    ports: options.ports ?? [],
+  };
 }
 
 /** Parses an address with or without a prefix length. */

@@ -62,6 +62,12 @@ export function checkReachable(s: Partition, workloads: PlannedWorkload[]): void
   }
 }
 
+/** Is an inner address of a gateway known outside (`NatOptions.untranslated`)? */
+function knowsInside(s: Partition, gateway: number, destination: number): boolean {
+  const inside = s.nat.extrasIfAny(gateway)?.untranslated?.inside;
+  return inside !== undefined && (s.addresses.word(destination) & inside.mask) === inside.word;
+}
+
 /** The first and the last of `count`. */
 function ends(count: number): number[] {
   return count > 1 ? [0, count - 1] : [0];
@@ -127,7 +133,13 @@ export function follow(s: Partition, node: number, destination: number): string 
       return `${s.nodes.nameOf(at)} is a NAT without an address of that family`;
     }
     if (isExternalAddress(s.nat, nodes[row + NODE.GATEWAY], destination)) return undefined;
-    if ((directions[d * DIRECTION.STRIDE + DIRECTION.FLAGS] & DIRECTION_FLAG.FROM_INSIDE) === 0) {
+    const fromInside = (directions[d * DIRECTION.STRIDE + DIRECTION.FLAGS] & DIRECTION_FLAG.FROM_INSIDE) !== 0;
+    // (Ports are not known here.)
+    if (!fromInside && knowsInside(s, nodes[row + NODE.GATEWAY], destination)) {
+      table = nodes[row + NODE.INNER_ROUTES];
+      continue;
+    }
+    if (!fromInside) {
       return `${s.nodes.nameOf(at)} is a NAT, and what lies behind it is not reachable from outside`;
     }
     const inner = s.routes.lookup(nodes[row + NODE.INNER_ROUTES], destination, 0);

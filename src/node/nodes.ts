@@ -62,6 +62,8 @@ export const NODE_FLAG = {
   ROUTES_IPV6: 8,
   /** A NAT that also translates IPv6 to IPv4: see `nat64PrefixOf`. */
   NAT64: 128,
+  /** A NAT that does not translate for some destinations: see `Untranslated`. */
+  UNTRANSLATED: 256,
   /** A router whose equal-cost groups keep what they can when a link goes down. */
   RESILIENT_ECMP: 16,
   /** A back end that answers clients by way of a balancer: `Balancers.returns`. */

@@ -127,6 +127,13 @@ export const natSchema = f.fields({
     "What the gateway logs; the report counts records and bytes. Default none.",
   ),
   forwards: f.list(forwardSchema, "forwards").optional().describe("Static port forwards."),
+  untranslated: f.fields({
+    inside: f.subnet.describe("Inner addresses that the outside knows the way to: 100.64.0.0/10."),
+    to: f.list(f.subnet, "prefixes").describe("Destinations: [192.0.2.0/24]."),
+    ports: f.list(f.port, "ports").optional().describe("Only these TCP and UDP ports of theirs. Default all."),
+  }, "destinations such as { inside: 100.64.0.0/10, to: [192.0.2.0/24] }").optional().describe(
+    "Destinations for which nothing is translated (RFC 6888 REQ-6). Default none.",
+  ),
   onRefusal: f.choice(["drop", "icmp"]).optional().describe(
     "What an inner host is told when its packet is refused: nothing, or ICMP administratively prohibited. Default drop.",
   ),
@@ -183,6 +190,7 @@ export function natOptions(nat: ScenarioNat): NatOptions {
       ...(forward.address === undefined ? {} : { externalAddress: forward.address }),
       ...forward.to,
     })),
+    untranslated: nat.untranslated,
     onRefusal: nat.onRefusal,
   };
   return options;
