@@ -90,6 +90,7 @@ export type {
   BackendEvent,
   Convergence,
   EventBase,
+  HostEvent,
   LinkChange,
   LinkEvent,
   ListenerEvent,

@@ -72,7 +72,7 @@ const {
 } = ROW;
 const { A, AAAA } = DNS_KIND;
 const TOGETHER = -1;
-const { EAI_NONAME, EAI_NODATA } = ERRNO;
+const { EAI_NONAME, EAI_NODATA, ECONNABORTED } = ERRNO;
 
 /** See the module's description. */
 export class AddressLookups implements App, LookupClient {
@@ -127,7 +127,12 @@ export class AddressLookups implements App, LookupClient {
   onLookup(row: number, kind: number, result: LookupResult): void {
     const words = this.#rows.words;
     const o = row * STRIDE;
-    if (result.errno === 0) {
+    if (result.errno === ECONNABORTED) {
+      // The host has restarted: what is known already is of no use to anybody.
+      for (const known of [IPV4, IPV6]) if (words[o + known] !== 0) this.lookups.answers.release(words[o + known]);
+      words[o + IPV4] = words[o + IPV6] = 0;
+      words[o + ERRNO_AT] = ECONNABORTED;
+    } else if (result.errno === 0) {
       this.lookups.answers.retain(result.list);
       words[o + (kind === A ? IPV4 : IPV6)] = result.list;
     } else if (words[o + ERRNO_AT] === 0 || worse(result.errno, words[o + ERRNO_AT])) {

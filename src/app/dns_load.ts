@@ -13,6 +13,7 @@ import type { App, AppRuntime } from "./types.ts";
 
 /** The lookups of one workload. */
 export class DnsLoad implements App, AddressClient {
+  readonly #runtime: AppRuntime;
   readonly #sources: Sources;
   readonly #targets: Targets;
   readonly #addresses: AddressLookups;
@@ -33,6 +34,7 @@ export class DnsLoad implements App, AddressClient {
       counts: TargetCounts;
     },
   ) {
+    this.#runtime = options.runtime;
     this.#sources = options.sources;
     this.#targets = options.targets;
     this.#addresses = options.addresses;
@@ -68,8 +70,10 @@ export class DnsLoad implements App, AddressClient {
   }
 
   /** See {@linkcode AddressClient}: counts whom a client of this name would have gone to. */
-  onAddresses(name: number, errno: number, list: number): void {
-    if (errno !== 0) return;
+  onAddresses(i: number, errno: number, list: number): void {
+    if (errno !== 0) return this.#runtime.onExchange?.(this.#sources.at(i), errno);
+    this.#targets.choose(i);
+    const { name } = this.#targets;
     const { answers } = this.#addresses.lookups;
     for (const address of answers.list(list)) this.#counts.of(name, address, 0);
     this.#counts.of(name, answers.at(list, 0), 0).established++;
@@ -88,6 +92,6 @@ export class DnsLoad implements App, AddressClient {
   #lookUp(i: number): void {
     const targets = this.#targets;
     targets.choose(i);
-    this.#addresses.lookup(this.#sources.at(i), targets.name, this.#number, targets.name);
+    this.#addresses.lookup(this.#sources.at(i), targets.name, this.#number, i);
   }
 }

@@ -197,8 +197,12 @@ export class DnsLookups implements App {
   onDatagram(socket: number, packet: number): void {
     const row = this.#runtime.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.APP_STATE];
     if (packet === 0) {
+      const error = this.#runtime.udp.takeError(socket);
+      if (error === -ERRNO.ECONNABORTED) {
+        this.#is(ERRNO.ECONNABORTED, 0, this.#pending.words[row * STRIDE + CURRENT], this.#followed.get(row));
+        return this.#end(row);
+      }
       // As with a resolver of glibc: whom ICMP says to be unreachable is not waited for.
-      this.#runtime.udp.takeError(socket);
       return this.#tryNext(row);
     }
     const message = decodeDns(payloadOf(this.#runtime.packets, packet));

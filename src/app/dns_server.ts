@@ -162,11 +162,18 @@ export class DnsServer implements App, LookupClient {
     this.#freeTickets.splice(0, this.#freeTickets.length, ...free);
   }
 
+  /** See {@linkcode App}: where the next answer begins is forgotten. */
+  hostsRestarted(first: number, count: number): void {
+    this.#given.removeWhere((node) => node >= first && node < first + count);
+  }
+
   /** See {@linkcode LookupClient}: the server that was asked has answered, or has not. */
   onLookup(ticket: number, kind: number, result: LookupResult): void {
     const query = this.#waiting[ticket]!;
     this.#waiting[ticket] = undefined;
     this.#freeTickets.push(ticket);
+    // (This server has restarted, and knows of no question.)
+    if (result.errno === ERRNO.ECONNABORTED) return;
     this.#relay(query, kind, result);
   }
 
@@ -297,6 +304,8 @@ export class DnsServer implements App, LookupClient {
 
   #send(query: Query, { rcode, authoritative, answers, authorities }: Reply): void {
     const { message } = query;
+    // (The port may have been closed since.)
+    if (!this.#runtime.udp.isBound(query.socket)) return;
     const edns = message.edns === undefined ? undefined : { udpBytes: this.#plan.mostBytes };
     const asked = Math.max(DNS_UDP_BYTES, message.edns?.udpBytes ?? 0);
     // Datagrams are not fragmented (RFC 9715).

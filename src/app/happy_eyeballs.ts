@@ -8,6 +8,7 @@
  * @module
  */
 import type { StateVisitor } from "../base/state.ts";
+import { ERRNO } from "../base/errors.ts";
 import { RowPool } from "../store/rows.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import type { AppRuntime } from "./types.ts";
@@ -225,6 +226,11 @@ export class Races {
     const words = this.#rows.words;
     const at = race * STRIDE;
     words[at + LAST_ERRNO] = errno;
+    if (errno === ERRNO.ECONNABORTED) {
+      // The host itself has restarted: whoever tried is no more.
+      this.#stopTimer(at);
+      words[at + COUNT] = words[at + NEXT];
+    }
     if (words[at + NEXT] < words[at + COUNT]) this.#attempt(race);
     else this.#endIfLost(race);
   }

@@ -90,7 +90,10 @@ export class NamedOpens implements AddressClient {
     // Addresses that are never tried count too, with 0.
     for (const address of addresses) this.counts.of(name, address, port);
     if (race !== 0) return this.#races.complete(race, addresses);
-    if (errno !== 0) return this.#lost(errno, number);
+    if (errno !== 0) {
+      this.#runtime.onExchange?.(node, errno);
+      return this.#lost(errno, number);
+    }
     const begun = this.#races.begin({ node, number, port, rules: this.#rules, startedUs }, addresses, more);
     if (more) this.#rows.words[o + RACE] = begun;
   }

@@ -101,6 +101,14 @@ export class Service implements App {
     for (const [listener, asked] of accepts) this.#accepts.set(listener, asked);
   }
 
+  /** See {@linkcode App}: what a processor was asked for will not be done. */
+  hostsRestarted(first: number, count: number): void {
+    for (const listener of [...this.#accepts.keys()]) {
+      const host = listenerHost(this.#runtime.tcp, listener);
+      if (host >= first && host < first + count) this.#accepts.delete(listener);
+    }
+  }
+
   /** There may be something to accept. */
   #acceptable(listener: number): void {
     if (this.#waiting.has(listener)) return;

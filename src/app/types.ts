@@ -20,6 +20,8 @@ export interface App {
   onTimer(code: number, connection: number, argument: number): void;
   /** A datagram for one of its UDP sockets, or (`packet` 0) an ICMP error about it. The packet stays the driver's. */
   onDatagram?(socket: number, packet: number): void;
+  /** `count` hosts from `first` on restart: what it keeps for them beside connections and sockets is gone. */
+  hostsRestarted?(first: number, count: number): void;
   /** A workload: opens nothing more until `resume`. */
   pause?(): void;
   /** Goes on where it was paused. */
@@ -36,6 +38,11 @@ export interface AppRuntime {
   readonly tcp: TcpStack;
   /** Simulated time, ns. */
   readonly nowNs: number;
+  /**
+   * Sees exchanges over UDP, and names that cannot be looked up: -1 as an exchange begins, 0 as it is answered, or the
+   * `ERRNO` with which it fails.
+   */
+  onExchange?: (node: number, outcome: number) => void;
   /** Outcome of connections, as their openers see it. */
   readonly stats: ConnectionStats;
   /**

@@ -153,9 +153,14 @@ export class UdpClient implements App, AddressClient {
       case TIMER.ARRIVAL:
         return void this.#loop.arrive();
       case TIMER.THINK_OVER:
-        return this.#request(argument);
-      case TIMER.HOLD_OVER:
-        return this.#runtime.closeDatagram(argument);
+      case TIMER.HOLD_OVER: {
+        const socket = this.#rows.words[argument * STRIDE + SOCKET];
+        // (The host has restarted meanwhile: see `#aborted`.)
+        if (socket === 0) return this.#rows.release(argument);
+        if (code === TIMER.THINK_OVER) return this.#request(argument);
+        this.#runtime.closeDatagram(socket);
+        return this.#rows.release(argument);
+      }
       case TIMER.NO_ANSWER:
         return this.#unanswered(argument);
     }
@@ -167,6 +172,7 @@ export class UdpClient implements App, AddressClient {
     if (packet === 0) {
       const row = udp.rows.words[socket * SOCKET_STRIDE + APP_STATE];
       const error = udp.takeError(socket);
+      if (error === -ERRNO.ECONNABORTED) return this.#aborted(socket);
       // (Between two requests nobody waits for anything.)
       if (row !== 0 && error !== 0 && this.#rows.words[row * STRIDE + TIMER_AT] !== 0) this.#end(row, -error);
       return;
@@ -218,6 +224,7 @@ export class UdpClient implements App, AddressClient {
     this.#outcomes.attempted++;
     const node = this.#sources.at(i);
     const targets = this.#targets;
+    this.#runtime.onExchange?.(node, -1);
     this.#chooseTarget(i, node);
     const row = this.#rows.allocate();
     const words = this.#rows.words;
@@ -317,12 +324,51 @@ export class UdpClient implements App, AddressClient {
     this.#request(row);
   }
 
+  /** The host has restarted: its socket is gone, and the exchanges over it have failed. */
+  #aborted(socket: number): void {
+    const words = this.#rows.words;
+    const found: number[] = [];
+    for (let row = 1; row < this.#rows.end; row++) {
+      const o = row * STRIDE;
+      // (A free row's first word is a link of the free list, its others are 0.)
+      if (words[o + NODE] !== 0 && words[o + SOCKET] === socket) found.push(row);
+    }
+    found.sort((a, b) => words[a * STRIDE + INDEX] - words[b * STRIDE + INDEX]);
+    const node = this.#runtime.udp.rows.words[socket * SOCKET_STRIDE + HOST];
+    if (this.#plan.shareSocket) this.#sockets.set(node, 0, 0, 0);
+    for (const row of found) {
+      const o = row * STRIDE;
+      // Between two requests, or held: an event is under way that releases the row.
+      const waits = words[o + TIMER_AT] === 0;
+      if (words[o + LEFT] > 0) this.#count(row, ERRNO.ECONNABORTED);
+      if (this.#plan.shareSocket) this.#forget(row);
+      if (waits) words[o + SOCKET] = 0;
+      else {
+        this.#runtime.stopTimer(words[o + TIMER_AT]);
+        this.#rows.release(row);
+      }
+    }
+    this.#runtime.closeDatagram(socket);
+  }
+
   /** The exchange is over, with an error or (0) without. */
   #end(row: number, errno: number): void {
     const words = this.#rows.words;
     const o = row * STRIDE;
     const socket = words[o + SOCKET];
     if (words[o + TIMER_AT] !== 0) this.#runtime.stopTimer(words[o + TIMER_AT]);
+    words[o + TIMER_AT] = 0;
+    this.#count(row, errno);
+    if (this.#plan.shareSocket) this.#forget(row);
+    else if (socket !== 0 && this.#holds(row, socket, errno)) return;
+    this.#rows.release(row);
+  }
+
+  /** Counts how an exchange has ended. */
+  #count(row: number, errno: number): void {
+    const words = this.#rows.words;
+    const o = row * STRIDE;
+    this.#runtime.onExchange?.(words[o + NODE], errno);
     if (errno === 0) {
       this.#stats.answered++;
       this.#outcomes.established++;
@@ -335,9 +381,6 @@ export class UdpClient implements App, AddressClient {
       if (errno === 0) count.established++;
       else count.failed++;
     }
-    if (this.#plan.shareSocket) this.#forget(row);
-    else if (socket !== 0) this.#hold(row, socket, errno);
-    this.#rows.release(row);
   }
 
   /** Takes an exchange out of its peer's list. */
@@ -352,19 +395,23 @@ export class UdpClient implements App, AddressClient {
     words[at * STRIDE + NEXT] = words[o + NEXT];
   }
 
-  /** Keeps the socket of an exchange that went well for the holding time. */
-  #hold(row: number, socket: number, errno: number): void {
+  /** Keeps the socket of an exchange that went well for the holding time. True if the row is wanted at its end. */
+  #holds(row: number, socket: number, errno: number): boolean {
     const runtime = this.#runtime;
     const { holdNs, exponentialHold } = this.#plan;
     const sockets = runtime.udp.rows.words;
     sockets[socket * SOCKET_STRIDE + APP_STATE] = 0;
-    if (errno !== 0 || holdNs === 0) return runtime.closeDatagram(socket);
-    if (holdNs === Infinity) return;
+    if (errno !== 0 || holdNs === 0) {
+      runtime.closeDatagram(socket);
+      return false;
+    }
+    if (holdNs === Infinity) return false;
     const index = this.#rows.words[row * STRIDE + INDEX];
     const ns = exponentialHold
       ? Math.floor(-log(1 - drawFraction(this.#key.k0, this.#key.k1, index * 2 + 1)) * holdNs)
       : holdNs;
     const node = sockets[socket * SOCKET_STRIDE + HOST];
-    runtime.schedule(node, this.#app, runtime.nowNs + ns, TIMER.HOLD_OVER, 0, socket);
+    runtime.schedule(node, this.#app, runtime.nowNs + ns, TIMER.HOLD_OVER, 0, row);
+    return true;
   }
 }

@@ -97,10 +97,14 @@ const COLUMNS: readonly (keyof SeriesRow)[] = [
   "closesPerSecond",
   "failuresPerSecond",
   "failures",
+  "exchangesPerSecond",
+  "answersPerSecond",
   "packetsInPerSecond",
   "packetsOutPerSecond",
   "bitsInPerSecond",
   "bitsOutPerSecond",
+  "dropsPerSecond",
+  "drops",
   "goodputBps",
   "portsUsed",
   "portsCapacity",
@@ -113,6 +117,8 @@ const COLUMNS: readonly (keyof SeriesRow)[] = [
   "queueBytes",
   "queueDrops",
   "cpuQueue",
+  "memoryBytes",
+  "flows",
 ];
 
 /** The file of a series: whole after the run, or not there. */
@@ -166,8 +172,5 @@ function csvLine(row: SeriesRow): string {
 }
 
 function jsonLine(row: SeriesRow): string {
-  return JSON.stringify(
-    row,
-    [...COLUMNS as string[], ...Object.keys(row.failures)],
-  );
+  return JSON.stringify(Object.fromEntries(COLUMNS.map((column) => [column, row[column]])));
 }

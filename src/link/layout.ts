@@ -37,7 +37,7 @@ export const DIRECTION_FLAG = {
   /** It delivers to a host; to a NAT gateway. */
   TO_HOST: 8,
   TO_NAT: 16,
-  /** It was cut: packets numbered before `Links.cuts` are lost. */
+  /** It was cut, or its queue emptied: packets may be lost (`Links.fateOf`). */
   CUT: 32,
 } as const;
 

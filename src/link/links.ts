@@ -15,10 +15,13 @@ import { impair, type ImpairedPacket } from "./impairments.ts";
 import { markCongestion, type QueueDiscipline, QueuePackets } from "./queues/discipline.ts";
 import { forgetDeparted, type PacketQueue, remember } from "./queues/drop_tail.ts";
 import { makeDiscipline } from "./queues/make.ts";
-import { isCounting, type LinkSettings, type QueueRecord } from "./settings.ts";
+import { isCounting, type LinkSettings, type Purge, type QueueRecord } from "./settings.ts";
 
 export { DIRECTION, DIRECTION_FLAG, PACE } from "./layout.ts";
 export type { LinkSettings, QueueRecord } from "./settings.ts";
+
+/** What becomes of a packet on a link that was cut, or whose queue was emptied. */
+export const LINK_FATE = { ARRIVES: 0, CUT: 1, PURGED: 2 } as const;
 
 /** Why a link took no packet, or lost it; or (`HELD`) that the packet waits in the link. */
 export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3, HELD: 4 } as const;
@@ -69,6 +72,8 @@ export class Links {
   count = 0;
   /** Of directions that were cut (`DIRECTION_FLAG.CUT`): the number of the first packet sent since. */
   readonly cuts: Map<number, number> = new Map();
+  /** Of directions whose queue was emptied: which packets were in it. */
+  readonly purges: Map<number, Purge[]> = new Map();
   /** Records of directions with a limited queue. */
   readonly queues: Map<number, QueueRecord> = new Map();
   /** The second packet of a duplication, and when it arrives; the caller queues it. */
@@ -184,8 +189,45 @@ export class Links {
     const at = d * STRIDE;
     this.cuts.set(d, this.words[at + SENT]);
     this.words[at + FLAGS] |= CUT;
+    this.#emptyQueue(d);
+  }
+
+  /**
+   * Empties the queue of direction `d`: what has left goes on, what waits, or has not left in full, is lost. (Where the
+   * link holds packets back at random, some that waited may get through.)
+   */
+  purge(d: number): void {
+    const at = d * STRIDE;
+    const nowNs = this.clock[NOW];
+    if (this.backlogBytes(d, nowNs) > 0) {
+      const { impairments } = this.settings[this.words[at + SETTINGS]];
+      const heldNs = impairments.jitterNs + (impairments.reorder > 0 ? impairments.reorderNs : 0);
+      const sinceNs = nowNs + this.pace[d * PACE_STRIDE + DELAY_NS] + heldNs;
+      const purges = this.purges.get(d) ?? [];
+      purges.push({ before: this.words[at + SENT], sinceNs });
+      this.purges.set(d, purges);
+      this.words[at + FLAGS] |= CUT;
+    }
+    this.#emptyQueue(d);
+  }
+
+  /** What became of packet `p`, which arrives over direction `d`, when that was cut or its queue emptied. */
+  fateOf(d: number, p: number): number {
+    const sequence = this.#packets.rows.words[p * PACKET_STRIDE + LINK_SEQ];
+    const cut = this.cuts.get(d);
+    if (cut !== undefined && ((sequence - cut) | 0) < 0) return LINK_FATE.CUT;
+    const purges = this.purges.get(d);
+    if (purges === undefined) return LINK_FATE.ARRIVES;
+    const arrivalNs = this.clock[NOW];
+    const lost = purges.some(({ before, sinceNs }) => ((sequence - before) | 0) < 0 && arrivalNs > sinceNs);
+    return lost ? LINK_FATE.PURGED : LINK_FATE.ARRIVES;
+  }
+
+  /** Nothing waits any more; what a discipline held is in `discarded.overflowed`. */
+  #emptyQueue(d: number): void {
     this.pace[d * PACE_STRIDE + FREE_AT_NS] = -1;
     this.pace[d * PACE_STRIDE + FREE_AT_REST] = 0;
+    const at = d * STRIDE;
     if ((this.words[at + FLAGS] & ELABORATE) === 0) return;
     const { packets, discipline } = this.#details[this.words[at + DETAILS]];
     packets.count = packets.head = 0;
@@ -193,12 +235,6 @@ export class Links {
     const { early, overflowed } = this.discarded;
     for (let p = discipline.dequeue(this.clock[NOW]); p !== 0; p = discipline.dequeue(this.clock[NOW])) early.push(p);
     overflowed.push(...early.splice(0));
-  }
-
-  /** Was packet `p`, which arrives over direction `d`, lost when that was cut? */
-  isLost(d: number, p: number): boolean {
-    const cut = this.cuts.get(d);
-    return cut !== undefined && ((this.#packets.rows.words[p * PACKET_STRIDE + LINK_SEQ] - cut) | 0) < 0;
   }
 
   /**
@@ -310,6 +346,7 @@ export class Links {
     v.inPlace(this.pace);
     this.duplicated = v.number(this.duplicated);
     visitMap(v, this.cuts);
+    visitMap(v, this.purges);
     const settings = v.plain(this.settings as unknown as PlainValue[]);
     if (v.restoring) this.settings.splice(0, this.settings.length, ...settings as unknown as LinkSettings[]);
     const later = v.plain(this.#limitedLater);

@@ -35,6 +35,15 @@ export interface LinkSettings {
   impaired: boolean;
 }
 
+/** A queue that was emptied: of the packets numbered below `before`, those are lost that arrive after `sinceNs`. */
+// (A type and not an interface: it is a plain value for snapshots.)
+export type Purge = {
+  /** The number of the first packet sent since. */
+  before: number;
+  /** When the last that had left arrives at the latest, ns. */
+  sinceNs: number;
+};
+
 /** What the report wants to know of a direction that has a queue limit. Peaks stay within the limit. */
 export interface QueueRecord {
   /** Most bytes waiting at once. */

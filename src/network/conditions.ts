@@ -19,6 +19,10 @@ export interface FixedRoute {
   entry: RouteEntry;
 }
 
+/** What the report tells of a limit that an event has changed. */
+// (A type and not an interface: it is a plain value for snapshots.)
+export type LimitNote = { text: string; before: number };
+
 /** Leads nowhere: a population without a member that anybody could name. */
 export const UNREACHABLE_ENTRY: RouteEntry = { firstId: 0x7fffffff, count: 1, linkBase: 0, stride: 1 };
 
@@ -30,6 +34,10 @@ export class Conditions {
   readonly costs: Map<number, number> = new Map();
   /** Routes given by hand, by node. */
   readonly fixed: Map<number, FixedRoute[]> = new Map();
+  /** Files that a node may have open, where an event has said so. */
+  readonly maxFiles: Map<number, number> = new Map();
+  /** Limits that events have changed, by `limit population`: what was changed, and the limit before. */
+  readonly limitNotes: Map<string, LimitNote[]> = new Map();
   /** Directions that were down when routes were worked out last; undefined while they are as built. */
   routedDown: Set<number> | undefined = undefined;
 
@@ -39,6 +47,8 @@ export class Conditions {
     const fixed = v.plain([...this.fixed] as never) as [number, FixedRoute[]][];
     const routed = v.plain(this.routedDown === undefined ? null : [...this.routedDown]);
     visitMap(v, this.costs);
+    visitMap(v, this.maxFiles);
+    visitMap(v, this.limitNotes);
     if (!v.restoring) return;
     this.downLinks.clear();
     for (const d of down) this.downLinks.add(d);

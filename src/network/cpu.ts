@@ -23,7 +23,7 @@ import { CPU_APP, type Partition } from "./partition.ts";
 const { CPU: NODE_CPU, ROUTES, STRIDE: NODE_STRIDE } = NODE;
 const { LENGTH, LINK_SEQ, CONTROL: CONTROL_AT, STRIDE: PACKET_STRIDE } = PACKET;
 const { STRIDE: CPU_STRIDE, NODE: CPU_NODE, HEAD, NEXT_HEAD, HANDED_NS, SENT_NS } = CPU;
-const { WAITING, BUSY_NS, SERVED } = CPU;
+const { WAITING, BUSY_NS, SERVED, BOOTS } = CPU;
 const { STRIDE: CORE_STRIDE, CPU: CORE_CPU, UNTIL_NS, JOB } = CORE;
 const EVENT_STRIDE = APP_EVENT.STRIDE;
 
@@ -55,8 +55,18 @@ export class CpuApp implements App {
   /** See {@linkcode App}. */
   onTimer(code: number, _connection: number, argument: number): void {
     const s = this.#partition;
-    if (code !== LEAVES) return coreDone(s, s.cpus!, code);
+    const cpus = s.cpus!;
+    if (code !== LEAVES) {
+      // (The host may have restarted since the core began.)
+      const { words, cores } = cpus;
+      if (words[cores[code * CORE_STRIDE + CORE_CPU] * CPU_STRIDE + BOOTS] !== argument) return;
+      return coreDone(s, cpus, code);
+    }
     const node = s.packets.rows.words[argument * PACKET_STRIDE + PACKET.LINK];
+    const cpu = s.nodes.words[node * NODE_STRIDE + NODE_CPU];
+    if (s.packets.rows.words[argument * PACKET_STRIDE + LINK_SEQ] !== cpus.words[cpu * CPU_STRIDE + BOOTS]) {
+      return drop(s, node, argument, DROP.RESTART);
+    }
     emitNow(s, node, argument, s.nodes.words[node * NODE_STRIDE + ROUTES]);
   }
 }
@@ -105,10 +115,16 @@ export function cpuReceive(s: Partition, node: number, p: number): void {
   const cpu = s.nodes.words[node * NODE_STRIDE + NODE_CPU];
   const { perPacketNs, perByteNs, perRequestNs } = cpus.settingsOf(cpu);
   // What costs nothing needs no core.
-  if (perPacketNs === 0 && perByteNs === 0 && (perRequestNs === 0 || !isRequest(s, node, p))) {
+  if (perPacketNs === 0 && perByteNs === 0 && (perRequestNs === 0 || !isRequest(s, node, p)) && !isBehind(s, cpu)) {
     return takeIn(s, node, p);
   }
   offerPacket(s, cpus, cpu, node, p, IN);
+}
+
+/** Packets have cost something, and some of those wait or are being served: others do not overtake them. */
+function isBehind({ cpus, nowNs }: Partition, cpu: number): boolean {
+  const at = cpu * CPU_STRIDE;
+  return cpus!.changed && (cpus!.words[at + WAITING] > 0 || cpus!.words[at + HANDED_NS] > nowNs);
 }
 
 /** Host `node`, which has a CPU, sends packet `p`. */
@@ -127,7 +143,7 @@ export function cpuSend(s: Partition, node: number, p: number): void {
     return leave(s, cpus, cpu, node, p, cpus.cores[until]);
   }
   const { perPacketNs, perByteNs, perConnectNs } = cpus.settingsOf(cpu);
-  if (perPacketNs === 0 && perByteNs === 0 && (perConnectNs === 0 || !opens(s, p))) {
+  if (perPacketNs === 0 && perByteNs === 0 && (perConnectNs === 0 || !opens(s, p)) && !isBehind(s, cpu)) {
     return leave(s, cpus, cpu, node, p, s.nowNs);
   }
   offerPacket(s, cpus, cpu, node, p, OUT);
@@ -138,8 +154,10 @@ function leave(s: Partition, cpus: Cpus, cpu: number, node: number, p: number, r
   const at = cpu * CPU_STRIDE + SENT_NS;
   const leavesNs = Math.max(readyNs, cpus.words[at]);
   cpus.words[at] = leavesNs;
-  if (leavesNs > s.nowNs) s.schedule(node, CPU_APP, leavesNs, LEAVES, 0, p);
-  else emitNow(s, node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
+  if (leavesNs > s.nowNs) {
+    s.packets.rows.words[p * PACKET_STRIDE + LINK_SEQ] = cpus.words[cpu * CPU_STRIDE + BOOTS];
+    s.schedule(node, CPU_APP, leavesNs, LEAVES, 0, p);
+  } else emitNow(s, node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
 }
 
 /** Does this kind of work cost anything on a host? */
@@ -262,7 +280,7 @@ function begin(s: Partition, cpus: Cpus, cpu: number, core: number, ref: number)
   const c = core * CORE_STRIDE;
   cpus.cores[c + UNTIL_NS] = doneNs;
   cpus.cores[c + JOB] = ref;
-  s.schedule(words[at + CPU_NODE], CPU_APP, doneNs, core, 0, 0);
+  s.schedule(words[at + CPU_NODE], CPU_APP, doneNs, core, 0, words[at + BOOTS]);
 }
 
 /** A core has come to the end of what it had to do: that happens now, and the next is begun. */
@@ -278,7 +296,10 @@ function coreDone(s: Partition, cpus: Cpus, core: number): void {
     drainTcp(s);
     s.servingCore = 0;
     // What it sent keeps it busy.
-    if (cpus.cores[c + UNTIL_NS] > s.nowNs) return s.schedule(node, CPU_APP, cpus.cores[c + UNTIL_NS], core, 0, 0);
+    const untilNs = cpus.cores[c + UNTIL_NS];
+    if (untilNs > s.nowNs) {
+      return s.schedule(node, CPU_APP, untilNs, core, 0, cpus.words[cpu * CPU_STRIDE + BOOTS]);
+    }
   }
   let next = take(s, cpus, cpu, NEXT_HEAD);
   if (next === 0) {
@@ -305,14 +326,15 @@ function serve(s: Partition, cpus: Cpus, cpu: number, node: number, ref: number)
   app!.onTimer(code, connection, argument);
 }
 
-/** Forgets all that waits for a host's CPU, and what its cores are at: the host has gone down. */
+/** Forgets all that waits for a host's CPU, and what its cores are at: the host has restarted. */
 export function cpuReset(s: Partition, node: number): void {
   const cpus = s.cpus;
   if (cpus === undefined || !hasCpu(s, node)) return;
   const cpu = s.nodes.words[node * NODE_STRIDE + NODE_CPU];
+  const at = cpu * CPU_STRIDE;
   const forget = (ref: number) => {
     if ((ref & 3) === WORKS) s.events.release(ref >>> 2);
-    else drop(s, node, ref >>> 2, DROP.CPU);
+    else drop(s, node, ref >>> 2, DROP.RESTART);
   };
   for (const head of [NEXT_HEAD, HEAD]) {
     for (let ref = take(s, cpus, cpu, head); ref !== 0; ref = take(s, cpus, cpu, head)) {
@@ -323,9 +345,11 @@ export function cpuReset(s: Partition, node: number): void {
   const first = cpus.words[cpu * CPU_STRIDE + CPU.CORE];
   for (let core = first; core < first + cpus.settingsOf(cpu).cores; core++) {
     const c = core * CORE_STRIDE;
-    if (cpus.cores[c + JOB] <= 0) continue;
-    forget(cpus.cores[c + JOB]);
-    // Its event is under way, and finds nothing to do.
-    cpus.cores[c + JOB] = 0;
+    if (cpus.cores[c + JOB] > 0) forget(cpus.cores[c + JOB]);
+    cpus.words[at + BUSY_NS] -= Math.max(0, cpus.cores[c + UNTIL_NS] - s.nowNs);
+    cpus.cores[c + JOB] = -1;
+    cpus.cores[c + UNTIL_NS] = 0;
   }
+  cpus.words[at + HANDED_NS] = cpus.words[at + SENT_NS] = 0;
+  cpus.words[at + BOOTS]++;
 }

@@ -32,8 +32,20 @@ export function addCpus(s: Partition, plan: Plan): void {
   }
 }
 
+/** Sees to it that `count` hosts from `first` on have a CPU, whose work costs nothing as yet. */
+export function ensureCpus(s: Partition, first: number, count: number): void {
+  let settings = -1;
+  for (let node = first; node < first + count; node++) {
+    if (s.nodes.words[node * NODE.STRIDE + NODE.CPU] !== 0) continue;
+    const cpus = s.cpus ??= new Cpus();
+    s.apps[CPU_APP] ??= new CpuApp(s);
+    if (settings < 0) settings = cpus.settings.push(cpuSettings({}, "cpu")) - 1;
+    s.nodes.words[node * NODE.STRIDE + NODE.CPU] = cpus.add(node, settings);
+  }
+}
+
 /** Throws `NetworkError` for what is out of range. */
-function cpuSettings(options: CpuOptions, subject: string): CpuSettings {
+export function cpuSettings(options: CpuOptions, subject: string): CpuSettings {
   const { cores = 1, queuePackets = CPU_QUEUE_PACKETS } = options;
   if (!(Number.isInteger(cores) && cores >= 1 && cores <= MOST_CORES)) {
     throw new NetworkError(`${subject}.cores`, `A host has 1 to ${MOST_CORES} cores, not ${cores}.`);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DIRECTION, DIRECTION_FLAG, LINK_DROP } from "../link/links.ts";
+import { DIRECTION, DIRECTION_FLAG, LINK_DROP, LINK_FATE } from "../link/links.ts";
 import { balancerIn, viaBalancer } from "./balancer_node.ts";
 import { natTranslateInbound, natTranslateOutbound } from "./nat_node.ts";
 import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
@@ -45,8 +45,9 @@ export function deliver(s: Partition, p: number): void {
   const directions = s.links.words;
   const node = directions[d * DIRECTION_STRIDE + TO];
   const nodes = s.nodes.words;
-  if ((directions[d * DIRECTION_STRIDE + FLAGS] & CUT) !== 0 && s.links.isLost(d, p)) {
-    return drop(s, node, p, DROP.LINK_DOWN);
+  if ((directions[d * DIRECTION_STRIDE + FLAGS] & CUT) !== 0) {
+    const fate = s.links.fateOf(d, p);
+    if (fate !== LINK_FATE.ARRIVES) return drop(s, node, p, fate === LINK_FATE.CUT ? DROP.LINK_DOWN : DROP.RESTART);
   }
   s.hops++;
   digestDelivery(nodes, node, s.packets, s.addresses, p, directions[d * DIRECTION_STRIDE + RANK], s.clock);

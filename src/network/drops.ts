@@ -35,6 +35,7 @@ export const DROP_REASONS = [
   "nat-table",
   "nat-not-subscriber",
   "queue-early",
+  "restart",
 ] as const;
 
 /** Codes of drops. */
@@ -65,6 +66,7 @@ export const DROP = {
   NAT_TABLE: 24,
   NAT_NOT_SUBSCRIBER: 25,
   QUEUE_EARLY: 26,
+  RESTART: 27,
 } as const;
 
 /** The drop code of a link's refusal. */

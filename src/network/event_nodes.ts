@@ -11,9 +11,11 @@ import { LISTENER } from "../tcp/state/tcb.ts";
 import { makeProfile, type Profile } from "../transport/profile.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { refreshDirection } from "./conditions.ts";
-import { cutDirection } from "./link_queues.ts";
+import { cpuReset } from "./cpu.ts";
+import { drainTcp } from "./drain.ts";
+import { cutDirection, purgeDirection } from "./link_queues.ts";
 import { restartNats } from "./nat_events.ts";
-import type { Partition } from "./partition.ts";
+import { type Partition, SOCKET_APP } from "./partition.ts";
 import type { Members } from "./plan.ts";
 
 const { FROM, TO, STRIDE } = DIRECTION;
@@ -28,9 +30,13 @@ export function rebootNodes(s: Partition, members: Members): void {
   const { first, count } = rowsOf(members);
   switch (members.population.kind) {
     case NODE_KIND.HOST:
+      for (let node = first; node < first + count; node++) cpuReset(s, node);
       resetHosts(s.tcp, first, count, ERRNO.ECONNABORTED);
+      drainTcp(s);
       abortDatagrams(s, first, count);
-      s.dns?.addresses.lookups.cache.forgetNodes(first, count);
+      drainTcp(s);
+      s.dns?.stubs.cache.forgetNodes(first, count);
+      s.dns?.forwarders.cache.forgetNodes(first, count);
       break;
     case NODE_KIND.NAT:
       restartNats(s, first, count);
@@ -41,30 +47,33 @@ export function rebootNodes(s: Partition, members: Members): void {
       for (let node = first; node < first + count; node++) {
         s.balancers?.forget(s.nodes.words[node * NODE.STRIDE + NODE.BALANCER]);
       }
+      // (Its checks are connections.)
+      resetHosts(s.tcp, first, count, ERRNO.ECONNABORTED);
+      drainTcp(s);
+  }
+  for (const app of s.apps) app?.hostsRestarted?.(first, count);
+  for (let d = 0; d < s.links.count; d++) {
+    const from = s.links.words[d * STRIDE + FROM];
+    if (from >= first && from < first + count) purgeDirection(s, d);
   }
 }
 
-/** Connected UDP sockets of some hosts fail, in an order that does not depend on rows. */
+/** UDP sockets of some hosts fail, but for those that declared services, or code, wait at: these are as listening ports. */
 function abortDatagrams(s: Partition, first: number, count: number): void {
   const udp = s.udpSockets;
   if (udp === undefined) return;
-  const found: number[] = [];
-  for (let socket = 1; socket < udp.rows.end; socket++) {
-    const at = socket * UDP_SOCKET.STRIDE;
-    const host = udp.rows.words[at + UDP_SOCKET.HOST];
-    if (host >= first && host < first + count && udp.rows.words[at + UDP_SOCKET.REMOTE] !== 0) found.push(socket);
-  }
   const word = (socket: number, field: number) => udp.rows.words[socket * UDP_SOCKET.STRIDE + field];
-  const remote = (socket: number) => s.addresses.word(word(socket, UDP_SOCKET.REMOTE)) >>> 0;
-  found.sort((a, b) =>
-    s.nodes.rankOf(word(a, UDP_SOCKET.HOST)) - s.nodes.rankOf(word(b, UDP_SOCKET.HOST)) ||
-    (word(a, UDP_SOCKET.PORTS) >>> 0) - (word(b, UDP_SOCKET.PORTS) >>> 0) || remote(a) - remote(b)
-  );
-  for (const socket of found) {
+  const sockets = udp.socketsOf(first, count).map((socket) => ({
+    socket,
+    app: word(socket, UDP_SOCKET.APP),
+    connected: word(socket, UDP_SOCKET.REMOTE) !== 0,
+  }));
+  for (const { socket, app, connected } of sockets) {
+    if (s.apps[app]?.serves === true || (app === SOCKET_APP && !connected)) continue;
     // (An application may have closed it when another one failed.)
-    if (word(socket, UDP_SOCKET.REMOTE) === 0) continue;
+    if (word(socket, UDP_SOCKET.HOST) === 0) continue;
     udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.ERROR] = ERRNO.ECONNABORTED;
-    s.apps[word(socket, UDP_SOCKET.APP)]?.onDatagram?.(socket, 0);
+    s.apps[app]?.onDatagram?.(socket, 0);
   }
 }
 
@@ -91,12 +100,31 @@ export function isOff(s: Partition, node: number): boolean {
 }
 
 /** Opens or closes a declared port on hosts. */
-export function switchPort(s: Partition, members: Members, port: number, open: boolean): void {
+export function switchPort(
+  s: Partition,
+  members: Members,
+  protocol: "tcp" | "udp",
+  port: number,
+  open: boolean,
+): void {
   const { first, count } = rowsOf(members);
+  if (protocol === "udp") return switchUdpPort(s, first, count, port, open);
   for (const listener of listenersOf(s.tcp, first, count)) {
     if (s.tcp.listeners.words[listener * LISTENER.STRIDE + LISTENER.PORT] !== port) continue;
     if (open) resumeListener(s.tcp, listener);
     else suspendListener(s.tcp, listener);
+  }
+}
+
+/** What a UDP port's application sends while it is closed is not sent either. */
+function switchUdpPort(s: Partition, first: number, count: number, port: number, open: boolean): void {
+  const udp = s.udp;
+  for (const socket of udp.socketsOf(first, count)) {
+    const at = socket * UDP_SOCKET.STRIDE;
+    if (udp.rows.words[at + UDP_SOCKET.PORTS] >>> 16 !== port) continue;
+    if (s.apps[udp.rows.words[at + UDP_SOCKET.APP]]?.serves !== true) continue;
+    if (open) udp.resume(socket);
+    else udp.suspend(socket);
   }
 }
 
@@ -120,10 +148,12 @@ export function separateProfiles(s: Partition, members: Members): void {
   }
 }
 
-/** Changes settings of hosts whose profiles are their own. */
-export function changeProfiles(s: Partition, members: Members, changes: Partial<Profile>): void {
+/** Changes settings of hosts whose profiles are their own. Returns what those of the first were. */
+export function changeProfiles(s: Partition, members: Members, changes: Partial<Profile>): Readonly<Profile> {
   const { first, count } = rowsOf(members);
+  const before = s.profiles.get(s.hosts.profileOf(first));
   const ids = new Set<number>();
   for (let host = first; host < first + count; host++) ids.add(s.hosts.profileOf(host));
   for (const id of ids) s.profiles.replace(id, makeProfile({ ...s.profiles.get(id), ...changes }));
+  return before;
 }

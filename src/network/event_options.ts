@@ -5,7 +5,7 @@
  */
 import type { NatTimeoutOptions } from "../nat/nat.ts";
 import type { Profile } from "../transport/profile.ts";
-import type { LinkOptions } from "./options.ts";
+import type { CpuOptions, LinkOptions } from "./options.ts";
 
 /** What every event has. */
 export interface EventBase {
@@ -90,7 +90,7 @@ export interface RouteEvent extends EventBase {
   via: string;
 }
 
-/** A declared port stops listening, or listens again. */
+/** A declared port stops listening, or listens again, or gets another backlog. */
 export interface ListenerEvent extends EventBase {
   /** A listening port. */
   kind: "listener";
@@ -98,11 +98,29 @@ export interface ListenerEvent extends EventBase {
   node: string | string[];
   /** Which. */
   port: number;
+  /** Default `tcp`. */
+  protocol?: "tcp" | "udp";
   /**
-   * `close`: connections that wait to be accepted are reset, new ones refused; those accepted live on. A port whose first
-   * event is `open` is closed until then.
+   * `close`: connections that wait to be accepted are reset, new ones refused; those accepted live on. (UDP: datagrams are
+   * answered with ICMP port unreachable.) A port whose first event is `open` is closed until then.
    */
-  action: "open" | "close";
+  action?: "open" | "close";
+  /** TCP: the longest accept queue from now on, as by another `listen`: capped by the profile's `somaxconn`. */
+  backlog?: number;
+}
+
+/** Budgets of hosts change. What is in use beyond a lower one stays, and nothing is added. */
+export interface HostEvent extends EventBase {
+  /** Budgets. */
+  kind: "host";
+  /** Of which hosts. */
+  node: string | string[];
+  /** Open files (sockets) at most. */
+  maxFiles?: number;
+  /** Memory for sockets and their buffers, bytes. */
+  memoryBytes?: number;
+  /** What the work of its processors costs, as far as it changes. What has been begun costs what it did. */
+  cpu?: Omit<CpuOptions, "cores">;
 }
 
 /** A balancer is told of a back end. */
@@ -129,7 +147,10 @@ export interface WorkloadEvent extends EventBase {
   close?: boolean;
 }
 
-/** Settings of hosts change, as by sysctl: for connections that there are, too, as far as TCP asks while they live. */
+/**
+ * Settings of hosts change, as by sysctl: for connections that there are, too, as far as TCP asks while they live. Budgets
+ * too: `maxFiles` and `memoryBytes` take the place of the hosts' own.
+ */
 export interface ProfileEvent extends EventBase {
   /** Settings. */
   kind: "profile";
@@ -148,4 +169,5 @@ export type NetworkEvent =
   | ListenerEvent
   | BackendEvent
   | WorkloadEvent
-  | ProfileEvent;
+  | ProfileEvent
+  | HostEvent;

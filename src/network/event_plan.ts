@@ -8,11 +8,14 @@ import { nearest } from "../base/errors.ts";
 import { hasImpairments } from "../link/impairments.ts";
 import { resolveNatProfile } from "../nat/nat.ts";
 import { NODE_KIND } from "../node/nodes.ts";
-import { makeProfile } from "../transport/profile.ts";
+import { makeProfile, type Profile } from "../transport/profile.ts";
+import { DNS_PORT } from "../wire/dns.ts";
 import { checkCongestionControl } from "../tcp/congestion/types.ts";
 import { hostOptions, linkSettings } from "./build.ts";
+import { cpuSettings } from "./cpu_build.ts";
 import { located, NetworkError } from "./errors.ts";
 import type {
+  HostEvent,
   LinkChange,
   LinkEvent,
   ListenerEvent,
@@ -21,8 +24,17 @@ import type {
   ProfileEvent,
   RouteEvent,
 } from "./event_options.ts";
-import { type LinkOptions, LONGEST_RUN_NS } from "./options.ts";
-import { addressOf, directionOptions, endOf, findMembers, type Members, type Plan, type PlannedLinks } from "./plan.ts";
+import { type CpuOptions, type LinkOptions, LONGEST_RUN_NS } from "./options.ts";
+import {
+  addressOf,
+  directionOptions,
+  endOf,
+  findMembers,
+  type Members,
+  type Plan,
+  type PlannedLinks,
+  type PlannedPopulation,
+} from "./plan.ts";
 
 /** Some links of a group. */
 export interface PlannedLinkRange {
@@ -78,6 +90,7 @@ const KINDS: NetworkEvent["kind"][] = [
   "backend",
   "workload",
   "profile",
+  "host",
 ];
 
 /** Throws `NetworkError`. `workloads`: their names; `subjectOf`: what errors call an event. */
@@ -89,7 +102,35 @@ export function planEvents(
 ): PlannedEvent[] {
   const planned = events.map((event, i) => planEvent(event, subjectOf(i), plan, workloads));
   checkLinkChanges(planned);
+  checkProfileChanges(planned);
   return planned;
+}
+
+/** Settings of hosts must make sense one after the other: a lowest ephemeral port is not above the highest. */
+function checkProfileChanges(planned: PlannedEvent[]): void {
+  const now = new Map<PlannedPopulation, { first: number; end: number; profile: Partial<Profile> }[]>();
+  for (const { event, subject, nodes } of planned.toSorted((x, y) => x.event.atNs - y.event.atNs)) {
+    if (event.kind !== "profile") continue;
+    for (const { population, first, count } of nodes) {
+      const end = first + count;
+      const before = now.get(population) ??
+        [{ first: 0, end: population.count, profile: hostOptions(population)?.profile ?? {} }];
+      const after: typeof before = [];
+      for (const range of before) {
+        const [from, to] = [Math.max(range.first, first), Math.min(range.end, end)];
+        if (from >= to) {
+          after.push(range);
+          continue;
+        }
+        if (range.first < from) after.push({ ...range, end: from });
+        const profile = { ...range.profile, ...event.set };
+        located(`${subject}.set`, () => makeProfile(profile));
+        after.push({ first: from, end: to, profile });
+        if (to < range.end) after.push({ ...range, first: to });
+      }
+      now.set(population, after);
+    }
+  }
 }
 
 function planEvent(event: NetworkEvent, subject: string, plan: Plan, workloads: readonly string[]): PlannedEvent {
@@ -133,6 +174,8 @@ function planEvent(event: NetworkEvent, subject: string, plan: Plan, workloads: 
       );
     case "profile":
       return planProfile(planned, event, plan);
+    case "host":
+      return planHost(planned, event, plan);
   }
 }
 
@@ -300,16 +343,43 @@ export function neighboursOf(plan: Plan, node: number): { node: number; directio
 
 function planListener(planned: PlannedEvent, event: ListenerEvent, plan: Plan): PlannedEvent {
   const { subject } = planned;
+  const { action, backlog, protocol = "tcp" } = event;
   planned.nodes = nodesOf(event.node, subject, plan, [HOST], "host");
-  choose(event.action, ["open", "close"], `${subject}.action`);
+  if (event.protocol !== undefined) choose(event.protocol, ["tcp", "udp"], `${subject}.protocol`);
+  if (action !== undefined) choose(action, ["open", "close"], `${subject}.action`);
+  if (action === undefined && backlog === undefined) {
+    throw new NetworkError(subject, "An event of a listening port has an action, open or close, or a backlog.");
+  }
+  if (backlog !== undefined && protocol === "udp") {
+    throw new NetworkError(`${subject}.backlog`, "A UDP port has no queue of connections.");
+  }
+  if (backlog !== undefined && !(Number.isInteger(backlog) && backlog >= 0 && backlog <= 2 ** 31 - 1)) {
+    throw new NetworkError(`${subject}.backlog`, `A backlog is a whole number from 0 on, not ${backlog}.`);
+  }
   for (const { population } of planned.nodes) {
-    const ports = (hostOptions(population)?.listen ?? []).filter(({ protocol }) => protocol !== "udp")
-      .map(({ port }) => port);
+    const ports = portsOf(population, protocol);
     if (ports.includes(event.port)) continue;
-    const known = ports.length === 0 ? "it has no listening TCP port" : `its TCP ports are ${ports.join(", ")}`;
-    throw new NetworkError(`${subject}.port`, `${population.name} does not listen on ${event.port}: ${known}.`);
+    const upper = protocol.toUpperCase();
+    const known = ports.length === 0
+      ? `it has no listening ${upper} port`
+      : `its ${upper} ports are ${ports.join(", ")}`;
+    const other = protocol === "udp" ? "tcp" : "udp";
+    const hint = portsOf(population, other).includes(event.port)
+      ? ` It listens there for ${other.toUpperCase()}: say protocol: ${other}.`
+      : "";
+    const where = `${population.name} does not listen on ${upper} port ${event.port}`;
+    throw new NetworkError(`${subject}.port`, `${where}: ${known}.${hint}`);
   }
   return planned;
+}
+
+/** The ports that a host was declared with. */
+function portsOf(population: PlannedPopulation, protocol: "tcp" | "udp"): number[] {
+  const { listen = [], dns, proxy } = hostOptions(population)!;
+  const ports = listen.filter((one) => (one.protocol ?? "tcp") === protocol).map(({ port }) => port);
+  if (protocol === "tcp" && proxy !== undefined) ports.push(proxy.port);
+  if (protocol === "udp" && dns !== undefined) ports.push(DNS_PORT);
+  return ports;
 }
 
 function planBackend(
@@ -327,21 +397,28 @@ function planBackend(
   return planned;
 }
 
-/** Settings of which sockets, tables or limits were made at the beginning. */
-const FIXED_SETTINGS = ["maxFiles", "memoryBytes", "maxOrphans", "maxTimeWaits"] as const;
-
 function planProfile(planned: PlannedEvent, event: ProfileEvent, plan: Plan): PlannedEvent {
   const { subject } = planned;
   planned.nodes = nodesOf(event.node, subject, plan, [HOST], "host");
-  located(`${subject}.set`, () => {
-    const made = makeProfile(event.set);
-    checkCongestionControl(made.congestionControl);
-    for (const { population } of planned.nodes) makeProfile({ ...hostOptions(population)?.profile, ...event.set });
-  });
-  for (const name of FIXED_SETTINGS) {
-    if (event.set[name] === undefined) continue;
-    throw new NetworkError(`${subject}.set.${name}`, "A budget is what it is for the whole run.");
+  const { congestionControl } = event.set;
+  if (congestionControl !== undefined) located(`${subject}.set`, () => checkCongestionControl(congestionControl));
+  return planned;
+}
+
+function planHost(planned: PlannedEvent, event: HostEvent, plan: Plan): PlannedEvent {
+  const { subject } = planned;
+  const { maxFiles, memoryBytes, cpu } = event;
+  planned.nodes = nodesOf(event.node, subject, plan, [HOST], "host");
+  if (maxFiles === undefined && memoryBytes === undefined && cpu === undefined) {
+    throw new NetworkError(subject, "An event of a host says what changes: its maxFiles, its memory or its cpu.");
   }
+  if (maxFiles !== undefined) located(`${subject}.maxFiles`, () => makeProfile({ maxFiles }));
+  if (memoryBytes !== undefined) located(`${subject}.memoryBytes`, () => makeProfile({ memoryBytes }));
+  if (cpu === undefined) return planned;
+  if ((cpu as CpuOptions).cores !== undefined) {
+    throw new NetworkError(`${subject}.cpu.cores`, "A host has as many cores as it was declared with.");
+  }
+  cpuSettings(cpu, `${subject}.cpu`);
   return planned;
 }
 

@@ -15,8 +15,9 @@ import { linkSettings } from "./build.ts";
 import { refreshDirection, UNREACHABLE_ENTRY } from "./conditions.ts";
 import { digestEvent } from "./digest.ts";
 import { NetworkError } from "./errors.ts";
+import { changeBacklogs, changeBudgets, prepareBudgets } from "./event_budgets.ts";
 import { changeProfiles, isOff, rebootNodes, separateProfiles, switchNodes, switchPort } from "./event_nodes.ts";
-import type { LinkChange, LinkEvent, NodeEvent, RouteEvent } from "./event_options.ts";
+import type { LinkChange, LinkEvent, ListenerEvent, NodeEvent, RouteEvent } from "./event_options.ts";
 import {
   changesOf,
   directionsOf,
@@ -69,7 +70,8 @@ export class Events implements App {
     const s = this.#partition;
     for (const planned of more) {
       this.#prepareLinks(planned);
-      if (planned.event.kind === "profile" || planned.event.kind === "backend") this.#prepare(planned, new Set());
+      const { kind } = planned.event;
+      if (kind === "profile" || kind === "backend" || kind === "host") this.#prepare(planned, new Set());
       const index = this.#planned.push(planned) - 1;
       s.schedule(0, this.#app, planned.event.atNs, CODE.HAPPEN, 0, index);
     }
@@ -120,8 +122,9 @@ export class Events implements App {
     this.#eachDirection(links, event, (d, key) => this.#partition.links.prepare(d, key));
   }
 
-  #prepare({ event, subject, nodes }: PlannedEvent, seen: Set<string>): void {
+  #prepare(planned: PlannedEvent, seen: Set<string>): void {
     const s = this.#partition;
+    const { event, subject, nodes } = planned;
     // What an event begins is not there before.
     const isFirst = (...names: (string | number)[]) => {
       const key = JSON.stringify([event.kind, ...names]);
@@ -130,16 +133,16 @@ export class Events implements App {
     switch (event.kind) {
       case "profile":
         for (const members of nodes) separateProfiles(s, members);
+        for (const members of nodes) prepareBudgets(s, members, event);
+        return;
+      case "host":
+        for (const members of nodes) prepareBudgets(s, members, event);
         return;
       case "workload":
         if (isFirst(event.workload) && event.action === "start") this.#workload(event.workload).pause?.();
         return;
       case "listener":
-        for (const members of nodes) {
-          const { population, first, count } = members;
-          if (!isFirst(population.name, first, count, event.port) || event.action !== "open") continue;
-          switchPort(s, members, event.port, false);
-        }
+        if (event.action !== undefined) this.#prepareListener(planned, event, seen);
         return;
       case "backend":
         try {
@@ -148,6 +151,20 @@ export class Events implements App {
           if (error instanceof NetworkError) throw new NetworkError(`${subject}.backend`, error.message);
           throw error;
         }
+    }
+  }
+
+  /** A port whose first event is `open` is closed until then, at each member apart. */
+  #prepareListener({ nodes }: PlannedEvent, event: ListenerEvent, seen: Set<string>): void {
+    const { protocol = "tcp", port, action } = event;
+    for (const { population, first, count } of nodes) {
+      for (let i = first; i < first + count; i++) {
+        const key = `${population.name} ${i} ${protocol} ${port}`;
+        if (seen.has(key)) continue;
+        seen.add(key);
+        if (action !== "open") continue;
+        switchPort(this.#partition, { population, first: i, count: 1 }, protocol, port, false);
+      }
     }
   }
 
@@ -170,7 +187,11 @@ export class Events implements App {
       case "route":
         return this.#route(planned, event);
       case "listener":
-        for (const members of nodes) switchPort(s, members, event.port, event.action === "open");
+        for (const members of nodes) {
+          const { protocol = "tcp", port, action, backlog } = event;
+          if (backlog !== undefined) changeBacklogs(s, members, port, backlog);
+          if (action !== undefined) switchPort(s, members, protocol, port, action === "open");
+        }
         return;
       case "backend":
         return changeBackends(s, event.balancer, event.backend, event.state);
@@ -181,7 +202,13 @@ export class Events implements App {
         return event.close === true ? app.closeAll?.() : undefined;
       }
       case "profile":
-        for (const members of nodes) changeProfiles(s, members, event.set);
+        for (const members of nodes) {
+          const before = changeProfiles(s, members, event.set);
+          changeBudgets(s, members, event, before);
+        }
+        return;
+      case "host":
+        for (const members of nodes) changeBudgets(s, members, event);
     }
   }
 

@@ -44,7 +44,9 @@ export class LimitRecords {
       this.byKey.set(key, record);
     }
     record.refused++;
-    if (used > record.used) record.used = used;
+    if (used <= record.used) return;
+    record.used = used;
+    record.capacity = capacity;
   }
 
   /** Counts a connect that found no ephemeral port. */

@@ -8,6 +8,7 @@ import { formatBytes, formatCount, formatDurationNs } from "../base/units.ts";
 import type { CpuSettings, CpuUse } from "../node/cpus.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { BUDGET, type HostBudgets, orphanBytes } from "../transport/budgets.ts";
+import { maxFilesOf } from "./files.ts";
 import type { Partition } from "./partition.ts";
 
 /** A limit of one member of a population. */
@@ -25,9 +26,14 @@ export type LimitSink = (limit: LimitName, node: string, found: LimitFound) => v
 
 /** Budgets of hosts, where they have some. */
 export function addHostLimits(s: Partition, found: LimitSink): void {
-  for (const { name, maxFiles, peakFiles } of s.nodes.populations) {
-    if (maxFiles === Infinity) continue;
-    found("files", name, { used: peakFiles, capacity: maxFiles, firstNs: -1, refused: 0, detail: "open sockets" });
+  for (const { name, maxFiles, peakFiles, firstRow, count } of s.nodes.populations) {
+    let capacity = maxFiles;
+    if (s.conditions.maxFiles.size > 0) {
+      capacity = 0;
+      for (let node = firstRow; node < firstRow + count; node++) capacity = Math.max(capacity, maxFilesOf(s, node));
+    }
+    if (capacity === Infinity) continue;
+    found("files", name, { used: peakFiles, capacity, firstNs: -1, refused: 0, detail: "open sockets" });
   }
   addMemoryLimits(s, found);
   addCpuLimits(s, found);
@@ -46,8 +52,8 @@ function addMemoryLimits(s: Partition, found: LimitSink): void {
       const words = budgets.words;
       const { maxOrphans, maxTimeWaits } = budgets.profileOf(row);
       const tell = (limit: LimitName, most: number, refusedAt: number, capacity: number, detail: string) => {
-        if (capacity === Infinity) return;
         const refused = words[at + refusedAt];
+        if (capacity === Infinity && refused === 0) return;
         const firstNs = refused === 0 ? -1 : words[at + refusedAt + 1];
         found(limit, name, { used: words[at + most], capacity, firstNs, refused, detail });
       };

@@ -15,6 +15,7 @@ import { listenerUse } from "../socket/rows.ts";
 import { addHostLimits } from "./limits_hosts.ts";
 import { balancerLimits } from "./limits_balancers.ts";
 import type { Profile } from "../transport/profile.ts";
+import type { LimitNote } from "./conditions.ts";
 import type { Partition } from "./partition.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE, STRIDE } = TCB;
@@ -42,11 +43,32 @@ export function limitReports(s: Partition): LimitReport[] {
   addLinks(s, byKey);
   for (const { limit, node, ...found } of balancerLimits(s)) merge(byKey, limit, node, found);
   addHostLimits(s, (limit, node, found) => merge(byKey, limit, node, found));
+  for (const [key, notes] of s.conditions.limitNotes) {
+    const report = byKey.get(key);
+    if (report !== undefined) addNotes(report, notes);
+  }
   const order = (limit: LimitReport) => limit.firstHitSeconds ?? Infinity;
   return [...byKey.values()].sort((a, b) =>
     order(a) - order(b) || b.used / b.capacity - a.used / a.capacity ||
     LIMIT_NAMES.indexOf(a.limit) - LIMIT_NAMES.indexOf(b.limit) || (a.node < b.node ? -1 : 1)
   );
+}
+
+/** Most changes of a limit that are told one by one. */
+const MOST_NOTES = 3;
+
+/** Tells that events have changed a limit; of one that is unlimited now, the last limit that it had. */
+function addNotes(report: LimitReport, notes: readonly LimitNote[]): void {
+  if (report.capacity === Infinity) {
+    report.capacity = notes.findLast(({ before }) => before !== Infinity)?.before ?? report.used;
+  }
+  // (What was in use may be from before a limit was lowered.)
+  if (report.used > report.capacity) {
+    const finite = notes.flatMap(({ before }) => before === Infinity ? [] : [before]);
+    report.capacity = Math.max(report.capacity, ...finite);
+  }
+  for (const { text } of notes.slice(0, MOST_NOTES)) report.detail += `; ${text}`;
+  if (notes.length > MOST_NOTES) report.detail += `; ${formatCount(notes.length - MOST_NOTES)} more changes`;
 }
 
 /** Adds to a population's record: the fullest member counts for use, all together for refusals. */

@@ -45,6 +45,12 @@ export function cutDirection(s: Partition, d: number): void {
   dropAll(s, s.links.discarded.overflowed, d, DROP.LINK_DOWN);
 }
 
+/** Empties the queue of direction `d`, whose node has restarted: what has left arrives. */
+export function purgeDirection(s: Partition, d: number): void {
+  s.links.purge(d);
+  dropAll(s, s.links.discarded.overflowed, d, DROP.RESTART);
+}
+
 function next(s: Partition, d: number, asked: boolean): void {
   const links = s.links;
   const p = links.sendNext(d, asked);

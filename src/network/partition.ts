@@ -36,6 +36,7 @@ import { cpuCosts, cpuWork } from "./cpu.ts";
 import { Conditions } from "./conditions.ts";
 import type { Dns } from "./dns_install.ts";
 import { DROP_REASONS } from "./drops.ts";
+import { freeFile, lacksFile, takeFile } from "./files.ts";
 import { LimitRecords } from "./limits.ts";
 import type { Plan } from "./plan.ts";
 import type { Spoof } from "./syn_flood.ts";
@@ -56,7 +57,7 @@ export type DeliveryTap = (packet: number, timeNs: number, from: number, to: num
 
 const { LINK, LINK_SEQ, STRIDE: PACKET_STRIDE } = PACKET;
 const { RANK: DIRECTION_RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { RANK, ADDRESS, EGRESS, ROUTES, SCHEDULED, FILES, POPULATION, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { RANK, ADDRESS, EGRESS, ROUTES, SCHEDULED, FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const EVENT_STRIDE = APP_EVENT.STRIDE;
 
 /** The state of a run. */
@@ -133,6 +134,8 @@ export class Partition implements UdpRuntime {
   readonly sendTaps: DeliveryTap[] = [];
   /** Sees every attempt to open a connection: the node, and the connection or a negative `ERRNO`. */
   onOpen: ((node: number, outcome: number) => void) | undefined = undefined;
+  /** Sees exchanges over UDP of a node: -1 as one begins, 0 as it is answered, or the `ERRNO` with which it fails. */
+  onExchange: ((node: number, outcome: number) => void) | undefined = undefined;
   /** They see packets that go no further: the row, when, the node, and a `DROP`. */
   readonly dropTaps: DeliveryTap[] = [];
   /** The clock that the queue, links and cores share (`CLOCK`). */
@@ -247,9 +250,9 @@ export class Partition implements UdpRuntime {
   /** See {@linkcode UdpRuntime}. */
   accept(node: number, listener: number): number {
     if (acceptQueueLength(this.tcp, listener) === 0) return 0;
-    if (this.#lacksFile(node)) return -ERRNO.EMFILE;
+    if (lacksFile(this, node)) return -ERRNO.EMFILE;
     const c = accept(this.tcp, listener);
-    if (c > 0) this.#takeFile(node);
+    if (c > 0) takeFile(this, node);
     return c;
   }
 
@@ -273,7 +276,7 @@ export class Partition implements UdpRuntime {
 
   /** See {@linkcode UdpRuntime}. */
   close(connection: number): void {
-    this.#freeFile(hostOf(this.tcp, connection));
+    freeFile(this, hostOf(this.tcp, connection));
     closeConnection(this.tcp, connection);
   }
 
@@ -323,7 +326,7 @@ export class Partition implements UdpRuntime {
         ? -ERRNO.ENETUNREACH
         : connect(this.tcp, node, source, localPort, remote, remotePort, app);
     }
-    if (c >= 0) this.#takeFile(node);
+    if (c >= 0) takeFile(this, node);
     this.onOpen?.(node, c);
     return c;
   }
@@ -333,7 +336,7 @@ export class Partition implements UdpRuntime {
     this.closedListeners.push(listenerUse(this.tcp, listener));
     this.listeners.splice(this.listeners.indexOf(listener), 1);
     closeListener(this.tcp, listener);
-    this.#freeFile(node);
+    freeFile(this, node);
   }
 
   /** See {@linkcode UdpRuntime}. */
@@ -346,7 +349,7 @@ export class Partition implements UdpRuntime {
   openDatagram(node: number, app: number): number {
     const refused = this.#refusesSocket(node);
     if (refused !== 0) return refused;
-    this.#takeFile(node);
+    takeFile(this, node);
     this.hosts.changeSockets(node, 1);
     return this.udp.open(node, app);
   }
@@ -354,7 +357,7 @@ export class Partition implements UdpRuntime {
   /** See {@linkcode UdpRuntime}. */
   closeDatagram(socket: number): void {
     const node = this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST];
-    this.#freeFile(node);
+    freeFile(this, node);
     this.hosts.changeSockets(node, -1);
     this.udp.close(socket);
   }
@@ -427,7 +430,7 @@ export class Partition implements UdpRuntime {
     if (refused !== 0) return refused;
     const listener = listen(this.tcp, node, local, port, { backlog, app });
     if (listener >= 0) {
-      this.#takeFile(node);
+      takeFile(this, node);
       this.listeners.push(listener);
     }
     return listener;
@@ -448,24 +451,6 @@ export class Partition implements UdpRuntime {
     return this.isOwn(node, address);
   }
 
-  /** The node has one more socket open. */
-  #takeFile(node: number): void {
-    const at = node * NODE_STRIDE;
-    const files = ++this.nodes.words[at + FILES];
-    const population = this.nodes.populations[this.nodes.words[at + POPULATION]];
-    if (files > population.peakFiles) population.peakFiles = files;
-  }
-
-  /** A file descriptor of the node is free again: those that wait for one may try. */
-  #freeFile(node: number): void {
-    this.nodes.words[node * NODE_STRIDE + FILES]--;
-    if (this.starved.size === 0) return;
-    const waiting = this.starved.get(node);
-    if (waiting === undefined) return;
-    this.starved.delete(node);
-    for (const { app, code, argument } of waiting) this.schedule(node, app, this.nowNs, code, 0, argument);
-  }
-
   /** Is there a link that leads there, as far as the node itself can tell? */
   #hasRoute(node: number, remote: number): boolean {
     const nodes = this.nodes.words;
@@ -477,19 +462,9 @@ export class Partition implements UdpRuntime {
   /** 0, or why the node may not open one more socket: `-ERRNO.EMFILE` or `-ERRNO.ENOBUFS`. */
   #refusesSocket(node: number): number {
     if ((this.nodes.words[node * NODE_STRIDE + FLAGS] & NODE_FLAG.DOWN) !== 0) return -ERRNO.ENETDOWN;
-    if (this.#lacksFile(node)) return -ERRNO.EMFILE;
+    if (lacksFile(this, node)) return -ERRNO.EMFILE;
     const { budgets } = this.hosts;
     const row = budgets === undefined ? 0 : this.hosts.budgetOf(node);
     return row === 0 || budgets!.takesSocket(row) ? 0 : -ERRNO.ENOBUFS;
-  }
-
-  /** Has the node no file descriptor left? That is counted. */
-  #lacksFile(node: number): boolean {
-    const at = node * NODE_STRIDE;
-    const population = this.nodes.populations[this.nodes.words[at + POPULATION]];
-    const files = this.nodes.words[at + FILES];
-    if (files < population.maxFiles) return false;
-    this.limits.refuse("files", population.name, this.nowNs, files, population.maxFiles);
-    return true;
   }
 }

@@ -107,9 +107,17 @@ export class Probes implements App {
   /** See {@linkcode App}. It has no connections. */
   onTcp(): void {}
 
+  /** See {@linkcode App}: those of the hosts that have begun end there, without a word. */
+  hostsRestarted(first: number, count: number): void {
+    for (const [index, { node, sent, endNs }] of this.states.entries()) {
+      if (node >= first && node < first + count && sent > 0 && endNs < 0) this.#end(index);
+    }
+  }
+
   /** See {@linkcode App}. */
   onTimer(code: number, _connection: number, index: number): void {
     const probe = this.states[index];
+    if (probe.endNs >= 0) return;
     if (code === CODE.WAITED) {
       probe.timer = 0;
       return probe.kind === "ping" ? this.#end(index) : this.#nextHop(index);

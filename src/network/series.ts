@@ -11,6 +11,7 @@ import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { hostOf } from "../socket/rows.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
+import { DROP_REASONS } from "./drops.ts";
 import { type NodeSelection, selectNodes } from "./node_selection.ts";
 import { FIRST_APP, type Partition, SOCKET_APP } from "./partition.ts";
 import { gauges, type SeriesGauges } from "./series_gauges.ts";
@@ -29,6 +30,8 @@ const COUNT = {
   BYTES_IN: 6,
   BYTES_OUT: 7,
   GOOD_BYTES: 8,
+  EXCHANGES: 9,
+  ANSWERS: 10,
   STRIDE: 16,
 } as const;
 
@@ -59,8 +62,12 @@ export interface SeriesRow extends SeriesGauges {
   closesPerSecond: number;
   /** Connections that failed, before or after they were established. */
   failuresPerSecond: number;
-  /** How many failed in the interval, by error name. */
+  /** How many failed in the interval, by error name; exchanges over UDP too. */
   failures: Record<string, number>;
+  /** Exchanges over UDP that it began. */
+  exchangesPerSecond: number;
+  /** Of these, those that were answered. */
+  answersPerSecond: number;
   /** Packets that links delivered to it. */
   packetsInPerSecond: number;
   /** Packets that it handed to links, those that they dropped included. */
@@ -69,6 +76,10 @@ export interface SeriesRow extends SeriesGauges {
   bitsInPerSecond: number;
   /** The same of packets out. */
   bitsOutPerSecond: number;
+  /** Packets dropped at it, or on the links that it sends into. */
+  dropsPerSecond: number;
+  /** How many were dropped in the interval, by reason. */
+  drops: Record<string, number>;
   /** Payload that arrived at its hosts in order, bits in a second. */
   goodputBps: number;
 }
@@ -88,6 +99,7 @@ export class Series {
   readonly #groupOf: Int32Array;
   readonly #counts: Float64Array;
   readonly #failed: Float64Array;
+  readonly #dropped: Float64Array;
   #lastNs: number;
   #stopped = false;
 
@@ -116,6 +128,7 @@ export class Series {
     }
     this.#counts = new Float64Array(this.#groups.length * COUNT.STRIDE);
     this.#failed = new Float64Array(this.#groups.length * ERRNOS);
+    this.#dropped = new Float64Array(this.#groups.length * DROP_REASONS.length);
     this.#lastNs = s.nowNs;
     this.nextNs = (Math.floor(s.nowNs / intervalNs) + 1) * intervalNs;
     this.#watch();
@@ -150,14 +163,8 @@ export class Series {
     const all = gauges(s, this.#groups, this.#groupOf);
     for (const [i, gauge] of all.entries()) {
       const per = (count: number) => this.#counts[i * COUNT.STRIDE + count] / seconds;
-      const failures: Record<string, number> = {};
-      let failed = 0;
-      for (let errno = 0; errno < ERRNOS; errno++) {
-        const count = this.#failed[i * ERRNOS + errno];
-        if (count === 0) continue;
-        failed += count;
-        failures[errnoName(errno)] = count;
-      }
+      const failures = named(this.#failed, i * ERRNOS, ERRNOS, errnoName);
+      const drops = named(this.#dropped, i * DROP_REASONS.length, DROP_REASONS.length, (k) => DROP_REASONS[k]);
       this.rows++;
       this.#sink({
         ...gauge,
@@ -165,17 +172,22 @@ export class Series {
         establishedPerSecond: per(COUNT.ESTABLISHED),
         acceptedPerSecond: per(COUNT.ACCEPTED),
         closesPerSecond: per(COUNT.CLOSED),
-        failuresPerSecond: failed / seconds,
+        failuresPerSecond: sum(failures) / seconds,
         failures,
+        exchangesPerSecond: per(COUNT.EXCHANGES),
+        answersPerSecond: per(COUNT.ANSWERS),
         packetsInPerSecond: per(COUNT.PACKETS_IN),
         packetsOutPerSecond: per(COUNT.PACKETS_OUT),
         bitsInPerSecond: 8 * per(COUNT.BYTES_IN),
         bitsOutPerSecond: 8 * per(COUNT.BYTES_OUT),
+        dropsPerSecond: sum(drops) / seconds,
+        drops,
         goodputBps: 8 * per(COUNT.GOOD_BYTES),
       });
     }
     this.#counts.fill(0);
     this.#failed.fill(0);
+    this.#dropped.fill(0);
     this.#lastNs = s.nowNs;
   }
 
@@ -204,6 +216,17 @@ export class Series {
       this.#add(from, COUNT.PACKETS_OUT);
       this.#add(from, COUNT.BYTES_OUT, bytesOf(s, p));
     });
+    s.dropTaps.push((_p, _timeNs, node, reason) => {
+      const group = this.#groupOf[node];
+      if (group >= 0) this.#dropped[group * DROP_REASONS.length + reason]++;
+    });
+    const onExchange = s.onExchange;
+    s.onExchange = (node, outcome) => {
+      onExchange?.(node, outcome);
+      if (outcome < 0) this.#add(node, COUNT.EXCHANGES);
+      else if (outcome === 0) this.#add(node, COUNT.ANSWERS);
+      else this.#fail(node, outcome);
+    };
     const before = s.onOpen;
     s.onOpen = (node, outcome) => {
       before?.(node, outcome);
@@ -240,6 +263,17 @@ export class Series {
       onTcp(kind, connection, argument);
     };
   }
+}
+
+/** The counts that are not 0, by name. */
+function named(counts: Float64Array, from: number, length: number, nameOf: (k: number) => string) {
+  const found: Record<string, number> = {};
+  for (let k = 0; k < length; k++) if (counts[from + k] !== 0) found[nameOf(k)] = counts[from + k];
+  return found;
+}
+
+function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
 }
 
 /** A population's name is one group; members that are named are one each. */

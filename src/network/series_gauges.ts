@@ -10,6 +10,7 @@ import { CPU } from "../node/cpus.ts";
 import { STATE } from "../tcp/state/states.ts";
 import { FLAG, LISTENER, SYN_ROW, TCB, TIME_WAIT_FLAG, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { KeyTable } from "../transport/key_table.ts";
+import { memoryInUse } from "./budget_build.ts";
 import type { NodeSelection } from "./node_selection.ts";
 import type { Partition } from "./partition.ts";
 
@@ -63,6 +64,10 @@ export interface SeriesGauges {
   queueDrops: number;
   /** Packets that wait for its processors. */
   cpuQueue: number;
+  /** Memory that its sockets take, bytes, where it has a limit of memory, orphans or TIME_WAIT. */
+  memoryBytes: number;
+  /** Balancer: flows. */
+  flows: number;
 }
 
 /** In the order of `STATE`. */
@@ -104,6 +109,8 @@ export function gauges(s: Partition, groups: readonly NodeSelection[], groupOf: 
     queueBytes: 0,
     queueDrops: 0,
     cpuQueue: 0,
+    memoryBytes: 0,
+    flows: 0,
   }));
   addStates(s, all, groupOf);
   const directions = s.links.words;
@@ -129,8 +136,10 @@ function addNode(s: Partition, node: number, gauge: SeriesGauges): void {
       gauge.portsCapacity = ephemeralPortHigh - ephemeralPortLow + 1;
     }
     const cpu = words[at + NODE.CPU];
+    gauge.memoryBytes += memoryInUse(s, node);
     if (cpu !== 0 && s.cpus !== undefined) gauge.cpuQueue += s.cpus.words[cpu * CPU.STRIDE + CPU.WAITING];
   }
+  if (words[at + NODE.KIND] === NODE_KIND.BALANCER) gauge.flows += s.balancers!.list[words[at + NODE.BALANCER]]!.flows;
   if (words[at + NODE.KIND] !== NODE_KIND.NAT) return;
   const stats = gatewayStats(s.nat, words[at + NODE.GATEWAY]);
   const used = (one: { portsInUse: number; portsHeld: number }) => one.portsInUse + one.portsHeld;

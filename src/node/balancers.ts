@@ -256,6 +256,12 @@ export class Balancers {
       if (!findsAgain(service)) this.countBroken(flow);
       this.close(flow);
     }
+    // Turns begin anew.
+    for (const { backends, pool } of this.list[id]!.services) {
+      pool.next = 0;
+      pool.credit.fill(0);
+      for (const { endpoint } of backends) endpoint.nextSource = 0;
+    }
   }
 
   /** Gives a flow another state word, and counts it no longer as active once that says so. */

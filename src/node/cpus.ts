@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { StateVisitor } from "../base/state.ts";
+import type { PlainValue, StateVisitor } from "../base/state.ts";
 
 /** Work of applications that takes time of a processor, where a host has one with a cost for it. */
 export const WORK = { ACCEPT: 0, REQUEST: 1 } as const;
@@ -62,8 +62,10 @@ export const CPU = {
   PEAK: 14,
   DROPPED: 15,
   FIRST_DROP_NS: 16,
+  /** Restarts of the host: what was begun before the last is void. */
+  BOOTS: 17,
   /** Doubles in a row. */
-  STRIDE: 17,
+  STRIDE: 18,
 } as const;
 
 /** Word offsets (doubles) of a core. */
@@ -104,12 +106,17 @@ export class Cpus {
   cores: Float64Array = new Float64Array(CORE.STRIDE * 8);
   /** Settings that CPUs share. */
   readonly settings: CpuSettings[] = [];
+  /** Have settings changed in mid-run? */
+  changed = false;
   /** CPUs and cores in use; row 0 of both is none. */
   count = 1;
   coreCount = 1;
 
-  /** For snapshots. (What work costs is part of the declaration.) */
+  /** For snapshots. */
   visitState(v: StateVisitor): void {
+    this.changed = v.number(this.changed ? 1 : 0) === 1;
+    const settings = v.plain(this.settings as unknown as PlainValue[]);
+    if (v.restoring) this.settings.splice(0, this.settings.length, ...settings as unknown as CpuSettings[]);
     this.words = v.column(this.words, this.count * CPU.STRIDE);
     this.cores = v.column(this.cores, this.coreCount * CORE.STRIDE);
   }
@@ -136,6 +143,19 @@ export class Cpus {
   /** What the CPU's work costs. */
   settingsOf(cpu: number): CpuSettings {
     return this.settings[this.words[cpu * CPU.STRIDE + CPU.SETTINGS]];
+  }
+
+  /** The place of further settings in `settings`: that of equal ones, if there are some. */
+  addSettings(settings: CpuSettings): number {
+    const names = Object.keys(settings) as (keyof CpuSettings)[];
+    const equal = this.settings.findIndex((other) => names.every((name) => other[name] === settings[name]));
+    return equal >= 0 ? equal : this.settings.push(settings) - 1;
+  }
+
+  /** Work of the CPU costs something else from now on; the number of its cores stays. */
+  change(cpu: number, settings: number): void {
+    this.words[cpu * CPU.STRIDE + CPU.SETTINGS] = settings;
+    this.changed = true;
   }
 
   /** The first idle core, 0 if all are busy. */

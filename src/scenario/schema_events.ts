@@ -6,10 +6,13 @@
 import { z } from "zod";
 import type { NetworkEvent } from "../network/event_options.ts";
 import * as f from "./fields.ts";
+import { cpuOptions } from "./host_options.ts";
 import type { Mistake } from "./issues.ts";
 import { formatPath } from "./positions.ts";
 import { profileOf, withoutUndefined } from "./profiles.ts";
 import type { Scenario, ScenarioEvent, ScenarioProfile } from "./schema.ts";
+import { portWithProtocol } from "./schema_dns.ts";
+import { cpuCostsSchema } from "./schema_host.ts";
 import { natTimeouts, timeoutsSchema } from "./schema_nat.ts";
 
 const at = f.duration.describe("When it happens.");
@@ -60,11 +63,15 @@ export function eventsSchema<D extends z.ZodRawShape, P extends z.ZodType>(direc
       ),
     }, "an event"),
     f.fields({
-      kind: z.literal("listener").describe("A declared TCP port stops listening, or listens again."),
+      kind: z.literal("listener").describe(
+        "A declared port stops listening, or listens again, or gets another backlog.",
+      ),
       at,
       node: nodes.describe("Of which hosts."),
-      port: f.port.describe("Which."),
-      action: f.choice(["open", "close"]).describe("A port whose first event is open is closed until then."),
+      port: portWithProtocol.describe("Which: 443, or 53/udp."),
+      protocol: f.choice(["tcp", "udp"]).optional().describe("Default tcp."),
+      action: f.choice(["open", "close"]).optional().describe("A port whose first event is open is closed until then."),
+      backlog: f.whole(0, 2 ** 31 - 1).optional().describe("Length of the accept queue from now on."),
     }, "an event"),
     f.fields({
       kind: z.literal("backend").describe("A balancer is told of a back end."),
@@ -88,6 +95,14 @@ export function eventsSchema<D extends z.ZodRawShape, P extends z.ZodType>(direc
       node: nodes.optional().describe("Of which hosts."),
       profile: f.text("a profile's name").optional().describe("Instead: of all hosts with this profile."),
       set: profile.describe("Those that change."),
+    }, "an event"),
+    f.fields({
+      kind: z.literal("host").describe("Budgets of hosts change."),
+      at,
+      node: nodes.describe("Of which hosts."),
+      maxFiles: f.whole(0, 2 ** 31 - 1).optional().describe("Open sockets at most from now on."),
+      memory: f.bytes().optional().describe("Memory for sockets and their buffers from now on."),
+      cpu: cpuCostsSchema.optional().describe("What its work costs from now on, as far as it changes."),
     }, "an event"),
   ], { error: "expected an event such as { at: 10s, kind: link, link: r1--r2, state: down }" });
 }
@@ -143,6 +158,16 @@ export function networkEvent(
         restart,
         timeouts: timeouts && withoutUndefined(natTimeouts(timeouts)),
       });
+    }
+    case "listener": {
+      const { kind, node, port, action, backlog } = event;
+      const short = typeof port === "number" ? { port } : port;
+      const protocol = event.protocol ?? ("protocol" in short ? short.protocol as "tcp" | "udp" : undefined);
+      return withoutUndefined({ kind, atNs, node, port: short.port, protocol, action, backlog });
+    }
+    case "host": {
+      const { kind, node, maxFiles, memory: memoryBytes, cpu } = event;
+      return withoutUndefined({ kind, atNs, node, maxFiles, memoryBytes, cpu: cpu && cpuOptions(cpu) });
     }
     case "profile": {
       const { kind, node, profile, set } = event;

@@ -67,13 +67,21 @@ const packets = f.field(
   },
 );
 
-/** `cpu` of a host. */
-export const cpuSchema = f.fields({
-  cores: f.whole(1, 1024).optional().describe("Cores, which serve one common queue. Default 1."),
+/** What work costs, and how much of it may wait. */
+const cpuCosts = {
   perPacket: f.duration.optional().describe("Of each packet, received or sent. Default 0, as of the others."),
   perByte: costOfByte.optional().describe("Of each byte of payload, received or sent: 0.5ns."),
   perAccept: f.duration.optional().describe("Of taking a connection from an accept queue."),
   perConnect: f.duration.optional().describe("Of opening a connection: each SYN sent costs so much more."),
   perRequest: f.duration.optional().describe("Of the application's work on a request, before it answers."),
   queue: packets.optional().describe("Packets that may wait for a core; more are dropped. Default 1000."),
+};
+
+/** `cpu` of a host. */
+export const cpuSchema = f.fields({
+  cores: f.whole(1, 1024).optional().describe("Cores, which serve one common queue. Default 1."),
+  ...cpuCosts,
 }, "costs such as { cores: 4, perPacket: 2us, perRequest: 50us }");
+
+/** `cpu` of an event: the number of cores stays. */
+export const cpuCostsSchema = f.fields(cpuCosts, "costs such as { perPacket: 2us, perRequest: 50us }");

@@ -70,6 +70,17 @@ export class FastOpenMemory {
     }
   }
 
+  /** `count` hosts from `first` on restart: what they know of servers and paths is gone, and what their listeners count. */
+  restart(stack: TcpStack, first: number, count: number, listeners: readonly number[]): void {
+    const isOne = (host: number) => host >= first && host < first + count;
+    for (const name of [...this.#servers.keys()]) {
+      const host = Number(name.slice(0, name.indexOf(" ")));
+      if (isOne(host)) this.flush(stack, host);
+    }
+    for (const host of [...this.#holes.keys()]) if (isOne(host)) this.#holes.delete(host);
+    for (const listener of listeners) this.#resets.delete(listener);
+  }
+
   /** The path has swallowed a connection: the host pauses active Fast Open, twice as long each time (Linux). */
   noteBlackHole(stack: TcpStack, host: number): void {
     if (stack.profileOf(host).fastOpenBlackholeSeconds === 0) return;
@@ -110,7 +121,7 @@ export class FastOpenMemory {
     const own = this.#listenerKeys.get(listener);
     if (own !== undefined) return own;
     const text = stack.profileOf(host).fastOpenKey;
-    const name = text === "" ? `host ${host}` : text;
+    const name = text === "" ? `host ${host} ${stack.hosts.bootSalt(host)}` : text;
     let keys = this.#parsed.get(name);
     if (keys === undefined) {
       keys = text === "" ? [ownKey(stack, host)] : parseFastOpenKeys(text);

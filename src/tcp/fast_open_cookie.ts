@@ -122,7 +122,7 @@ export function keysFromBytes(bytes: Uint8Array): Int32Array[] | null {
   return keys;
 }
 
-/** The key of a host that was given none: it follows from the run's seed and the host's name. */
+/** The key of a host that was given none: it follows from the run's seed, the host's name and its restarts. */
 export function ownKey(stack: TcpStack, host: number): Int32Array {
   const at = host * HOST_ROW.STRIDE;
   const { words } = stack.hosts;
@@ -132,7 +132,7 @@ export function ownKey(stack: TcpStack, host: number): Int32Array {
     const hash = sipHash24(
       stack.secret0,
       stack.secret1 ^ half,
-      words[at + HOST_ROW.NAME_LO],
+      words[at + HOST_ROW.NAME_LO] ^ stack.hosts.bootSalt(host),
       words[at + HOST_ROW.NAME_HI],
       label,
       label.length,

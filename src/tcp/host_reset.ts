@@ -14,7 +14,11 @@ import { FLAG, LISTENER, TCB, TIME_WAIT_ROW, WARM } from "./state/tcb.ts";
  */
 export function resetHosts(stack: TcpStack, first: number, count: number, errno: number): void {
   const isOne = (host: number) => host >= first && host < first + count;
-  for (const listener of listenersOf(stack, first, count)) emptyListener(stack, listener, false);
+  const listeners = listenersOf(stack, first, count);
+  for (const listener of listeners) {
+    emptyListener(stack, listener, false);
+    stack.listeners.words[listener * LISTENER.STRIDE + LISTENER.COOKIES_SENT] = 0;
+  }
   const words = stack.tcbs.words;
   const found: number[] = [];
   for (let conn = 1; conn < stack.tcbs.end; conn++) {
@@ -35,6 +39,8 @@ export function resetHosts(stack: TcpStack, first: number, count: number, errno:
     if (rows[t + TIME_WAIT_ROW.PORTS] !== 0 && isOne(rows[t + TIME_WAIT_ROW.HOST])) releaseTimeWait(stack, row);
   }
   stack.pathMtus.forget(stack, first, count);
+  stack.fastOpen.restart(stack, first, count, listeners);
+  for (let host = first; host < first + count; host++) stack.hosts.restart(host);
 }
 
 /** The listeners of `count` hosts from `first` on, those that are suspended included. */

@@ -19,7 +19,8 @@ export function tupleSecret(stack: TcpStack, host: number, local: number, remote
   KEY[2] = ports;
   const words = stack.hosts.words;
   const at = host * STRIDE;
-  return sipHash24Word(stack.secret0, stack.secret1, words[at + NAME_LO], words[at + NAME_HI], KEY, 3);
+  const nameLo = words[at + NAME_LO] ^ stack.hosts.bootSalt(host);
+  return sipHash24Word(stack.secret0, stack.secret1, nameLo, words[at + NAME_HI], KEY, 3);
 }
 
 /** RFC 9293 3.4.1 MUST-8, SHLD-1: ISN = M + F(tuple, key), M being a clock of 4 µs. */

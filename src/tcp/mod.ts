@@ -41,6 +41,7 @@ export {
   stateCounts,
 } from "./info.ts";
 export { setTrafficClass, setTtl } from "./ip_fields.ts";
+export { settleMemory } from "./memory.ts";
 export { accept } from "./accept_queue.ts";
 export { closeListener, listen, setBacklog, type TcpListenOptions } from "./listen.ts";
 export {

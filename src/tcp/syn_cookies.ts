@@ -39,7 +39,8 @@ function cookieHash(stack: TcpStack, host: number, count: number, which: number)
   const words = stack.hosts.words;
   const at = host * HOST_ROW.STRIDE;
   const secret = stack.secret1 ^ (which === 0 ? 0x636f_6f6b : 0x6b6f_6f63);
-  return sipHash24Word(stack.secret0, secret, words[at + HOST_ROW.NAME_LO], words[at + HOST_ROW.NAME_HI], KEY, 4);
+  const nameLo = words[at + HOST_ROW.NAME_LO] ^ stack.hosts.bootSalt(host);
+  return sipHash24Word(stack.secret0, secret, nameLo, words[at + HOST_ROW.NAME_HI], KEY, 4);
 }
 
 function counter(stack: TcpStack): number {

@@ -11,7 +11,7 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import { CLOCK } from "../store/clock.ts";
-import type { Profile } from "./profile.ts";
+import type { Profile, ProfileTable } from "./profile.ts";
 
 /** Word offsets (doubles) of a host's row. */
 export const BUDGET = {
@@ -45,7 +45,7 @@ export const BUDGET = {
   MOST_TIME_WAITS: 19,
   TIME_WAITS_REFUSED: 20,
   TIME_WAITS_FIRST_NS: 21,
-  /** Index of the host's profile in `HostBudgets.profiles`. */
+  /** Number of the host's profile. */
   PROFILE: 22,
   /** Times that pressure began. */
   PRESSURES: 23,
@@ -64,17 +64,17 @@ const KIND = { NONE: 0, SOCKET: 1, ORPHAN: 2 } as const;
 export class HostBudgets {
   /** Rows (`BUDGET`). */
   words: Float64Array = new Float64Array(STRIDE * 4);
-  /** Profiles of hosts with budgets. */
-  readonly profiles: Readonly<Profile>[] = [];
   #count = 1;
   /** By connection: bytes charged for buffers, and as what the row is charged. */
   #buffers = new Float64Array(1024);
   #kinds = new Uint8Array(1024);
   readonly #clock: Float64Array;
+  readonly #profiles: ProfileTable;
 
-  /** `clock` is the partition's. */
-  constructor(clock: Float64Array) {
+  /** `clock` is the partition's, `profiles` the network's. */
+  constructor(clock: Float64Array, profiles: ProfileTable) {
     this.#clock = clock;
+    this.#profiles = profiles;
   }
 
   /** A row for a host: `limitBytes` of memory (Infinity: none is counted out), and its profile's other limits. */
@@ -92,7 +92,29 @@ export class HostBudgets {
 
   /** The profile of a row's host. */
   profileOf(row: number): Readonly<Profile> {
-    return this.profiles[this.words[row * STRIDE + PROFILE]];
+    return this.#profiles.get(this.words[row * STRIDE + PROFILE]);
+  }
+
+  /** The row's host has another profile. */
+  setProfile(row: number, profile: number): void {
+    this.words[row * STRIDE + PROFILE] = profile;
+  }
+
+  /** Another limit from now on: what is in use beyond it stays, and nothing is added. */
+  setLimit(row: number, limitBytes: number): void {
+    this.words[row * STRIDE + LIMIT] = limitBytes;
+    this.#use(row, 0);
+  }
+
+  /** Works out anew what is in use, after the profile's sizes have changed. (Buffers follow with their next change.) */
+  recount(row: number): void {
+    const words = this.words;
+    const at = row * STRIDE;
+    const profile = this.profileOf(row);
+    const used = words[at + SOCKETS] * profile.bytesPerSocket + words[at + ORPHANS] * orphanBytes(profile) +
+      words[at + REQUESTS] * profile.bytesPerRequest + words[at + TIME_WAITS] * profile.bytesPerTimeWait +
+      words[at + BUFFERS];
+    this.#use(row, used - words[at + USED]);
   }
 
   /** For snapshots. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { StateVisitor } from "../base/state.ts";
+import { type StateVisitor, visitMap } from "../base/state.ts";
 import { hashString, sipHash24Word } from "../base/hash.ts";
 import { alignedWords } from "../store/rows.ts";
 import type { HostBudgets } from "./budgets.ts";
@@ -62,6 +62,9 @@ const {
 /** Ethernet's MTU, bytes, in force until `setMtu` says otherwise. */
 const DEFAULT_MTU = 1500;
 
+/** Odd: the numbers of restarts give as many salts. */
+const BOOT_SALT = 0x6f4f_2e15;
+
 /** The message whose hash is a secret. */
 const SECRET_INDEX = new Int32Array(1);
 
@@ -93,6 +96,8 @@ export class HostTable {
   end = 0;
   /** Memory and other budgets, if any host has one. */
   budgets: HostBudgets | undefined = undefined;
+  /** Restarts of hosts that have restarted. */
+  readonly boots: Map<number, number> = new Map();
   #seedLo: number;
   #seedHi: number;
 
@@ -141,6 +146,18 @@ export class HostTable {
     this.end = v.number(this.end);
     this.words = v.column(this.words, this.end * STRIDE);
     this.budgets?.visitState(v);
+    visitMap(v, this.boots);
+  }
+
+  /** The host has restarted: it draws its secrets anew, and has sent no challenge ACKs. */
+  restart(host: number): void {
+    this.boots.set(host, (this.boots.get(host) ?? 0) + 1);
+    this.words[host * STRIDE + CHALLENGE_SECOND] = this.words[host * STRIDE + CHALLENGE_COUNT] = 0;
+  }
+
+  /** What the host's secrets are salted with: 0 until it has restarted. */
+  bootSalt(host: number): number {
+    return this.boots.size === 0 ? 0 : Math.imul(this.boots.get(host) ?? 0, BOOT_SALT);
   }
 
   /** The host's row in `budgets`, 0 for none. */
@@ -163,6 +180,7 @@ export class HostTable {
   /** Gives the host another profile. */
   setProfile(host: number, profile: number): void {
     this.words[host * STRIDE + PROFILE] = profile;
+    if (this.budgets !== undefined && this.budgetOf(host) !== 0) this.budgets.setProfile(this.budgetOf(host), profile);
   }
 
   /** The host's place in the scenario. */
@@ -223,7 +241,8 @@ export class HostTable {
     const at = host * STRIDE;
     const words = this.words;
     SECRET_INDEX[0] = index;
-    return sipHash24Word(this.#seedLo, this.#seedHi, words[at + NAME_LO], words[at + NAME_HI], SECRET_INDEX, 1);
+    const nameLo = words[at + NAME_LO] ^ this.bootSalt(host);
+    return sipHash24Word(this.#seedLo, this.#seedHi, nameLo, words[at + NAME_HI], SECRET_INDEX, 1);
   }
 
   /**

@@ -69,6 +69,16 @@ export class KeyTable {
     return sum;
   }
 
+  /** Removes the entries whose first word `isOne`. Cold: looks at all. */
+  removeWhere(isOne: (a: number) => boolean): void {
+    const old = this.#entries;
+    this.#entries = new Int32Array(old.length);
+    this.#size = 0;
+    for (let at = 0; at < old.length; at += ENTRY_WORDS) {
+      if (old[at + 3] !== 0 && !isOne(old[at])) this.set(old[at], old[at + 1], old[at + 2], old[at + 3]);
+    }
+  }
+
   /** For snapshots. */
   visitState(v: StateVisitor): void {
     this.#size = v.number(this.#size);

@@ -310,7 +310,8 @@ export class PortAllocator {
     const words = this.#hosts.words;
     const localWord = this.#addresses.word(local);
     const remoteWord = this.#addresses.word(remote);
-    const low = mix32(mix32(mix32(this.#stream.k0, words[at + NAME_LO]), localWord), remoteWord);
+    const nameLo = words[at + NAME_LO] ^ this.#hosts.bootSalt(host);
+    const low = mix32(mix32(mix32(this.#stream.k0, nameLo), localWord), remoteWord);
     const high = mix32(mix32(mix32(this.#stream.k1, words[at + NAME_HI]), remoteWord), localWord);
     this.#hashLow = finalise32(mix32(low, remotePort)) >>> 0;
     this.#hashHigh = finalise32(mix32(high, remotePort)) >>> 0;

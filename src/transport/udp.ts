@@ -193,12 +193,56 @@ export class UdpSockets {
   /** Closes the socket: its row and its port are free. */
   close(socket: number): void {
     this.disconnect(socket);
+    this.suspend(socket);
+    this.rows.release(socket);
+  }
+
+  /** Takes a bound socket off its port, but keeps it for `resume`: the port is as if it were closed. */
+  suspend(socket: number): void {
     const words = this.rows.words;
     const at = socket * STRIDE;
-    if (words[at + PORTS] !== 0) {
-      this.#demux.removeListener(words[at + HOST_AT], words[at + BOUND], words[at + PORTS] >>> 16);
+    if (!this.isBound(socket)) return;
+    this.#demux.removeListener(words[at + HOST_AT], words[at + BOUND], words[at + PORTS] >>> 16);
+  }
+
+  /** Binds a suspended socket to its port again. False where somebody else has it now. */
+  resume(socket: number): boolean {
+    const words = this.rows.words;
+    const at = socket * STRIDE;
+    if (this.isBound(socket)) return true;
+    const port = words[at + PORTS] >>> 16;
+    if (this.#ports.use.checkBind(words[at + HOST_AT], words[at + BOUND], port, false) !== 0) return false;
+    return this.#demux.addListener(words[at + HOST_AT], words[at + BOUND], port, socket) === 0;
+  }
+
+  /** Has the socket its port, not suspended? */
+  isBound(socket: number): boolean {
+    const words = this.rows.words;
+    const at = socket * STRIDE;
+    const port = words[at + PORTS] >>> 16;
+    return port !== 0 && this.#demux.listenerOf(words[at + HOST_AT], words[at + BOUND], port) === socket;
+  }
+
+  /**
+   * The sockets of `count` hosts from `first` on, in an order that does not depend on rows: by host, port, peer and own
+   * address. Cold: looks at every row.
+   */
+  socketsOf(first: number, count: number): number[] {
+    const words = this.rows.words;
+    const found: number[] = [];
+    for (let socket = 1; socket < this.rows.end; socket++) {
+      const host = words[socket * STRIDE + HOST_AT];
+      if (host !== 0 && host >= first && host < first + count) found.push(socket);
     }
-    this.rows.release(socket);
+    const address = (socket: number, field: number) => {
+      const id = words[socket * STRIDE + field];
+      return id === 0 ? 0 : this.#addresses.word(id) >>> 0;
+    };
+    return found.sort((a, b) =>
+      this.#hosts.rankOf(words[a * STRIDE + HOST_AT]) - this.#hosts.rankOf(words[b * STRIDE + HOST_AT]) ||
+      (words[a * STRIDE + PORTS] >>> 0) - (words[b * STRIDE + PORTS] >>> 0) ||
+      address(a, REMOTE) - address(b, REMOTE) || address(a, LOCAL) - address(b, LOCAL)
+    );
   }
 
   /**

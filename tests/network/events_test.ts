@@ -278,7 +278,20 @@ Deno.test("what an event names must be there", () => {
     [{ kind: "workload", atNs: 0, workload: "lod", action: "stop" }, "events[0].workload", 'Did you mean "load"?'],
     [{ kind: "backend", atNs: 0, balancer: "r1", backend: "web", state: "up" }, "events[0].balancer", "no balancer"],
     [{ kind: "profile", atNs: 0, node: "clients", set: { synRetries: -1 } }, "events[0].set", "synRetries"],
-    [{ kind: "profile", atNs: 0, node: "clients", set: { maxFiles: 3 } }, "events[0].set.maxFiles", "A budget"],
+    [{ kind: "profile", atNs: 0, node: "clients", set: { maxFiles: -3 } }, "events[0].set", "maxFiles"],
+    [{ kind: "host", atNs: 0, node: "clients" }, "events[0]", "its maxFiles, its memory or its cpu"],
+    [{ kind: "host", atNs: 0, node: "r1", maxFiles: 3 }, "events[0].node", "r1 is no host"],
+    [{ kind: "host", atNs: 0, node: "clients", maxFiles: 1.5 }, "events[0].maxFiles", "maxFiles"],
+    [{ kind: "host", atNs: 0, node: "clients", memoryBytes: -1 }, "events[0].memoryBytes", "memoryBytes"],
+    [{ kind: "host", atNs: 0, node: "clients", cpu: { perPacketNs: -1 } }, "events[0].cpu.perPacketNs", "A cost is"],
+    [{ kind: "host", atNs: 0, node: "clients", cpu: { cores: 2 } as never }, "events[0].cpu.cores", "as many cores"],
+    [{ kind: "listener", atNs: 0, node: "server", port: 80 }, "events[0]", "an action, open or close, or a backlog"],
+    [
+      { kind: "listener", atNs: 0, node: "server", port: 80, protocol: "udp", action: "open" },
+      "events[0].port",
+      "It listens there for TCP: say protocol: tcp.",
+    ],
+    [{ kind: "listener", atNs: 0, node: "server", port: 80, backlog: -1 }, "events[0].backlog", "from 0 on"],
     [{ kind: "lnk" as "link", atNs: 0, link: "" }, "events[0].kind", 'Did you mean "link"?'],
   ];
   for (const [event, subject, sentence] of refused) {
