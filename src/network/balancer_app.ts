@@ -54,14 +54,9 @@ export class BalancerApp implements App {
     this.checks.visitState(v);
   }
 
-  /** See {@linkcode App}: a back end that is checked is believed to be up until checks say otherwise. */
+  /** See {@linkcode App}. */
   hostsRestarted(first: number, count: number): void {
-    for (const check of this.#checks) {
-      const { node } = check.backend.service.balancer;
-      if (node < first || node >= first + count) continue;
-      check.doubts = 0;
-      this.#balancers.setBackend(check.backend, { up: true });
-    }
+    this.checks.restart(first, count);
   }
 
   /** See {@linkcode App}. */

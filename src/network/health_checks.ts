@@ -88,6 +88,16 @@ export class HealthChecks {
     }
   }
 
+  /** Of balancers that restart: a back end is believed to be up until checks say otherwise. */
+  restart(first: number, count: number): void {
+    for (const check of this.#checks) {
+      const { node } = check.backend.service.balancer;
+      if (node < first || node >= first + count) continue;
+      check.doubts = 0;
+      this.#believe(check.backend, true);
+    }
+  }
+
   /** A timer: `CHECK_NOW`, `CHECK_OVER`. */
   onTimer(code: number, index: number): void {
     const check = this.#checks[index];
