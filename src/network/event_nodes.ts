@@ -47,8 +47,6 @@ export function rebootNodes(s: Partition, members: Members): void {
       for (let node = first; node < first + count; node++) {
         s.balancers?.forget(s.nodes.words[node * NODE.STRIDE + NODE.BALANCER]);
       }
-      // (Its checks are connections.)
-      resetHosts(s.tcp, first, count, ERRNO.ECONNABORTED);
       drainTcp(s);
   }
   for (const app of s.apps) app?.hostsRestarted?.(first, count);
