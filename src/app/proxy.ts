@@ -35,7 +35,7 @@ export interface ProxyPlan {
   replyBytes: number;
   /** What a refused request is answered with; then the connection is closed. */
   refusalBytes: number;
-  /** Source addresses of connections to back ends, in turn. */
+  /** Source addresses of connections to back ends, in turn, those of the back end's family; 0: the node's own. */
   sources: readonly number[];
   backends: readonly { address: number; port: number }[];
   /** Algorithm and its state. */
@@ -167,6 +167,8 @@ export class Proxy implements App {
     for (let k = 0; k < sources.length; k++) {
       const local = sources[this.#nextSource];
       this.#nextSource = (this.#nextSource + 1) % sources.length;
+      const { addresses } = this.#runtime.tcp;
+      if (local !== 0 && addresses.isIpv6(local) !== addresses.isIpv6(address)) continue;
       const c = this.#runtime.connectUncounted(node, local, address, port, this.#app);
       if (c > 0) {
         this.#plan.pool.active[backend]++;

@@ -127,9 +127,17 @@ function addService(
   subject: string,
 ): void {
   checkService(declared, subject);
-  const backends = planBackends(declared, subject, plan);
   const own = s.nodes.words[balancer.node * STRIDE + ADDRESS];
   const address = declared.address === undefined ? own : s.addresses.intern(declared.address);
+  const { family } = s.addresses.toAddress(address);
+  const backends = planBackends(declared, subject, plan, family);
+  if (declared.mode === "full-nat" && s.addresses.isIpv6(balancer.firstSource) !== (family === 6)) {
+    throw new NetworkError(
+      `${subject}.address`,
+      `In full-nat clients are seen as addresses of ${balancer.name}, which are IPv${family === 6 ? 4 : 6}: an ` +
+        `IPv${family} service needs a balancer whose address is IPv${family}.`,
+    );
+  }
   const { port, algorithm = "round-robin", mode = "nat", connectionTable = true } = declared;
   const udp = declared.protocol === "udp";
   if (balancers.serviceOf(balancer, udp, address, port) !== undefined) {
@@ -227,7 +235,8 @@ function answerVia(s: Partition, balancers: Balancers, backend: Backend, subject
   const { node, address, port, service } = backend;
   if (node === 0) throw new NetworkError(subject, `No host has the address of ${backend.name}.`);
   const { balancer, udp } = service;
-  const via = s.nodes.words[balancer.node * STRIDE + ADDRESS];
+  const ipv6 = s.addresses.isIpv6(address);
+  const via = s.addressFor(balancer.node, ipv6) || s.nodes.words[balancer.node * STRIDE + ADDRESS];
   const known = balancers.returns.get(node) ?? [];
   const other = known.find((one) => one.udp === udp && one.address === address && one.port === port);
   if (other !== undefined && other.via !== via) {

@@ -10,6 +10,7 @@ import { NODE_KIND } from "../node/nodes.ts";
 import type { BalancerOptions, BalancerServiceOptions } from "./balancer_options.ts";
 import { NetworkError } from "./errors.ts";
 import { addressOffset, findMembers, type Plan, type PlannedPopulation } from "./plan.ts";
+import { hasIpv6 } from "./plan_ipv6.ts";
 
 /** One back end of a service. */
 export interface PlannedBackend {
@@ -32,8 +33,16 @@ export function splitEndpoint(text: string): { host: string; isAddress: boolean;
   return { host, isAddress: match[1] !== undefined || /^\d+\.\d+\.\d+\.\d+$/.test(host), port };
 }
 
-/** The endpoints that `text` names, hosts one by one. Throws `NetworkError`. */
-export function planEndpoints(text: string, subject: string, plan: Plan): Omit<PlannedBackend, "weight">[] {
+/**
+ * The endpoints that `text` names, hosts one by one, at their address of this family (default their first). Throws
+ * `NetworkError`.
+ */
+export function planEndpoints(
+  text: string,
+  subject: string,
+  plan: Plan,
+  family?: IpAddress["family"],
+): Omit<PlannedBackend, "weight">[] {
   const parts = splitEndpoint(text);
   if (parts === undefined) {
     throw new NetworkError(subject, `"${text}" is no back end: expected node:port with a port of 1 to 65535.`);
@@ -51,9 +60,17 @@ export function planEndpoints(text: string, subject: string, plan: Plan): Omit<P
   return Array.from({ length: count }, (_, k) => {
     const i = first + k;
     const name = population.plural ? `${population.name}[${i}]` : population.name;
-    const address = addToAddress(population.address, addressOffset(population, i));
+    const address = addressOf(population, i, family);
     return { name: `${name}:${port}`, subject, node: population.firstRow + i, address, port };
   });
+}
+
+/** The first address of a member that is of this family; its first one if none is. */
+function addressOf(population: PlannedPopulation, i: number, family: IpAddress["family"] | undefined): IpAddress {
+  const first = addToAddress(population.address, addressOffset(population, i));
+  if (family === undefined || first.family === family) return first;
+  if (family === 6 && hasIpv6(population, i)) return addToAddress(population.ipv6.address!, i);
+  return population.extra.find((one) => one.family === family) ?? first;
 }
 
 function parsed(text: string, subject: string): IpAddress {
@@ -70,6 +87,11 @@ function ownerOf(address: IpAddress, plan: Plan): number {
   for (const population of plan.populations) {
     if (population.kind !== NODE_KIND.HOST || population.behind !== undefined) continue;
     if (population.extra.some((one) => formatAddress(one) === text)) return population.firstRow;
+    for (let i = 0; population.ipv6.address !== undefined && i < population.count; i++) {
+      if (hasIpv6(population, i) && formatAddress(addToAddress(population.ipv6.address, i)) === text) {
+        return population.firstRow + i;
+      }
+    }
     if (population.address.family !== address.family) continue;
     const last = address.words.length - 1;
     const i = (address.words[last] >>> 0) - (population.address.words[last] >>> 0);
@@ -86,6 +108,7 @@ export function planBackends(
   service: Pick<BalancerServiceOptions, "backends">,
   subject: string,
   plan: Plan,
+  family?: IpAddress["family"],
 ): PlannedBackend[] {
   if (!Array.isArray(service.backends) || service.backends.length === 0) {
     throw new NetworkError(`${subject}.backends`, "A service has at least one back end.");
@@ -96,7 +119,7 @@ export function planBackends(
     if (!(Number.isInteger(weight) && weight >= 0 && weight <= 65535)) {
       throw new NetworkError(where, `A weight is a whole number from 0 to 65,535, not ${weight}.`);
     }
-    return planEndpoints(to, where, plan).map((endpoint) => ({ ...endpoint, weight }));
+    return planEndpoints(to, where, plan, family).map((endpoint) => ({ ...endpoint, weight }));
   });
 }
 

@@ -10,11 +10,11 @@ import { BALANCER_MODE } from "../node/balancers.ts";
 import { type BackendPool, makePool } from "../node/balancing.ts";
 import { MAGLEV_TABLE_SIZE } from "../node/maglev.ts";
 import { NODE } from "../node/nodes.ts";
-import { planBackends } from "./balancer_plan.ts";
 import { hostOptions } from "./build.ts";
 import { fileUse, memoryUse, portUse, profileOf } from "./capacity_hosts.ts";
 import { type Fork, use, type Way, type Ways } from "./capacity_ways.ts";
 import { many } from "./capacity_words.ts";
+import { planProxyBackends } from "./proxies.ts";
 
 /** Ports that a flow hash is worked out with, for want of the real ones: spread as those are. */
 function madeUpPorts(index: number, port: number): number {
@@ -109,7 +109,7 @@ export function proxyUses(ways: Ways, way: Way, node: number, _address: number, 
     : 0;
   if (requests === 0) return;
   const { s } = ways;
-  const backends = planBackends(options, `nodes.${planned.name}.proxy`, ways.plan);
+  const backends = planProxyBackends(planned, options, ways.plan);
   let known = pools.get(ways);
   if (known === undefined) pools.set(ways, known = new Map());
   let pool = known.get(node);
@@ -148,7 +148,7 @@ export function proxyUses(ways: Ways, way: Way, node: number, _address: number, 
       memoryUse(ways, next, node, "unseen");
       const endpoint = ways.endpoint(remote, real);
       portUse(ways, next, node, endpoint, sources?.length ?? 1, "unseen", keepNs, keepAlive ? multiplex : 1);
-      ways.walk(next, node, local, remote, real);
+      ways.walk(next, node, sources === undefined ? s.sourceFor(node, remote) : local, remote, real);
     },
   } satisfies Fork;
 }

@@ -3,14 +3,13 @@
  *
  * @module
  */
-import { formatAddress } from "../base/address.ts";
+import { formatAddress, parseAddress } from "../base/address.ts";
 import { hashString } from "../base/hash.ts";
 import { Proxy } from "../app/proxy.ts";
 import { remoteOf } from "../socket/rows.ts";
 import { BALANCING_ALGORITHMS, makePool } from "../node/balancing.ts";
 import { MAGLEV_TABLE_SIZE } from "../node/maglev.ts";
-import { NODE } from "../node/nodes.ts";
-import { planBackends } from "./balancer_plan.ts";
+import { planBackends, type PlannedBackend } from "./balancer_plan.ts";
 import { NetworkError } from "./errors.ts";
 import type { HostOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
@@ -36,6 +35,27 @@ export function isProxiedBy(
     const member = node - population.firstRow;
     return real === port && member >= 0 && member < population.count;
   });
+}
+
+/**
+ * The back ends of a population's proxy, at addresses of a family that it can connect from. Throws `NetworkError`.
+ */
+export function planProxyBackends(population: PlannedPopulation, options: ProxyOptions, plan: Plan): PlannedBackend[] {
+  const subject = `nodes.${population.name}.proxy`;
+  const { address, extra, ipv6, name } = population;
+  const own = options.sources?.map((text) => parseAddress(text)) ??
+    [address, ...extra, ...ipv6.address ? [ipv6.address] : []];
+  const families = new Set(own.map(({ family }) => family));
+  const backends = planBackends(options, subject, plan, families.size === 1 ? own[0].family : undefined);
+  for (const backend of backends) {
+    const { family } = backend.address;
+    if (families.has(family)) continue;
+    throw new NetworkError(
+      backend.subject,
+      `${backend.name} has an IPv${family} address, and ${name} has none to connect to it from.`,
+    );
+  }
+  return backends;
 }
 
 const SIZES = [
@@ -80,7 +100,7 @@ export function installProxies(
   if (options === undefined) return;
   const subject = `nodes.${population.name}.proxy`;
   check(options, subject);
-  const backends = planBackends(options, subject, plan);
+  const backends = planProxyBackends(population, options, plan);
   const names = backends.map((one) => hashString(`${formatAddress(one.address)} ${one.port}`));
   for (let i = 0; i < population.count; i++) {
     const node = population.firstRow + i;
@@ -102,7 +122,7 @@ export function installProxies(
         requestBytes: options.requestBytes ?? sizes?.requestBytes ?? 100,
         replyBytes: options.replyBytes ?? Math.max(1, sizes?.replyBytes ?? 1000),
         refusalBytes: options.refusalBytes ?? 200,
-        sources: sources ?? [s.nodes.words[node * NODE.STRIDE + NODE.ADDRESS]],
+        sources: sources ?? [0],
         backends: backends.map(({ address, port }) => ({ address: s.addresses.intern(address), port })),
         pool: makePool({
           algorithm: options.algorithm ?? "round-robin",

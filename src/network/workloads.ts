@@ -9,6 +9,7 @@ import { ERRNO } from "../base/errors.ts";
 import { Substream, substreamKey } from "../base/rng.ts";
 import { ArrivalTimes } from "../app/arrivals.ts";
 import { type ClientPlan, WorkloadClient } from "../app/client.ts";
+import { formatDurationNs } from "../base/units.ts";
 import { ATTEMPT_DELAY_NS, MOST_CANDIDATES, RESOLUTION_DELAY_NS } from "../app/happy_eyeballs.ts";
 import { Service } from "../app/service.ts";
 import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targets.ts";
@@ -135,11 +136,11 @@ function checkNumbers(options: WorkloadOptions, subject: string): void {
   const { LEAST, MOST } = ATTEMPT_DELAY_NS;
   if (!(Number.isSafeInteger(delayNs) && delayNs >= LEAST && delayNs <= MOST)) {
     // RFC 8305 5: "MUST NOT be less than 10 milliseconds".
-    throw new NetworkError(`${subject}.attemptDelay`, `Whole nanoseconds, 10 ms to 1 min, not ${delayNs}.`);
+    throw new NetworkError(`${subject}.attemptDelay`, `From 10 ms to 1 min, not ${nsText(delayNs)}.`);
   }
   const resolutionNs = options.resolutionDelayNs ?? 0;
   if (resolutionNs > MOST) {
-    throw new NetworkError(`${subject}.resolutionDelay`, `At most 1 min, not ${resolutionNs} ns.`);
+    throw new NetworkError(`${subject}.resolutionDelay`, `At most 1 min, not ${nsText(resolutionNs)}.`);
   }
   const { kind, perSecond, startNs = 0 } = options.arrivals ?? { kind: "at-once" };
   if (kind !== "at-once" && !(perSecond! > 0 && perSecond! < Infinity)) {
@@ -148,6 +149,11 @@ function checkNumbers(options: WorkloadOptions, subject: string): void {
   if (!(Number.isSafeInteger(startNs) && startNs >= 0)) {
     throw new NetworkError(`${subject}.arrivals.start`, `A time is a whole number of nanoseconds, not ${startNs}.`);
   }
+}
+
+/** A time as a reader says it; what is none, as it is. */
+function nsText(ns: number): string {
+  return Number.isSafeInteger(ns) && ns >= 0 ? formatDurationNs(ns) : `${ns} ns`;
 }
 
 /** A destination that is a domain name; undefined where it is none. */

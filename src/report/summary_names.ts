@@ -12,7 +12,7 @@ const NAMES_TOLD = 3;
 
 /** Failures of lookups and exchanges, in words. */
 export const NAME_GLOSS: Record<string, string> = {
-  EAI_AGAIN: "no DNS server answered well",
+  EAI_AGAIN: "no usable answer from a DNS server",
   EAI_NONAME: "no such name",
   EAI_NODATA: "a name without an address",
 };
@@ -44,9 +44,10 @@ export function nameRows(report: RunReport, reasons: Reasons): [string, string][
       `; ${formatCount(dns.cacheHits)} answers from caches`,
     ], [
       "",
-      `${formatCount(dns.queries)} queries sent, ${formatCount(dns.timeouts)} timed out, ` +
+      `${counted(dns.queries, "query", "queries")} sent, ${formatCount(dns.timeouts)} timed out, ` +
       `${formatCount(dns.served)} answered by servers` +
-      (dns.forwarded > 0 ? `, of which ${formatCount(dns.forwarded)} forwarded` : ""),
+      (dns.forwarded > 0 ? `, of which ${formatCount(dns.forwarded)} forwarded` : "") +
+      (dns.truncated > 0 ? `; ${formatCount(dns.truncated)} too long, and cut` : ""),
     ]);
   }
   const names = report.targets.filter(({ target, name }) => target === name);
@@ -55,8 +56,13 @@ export function nameRows(report: RunReport, reasons: Reasons): [string, string][
       "Spread",
       `${target}: ${formatCount(established)} over ${counted(addresses, "address", "addresses")}, from ` +
       `${formatCount(least)} to ${formatCount(most)} each` +
-      (established > 0 && addresses > 1 ? ` (even: ${formatCount(Math.round(established / addresses))})` : ""),
+      (established > 0 && addresses > 1 ? ` (even: ${evenShare(established / addresses)})` : ""),
     ]);
   }
   return rows;
+}
+
+/** Connections for each address if all had as many: of few, to one place. */
+function evenShare(share: number): string {
+  return share < 10 ? String(Math.round(share * 10) / 10) : formatCount(Math.round(share));
 }

@@ -1,0 +1,106 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { NetworkError } from "../../src/network/errors.ts";
+import type { BalancerOptions, BalancerServiceOptions } from "../../src/network/balancer_options.ts";
+import type { HostOptions } from "../../src/network/options.ts";
+import { built, type Step } from "./support/networks.ts";
+import { assertConserved, watch } from "./support/probe.ts";
+
+const VIRTUAL = ["203.0.113.80", "2001:db8:80::80"];
+
+/** Dual-stacked clients, balancer and back ends; one service of each family, both to the same hosts by name. */
+function balanced(mode: BalancerServiceOptions["mode"], balancer: Partial<BalancerOptions> = {}): Step[] {
+  const backends = ["web[0..2]:443"];
+  const services = VIRTUAL.map((address) => ({ address, port: 443, backends, mode }));
+  const virtualAddresses = mode === "direct-return" ? VIRTUAL : undefined;
+  return [
+    (n) => n.host("clients", { count: 4, address: "10.0.0.1/24", address6: "2001:db8:1::1/64" }),
+    (n) => n.router("r1"),
+    (n) => n.balancer("lb", { address: "203.0.113.1/24", address6: "2001:db8:80::1/64", services, ...balancer }),
+    (n) =>
+      n.host("web", {
+        count: 3,
+        address: "192.0.2.1/24",
+        address6: "2001:db8:2::1/64",
+        virtualAddresses,
+        listen: [{ port: 443 }],
+      }),
+    (n) => n.link("clients", "r1", { delayNs: 1e6 }),
+    (n) => n.link("web", "r1", { delayNs: 1e6 }),
+    (n) => n.link("lb", "r1", { delayNs: 1e6 }),
+    ...VIRTUAL.map((address, i): Step => (n) =>
+      n.workload({
+        name: `w${i}`,
+        kind: "request-response",
+        from: ["clients"],
+        to: [address.includes(":") ? `[${address}]:443` : `${address}:443`],
+        connections: 6,
+      })
+    ),
+  ];
+}
+
+Deno.test("a balancer's services of both families share back ends that are named as hosts", () => {
+  for (const mode of ["nat", "direct-return"] as const) {
+    const simulation = built(balanced(mode));
+    const seen = watch(simulation);
+    simulation.run();
+    assertConserved(simulation);
+    const { connections } = simulation.report();
+    assertEquals([connections.repliesCompleted, connections.failed], [12, {}]);
+    assertEquals([connections.ipv4.established, connections.ipv6.established], [6, 6]);
+    // Nobody mixes families in a packet.
+    assert(seen.every(({ src, dst }) => src.includes(":") === dst.includes(":")));
+    const reached = new Set(seen.filter(({ to }) => to.startsWith("web")).map(({ to, dst }) => to + dst.includes(":")));
+    assertEquals(reached.size, 6);
+  }
+});
+
+Deno.test("in full-nat a service has the family of its balancer's addresses, which is said otherwise", () => {
+  const error = assertThrows(() => built(balanced("full-nat")), NetworkError);
+  assertEquals(error.subject, "nodes.lb.services[1].address");
+  assert(error.message.includes("which are IPv4"), error.message);
+  const services = [{ address: VIRTUAL[1], port: 443, backends: ["web[0..2]:443"], mode: "full-nat" as const }];
+  const steps = balanced("full-nat", { address: "2001:db8:80::1/64", address6: undefined, services });
+  const simulation = built(steps.filter((_, i) => i !== steps.length - 2));
+  simulation.run();
+  assertEquals(simulation.report().connections.ipv6.established, 6);
+});
+
+/** IPv4 clients of a proxy whose back ends have the addresses given. */
+function proxied(proxy: Partial<HostOptions>, web: Partial<HostOptions>): Step[] {
+  return [
+    (n) => n.host("clients", { count: 4, address: "10.0.0.1/24", address6: "2001:db8:1::1/64" }),
+    (n) => n.router("r1"),
+    (n) => n.host("px", { address: "192.0.2.77/24", proxy: { port: 80, backends: ["web[0..1]:443"] }, ...proxy }),
+    (n) => n.host("web", { count: 2, address: "192.0.2.1/24", listen: [{ port: 443 }], ...web }),
+    (n) => n.link("clients", "r1", { delayNs: 1e6 }),
+    (n) => n.link("px", "r1", { delayNs: 1e6 }),
+    (n) => n.link("web", "r1", { delayNs: 1e6 }),
+    (n) => n.workload({ name: "w", kind: "request-response", from: ["clients"], to: ["px:80"], connections: 6 }),
+  ];
+}
+
+Deno.test("a proxy connects to its back ends from an address of their family", () => {
+  const six = { address: "2001:db8:2::1/64" };
+  const both = { address6: "2001:db8:2::1/64" };
+  for (
+    const [proxy, web, over6] of [
+      [{ address6: "2001:db8:2::77/64" }, six, true],
+      [{ address6: "2001:db8:2::77/64" }, {}, false],
+      [{}, both, false],
+      [{ address: "2001:db8:2::77/64" }, both, true],
+    ] as const
+  ) {
+    const simulation = built(proxied(proxy, web));
+    const seen = watch(simulation);
+    simulation.run();
+    assertEquals(simulation.report().connections.repliesCompleted, 6);
+    const asked = seen.filter(({ to }) => to.startsWith("web"));
+    assert(
+      asked.length > 0 && asked.every(({ src, dst }) => src.includes(":") === over6 && dst.includes(":") === over6),
+    );
+  }
+  const error = assertThrows(() => built(proxied({}, six)), NetworkError);
+  assertEquals(error.subject, "nodes.px.proxy.backends[0]");
+  assertEquals(error.message, "web[0]:443 has an IPv6 address, and px has none to connect to it from.");
+});
