@@ -7,6 +7,7 @@
 import { AddressTable } from "../base/address.ts";
 import { ERRNO } from "../base/errors.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
+import type { SynData } from "../socket/runtime.ts";
 import type { Proxy } from "../app/proxy.ts";
 import type { App, WorkKind } from "../app/types.ts";
 import { ConnectionStats } from "../app/stats.ts";
@@ -22,7 +23,7 @@ import { CLOCK } from "../store/clock.ts";
 import { EventQueue } from "../store/event_queue.ts";
 import { RowPool } from "../store/rows.ts";
 import { RefList, TimerWheel } from "../store/timer_wheel.ts";
-import { accept, closeConnection, closeListener, connect, listen } from "../tcp/mod.ts";
+import { accept, closeConnection, closeListener, connect, connectWithData, listen } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
 import { acceptQueueLength, hostOf, type ListenerUse, listenerUse, remoteOf } from "../socket/rows.ts";
 import type { HostTable } from "../transport/hosts.ts";
@@ -288,12 +289,12 @@ export class Partition implements UdpRuntime {
     remote: number,
     remotePort: number,
     app: number,
+    synData?: SynData,
   ): number {
-    const stats = this.stats;
-    stats.attempted++;
-    const c = this.#open(node, local, localPort, remote, remotePort, app);
-    if (c < 0) stats.failed[-c]++;
-    return c;
+    this.stats.attempted++;
+    const opened = this.#open(node, local, localPort, remote, remotePort, app, synData);
+    if (opened < 0) this.stats.failed[-opened]++;
+    return opened;
   }
 
   /** See {@linkcode UdpRuntime}. */
@@ -311,20 +312,25 @@ export class Partition implements UdpRuntime {
     return this.#begin(node, local, 0, remote, remotePort, app);
   }
 
-  #open(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number {
+  /** See {@linkcode ProxyRuntime}. */
+  remoteWord(connection: number): number {
+    return this.addresses.word(remoteOf(this.tcp, connection));
+  }
+
+  #open(node: number, local: number, from: number, remote: number, port: number, app: number, data?: SynData): number {
     this.stats.attempts[this.addresses.isIpv6(remote) ? 1 : 0]++;
-    const c = this.#begin(node, local, localPort, remote, remotePort, app);
-    if (c === -ERRNO.EADDRNOTAVAIL && localPort === 0) this.limits.portsRefused(this, node, remote, remotePort);
+    const c = this.#begin(node, local, from, remote, port, app, data);
+    if (c === -ERRNO.EADDRNOTAVAIL && from === 0) this.limits.portsRefused(this, node, remote, port);
     return c;
   }
 
-  #begin(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number {
+  #begin(node: number, local: number, from: number, remote: number, port: number, app: number, data?: SynData): number {
     let c = this.#refusesSocket(node);
     if (c === 0) {
       const source = local === 0 ? this.sourceFor(node, remote) : local;
-      c = source === 0 || !this.#hasRoute(node, remote)
-        ? -ERRNO.ENETUNREACH
-        : connect(this.tcp, node, source, localPort, remote, remotePort, app);
+      if (source === 0 || !this.#hasRoute(node, remote)) c = -ERRNO.ENETUNREACH;
+      else if (data === undefined) c = connect(this.tcp, node, source, from, remote, port, app);
+      else c = connectWithData(this.tcp, node, source, from, remote, port, app, data);
     }
     if (c >= 0) takeFile(this, node);
     this.onOpen?.(node, c);
@@ -341,8 +347,7 @@ export class Partition implements UdpRuntime {
 
   /** See {@linkcode UdpRuntime}. */
   get udp(): UdpSockets {
-    const { packets, addresses, hosts, profiles, seed } = this;
-    return this.udpSockets ??= new UdpSockets({ packets, addresses, hosts, profiles, seed });
+    return this.udpSockets ??= new UdpSockets(this);
   }
 
   /** See {@linkcode UdpRuntime}. */
@@ -356,28 +361,27 @@ export class Partition implements UdpRuntime {
 
   /** See {@linkcode UdpRuntime}. */
   closeDatagram(socket: number): void {
-    const node = this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST];
-    freeFile(this, node);
-    this.hosts.changeSockets(node, -1);
+    freeFile(this, this.#hostOf(socket));
+    this.hosts.changeSockets(this.#hostOf(socket), -1);
     this.udp.close(socket);
   }
 
   /** See {@linkcode UdpRuntime}. */
   bindDatagram(socket: number, local: number, port: number): number {
     const bound = this.udp.bind(socket, local, port);
-    if (bound === -ERRNO.EADDRINUSE && port === 0) {
-      this.limits.datagramPortsRefused(this, this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST]);
-    }
+    if (bound === -ERRNO.EADDRINUSE && port === 0) this.limits.datagramPortsRefused(this, this.#hostOf(socket));
     return bound;
   }
 
   /** See {@linkcode UdpRuntime}. */
   connectDatagram(socket: number, local: number, remote: number, remotePort: number): number {
     const port = this.udp.connect(socket, local, remote, remotePort);
-    if (port === -ERRNO.EAGAIN) {
-      this.limits.datagramPortsRefused(this, this.udp.rows.words[socket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST]);
-    }
+    if (port === -ERRNO.EAGAIN) this.limits.datagramPortsRefused(this, this.#hostOf(socket));
     return port;
+  }
+
+  #hostOf(datagramSocket: number): number {
+    return this.udp.rows.words[datagramSocket * UDP_SOCKET.STRIDE + UDP_SOCKET.HOST];
   }
 
   /** See {@linkcode UdpRuntime}. */

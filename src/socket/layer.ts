@@ -8,7 +8,7 @@ import type { App } from "../app/types.ts";
 import type { PlainValue, StateVisitor } from "../base/state.ts";
 import { WORK } from "../node/cpus.ts";
 import { ERRNO, type ErrnoName, errnoName, SocketError } from "../base/errors.ts";
-import { abort, receive, receiveBytes, send, sendBytes, shutdownWrite } from "../tcp/mod.ts";
+import { abort, receive, receiveBytes, send, sendBytes, shutdownWrite, synDataBytes } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
 import { REPORT, TCP_EVENT } from "../tcp/state/states.ts";
 import { FLAG, TCB } from "../tcp/state/tcb.ts";
@@ -19,7 +19,7 @@ import { Listener, type SocketListenOptions } from "./listener.ts";
 import { acceptQueueLength, listenerHost, peerHasClosed, unreadBytes } from "./rows.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import type { LayerUser, SocketOpener } from "./runtime.ts";
-import { type Endpoint, Socket, SOCKET_CALL } from "./socket.ts";
+import { countedOrBytes, type Endpoint, Socket, SOCKET_CALL } from "./socket.ts";
 
 const { CONNECTED, ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED, ERROR_REPORT } = TCP_EVENT;
 
@@ -85,7 +85,8 @@ export class SocketLayer implements App {
     const local = options.localAddress === undefined
       ? runtime.sourceFor(node, remote)
       : runtime.addressId(options.localAddress);
-    const c = this.#open(node, local, options.localPort ?? 0, remote, options.port);
+    const first = options.fastOpen === undefined ? undefined : countedOrBytes(options.fastOpen);
+    const c = this.#open(node, local, options.localPort ?? 0, remote, options.port, first);
     const socket = this.#socket({
       node,
       local: { address: local === 0 ? "" : runtime.addressText(local), port: c > 0 ? this.#ports(c) >>> 16 : 0 },
@@ -95,6 +96,7 @@ export class SocketLayer implements App {
     });
     if (c > 0) {
       this.#adopt(c, socket);
+      if (first !== undefined) socket.opensWith(first, synDataBytes(runtime.tcp, c));
     } else {
       socket.refused = -c;
       this.later(socket, SOCKET_CALL.REFUSED);
@@ -104,11 +106,13 @@ export class SocketLayer implements App {
   }
 
   /** @internal A socket that an opener finds a connection for: `giveUp` is called if it is closed before. */
-  unopened(node: number, { address, port, allowHalfOpen = false }: ConnectOptions, giveUp: () => void): Socket {
+  unopened(node: number, options: ConnectOptions, giveUp: () => void): Socket {
+    const { address, port, allowHalfOpen = false, fastOpen } = options;
     const local = { address: "", port: 0 };
     const openedAtNs = this.#runtime.nowNs;
     const socket = this.#socket({ node, local, remote: { address, port }, allowHalfOpen, openedAtNs });
     socket.giveUp = giveUp;
+    if (fastOpen !== undefined) socket.opensWith(countedOrBytes(fastOpen), 0);
     this.#unopened.add(socket);
     this.#user?.opened(socket);
     return socket;
@@ -434,7 +438,14 @@ export class SocketLayer implements App {
   }
 
   /** The connection, or a negative `ERRNO`; the attempt is counted. */
-  #open(node: number, local: number, localPort: number, remote: number, remotePort: number): number {
+  #open(
+    node: number,
+    local: number,
+    localPort: number,
+    remote: number,
+    remotePort: number,
+    synData?: Uint8Array | number,
+  ): number {
     const runtime = this.#runtime;
     const refused = local === 0
       ? ERRNO.ENETUNREACH
@@ -445,7 +456,7 @@ export class SocketLayer implements App {
       : localPort !== 0 && runtime.tcp.demux.findListener(node, local, localPort) !== 0
       ? ERRNO.EADDRINUSE
       : 0;
-    if (refused === 0) return runtime.connectFrom(node, local, localPort, remote, remotePort, this.app);
+    if (refused === 0) return runtime.connectFrom(node, local, localPort, remote, remotePort, this.app, synData);
     runtime.stats.attempted++;
     runtime.stats.failed[refused]++;
     return -refused;

@@ -10,14 +10,25 @@ import type { ConnectOptions } from "./connect_options.ts";
 import type { SocketLayer } from "./layer.ts";
 import type { Socket } from "./socket.ts";
 
+/** Data for a SYN: bytes, or a count of them. */
+export type SynData = Uint8Array | number;
+
 /** What the layer needs of the driver beyond what every application has. */
 export interface SocketRuntime extends AppRuntime {
   /** Opens a port: the listener, or a negative `ERRNO`. */
   openListener(node: number, local: number, port: number, backlog: number, app: number): number;
   /** Closes a listening port. */
   closeListener(node: number, listener: number): void;
-  /** Opens a connection from a given port (0: an ephemeral one). */
-  connectFrom(node: number, local: number, localPort: number, remote: number, remotePort: number, app: number): number;
+  /** Opens a connection from a given port (0: an ephemeral one), with Fast Open if there is data for the SYN. */
+  connectFrom(
+    node: number,
+    local: number,
+    localPort: number,
+    remote: number,
+    remotePort: number,
+    app: number,
+    synData?: SynData,
+  ): number;
   /** The first address of a node that is of the family of `remote`; 0 if it has none. */
   sourceFor(node: number, remote: number): number;
   /** The id of an address as text; throws `AddressError`. */

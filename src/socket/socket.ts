@@ -171,13 +171,7 @@ export class Socket extends Emitter<SocketEvents> {
    * when it is gone. Throws `SocketError` `EPIPE` after `end` or `close`, `RangeError` for a number that counts nothing.
    */
   write(data: Uint8Array | string | number): boolean {
-    const part = typeof data === "string" ? new TextEncoder().encode(data) : data;
-    if (typeof part === "number" && !(Number.isSafeInteger(part) && part >= 0)) {
-      throw new RangeError(`A count of bytes is a whole number from 0 on, not ${part}.`);
-    }
-    if (typeof part !== "number" && !(part instanceof Uint8Array)) {
-      throw new TypeError("A socket writes a Uint8Array, a string, or a number of bytes.");
-    }
+    const part = countedOrBytes(data);
     if (this.#ending || this.#over) throw this.#layer.error("EPIPE");
     this.#pending.push(part);
     this.#flush();
@@ -301,6 +295,13 @@ export class Socket extends Emitter<SocketEvents> {
   /** @internal Is it let go of? */
   get isOver(): boolean {
     return this.#over;
+  }
+
+  /** @internal It was opened with these bytes, of which `sent` went with the SYN. */
+  opensWith(data: Uint8Array | number, sent: number): void {
+    this.bytesWritten = sent;
+    const left = typeof data === "number" ? data - sent : data.slice(sent);
+    if (lengthOf(left) > 0) this.#pending.push(left);
   }
 
   /** @internal The connection is established. */
@@ -464,6 +465,18 @@ export class Socket extends Emitter<SocketEvents> {
     this.#needsDrain = false;
     if (!this.#ending) this.#layer.later(this, SOCKET_CALL.SAY_DRAIN);
   }
+}
+
+/** @internal What may be written, text as its bytes. Throws `RangeError`, `TypeError` for what may not. */
+export function countedOrBytes(data: Uint8Array | string | number): Uint8Array | number {
+  const part = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  if (typeof part === "number" && !(Number.isSafeInteger(part) && part >= 0)) {
+    throw new RangeError(`A count of bytes is a whole number from 0 on, not ${part}.`);
+  }
+  if (typeof part !== "number" && !(part instanceof Uint8Array)) {
+    throw new TypeError("A socket writes a Uint8Array, a string, or a number of bytes.");
+  }
+  return part;
 }
 
 function lengthOf(part: Uint8Array | number): number {

@@ -45,6 +45,11 @@ export class Shown {
     return this.sent.some(({ content }) => isTcp(content) && (content[CONTROL_AT] & flags) === flags && test(content));
   }
 
+  /** Is there a SYN with so much data or more (Fast Open)? */
+  synData(least: number): boolean {
+    return this.has(SYN, (content) => content[LENGTH] >= least);
+  }
+
   /** The most times that one and the same data (or SYN) was sent. */
   get mostSent(): number {
     return most(

@@ -3,6 +3,7 @@ import { Network } from "../../src/network/network.ts";
 import type { HostOptions, LinkOptions, WorkloadOptions } from "../../src/network/options.ts";
 import type { Simulation } from "../../src/network/simulation.ts";
 import type { Profile } from "../../src/transport/profile.ts";
+import { CONTENT } from "../../src/trace/content.ts";
 import { TCP_FLAG } from "../../src/wire/packet.ts";
 import type { Shown } from "./shown.ts";
 
@@ -64,7 +65,7 @@ function talk(options: Parameters<typeof path>[0], script: (simulation: Simulati
   };
 }
 
-const { SYN, RST, ECE, FIN } = TCP_FLAG;
+const { SYN, RST, ECE, FIN, PSH } = TCP_FLAG;
 const SERVER = { address: "192.0.2.1", port: 80 };
 /** A tenth of packets lost, or so. */
 const lossy = (loss: number): LinkOptions => ({ loss });
@@ -132,6 +133,30 @@ export const TCP_FEATURES: Record<string, Feature> = {
   "ecn": {
     make: () => path({ profile: { ecn: "on" }, link: { ...narrow, ecnThresholdPackets: 6 } }),
     shows: (trace) => trace.has(ECE, (content) => (content[12] & SYN) === 0),
+  },
+  "fast-open": {
+    // The first connection asks for a cookie, the second one sends with its SYN, the third more than a SYN holds.
+    make: talk({ profile: { fastOpen: 0x403 } }, (simulation) => {
+      simulation.host("server").listen({ port: 80 }, (socket) => socket.on("data", () => socket.write("answer")));
+      const open = (fastOpen: string | number, next?: () => void) => {
+        const socket = simulation.host("client").connect({ ...SERVER, fastOpen });
+        socket.on("data", () => socket.end());
+        socket.on("close", () => next?.());
+      };
+      open("first", () => open("second", () => open(2000)));
+    }),
+    shows: (trace) => trace.synData(6) && trace.synData(1000),
+  },
+  "fast-open-refused": {
+    // The client sends without a cookie, which the server wants: what the SYN carried goes again.
+    make: talk(
+      { client: { profile: { fastOpen: 5 } }, server: { listen: [], profile: { fastOpen: 0x403 } } },
+      (simulation) => {
+        simulation.host("server").listen({ port: 80 }, (socket) => socket.on("data", () => socket.end("answer")));
+        simulation.host("client").connect({ ...SERVER, fastOpen: "without a cookie" }).on("data", () => {});
+      },
+    ),
+    shows: (trace) => trace.synData(16) && trace.has(PSH, (content) => content[CONTENT.LENGTH] === 16),
   },
   "syn-cookies": {
     make: () =>

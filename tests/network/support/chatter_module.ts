@@ -48,12 +48,15 @@ registerApplication<ServerState, { port: number }>({
 });
 
 type ClientState = { opened: number; got: number; hash: number; errors: string[]; drains: number; datagrams: number };
-type ClientOptions = { to: string[]; port: number; connections: number };
+type ClientOptions = { to: string[]; port: number; connections: number; fastOpen?: boolean };
 
 function open(app: Application<ClientState, ClientOptions>): void {
   const { to, port } = app.options;
   app.state.opened++;
-  const socket = app.connect({ address: to[app.state.opened % to.length], port });
+  const fastOpen = app.options.fastOpen && app.state.opened % 3 !== 0
+    ? new Uint8Array(app.state.opened * 100)
+    : undefined;
+  const socket = app.connect({ address: to[app.state.opened % to.length], port, fastOpen });
   socket.data = { sent: 0, want: Math.floor(app.random() * 60_000), paused: false };
   if (app.state.opened % 5 === 0) {
     const udp = app.udp();
