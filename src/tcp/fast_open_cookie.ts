@@ -59,7 +59,10 @@ export function writeFastOpen(pool: PacketPool, p: number, cookie: FastOpenCooki
   const e = pool.extraOf(p) * EXTRA.STRIDE;
   const extras = pool.extras.words;
   extras[e + EXTRA.FAST_OPEN] = cookie.length | (cookie.experimental ? FAST_OPEN_EXPERIMENTAL : 0);
-  for (let i = 0; i < 4; i++) extras[e + EXTRA.FAST_OPEN_COOKIE + i] = cookie.words[i];
+  // (Beyond its length a cookie is left over from others.)
+  for (let i = 0; i < 4; i++) {
+    extras[e + EXTRA.FAST_OPEN_COOKIE + i] = cookie.words[i] & wordMask(cookie.length - 4 * i);
+  }
   pool.rows.words[p * PACKET.STRIDE + PACKET.CONTROL] |= CONTROL.HAS_FAST_OPEN;
 }
 
@@ -67,11 +70,15 @@ export function writeFastOpen(pool: PacketPool, p: number, cookie: FastOpenCooki
 export function sameCookie(a: FastOpenCookie, b: FastOpenCookie): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; 4 * i < a.length; i++) {
-    const left = a.length - 4 * i;
-    const mask = left >= 4 ? -1 : ~(0xffffffff >>> (8 * left));
-    if (((a.words[i] ^ b.words[i]) & mask) !== 0) return false;
+    if (((a.words[i] ^ b.words[i]) & wordMask(a.length - 4 * i)) !== 0) return false;
   }
   return true;
+}
+
+/** The bits of a word of the wire of which `bytes` bytes count. */
+function wordMask(bytes: number): number {
+  if (bytes >= 4) return -1;
+  return bytes <= 0 ? 0 : ~(0xffffffff >>> (8 * bytes));
 }
 
 const BYTES = new Uint8Array(32);

@@ -1,12 +1,15 @@
 // Fast Open's cookies: the same that Linux makes.
 import { assertEquals } from "@std/assert";
+import { PacketPool } from "../../src/wire/packet.ts";
 import { AddressTable } from "../../src/base/address.ts";
 import {
   keysFromBytes,
   newCookie,
   parseFastOpenKeys,
+  readFastOpen,
   sameCookie,
   serverCookie,
+  writeFastOpen,
 } from "../../src/tcp/fast_open_cookie.ts";
 
 const KEY = "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4";
@@ -60,4 +63,17 @@ Deno.test("cookies are the same if their bytes are, whatever stands behind those
   assertEquals(sameCookie(a, b), true);
   b.words[1] = 0x0507ffff;
   assertEquals(sameCookie(a, b), false);
+});
+
+Deno.test("an option in a packet's row has the bytes of its length and no others, which a digest would see", () => {
+  for (const [length, words] of [[0, [0, 0]], [4, [0x01020304, 0]], [6, [0x01020304, 0x05060000]]] as const) {
+    const pool = new PacketPool();
+    const left = Object.assign(newCookie(), { length });
+    left.words.set([0x01020304, 0x05060708, 9, 10]);
+    const p = pool.allocate();
+    writeFastOpen(pool, p, left);
+    const read = newCookie();
+    readFastOpen(pool, p, read);
+    assertEquals([read.length, ...read.words], [length, ...words, 0, 0]);
+  }
 });

@@ -3,8 +3,12 @@ import fc from "fast-check";
 import { Network } from "../../../src/network/network.ts";
 import type { NetworkEvent } from "../../../src/network/event_options.ts";
 import type { LinkOptions, NatOptions, WorkloadOptions } from "../../../src/network/options.ts";
+import type { ProxyOptions } from "../../../src/network/proxy_options.ts";
 import type { BalancerServiceOptions } from "../../../src/network/balancer_options.ts";
+import { registerModule } from "../../../src/network/modules.ts";
 import type { Profile } from "../../../src/transport/profile.ts";
+
+await registerModule(new URL("./chatter_module.ts", import.meta.url));
 
 /** Draws values, as `fc.gen()` gives it. */
 export class Draw {
@@ -32,21 +36,60 @@ export class Draw {
 
 const CONTROLS = ["cubic", "reno", "bbr", "dctcp", "vegas"];
 
+/** What few hosts have: each drawn in one of eight cases. */
+const RARE: { [K in keyof Profile]?: Profile[K][] } = {
+  tailLossProbe: [false],
+  dsack: [false],
+  forwardRtoRecovery: [false],
+  slowStartAfterIdle: [false],
+  moderateReceiveBuffer: [false],
+  windowScaling: [false],
+  timeWaitReuse: [true],
+  timeWaitNs: [1e9, 2e9],
+  thinLinearTimeouts: [true],
+  rfc1337: [true],
+  abortOnOverflow: [true],
+  pathMtuDiscovery: [false],
+  portScanFallback: [true],
+  notSentLowBytes: [16_384],
+  compressedAckDelayNs: [1e6],
+  initialWindowSegments: [1, 30],
+  delayedAckMs: [0, 200],
+  retries2: [3],
+  synRetries: [1, 3],
+  retries1: [1],
+  rtoMinMs: [50],
+  finTimeoutMs: [1000],
+  maxTimeWaits: [3],
+  maxOrphans: [2],
+  sendBufferInitialBytes: [20_000],
+  ephemeralPortHigh: [32_790],
+  mtuProbeIntervalSeconds: [1],
+  challengeAckLimitPerSecond: [2],
+  fastOpenBlackholeSeconds: [2],
+  fastOpenKey: ["00112233-44556677-8899aabb-ccddeeff"],
+  defaultTtl: [5],
+};
+
 function profile(d: Draw): Partial<Profile> {
+  const rare = Object.fromEntries(
+    Object.entries(RARE).filter(() => d.rarely(8)).map(([name, values]) => [name, d.one<unknown>(...values)]),
+  );
   return {
     congestionControl: d.one(...CONTROLS),
     ecn: d.one("off", "on", "passive"),
     pacing: d.rarely(3),
-    fastOpen: d.one(0, 3, 1027),
+    fastOpen: d.one(1, 0x403, 0x403, 0x605, 0),
     accounting: d.rarely(4),
     mtuProbing: d.one(0, 0, 1, 2),
     sack: !d.rarely(5),
     rack: !d.rarely(5),
     timestamps: !d.rarely(4),
     nagle: !d.rarely(4),
-    portAllocation: d.one("linux", "host-wide", "rfc6056-1", "rfc6056-5"),
+    portAllocation: d.one("linux", "host-wide", "rfc6056-1", "rfc6056-2", "rfc6056-3", "rfc6056-4", "rfc6056-5"),
     synCookies: d.one(0, 1, 2),
     receiveBufferBytes: d.one(131_072, 16_384),
+    ...rare,
   };
 }
 
@@ -68,7 +111,14 @@ function link(d: Draw): LinkOptions {
       { loss: 0.02, duplicate: 0.02, reorder: 0.05, corrupt: 0.01, jitterNs: 5e5 },
     )
     : {};
-  return { delayNs: d.int(0, 10_000) * 1000, mtu: d.one(1500, 1500, 1400), ...rated, ...queued, ...bad };
+  const other: LinkOptions = d.rarely(4)
+    ? d.one<LinkOptions>(
+      { reverse: { rateBps: 1e6, queueBytes: 20_000, ecnThresholdBytes: 6000, loss: 0.01 } },
+      { delaySpreadSteps: 3, delaySpreadStepNs: 1e6 },
+      { reverse: { delayNs: 3e6, mtu: 1300 } },
+    )
+    : {};
+  return { delayNs: d.int(0, 10_000) * 1000, mtu: d.one(1500, 1500, 1400), ...rated, ...queued, ...bad, ...other };
 }
 
 function natOptions(d: Draw): Partial<NatOptions> {
@@ -82,13 +132,20 @@ function natOptions(d: Draw): Partial<NatOptions> {
     { maxSessions: 12 },
     { sessionsPerSecond: 20, sessionsBurst: 5 },
     { overloading: true, mapping: "address-and-port-dependent", filtering: "address-and-port-dependent" },
+    { quotaPorts: 4 },
+    { pooling: "arbitrary" },
+    { blocks: { size: 4 }, log: "blocks", logFormat: "syslog" },
+    { log: "sessions", logDestinations: true, holdDownPorts: 3, holdDownNs: 5e9 },
   );
   return {
     mapping,
     filtering: d.one(...behaviour),
     portAssignment: d.one("preservation", "sequential", "random"),
     onRefusal: d.one("drop", "icmp"),
-    refresh: d.one("outbound", "both"),
+    refresh: d.one("outbound", "both", "inbound"),
+    hairpinning: !d.rarely(4),
+    unsolicitedSyn: d.one("icmp", "drop"),
+    ...d.one({}, {}, { tcpOpeningNs: 1e9, tcpClosingNs: 5e8 }),
     portLow: 1024,
     portHigh: d.one(65535, 1064),
     udpNs: 2e9,
@@ -109,7 +166,14 @@ function service(d: Draw): Omit<BalancerServiceOptions, "port" | "backends"> {
     algorithm: algorithm as BalancerServiceOptions["algorithm"],
     maglevTableSize: algorithm === "maglev" ? 251 : undefined,
     onBackendDown: d.one("silence", "reset"),
-    health: d.rarely(2) ? { intervalNs: 5e8, fall: 1, rise: 1 } : undefined,
+    health: d.one(undefined, { intervalNs: 5e8, fall: 1, rise: 1 }, {
+      intervalNs: 3e8,
+      timeoutNs: 1e8,
+      fall: 2,
+      rise: 2,
+    }),
+    connectionTable: mode === "full-nat" || !["source-hash", "maglev"].includes(algorithm) || !d.rarely(2),
+    hashOn: d.one("address", "flow"),
   };
 }
 
@@ -135,15 +199,38 @@ function workload(d: Draw, i: number): WorkloadOptions {
     { kind: "dns", to: ["www.example.com", "other.example.com"] },
     { kind: "syn-flood", to: ["web[0]:443"], spoof: "198.18.0.0/15" },
     { kind: "torrent", to: ["web:6881"], transport: "udp", requests: 2 },
+    { kind: "torrent", to: ["web:6882"], requestBytes: 500, replyBytes: 3000, spread: d.one("permutation", "random") },
+    { kind: "bulk", to: ["proxy:8080"], bytes: 20_000 },
+    { kind: "request-response", to: ["203.0.113.80:5353"], transport: "udp", timeoutNs: 3e8, retries: 1 },
+    { kind: "request-response", to: ["cgn-only.example.org:443"] },
+    { kind: "hold", to: ["web:84"], holdNs: 2e8, close: "both", family: d.one("any", "ipv4"), keepAliveNs: 5e7 },
+    {
+      kind: "schedule",
+      to: ["web:85"],
+      connections: 4,
+      atNs: [1e7, 2e7, 2e7, 4e8],
+      fromPorts: [5001, 0, 5003],
+      exchanges: [{ requestBytes: 300, replyBytes: 20_000, workNs: 1e7 }, {
+        replyBytes: 500,
+        thinkNs: 5e7,
+        workNs: 3e7,
+      }],
+      holdNs: 1e8,
+      close: d.one("client", "server"),
+      reset: d.rarely(3),
+    },
   );
   const names = kind.to.some((to) => to.includes("example"));
-  const sources = kind.kind === "syn-flood" ? ["direct"] : d.one(["laptops"], ["direct"], ["laptops", "direct"]);
+  const sources = kind.kind === "syn-flood" || kind.kind === "schedule"
+    ? ["direct"]
+    : d.one(["laptops"], ["direct"], ["laptops", "direct"]);
   const happy = kind.transport === undefined && (names || kind.to[0].startsWith("web:")) && d.rarely(2);
   return {
     name: `w${i}`,
     from: sources,
     connections: d.int(1, 60),
-    arrivals: d.one(
+    preferredFamily: d.one("ipv6", "ipv4"),
+    arrivals: kind.kind === "schedule" ? undefined : d.one<WorkloadOptions["arrivals"]>(
       { kind: "at-once", startNs: 1e7 },
       { kind: "rate", perSecond: 150 },
       { kind: "poisson", perSecond: 100 },
@@ -169,7 +256,11 @@ function event(d: Draw): NetworkEvent {
     { kind: "route", node: "core", atNs, to: "192.0.2.2", via: d.one("unreachable", "web[0]", "automatic") },
     { kind: "listener", node: "web", port: 443, atNs, action: d.one("open", "close") },
     { kind: "backend", balancer: "lb", backend: "web[0]:80", atNs, state: d.one("down", "drain", "up") },
-    { kind: "workload", workload: "w0", atNs, action: d.one("start", "stop") },
+    { kind: "workload", workload: "w0", atNs, action: d.one("start", "stop"), close: d.rarely(2) },
+    { kind: "node", node: "web[1]", atNs, action: "reboot", downForNs: 3e8 },
+    { kind: "link", link: "core--web", atNs, direction: d.one("forward", "reverse"), state: "down" },
+    { kind: "link", link: "core--web", atNs, mtu: 1000 },
+    { kind: "profile", node: "web", atNs, set: { somaxconn: 3, synCookies: 2, ecn: "on" } },
     { kind: "profile", node: "direct", atNs, set: { congestionControl: d.one(...CONTROLS), sack: false } },
   );
 }
@@ -183,7 +274,15 @@ export function anyNetwork(d: Draw): Network {
   const six = (prefix: string) => dual ? { address6: `2001:db8:${prefix}::1/64` } : {};
   const hosts = d.int(1, 6);
   const cpu = () =>
-    d.rarely(3) ? { cores: d.int(1, 2), perPacketNs: 20_000, perRequestNs: 100_000, queuePackets: 50 } : undefined;
+    d.rarely(3)
+      ? {
+        cores: d.int(1, 2),
+        perPacketNs: 20_000,
+        perRequestNs: 100_000,
+        queuePackets: 50,
+        ...d.one({}, { perByteNs: 10, perAcceptNs: 200_000, perConnectNs: 50_000 }),
+      }
+      : undefined;
   const resolver = d.one<string | { servers: string[]; cache?: boolean; timeoutNs?: number }>(
     "isp-dns",
     { servers: ["ns"], cache: false },
@@ -232,35 +331,66 @@ export function anyNetwork(d: Draw): Network {
       { port: 22 },
       { port: 53, protocol: "udp" },
       { port: 6881, protocol: "udp" },
+      { port: 6882 },
+      { port: 85 },
+      { port: 5353, protocol: "udp" },
+      { port: 86, service: { kind: d.one("echo", "source", "sink"), bytes: 30_000, closeAfterNs: 1e7 } },
     ],
     ...(lb.mode === "direct-return" ? { virtualAddresses: ["203.0.113.80"] } : {}),
   });
   network.balancer("lb", {
     address: "203.0.113.79",
-    services: [{ address: "203.0.113.80", port: 80, backends: ["web:80"], ...lb }],
+    services: [
+      {
+        address: "203.0.113.80",
+        port: 80,
+        ...lb,
+        backends: d.one<BalancerServiceOptions["backends"]>(["web:80"], [
+          { to: "web[0]:80", weight: 3 },
+          { to: "web[1..2]:80", weight: 1 },
+        ]),
+      },
+      { address: "203.0.113.80", port: 5353, protocol: "udp", backends: ["web:5353"], mode: lb.mode, hashOn: "flow" },
+    ],
+    maxFlows: d.one(undefined, undefined, 6),
+    ...(lb.mode === "full-nat" ? { sources: { first: "203.0.113.90", count: 2 } } : {}),
+    udpNs: 1e9,
     portLow: 2000,
     portHigh: d.one(65535, 2010),
     finNs: 1e9,
     closedNs: 5e8,
   });
+  const kind = d.one<NonNullable<ProxyOptions["kind"]>>("stream", "request");
   network.host("proxy", {
     address: "192.0.2.200",
     proxy: {
       port: 8080,
       backends: ["web:81"],
-      kind: d.one("stream", "request"),
-      ...d.one({}, { maxConnections: 2 }, { maxConnections: 3, maxWaiting: 10 }),
+      kind,
+      algorithm: d.one("round-robin", "least-connections", "weighted-round-robin"),
+      ...d.one<Partial<ProxyOptions>>({}, { maxConnections: 2 }, { maxConnections: 3, maxWaiting: 10 }, {
+        keepAlive: kind === "request",
+        multiplex: kind === "request" ? 3 : undefined,
+        maxConnections: 2,
+      }),
     },
   });
   network.host("ns", {
     address: "192.0.2.53",
     dns: {
-      records: { "www.example.com": ["web"], "other.example.com": { alias: "www.example.com", ttlNs: 1e9 } },
+      records: {
+        "www.example.com": ["web"],
+        "other.example.com": { alias: "www.example.com", ttlNs: 1e9 },
+        "cgn-only.example.org": ["web[1]", "web[2]"],
+      },
       order: d.one("rotate", "random", "fixed"),
       ttlNs: d.one(1e9, 300e9),
     },
   });
-  network.host("isp-dns", { address: "192.0.2.54", dns: { forward: "ns" } });
+  network.host("isp-dns", {
+    address: "192.0.2.54",
+    dns: { forward: "ns", forwardOrder: d.one("fixed", "rotate", "random"), negativeTtlNs: 1e9 },
+  });
   const uplink = cgn ? "cgn" : "isp";
   network.link("laptops", "gw", link(d));
   network.link("gw", uplink, link(d));
@@ -274,6 +404,22 @@ export function anyNetwork(d: Draw): Network {
   network.link("right", "core", { delayNs: 1e6 });
   network.link("core", "web", link(d));
   for (const name of ["lb", "proxy", "ns", "isp-dns"]) network.link("core", name, { delayNs: 5e5 });
+  if (d.rarely(2)) {
+    const options = {
+      to: ["192.0.2.1", "192.0.2.2", "198.18.255.1"],
+      port: 7,
+      connections: d.int(1, 8),
+      fastOpen: true,
+    };
+    network.application({ name: "echo", application: "test-echo", on: ["web"], options });
+    network.application({
+      name: "talk",
+      application: "test-talk",
+      on: [d.one("laptops", "direct")],
+      options,
+      startNs: 1e6,
+    });
+  }
   const count = d.int(1, 4);
   for (let i = 0; i < count; i++) network.workload(workload(d, i));
   for (let left = d.rarely(2) ? d.int(1, 3) : 0; left > 0; left--) network.event(event(d));

@@ -41,8 +41,12 @@ registerApplication<ServerState, { port: number }>({
     },
   },
   udp: {
-    message(_app, socket, bytes, from) {
-      socket.send(bytes.toReversed(), from);
+    message(app, socket, bytes, from) {
+      try {
+        socket.send(bytes.toReversed(), from);
+      } catch {
+        app.state.ends += 1000;
+      }
     },
   },
 });
@@ -59,9 +63,13 @@ function open(app: Application<ClientState, ClientOptions>): void {
   const socket = app.connect({ address: to[app.state.opened % to.length], port, fastOpen });
   socket.data = { sent: 0, want: Math.floor(app.random() * 60_000), paused: false };
   if (app.state.opened % 5 === 0) {
-    const udp = app.udp();
-    udp.connect({ address: to[0], port });
-    udp.send(`datagram ${app.state.opened}`);
+    try {
+      const udp = app.udp();
+      udp.connect({ address: to[0], port });
+      udp.send(`datagram ${app.state.opened}`);
+    } catch (error) {
+      app.state.errors.push(String(error));
+    }
   }
 }
 

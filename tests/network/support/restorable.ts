@@ -16,13 +16,13 @@ export function outcome(simulation: Simulation) {
 }
 
 /** Runs to the end. */
-function finished(simulation: Simulation): Simulation {
+export function finished(simulation: Simulation): Simulation {
   simulation.run({ untilNs: END_NS });
   return simulation;
 }
 
 /** The network, or undefined where the draws do not go together. */
-function possible(network: Network): Simulation | undefined {
+export function possible(network: Network): Simulation | undefined {
   try {
     return network.build();
   } catch (error) {
