@@ -312,11 +312,6 @@ export class Partition implements UdpRuntime {
     return this.#begin(node, local, 0, remote, remotePort, app);
   }
 
-  /** See {@linkcode ProxyRuntime}. */
-  remoteWord(connection: number): number {
-    return this.addresses.word(remoteOf(this.tcp, connection));
-  }
-
   #open(node: number, local: number, from: number, remote: number, port: number, app: number, data?: SynData): number {
     this.stats.attempts[this.addresses.isIpv6(remote) ? 1 : 0]++;
     const c = this.#begin(node, local, from, remote, port, app, data);

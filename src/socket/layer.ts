@@ -18,6 +18,7 @@ import { type Call, type Deferred, refuseUnopened, visitOpened } from "./layer_s
 import { Listener, type SocketListenOptions } from "./listener.ts";
 import { acceptQueueLength, listenerHost, peerHasClosed, unreadBytes } from "./rows.ts";
 import type { ConnectOptions } from "./connect_options.ts";
+import { openRefusal } from "./refusal.ts";
 import type { LayerUser, SocketOpener } from "./runtime.ts";
 import { countedOrBytes, type Endpoint, Socket, SOCKET_CALL } from "./socket.ts";
 
@@ -447,15 +448,7 @@ export class SocketLayer implements App {
     synData?: Uint8Array | number,
   ): number {
     const runtime = this.#runtime;
-    const refused = local === 0
-      ? ERRNO.ENETUNREACH
-      : !runtime.hasAddress(node, local)
-      ? ERRNO.EADDRNOTAVAIL
-      : runtime.tcp.addresses.isIpv6(local) !== runtime.tcp.addresses.isIpv6(remote)
-      ? ERRNO.EINVAL
-      : localPort !== 0 && runtime.tcp.demux.findListener(node, local, localPort) !== 0
-      ? ERRNO.EADDRINUSE
-      : 0;
+    const refused = openRefusal(runtime, node, local, localPort, remote);
     if (refused === 0) return runtime.connectFrom(node, local, localPort, remote, remotePort, this.app, synData);
     runtime.stats.attempted++;
     runtime.stats.failed[refused]++;
