@@ -112,7 +112,8 @@ FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). Its form
                      write a snapshot of the whole run every TIME of simulated time, such as 10s (the last two are kept)
   --checkpoint-dir DIR
                      where they go; default here
-  --resume FILE      instead of a scenario: go on from a checkpoint (of a directory: its newest), to the same end
+  --resume FILE      instead of a scenario: go on from a checkpoint (of a directory: its newest), to the same end;
+                     --pcap, --series, --packets and --dump begin there
   --help             show this
   --version          show fourtuple's version
 
@@ -185,6 +186,12 @@ export function readArguments(args: readonly string[]): SimulateArguments {
     if (other !== undefined) {
       throw new UsageError(`--resume goes on with a run that has begun: --${other} is for one from its beginning.`);
     }
+    if (values.trace !== undefined) {
+      throw new UsageError(
+        "--resume records no trace: a trace is replayed from its run's beginning. Record the run anew with --trace; " +
+          "--pcap and --series go on from a checkpoint.",
+      );
+    }
   } else if (files.length === 0 || files[0] === "") {
     throw new UsageError("Which scenario? Write deno task simulate FILE, for example examples/quickstart.yaml.");
   }
@@ -215,7 +222,7 @@ export function readArguments(args: readonly string[]): SimulateArguments {
 }
 
 /** What a run has from its beginning, or not at all. */
-const BEGUN = ["seed", "set", "pcap", "trace", "dump", "series"] as const;
+const BEGUN = ["seed", "set"] as const;
 
 /** The time between two checkpoints, ns. */
 function everyOf(text: string | undefined): number | undefined {

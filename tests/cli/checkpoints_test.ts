@@ -72,6 +72,45 @@ Deno.test("a run killed with SIGKILL goes on from its last checkpoint to the sam
   });
 });
 
+/** Packets of a pcapng file, as text. */
+function packetBlocks(path: string): string[] {
+  const bytes = Deno.readFileSync(path);
+  const view = new DataView(bytes.buffer);
+  const found: string[] = [];
+  for (let at = 0; at < bytes.length; at += view.getUint32(at + 4, true)) {
+    if (view.getUint32(at, true) === 6) found.push(bytes.subarray(at, at + view.getUint32(at + 4, true)).toHex());
+  }
+  return found;
+}
+
+Deno.test("series and captures of a run that goes on have what the uninterrupted run's have from there on", async () => {
+  await inDirectory(async (directory) => {
+    const file = `${directory}/long.yaml`;
+    Deno.writeTextFileSync(file, SCENARIO.replace("2000", "300").replaceAll("1950", "290"));
+    const looks = (name: string) => [
+      ...["--series", `${directory}/${name}.csv`, "--series-interval", "100ms"],
+      ...["--pcap", `${directory}/${name}`, "--capture", "server"],
+    ];
+    const checkpointing = ["--checkpoint-every", "700ms", "--checkpoint-dir", directory];
+    const { code } = await simulate([file, "--quiet", ...looks("whole"), ...checkpointing]);
+    assertEquals(code, 1);
+    const [first] = checkpoints(directory);
+    await simulate(["--resume", `${directory}/${first}`, "--quiet", ...looks("rest")]);
+    const rows = (name: string) => Deno.readTextFileSync(`${directory}/${name}.csv`).trim().split("\n");
+    const rest = rows("rest");
+    assert(rest.length > 4);
+    assertEquals(rest[0], rows("whole")[0]);
+    assertEquals(rest.slice(1), rows("whole").slice(1 - rest.length));
+    const packets = (name: string) => {
+      const [capture] = [...Deno.readDirSync(`${directory}/${name}`)];
+      return packetBlocks(`${directory}/${name}/${capture.name}`);
+    };
+    const later = packets("rest");
+    assert(later.length > 100);
+    assertEquals(later, packets("whole").slice(-later.length));
+  });
+});
+
 Deno.test("checkpoints change nothing, and the last two are kept", async () => {
   await inDirectory(async (directory) => {
     const file = `${directory}/long.yaml`;
@@ -134,6 +173,7 @@ Deno.test("flags of checkpoints that make no sense are refused", async () => {
       [["a.yaml", "--checkpoint-dir", "d"], "--checkpoint-every"],
       [["a.yaml", "--resume", "b"], "leave a.yaml out"],
       [["--resume", "b", "--seed", "3"], "--seed"],
+      [["--resume", "b", "--trace", "t.cbor"], "replayed from its run's beginning"],
     ] as const
   ) {
     const { code, stderr } = await simulate(args);
