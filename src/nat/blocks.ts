@@ -12,7 +12,7 @@ import { hashTuple } from "../store/tuple_table.ts";
 import { ASSIGNMENT, MODE, type NatProfile } from "./behaviour.ts";
 import { SHARING } from "./carrier.ts";
 import { subscriberIndex } from "./deterministic.ts";
-import { findBlock, findMappingOutside } from "./find.ts";
+import { findBlock, findMappingOutside, poolAddress, poolPlace } from "./find.ts";
 import { BLOCK, GATEWAY, SUBSCRIBER } from "./layout.ts";
 import { logBlock } from "./log.ts";
 import { PortBitmap } from "./port_bitmap.ts";
@@ -33,7 +33,6 @@ const { PAIRED, BLOCK: FIRST_BLOCK, BLOCKS, BLOCKS_PEAK, INTERNAL, STRIDE: SUBSC
 const {
   STRIDE: GATEWAY_STRIDE,
   PROFILE_COUNT,
-  EXTERNAL_FIRST,
   CURSOR: GATEWAY_CURSOR,
   KEY0,
   KEY1,
@@ -104,7 +103,7 @@ function takeInBlock(
 ): number {
   const words = t.blocks.words;
   const row = block * STRIDE;
-  const address = t.gateways.words[gateway * GATEWAY_STRIDE + EXTERNAL_FIRST] + words[row + ADDRESS];
+  const address = poolAddress(t, gateway, words[row + ADDRESS]);
   const low = words[row + NUMBER] * size;
   const port = takeOn(t, profile, gateway, protocol, address, internalPort, remote, remotePort, low, size, block);
   if (port < 0) return port;
@@ -230,7 +229,7 @@ function isForwarded(
   address: number,
   number: number,
 ): boolean {
-  const external = t.gateways.words[gateway * GATEWAY_STRIDE + EXTERNAL_FIRST] + address;
+  const external = poolAddress(t, gateway, address);
   const first = profile.portLow + number * profile.blockSize;
   for (let i = 0; i < profile.blockSize; i++) {
     // (Nobody but a port forward has a mapping in a block that is free.)
@@ -248,7 +247,7 @@ export function giveBackInBlock(
   address: number,
   port: number,
 ): void {
-  const offset = address - t.gateways.words[gateway * GATEWAY_STRIDE + EXTERNAL_FIRST];
+  const offset = poolPlace(t, gateway, address);
   const number = Math.floor((port - profile.portLow) / blockSizeOf(t, profile, gateway));
   const block = findBlock(t, gateway, offset, number);
   const words = t.blocks.words;

@@ -6,6 +6,7 @@
  */
 import { compareAddresses } from "../base/address.ts";
 import { blockSizeOf } from "./blocks.ts";
+import { poolAddress } from "./find.ts";
 import {
   BLOCK,
   FROM_OUTSIDE,
@@ -337,7 +338,7 @@ export function blocks(t: NatTables, gateway: number): NatBlock[] {
     found.push({
       gateway,
       subscriber: t.subscribers.words[words[row + BLOCK.SUBSCRIBER] * SUBSCRIBER.STRIDE + SUBSCRIBER.INTERNAL],
-      externalAddress: t.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.EXTERNAL_FIRST] + words[row + BLOCK.ADDRESS],
+      externalAddress: poolAddress(t, gateway, words[row + BLOCK.ADDRESS]),
       low,
       high: low + size - 1,
       taken: {

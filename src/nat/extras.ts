@@ -5,6 +5,7 @@
  */
 import type { Nat64Prefix } from "./nat64_address.ts";
 import type { PortBitmap } from "./port_bitmap.ts";
+import type { PoolRanges } from "./pool_ranges.ts";
 import type { Untranslated } from "./untranslated.ts";
 import { NAT_VERDICT_COUNT } from "./verdict.ts";
 
@@ -16,6 +17,8 @@ export class GatewayExtras {
   readonly firstRefusedNs: Float64Array = new Float64Array(NAT_VERDICT_COUNT).fill(-1);
   /** NAT64: the prefix that stands for IPv4 addresses. */
   nat64: Nat64Prefix | undefined = undefined;
+  /** The pool, if it is several ranges. */
+  pool: PoolRanges | undefined = undefined;
   /** Destinations that nothing is translated for. */
   untranslated: Untranslated | undefined = undefined;
   /** Static port forwards. */

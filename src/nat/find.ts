@@ -289,8 +289,21 @@ export function findHeldSyn(t: NatTables, realm: number, external: number, remot
 
 /** Whether an address is one of a gateway's external ones. */
 export function isExternalAddress(t: NatTables, gateway: number, address: number): boolean {
+  return poolPlace(t, gateway, address) >= 0;
+}
+
+/** The place of an address in a gateway's pool; -1 if it is not there. */
+export function poolPlace(t: NatTables, gateway: number, address: number): number {
   const words = t.gateways.words;
   const at = gateway * GATEWAY_STRIDE;
-  const offset = address - words[at + GATEWAY_EXTERNAL_FIRST];
-  return offset >= 0 && offset < (words[at + GATEWAY_PROFILE_COUNT] & 0xffff);
+  const first = words[at + GATEWAY_EXTERNAL_FIRST];
+  if (first === 0) return t.extrasOf(gateway).pool!.placeOf(address);
+  const offset = address - first;
+  return offset >= 0 && offset < (words[at + GATEWAY_PROFILE_COUNT] & 0xffff) ? offset : -1;
+}
+
+/** The external address (id) at a place of a gateway's pool. */
+export function poolAddress(t: NatTables, gateway: number, place: number): number {
+  const first = t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_EXTERNAL_FIRST];
+  return first === 0 ? t.extrasOf(gateway).pool!.at(place) : first + place;
 }

@@ -5,7 +5,7 @@
  */
 import { InputError } from "../base/errors.ts";
 import { BEHAVIOUR } from "./behaviour.ts";
-import { findMappingOutside, isExternalAddress } from "./find.ts";
+import { findMappingOutside, isExternalAddress, poolAddress } from "./find.ts";
 import { GATEWAY, MAPPING_FLAG, NAT_PROTOCOL } from "./layout.ts";
 import { addMapping } from "./mapping.ts";
 import { reservePort } from "./port_space.ts";
@@ -33,7 +33,7 @@ export interface NatForward {
 export function addForward(t: NatTables, gateway: number, forward: NatForward): void {
   const words = t.gateways.words;
   const at = gateway * GATEWAY.STRIDE;
-  const external = forward.externalAddress ?? words[at + GATEWAY.EXTERNAL_FIRST];
+  const external = forward.externalAddress ?? poolAddress(t, gateway, 0);
   const protocol = forward.protocol === "tcp" ? NAT_PROTOCOL.TCP : NAT_PROTOCOL.UDP;
   const realm = (gateway << 2) | protocol;
   const { externalPort } = forward;

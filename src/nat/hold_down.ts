@@ -10,8 +10,8 @@
 import { hashTuple } from "../store/tuple_table.ts";
 import { MODE, type NatProfile } from "./behaviour.ts";
 import type { GatewayExtras } from "./extras.ts";
-import { endpointHash, findHold, outsideHash } from "./find.ts";
-import { GATEWAY, HOLD, NAT_PROTOCOL, SUBSCRIBER } from "./layout.ts";
+import { endpointHash, findHold, outsideHash, poolPlace } from "./find.ts";
+import { HOLD, NAT_PROTOCOL, SUBSCRIBER } from "./layout.ts";
 import { releasePort } from "./pool.ts";
 import { holdRef } from "./ref.ts";
 import type { NatTables } from "./tables.ts";
@@ -84,7 +84,7 @@ export function reviveHeld(
   const external = words[row + EXTERNAL];
   if (profile.paired && subscriber !== 0) {
     const at = subscriber * SUBSCRIBER_STRIDE + PAIRED;
-    const address = external - t.gateways.words[(realm >>> 2) * GATEWAY.STRIDE + GATEWAY.EXTERNAL_FIRST] + 1;
+    const address = poolPlace(t, realm >>> 2, external) + 1;
     // RFC 4787 REQ-2: it has been paired with another address since.
     if (t.subscribers.words[at] !== 0 && t.subscribers.words[at] !== address) return -1;
     t.subscribers.words[at] = address;

@@ -19,7 +19,7 @@ export const GATEWAY = {
   PROFILE_COUNT: 0,
   /** Stable place in the scenario's order. */
   RANK: 1,
-  /** Id of the first external address. */
+  /** Id of the first external address; 0 if they are several ranges (`GatewayExtras.pool`). */
   EXTERNAL_FIRST: 2,
   /** Key of its substream of port draws. */
   KEY0: 3,

@@ -12,7 +12,7 @@ export {
   type NatRefreshDirection,
 } from "./behaviour.ts";
 export { type NatCarrierOptions, type NatCarrierProfile } from "./carrier.ts";
-export { isExternalAddress } from "./find.ts";
+export { isExternalAddress, poolAddress } from "./find.ts";
 export { addForward, type NatForward } from "./forwards.ts";
 export { NAT_PROTOCOL } from "./layout.ts";
 export {
@@ -50,6 +50,7 @@ export {
   portsInUse,
 } from "./report.ts";
 export { holdEmbeddedIpv4, isBehindNat64, nat64PrefixOf, translateToIpv4, translateToIpv6 } from "./nat64.ts";
+export { type IdRange } from "./pool_ranges.ts";
 export { isGlobal, type Nat64Prefix, nat64Prefix } from "./nat64_address.ts";
 export { headerToIpv4, headerToIpv6 } from "./nat64_header.ts";
 export { removeGatewaySessions, restartGateway, restartGateways } from "./restart.ts";

@@ -5,6 +5,7 @@
  */
 import { MODE, type NatProfile } from "./behaviour.ts";
 import { giveBackInBlock, NO_PORT, takeInBlocks } from "./blocks.ts";
+import { poolAddress } from "./find.ts";
 import { GATEWAY, SUBSCRIBER } from "./layout.ts";
 import { fullTowards, giveBackOn, takeOn } from "./port_space.ts";
 import type { NatTables } from "./tables.ts";
@@ -12,7 +13,6 @@ import type { NatTables } from "./tables.ts";
 const {
   STRIDE: GATEWAY_STRIDE,
   PROFILE_COUNT: GATEWAY_PROFILE_COUNT,
-  EXTERNAL_FIRST: GATEWAY_EXTERNAL_FIRST,
   PORTS: GATEWAY_PORTS,
   CURSOR: GATEWAY_CURSOR,
 } = GATEWAY;
@@ -39,18 +39,18 @@ export function allocatePort(
   const words = t.gateways.words;
   const at = gateway * GATEWAY_STRIDE;
   const count = words[at + GATEWAY_PROFILE_COUNT] & 0xffff;
-  const first = words[at + GATEWAY_EXTERNAL_FIRST];
   const ports = profile.portCount;
   const shared = profile.mode === MODE_OVERLOADED;
   if (!shared && words[at + GATEWAY_PORTS + protocol] >= count * ports) return NO_PORT;
   if (count === 1) {
-    return takeOn(t, profile, gateway, protocol, first, internalPort, remote, remotePort, 0, ports, 0);
+    const only = poolAddress(t, gateway, 0);
+    return takeOn(t, profile, gateway, protocol, only, internalPort, remote, remotePort, 0, ports, 0);
   }
   const pairing = profile.paired && subscriber !== 0 ? subscriber * SUBSCRIBER_STRIDE + SUBSCRIBER_PAIRED : 0;
   if (pairing !== 0) {
     const paired = t.subscribers.words[pairing];
     if (paired !== 0) {
-      const address = first + paired - 1;
+      const address = poolAddress(t, gateway, paired - 1);
       return takeOn(t, profile, gateway, protocol, address, internalPort, remote, remotePort, 0, ports, 0);
     }
   }
@@ -64,7 +64,7 @@ export function allocatePort(
       offset = full.nextFree(offset);
       if (offset < 0) return NO_PORT;
     }
-    const address = first + offset;
+    const address = poolAddress(t, gateway, offset);
     const port = takeOn(t, profile, gateway, protocol, address, internalPort, remote, remotePort, 0, ports, 0);
     if (port >= 0 && pairing !== 0) t.subscribers.words[pairing] = offset + 1;
     offset = offset + 1 === count ? 0 : offset + 1;

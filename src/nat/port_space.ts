@@ -11,7 +11,7 @@
 import { drawWord } from "../base/rng.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { ASSIGNMENT, MODE, type NatProfile } from "./behaviour.ts";
-import { findExclusive, findMappingOutside, findOutside, findSpace, isHeld } from "./find.ts";
+import { findExclusive, findMappingOutside, findOutside, findSpace, isHeld, poolPlace } from "./find.ts";
 import { BLOCK, GATEWAY, NAT_PROTOCOL, SPACE } from "./layout.ts";
 import { PortBitmap } from "./port_bitmap.ts";
 import type { NatTables } from "./tables.ts";
@@ -19,7 +19,6 @@ import type { NatTables } from "./tables.ts";
 const {
   STRIDE: GATEWAY_STRIDE,
   PROFILE_COUNT: GATEWAY_PROFILE_COUNT,
-  EXTERNAL_FIRST: GATEWAY_EXTERNAL_FIRST,
   PORTS: GATEWAY_PORTS,
   KEY0: GATEWAY_KEY0,
   KEY1: GATEWAY_KEY1,
@@ -171,7 +170,7 @@ function take(
     if (count === 1) return;
     const extras = t.extrasOf(gateway);
     const full = extras.fullAddresses[protocol] ??= new PortBitmap(count);
-    full.take(address - gateways[at + GATEWAY_EXTERNAL_FIRST]);
+    full.take(poolPlace(t, gateway, address));
   }
 }
 
@@ -222,8 +221,7 @@ export function giveBackOn(
     const bitmap = words[row + SPACE_BITMAP];
     if (bitmap !== 0) t.bitmaps[bitmap]!.free(offset);
     if (used === profile.portCount - 1) {
-      const first = t.gateways.words[at + GATEWAY_EXTERNAL_FIRST];
-      t.extrasIfAny(gateway)?.fullAddresses[protocol]?.free(address - first);
+      t.extrasIfAny(gateway)?.fullAddresses[protocol]?.free(poolPlace(t, gateway, address));
     }
   }
   if (used !== 0) return;
@@ -328,7 +326,7 @@ function noteFull(
     t.crowdedSpaces++;
     setBitmap(t, space, new PortBitmap(count));
   }
-  t.bitmaps[t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP]]!.take(address - gateways[at + GATEWAY_EXTERNAL_FIRST]);
+  t.bitmaps[t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP]]!.take(poolPlace(t, gateway, address));
 }
 
 /** It has one again. */
@@ -343,7 +341,7 @@ function noteRoom(
   const space = findSpace(t, realm, 0, remote, remotePort);
   if (space === 0) return;
   const full = t.bitmaps[t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP]]!;
-  full.free(address - t.gateways.words[gateway * GATEWAY_STRIDE + GATEWAY_EXTERNAL_FIRST]);
+  full.free(poolPlace(t, gateway, address));
   if (full.used === 0) freeSpace(t, space);
 }
 

@@ -42,8 +42,8 @@ function visitExtras(v: StateVisitor, list: (GatewayExtras | undefined)[]): void
   for (let i = 1; i < length; i++) {
     if (v.restoring) {
       // (Prefixes are part of the declaration, and extras of the build come first.)
-      const { nat64, untranslated } = list[i] ?? {};
-      list[i] = Object.assign(new GatewayExtras(), { nat64, untranslated });
+      const { nat64, untranslated, pool } = list[i] ?? {};
+      list[i] = Object.assign(new GatewayExtras(), { nat64, untranslated, pool });
     }
     const extras = list[i]!;
     visitNumbers(v, extras);

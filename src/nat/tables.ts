@@ -28,6 +28,7 @@ import {
   SUBSCRIBER,
 } from "./layout.ts";
 import type { PortBitmap } from "./port_bitmap.ts";
+import { type IdRange, PoolRanges } from "./pool_ranges.ts";
 import { REFUSALS_STRIDE } from "./refusal_rows.ts";
 
 /** What a {@linkcode NatTables} stands on. */
@@ -56,15 +57,18 @@ export interface NatGatewayOptions extends NatProfileOptions {
   externalAddress: number;
   /** Contiguous external address ids, 1 to 65,535. Default 1. */
   externalCount?: number;
+  /** Instead: several ranges of ids without an address in common, 1 to 65,535 addresses together. */
+  externalRanges?: readonly IdRange[];
   /** Of `NatTables.addProfile`. The other profile options are then not looked at. */
   profile?: number;
 }
 
 /** Options without what is a gateway's own. */
 function profileOptionsOf(options: NatProfileOptions): NatProfileOptions {
-  const { name: _n, rank: _r, externalAddress: _a, externalCount: _c, profile: _p, ...rest } = options as Partial<
-    NatGatewayOptions
-  >;
+  const { name: _n, rank: _r, externalAddress: _a, externalCount: _c, externalRanges: _e, profile: _p, ...rest } =
+    options as Partial<
+      NatGatewayOptions
+    >;
   return rest;
 }
 
@@ -267,7 +271,9 @@ export class NatTables {
    * 1 to 65,535 or the behaviour makes no sense.
    */
   addGateway(options: NatGatewayOptions): number {
-    const count = options.externalCount ?? 1;
+    const ranges = options.externalRanges ?? [];
+    const pool = ranges.length > 1 ? new PoolRanges(ranges) : undefined;
+    const count = pool?.count ?? ranges[0]?.count ?? options.externalCount ?? 1;
     if (!(Number.isInteger(count) && count >= 1 && count <= 65_535)) {
       throw new InputError(`A NAT's pool has 1 to 65535 external addresses, not ${count}.`, { path: "pool.count" });
     }
@@ -278,9 +284,13 @@ export class NatTables {
     const at = gateway * GATEWAY.STRIDE;
     words[at + GATEWAY.PROFILE_COUNT] = (profile << 16) | count;
     words[at + GATEWAY.RANK] = options.rank;
-    words[at + GATEWAY.EXTERNAL_FIRST] = options.externalAddress;
+    words[at + GATEWAY.EXTERNAL_FIRST] = ranges[0]?.first ?? options.externalAddress;
     words[at + GATEWAY.KEY0] = key.k0;
     words[at + GATEWAY.KEY1] = key.k1;
+    if (pool !== undefined) {
+      words[at + GATEWAY.EXTERNAL_FIRST] = 0;
+      this.extrasOf(gateway).pool = pool;
+    }
     return gateway;
   }
 

@@ -14,9 +14,10 @@ import {
   findOutside,
   insideHash,
   outsideHash,
+  poolPlace,
 } from "./find.ts";
 import { icmpErrorInbound, icmpErrorOutbound } from "./icmp.ts";
-import { GATEWAY, NAT_PROTOCOL, SESSION } from "./layout.ts";
+import { NAT_PROTOCOL, SESSION } from "./layout.ts";
 import { isEcho, protocolIndex } from "./protocol.ts";
 import { refuse } from "./refusal.ts";
 import { openInbound, openOutbound } from "./session.ts";
@@ -26,7 +27,6 @@ import { refresh } from "./timeouts.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
 
 const { SRC, DST, PORTS: PACKET_PORTS, SEQ, CONTROL: PACKET_CONTROL, STRIDE: PACKET_STRIDE } = PACKET;
-const { PROFILE_COUNT, EXTERNAL_FIRST, STRIDE: GATEWAY_STRIDE } = GATEWAY;
 const { INTERNAL, EXTERNAL, REMOTE, PORTS, REMOTE_PORT_STATE, STRIDE: SESSION_STRIDE } = SESSION;
 const { QUOTES } = CONTROL;
 const { ICMP } = NAT_PROTOCOL;
@@ -38,12 +38,8 @@ const { FORWARD, HAIRPIN, DROP_FILTERED, DROP_NO_MAPPING, DROP_HAIRPIN_OFF, DROP
  * is as it was (but for a quoted packet, which no refusal is told about).
  */
 export function translateOutbound(t: NatTables, gateway: number, packet: number): NatVerdict {
-  const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
-  const gateways = t.gateways.words;
-  const row = gateway * GATEWAY_STRIDE;
-  const offset = words[at + DST] - gateways[row + EXTERNAL_FIRST];
-  if (offset >= 0 && offset < (gateways[row + PROFILE_COUNT] & 0xffff)) return hairpin(t, gateway, packet);
+  const destination = t.packets.rows.words[packet * PACKET_STRIDE + DST];
+  if (poolPlace(t, gateway, destination) >= 0) return hairpin(t, gateway, packet);
   return outward(t, gateway, packet);
 }
 

@@ -34,6 +34,7 @@ import {
   type Plan,
   type PlannedLinks,
   type PlannedPopulation,
+  poolRangesOf,
 } from "./plan.ts";
 import { hasIpv6 } from "./plan_ipv6.ts";
 import { checkUnique } from "./realms.ts";
@@ -137,7 +138,7 @@ function reserveAddresses(plan: Plan, addresses: AddressTable): void {
       ranges.push({ first: population.ipv6.address, count: population.count });
     }
     if (population.kind !== NODE_KIND.NAT && population.kind !== NODE_KIND.BALANCER) continue;
-    ranges.push({ first: population.pool.first, count: population.count * population.pool.count });
+    ranges.push(...poolRangesOf(population));
   }
   addresses.reserve(ranges);
 }

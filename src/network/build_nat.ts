@@ -35,6 +35,7 @@ export function fillGateways(
       rank: population.firstRank + i,
       externalAddress: poolId(population, i, addresses),
       externalCount: population.pool.count,
+      externalRanges: population.poolRanges?.map(({ first, count }) => ({ first: addresses.intern(first), count })),
       profile,
     });
     nodes.words[at + NODE.GATEWAY] = gateway;

@@ -4,7 +4,7 @@
  * @module
  */
 import { formatCount } from "../base/units.ts";
-import { portsPerSubscriber, subscriberIndex, subscribersPerAddress } from "../nat/nat.ts";
+import { poolAddress, portsPerSubscriber, subscriberIndex, subscribersPerAddress } from "../nat/nat.ts";
 import { BEHAVIOUR, MODE } from "../nat/behaviour.ts";
 import { SHARING, TOKENS_PER_SESSION } from "../nat/carrier.ts";
 import type { NatProfile } from "../nat/nat.ts";
@@ -65,8 +65,7 @@ export function natUses(
     : paired
     ? pairedAddress(book, subscriber, member, planned.pool.count)
     : 0;
-  const first = s.addresses.intern(planned.pool.first) + member * planned.pool.count;
-  const external = first + Math.max(0, address);
+  const external = poolAddress(s.nat, gateway, Math.max(0, address));
   // (Who is no subscriber of a deterministic NAT is refused, and takes nothing.)
   if (address < 0) return external;
   const shared = profile.mode === MODE.MAPPED && profile.mapping !== BEHAVIOUR.ADDRESS_AND_PORT_DEPENDENT;

@@ -26,7 +26,6 @@ import type {
 } from "./event_options.ts";
 import { type CpuOptions, type LinkOptions, LONGEST_RUN_NS } from "./options.ts";
 import {
-  addressOf,
   directionOptions,
   endOf,
   findMembers,
@@ -35,6 +34,7 @@ import {
   type PlannedLinks,
   type PlannedPopulation,
 } from "./plan.ts";
+import { addressOf } from "./plan_addresses.ts";
 
 /** Some links of a group. */
 export interface PlannedLinkRange {

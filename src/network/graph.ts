@@ -326,6 +326,10 @@ export class Graph {
     if (!atAddress) this.#range(vertex, address, link);
     if (atAddress && count === 1) return this.#range(vertex, address, link);
     if (first.family !== this.family) return;
+    for (const { first, count } of population.poolRanges ?? []) {
+      vertex.attachments = withOneMore(vertex.attachments, { first, count, linkBase: link, stride: 0 });
+    }
+    if (population.poolRanges !== undefined) return;
     const range = { first: addToAddress(first, member * count), count, linkBase: link, stride: 0 };
     vertex.attachments = withOneMore(vertex.attachments, range);
   }

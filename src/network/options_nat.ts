@@ -14,8 +14,11 @@ export interface NatOptions extends Omit<NatCarrierOptions, "deterministic"> {
   count?: number;
   /** Its outer address with prefix length, also the first of its pool if `pool` is absent. */
   address: string;
-  /** External addresses `first` … `first + poolCount - 1`. Default: `address` alone. */
-  pool?: { first: string; count: number };
+  /**
+   * External addresses: `count` from `first` on; of a single gateway also several such ranges (RFC 6888 REQ-3). Default:
+   * `address` alone.
+   */
+  pool?: { first: string; count: number } | { first: string; count: number }[];
   /** An IPv6 address beside the IPv4 one. A population takes consecutive ones. */
   address6?: string;
   /**

@@ -11,10 +11,7 @@ import {
   formatAddress,
   type IpAddress,
   type IpPrefix,
-  networkOf,
   notAHostsAddress,
-  parseAddress,
-  parsePrefix,
   prefixContains,
 } from "../base/address.ts";
 import { nearest } from "../base/errors.ts";
@@ -22,12 +19,25 @@ import { NODE_KIND } from "../node/nodes.ts";
 import type { BalancerOptions } from "./balancer_options.ts";
 import { NetworkError } from "./errors.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions } from "./options.ts";
+import { addressOf, hostsAddressOf } from "./plan_addresses.ts";
 import { hasIpv6, type Ipv6Plan, NO_IPV6, planIpv6 } from "./plan_ipv6.ts";
+import { planNat } from "./plan_nat.ts";
 
 /** RFC 7600's dummy address: the source of ICMP errors of routers that have no address. */
 const DUMMY_ADDRESS = "192.0.0.8";
 
 const KINDS = { host: NODE_KIND.HOST, router: NODE_KIND.ROUTER, nat: NODE_KIND.NAT, balancer: NODE_KIND.BALANCER };
+
+/** Consecutive external addresses. */
+export interface PoolRange {
+  first: IpAddress;
+  count: number;
+}
+
+/** The external addresses of a population of NATs. */
+export function poolRangesOf({ pool, poolRanges, count }: PlannedPopulation): PoolRange[] {
+  return poolRanges ?? [{ first: pool.first, count: count * pool.count }];
+}
 
 /** A declared node or population. */
 export type Declaration =
@@ -63,6 +73,8 @@ export interface PlannedPopulation {
   ipv6: Ipv6Plan;
   /** NAT: first external address of member 0, how many each member has, and is the first its own address? */
   pool: { first: IpAddress; count: number; atAddress: boolean };
+  /** A single NAT: its pool, where that is several ranges. */
+  poolRanges?: PoolRange[];
   /** NAT: what it does not translate. */
   untranslated?: { inside: IpPrefix; to: IpPrefix[]; ports: number[] };
   /** NAT: address in the inner realm. */
@@ -266,78 +278,6 @@ function planBalancer(planned: PlannedPopulation, options: BalancerOptions, subj
   planned.pool = { first, count: sources.count, atAddress: compareAddresses(first, planned.address) === 0 };
 }
 
-function planNat(planned: PlannedPopulation, options: NatOptions, subject: string): void {
-  if (options.pool !== undefined) {
-    const first = hostsAddressOf(options.pool.first, `${subject}.pool`).address;
-    const atAddress = compareAddresses(first, planned.address) === 0;
-    planned.pool = { first, count: options.pool.count, atAddress };
-    if (!Number.isInteger(options.pool.count) || options.pool.count < 1) {
-      throw new NetworkError(`${subject}.pool`, `A pool has at least one address, not ${options.pool.count}.`);
-    }
-  }
-  if (options.untranslated !== undefined) {
-    planned.untranslated = planUntranslated(planned, options.untranslated, subject);
-  }
-  if (options.insideAddress !== undefined) {
-    planned.innerAddress = hostsAddressOf(options.insideAddress, `${subject}.insideAddress`).address;
-  }
-  const low = options.portLow ?? 1024;
-  const high = options.portHigh ?? 65535;
-  if (!(Number.isInteger(low) && Number.isInteger(high) && low >= 1 && high <= 65535 && low <= high)) {
-    throw new NetworkError(`${subject}.ports`, `A port range goes upwards within 1 to 65535, not ${low}-${high}.`);
-  }
-}
-
-function planUntranslated(
-  planned: PlannedPopulation,
-  options: NonNullable<NatOptions["untranslated"]>,
-  subject: string,
-): PlannedPopulation["untranslated"] {
-  if (planned.count > 1) {
-    throw new NetworkError(
-      `${subject}.untranslated`,
-      "Inner addresses that are known outside are those of one gateway, not of a population of them.",
-    );
-  }
-  const prefix = (text: string, at: string): IpPrefix => {
-    const { address, bits } = addressOf(text, at);
-    if (address.family !== 4) throw new NetworkError(at, `What a gateway leaves untranslated is IPv4, not ${text}.`);
-    return { address: networkOf({ address, bits }), bits };
-  };
-  for (const port of options.ports ?? []) {
-    if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
-      throw new NetworkError(`${subject}.untranslated.ports`, `A port is a whole number from 0 to 65535, not ${port}.`);
-    }
-  }
-  return {
-    inside: prefix(options.inside, `${subject}.untranslated.inside`),
-    to: options.to.map((text, i) => prefix(text, `${subject}.untranslated.to[${i}]`)),
-    ports: options.ports ?? [],
-  };
-}
-
-/** Parses an address with or without a prefix length. */
-export function addressOf(text: string, subject: string): IpPrefix {
-  try {
-    if (text.includes("/")) return parsePrefix(text);
-    const address = parseAddress(text);
-    return { address, bits: address.family === 4 ? 32 : 128 };
-  } catch (error) {
-    if (error instanceof AddressError) throw new NetworkError(subject, error.message);
-    throw error;
-  }
-}
-
-/** As `addressOf`, for an address that a node is to have. */
-export function hostsAddressOf(text: string, subject: string): IpPrefix {
-  const prefix = addressOf(text, subject);
-  const kind = notAHostsAddress(prefix.address);
-  if (kind !== undefined) {
-    throw new NetworkError(subject, `${formatAddress(prefix.address)} is ${kind}: no node has it.`);
-  }
-  return prefix;
-}
-
 function planLinks(link: LinkDeclaration, i: number, byName: Map<string, PlannedPopulation>): PlannedLinks {
   const subject = `links[${i}]`;
   const a = findMembers(link.a, `${subject}.between[0]`, byName);
@@ -414,7 +354,9 @@ function checkSpace(population: PlannedPopulation): void {
     }
   };
   within("address", address, addressOffset(population, lastMember(population)));
-  if (population.kind === NODE_KIND.NAT) within("pool", pool.first, count * pool.count - 1);
+  if (population.kind === NODE_KIND.NAT) {
+    for (const range of poolRangesOf(population)) within("pool", range.first, range.count - 1);
+  }
   if (population.ipv6.address !== undefined) within("address6", population.ipv6.address, count - 1);
   if (population.kind === NODE_KIND.BALANCER) within("sources", pool.first, count * pool.count - 1);
 }

@@ -8,7 +8,8 @@ import { parseEmbeddingPrefix } from "../base/ipv4_embedded.ts";
 import { isInShare } from "../base/share.ts";
 import { located, NetworkError } from "./errors.ts";
 import type { NatOptions } from "./options_nat.ts";
-import { type Declaration, hostsAddressOf, type PlannedPopulation } from "./plan.ts";
+import type { Declaration, PlannedPopulation } from "./plan.ts";
+import { hostsAddressOf } from "./plan_addresses.ts";
 
 /** Of a population. */
 export interface Ipv6Plan {

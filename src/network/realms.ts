@@ -179,6 +179,12 @@ class Realms {
     const own = { first: words[at + ADDRESS], count: 1, node, step: 1 };
     if (words[at + NODE.KIND] === NAT) {
       const population = this.#plan.populations[words[at + NODE.POPULATION]];
+      if (population.poolRanges !== undefined) {
+        const ranges = population.poolRanges.map(({ first, count }) => {
+          return { first: this.#addresses.intern(first), count, node, step: 0 };
+        });
+        return [own, ...ranges];
+      }
       const first = this.#poolIds(population, node - population.firstRow);
       return [own, { first, count: population.pool.count, node, step: 0 }];
     }

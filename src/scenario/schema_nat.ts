@@ -50,7 +50,9 @@ export const natSchema = f.fields({
   kind: z.literal("nat").describe("A NAT gateway. Links from it lead outside, links to it come from inside."),
   count: f.count,
   address: f.addressInSubnet.describe("Its outer address."),
-  pool: f.addressRange.optional().describe("External addresses. Default: its address alone."),
+  pool: z.union([f.addressRange, f.list(f.addressRange, "addresses")], {
+    error: "expected addresses such as 203.0.113.0/28, or a list of them",
+  }).optional().describe("External addresses, or a list of them. Default: its address alone."),
   address6: f.addressInSubnet.optional().describe("An IPv6 address beside the IPv4 one."),
   ipv6: f.choice(["route", "block"]).optional().describe(
     "What becomes of IPv6: it is routed, untranslated, or does not get across. Default route if it has an address6.",
