@@ -19,24 +19,92 @@ export interface Task {
   beforeEach?(): void;
 }
 
-/** Runs the tasks whose name contains `only`, one after the other for `timeMs` each, and prints a line for each. */
-export async function runTasks(tasks: readonly Task[], only = "", timeMs = 500): Promise<void> {
-  for (const task of tasks) {
-    if (!task.name.includes(only)) continue;
-    const bench = new Bench({ time: timeMs, iterations: 5, warmupTime: timeMs / 5, warmupIterations: 1 });
-    bench.add(task.name, task.prepare(), { async: false, beforeEach: () => task.beforeEach?.() });
-    await bench.run();
-    const { latency } = bench.tasks[0].result as unknown as { latency: { p50: number; min: number } };
-    console.log(line(task, latency.p50, latency.min));
-  }
+/** What was measured of a task. */
+export interface Outcome {
+  /** The task's name. */
+  name: string;
+  /** Time of one operation, ns: the median of the calls. */
+  medianNs: number;
+  /** The best call's. */
+  bestNs: number;
+  /** The same in units of the calibration loop's time: what machines can be compared by. */
+  calibrated: number;
+  /** What operations count, where a rate says more. */
+  rateOf?: string;
 }
 
-/** `84.2 ns (best 79.9)  NAME`, or a rate; times are in ms for all operations. */
-export function line(task: Pick<Task, "name" | "operations" | "rateOf">, medianMs: number, bestMs: number): string {
-  if (task.rateOf !== undefined) {
-    const perSecond = (ms: number) => (task.operations / ms).toFixed(0);
-    return `${perSecond(medianMs).padStart(8)} k ${task.rateOf}/s (best ${perSecond(bestMs)})  ${task.name}`;
+/** Steps of the calibration loop in one call. */
+const CALIBRATION_STEPS = 1_000_000;
+
+/**
+ * The calibration loop: a step is a multiplication, a shift and a load from a table of 16 KiB, each needing the one
+ * before. Its time says how fast the machine is at such work, and nothing about its memory.
+ */
+export function calibration(): Task {
+  return {
+    name: "calibration loop, per step",
+    operations: CALIBRATION_STEPS,
+    prepare() {
+      const table = Int32Array.from({ length: 4096 }, (_, i) => Math.imul(i + 1, 0x9e3779b1));
+      let state = 1;
+      return () => {
+        for (let i = 0; i < CALIBRATION_STEPS; i++) {
+          state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) ^ table[state & 4095];
+        }
+      };
+    },
+  };
+}
+
+/** Measures the calibration loop: ns a step. */
+export async function calibrate(timeMs = 500): Promise<number> {
+  const loop = calibration();
+  const { medianMs } = await measure(loop, timeMs);
+  return medianMs * 1e6 / loop.operations;
+}
+
+/**
+ * Runs the tasks whose name contains `only`, one after the other for `timeMs` each. `seen` gets each when it is done;
+ * `stepNs` is the calibration loop's.
+ */
+export async function runTasks(
+  tasks: readonly Task[],
+  options: { stepNs: number; only?: string; timeMs?: number; seen?: (outcome: Outcome, task: Task) => void },
+): Promise<Outcome[]> {
+  const { stepNs, only = "", timeMs = 500, seen } = options;
+  const outcomes: Outcome[] = [];
+  for (const task of tasks) {
+    if (!task.name.includes(only)) continue;
+    const { medianMs, bestMs } = await measure(task, timeMs);
+    const medianNs = medianMs * 1e6 / task.operations;
+    const outcome: Outcome = {
+      name: task.name,
+      medianNs,
+      bestNs: bestMs * 1e6 / task.operations,
+      calibrated: medianNs / stepNs,
+      rateOf: task.rateOf,
+    };
+    seen?.(outcome, task);
+    outcomes.push(outcome);
   }
-  const ns = (ms: number) => (ms * 1e6 / task.operations).toFixed(1);
-  return `${ns(medianMs).padStart(8)} ns (best ${ns(bestMs)})  ${task.name}`;
+  return outcomes;
+}
+
+async function measure(task: Task, timeMs: number): Promise<{ medianMs: number; bestMs: number }> {
+  const bench = new Bench({ time: timeMs, iterations: 5, warmupTime: timeMs / 5, warmupIterations: 1 });
+  bench.add(task.name, task.prepare(), { async: false, beforeEach: () => task.beforeEach?.() });
+  await bench.run();
+  const { latency } = bench.tasks[0].result as unknown as { latency: { p50: number; min: number } };
+  return { medianMs: latency.p50, bestMs: latency.min };
+}
+
+/** `84.2 ns (best 79.9)   57 steps  NAME`, or a rate. */
+export function line({ name, medianNs, bestNs, calibrated, rateOf }: Outcome): string {
+  const steps = `${calibrated < 100 ? calibrated.toFixed(1) : Math.round(calibrated)} steps`.padStart(12);
+  if (rateOf !== undefined) {
+    const perSecond = (ns: number) => (1e6 / ns).toFixed(0);
+    return `${perSecond(medianNs).padStart(8)} k ${rateOf}/s (best ${perSecond(bestNs)})`.padEnd(40) +
+      `${steps}  ${name}`;
+  }
+  return `${medianNs.toFixed(1).padStart(8)} ns (best ${bestNs.toFixed(1)})`.padEnd(40) + `${steps}  ${name}`;
 }

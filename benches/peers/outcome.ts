@@ -72,7 +72,7 @@ const walls = (series: Series) => series.samples.map((sample) => sample.wallSeco
 const peaks = (series: Series) => series.samples.map((sample) => sample.peakRssBytes);
 
 /** `2.31`, and from where to where: `2.31 (2.20 to 2.52)`. */
-function withSpread(values: readonly number[], print: (value: number) => string): string {
+export function withSpread(values: readonly number[], print: (value: number) => string): string {
   const middle = print(median(values));
   if (values.length < 2) return middle;
   return `${middle} (${print(Math.min(...values))} to ${print(Math.max(...values))})`;
