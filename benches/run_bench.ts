@@ -6,6 +6,7 @@
  */
 import { Network, Simulation, type WorkloadOptions } from "../mod.ts";
 import type { Task } from "./bench.ts";
+import { bulkFlow } from "./bulk_flow.ts";
 
 const CONNECTIONS = 20_000;
 const BYTES = 20_000_000;
@@ -56,25 +57,6 @@ function loaded(workload: Pick<WorkloadOptions, "kind"> & Partial<WorkloadOption
   const arrivals = { kind: "rate", perSecond: 100_000 } as const;
   const ends = { from: ["clients"], to: ["server:443"], connections: CONNECTIONS };
   network.workload({ name: "load", ...ends, arrivals, close: "none", ...workload });
-  return network.build();
-}
-
-/** One flow between two hosts over one link of 1 Gbit/s and 10 ms there and back, for so long: what ns-3 is held against. */
-export function bulkFlow(loss: number, seconds: number): Simulation {
-  const network = new Network({ seed: 1 });
-  // (Windows as large as the path needs at once, as one sets them in ns-3.)
-  const profile = { congestionControl: "cubic" } as const;
-  network.host("sender", { address: "10.0.0.1/24", profile });
-  network.host("receiver", { address: "10.0.0.2/24", listen: [{ port: 80 }], profile });
-  network.link("sender", "receiver", { rateBps: 1e9, delayNs: 5e6, queuePackets: 1000, loss, reverse: { loss: 0 } });
-  network.workload({
-    name: "bulk",
-    kind: "bulk",
-    from: ["sender"],
-    to: ["receiver:80"],
-    connections: 1,
-    bytes: Math.ceil(seconds * 1e9 / 8),
-  });
   return network.build();
 }
 
@@ -147,8 +129,8 @@ export function runBenches(): Task[] {
       () => loaded(bulk, 0.01),
       hops,
     ),
-    whole("run: one flow, 1 Gbit/s, 10 ms, 2 s", "segments", () => bulkFlow(0, 2), hops),
-    whole("run: one flow, 1 Gbit/s, 10 ms, 1% lost, 12.5 MB", "segments", () => bulkFlow(0.01, 0.1), hops),
+    whole("run: one flow, 1 Gbit/s, 10 ms, 250 MB", "packet-hops", () => bulkFlow(0, 250e6), hops),
+    whole("run: one flow, 1 Gbit/s, 10 ms, 1% lost, 12.5 MB", "packet-hops", () => bulkFlow(0.01, 12.5e6), hops),
     whole("run: 1,000 flows through one FQ-CoDel queue of 1 Gbit/s", "packet-hops", fairQueue, hops),
     ...snapshots(),
   ];

@@ -16,28 +16,37 @@ export interface PeersArguments {
   connections: number;
   /** Run a tenth of the connections, too, and say what a connection costs in both. */
   growth: boolean;
+  /** Most connections of ns-3. */
+  ns3Connections: number;
+  /** Simulated seconds of the one flow; 0 leaves it out. */
+  bulkSeconds: number;
   /** A program, or its source in C, that takes part besides. */
   yardstick?: string;
 }
 
 /** What `--help` prints. */
 export const HELP =
-  `Runs the work of examples/million.yaml in fourtuple and in a native program of the same work, in turns.
+  `Runs the work of examples/million.yaml in fourtuple, in a native program, on this machine's own kernel and in ns-3, in
+turns; and one flow at 1 Gbit/s in fourtuple and ns-3. What is not installed is skipped by name.
 
 Usage: deno task bench:peers [flags]
 
   --rounds N        how often each program runs; figures are medians (default 3)
   --connections N   from 10 to 15,000,000 (default 1,000,000)
+  --ns3-connections N  most connections of ns-3, whose cost grows with the square (default 10,000)
+  --bulk-seconds N  simulated seconds of the flow (default 10); 0 leaves it out
   --growth          also with a tenth of the connections: what a connection costs in both
   --yardstick FILE  a .c file, or a program that may be run, that takes part besides: run as PROGRAM N 1000 0, it
                     prints native.c's JSON or the prototype's line (phase1 wall ... s hops ... HWM ... MB)
   --help            show this
 
-Wall time is that of the simulation alone, peak memory that of the whole process. The native program needs gcc.
+Wall time is that of the simulation alone, peak memory that of the whole process (of the kernel: what the machine had
+less of). The native program and the kernel's need gcc, and the kernel's a network namespace of its own; ns-3 needs g++
+and Debian's libns3-dev.
 `;
 
 const BOOLEAN = ["help", "growth"] as const;
-const STRING = ["rounds", "connections", "yardstick"] as const;
+const STRING = ["rounds", "connections", "yardstick", "ns3-connections", "bulk-seconds"] as const;
 
 /**
  * Reads the command line.
@@ -59,6 +68,8 @@ export function readArguments(args: readonly string[]): PeersArguments {
     rounds: whole("rounds", parsed.rounds ?? "3", 1, 1000),
     connections: whole("connections", parsed.connections ?? "1000000", 10, 15_000_000),
     growth: parsed.growth,
+    ns3Connections: whole("ns3-connections", parsed["ns3-connections"] ?? "10000", 10, 1_000_000),
+    bulkSeconds: whole("bulk-seconds", parsed["bulk-seconds"] ?? "10", 0, 10_000),
     yardstick: parsed.yardstick,
   };
 }

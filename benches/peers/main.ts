@@ -1,21 +1,28 @@
 /**
- * fourtuple beside a native program of the same work, run in turns: `deno task bench:peers`. See `--help`.
+ * fourtuple beside other programs of the same work, run in turns: `deno task bench:peers`. See `--help`.
  *
  * @module
  */
 import { InputError } from "../../src/base/errors.ts";
 import { bytes, counted, seconds } from "../../src/report/text.ts";
 import { HELP, type PeersArguments, readArguments } from "./arguments.ts";
-import { comparison, growth, type Series } from "./outcome.ts";
-import { fourtuple, native, type Program, yardstick } from "./programs.ts";
-
-const NO_GCC = "There is no gcc here";
+import { bulkComparison, type BulkSample, comparison, growth, type Series } from "./outcome.ts";
+import { type BulkProgram, fourtuple, fourtupleBulk, linux, native, ns3, type Program, yardstick } from "./programs.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   try {
     const asked = readArguments(args);
-    if (asked.help) console.log(HELP.trimEnd());
-    else console.log(await compare(asked, await programs(asked)));
+    if (asked.help) {
+      console.log(HELP.trimEnd());
+      return 0;
+    }
+    const fromNs3 = await ns3(asked.ns3Connections);
+    if (fromNs3 === undefined) console.error("There is no ns-3 here (g++ and libns3-dev): it is skipped.");
+    console.log(
+      await compare(asked, [...await programs(asked), ...fromNs3 === undefined ? [] : [fromNs3.connections]]),
+    );
+    const flows = [fourtupleBulk(), ...fromNs3 === undefined ? [] : [fromNs3.bulk]];
+    for (const loss of asked.bulkSeconds > 0 ? [0, 0.01] : []) console.log(await compareBulk(asked, flows, loss));
     return 0;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
@@ -25,38 +32,66 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Those that can take part; ratios are to the first. */
 async function programs(asked: PeersArguments): Promise<Program[]> {
-  const all = [fourtuple()];
-  const ours = await native();
-  if (ours === undefined) console.error(`${NO_GCC}: the native program is skipped.`);
-  else all.unshift(ours);
-  if (asked.yardstick !== undefined) {
-    const other = await yardstick(asked.yardstick);
-    if (other === undefined) console.error(`${NO_GCC}: ${asked.yardstick} is skipped.`);
-    else all.push(other);
-  }
+  const all: Program[] = [];
+  const take = (program: Program | undefined, name: string) => {
+    if (program === undefined) console.error(`There is no gcc here: ${name} is skipped.`);
+    else all.push(program);
+  };
+  take(await native(), "the native program");
+  all.push(fourtuple());
+  if (asked.yardstick !== undefined) take(await yardstick(asked.yardstick), asked.yardstick);
+  take(await linux(), "the kernel's program");
   return all;
 }
 
 async function compare(asked: PeersArguments, all: readonly Program[]): Promise<string> {
   const sizes = asked.growth ? [Math.floor(asked.connections / 10), asked.connections] : [asked.connections];
-  const series = sizes.map(() => all.map((program): Series => ({ name: program.name, samples: [] })));
+  const series = sizes.map((size) =>
+    all.map((program): Series => ({
+      name: program.name,
+      connections: Math.min(size, program.most ?? size),
+      samples: [],
+    }))
+  );
+  const failed = new Set<Program>();
   for (let round = 0; round < asked.rounds; round++) {
     // There and back again, so that none always has the machine that another one warmed.
     const order = all.keys().toArray();
     if (round % 2 === 1) order.reverse();
-    for (const [at, connections] of sizes.entries()) {
+    for (const at of sizes.keys()) {
       for (const index of order) {
-        const sample = await all[index].run(connections);
-        series[at][index].samples.push(sample);
-        console.error(
-          `round ${round + 1} of ${asked.rounds}, ${counted(connections, "connection")}: ${all[index].name} ` +
-            `${seconds(sample.wallSeconds)}, ${bytes(sample.peakRssBytes)}`,
-        );
+        if (failed.has(all[index])) continue;
+        const { connections = 0, samples } = series[at][index];
+        const said = `round ${round + 1} of ${asked.rounds}, ${counted(connections, "connection")}: ${all[index].name}`;
+        try {
+          const sample = await all[index].run(connections);
+          samples.push(sample);
+          console.error(`${said} ${seconds(sample.wallSeconds)}, ${bytes(sample.peakRssBytes)}`);
+        } catch (error) {
+          // A kernel that gives no namespace, or too little memory for it, is no reason to lose the others.
+          if (all[index].name === "fourtuple") throw error;
+          failed.add(all[index]);
+          console.error(`${said} is left out: ${error instanceof Error ? error.message : error}`);
+        }
       }
     }
   }
-  const table = comparison(asked.connections, series.at(-1)!);
-  return asked.growth ? `${table}\n${growth(sizes[0], series[0], sizes[1], series[1])}` : table;
+  const whole = series.map((one) => one.filter((_, index) => !failed.has(all[index])));
+  const table = comparison(asked.connections, whole.at(-1)!);
+  return asked.growth ? `${table}\n${growth(sizes[0], whole[0], sizes[1], whole[1])}` : table;
+}
+
+async function compareBulk(asked: PeersArguments, all: readonly BulkProgram[], loss: number): Promise<string> {
+  const runs = all.map(({ name }) => ({ name, samples: [] as BulkSample[] }));
+  for (let round = 0; round < asked.rounds; round++) {
+    for (const [i, program] of all.entries()) {
+      const sample = await program.run(asked.bulkSeconds, loss);
+      runs[i].samples.push(sample);
+      console.error(`round ${round + 1} of ${asked.rounds}, one flow: ${program.name} ${seconds(sample.cpuSeconds)}`);
+    }
+  }
+  const lost = loss === 0 ? "" : `, ${loss * 100}% of its packets lost`;
+  return bulkComparison(`One flow, 1 Gbit/s, 10 ms, ${asked.bulkSeconds} s simulated${lost}`, runs);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -20,10 +20,20 @@ export interface Sample {
   replies: number;
 }
 
+/** One run of one flow. */
+export interface BulkSample {
+  /** Processor time of the simulation alone, s. */
+  cpuSeconds: number;
+  /** Data segments sent. */
+  segments: number;
+}
+
 /** All runs of one program with one number of connections; the same place is the same round for every program. */
 export interface Series {
   /** The program. */
   name: string;
+  /** Connections of its runs, where they were fewer than the others'. */
+  connections?: number;
   /** Its runs. */
   samples: Sample[];
 }
@@ -88,24 +98,32 @@ export function columns(rows: readonly (readonly string[])[]): string {
   ).join("");
 }
 
-/** The table of one number of connections. Ratios are to the first program, if there are others. */
+/**
+ * The table of one number of connections. Ratios are to the first program, if there are others, and of the cost of one
+ * connection: a program that does fewer is compared by that.
+ */
 export function comparison(connections: number, all: readonly Series[]): string {
   const [base] = all;
   const compared = all.length > 1;
-  const head = ["", "wall", "ns/hop", "peak memory", "bytes/connection"];
-  if (compared) head.push(`wall / ${base.name}`, `memory / ${base.name}`);
+  const head = ["", "wall", "us/connection", "ns/hop", "peak memory", "bytes/connection"];
+  if (compared) head.push(`time / ${base.name}`, `memory / ${base.name}`);
   const rows = all.map((series) => {
+    const of = series.connections ?? connections;
+    const scale = connections / of;
     const wall = median(walls(series));
     const peak = median(peaks(series));
     const row = [
-      series.name,
+      of === connections ? series.name : `${series.name} (${counted(of, "connection")})`,
       withSpread(walls(series), seconds),
+      (wall * 1e6 / of).toFixed(1),
       `${Math.round(wall * 1e9 / series.samples[0].packetHops)}`,
       bytes(peak),
-      `${Math.round(peak / connections)}`,
+      `${Math.round(peak / of)}`,
     ];
     if (compared) {
-      const [wallRatio, peakRatio] = [ratios(walls(series), walls(base)), ratios(peaks(series), peaks(base))];
+      const scaled = (values: number[]) => values.map((value) => value * scale);
+      const wallRatio = ratios(scaled(walls(series)), walls(base));
+      const peakRatio = ratios(scaled(peaks(series)), peaks(base));
       row.push(series === base ? "" : withSpread(wallRatio, times), series === base ? "" : times(median(peakRatio)));
     }
     return row;
@@ -113,6 +131,30 @@ export function comparison(connections: number, all: readonly Series[]): string 
   const rounds = base.samples.length;
   const title = `${counted(connections, "connection")}: ` +
     (rounds === 1 ? "one run each" : `medians of ${rounds} rounds (lowest to highest)`);
+  return `${title}\n\n${columns([head, ...rows])}`;
+}
+
+/** The table of one flow: data segments a second of processor time. Ratios are of the first program to the others. */
+export function bulkComparison(
+  title: string,
+  all: readonly { name: string; samples: readonly BulkSample[] }[],
+): string {
+  const [base] = all;
+  const paces = (samples: readonly BulkSample[]) => samples.map(({ cpuSeconds, segments }) => segments / cpuSeconds);
+  const head = ["", "segments", "processor time", "segments/s"];
+  if (all.length > 1) head.push(`${base.name} is faster by`);
+  const rows = all.map(({ name, samples }) => {
+    const row = [
+      name,
+      formatCount(samples[0].segments),
+      seconds(median(samples.map(({ cpuSeconds }) => cpuSeconds))),
+      formatCount(Math.round(median(paces(samples)))),
+    ];
+    if (all.length > 1) {
+      row.push(samples === base.samples ? "" : withSpread(ratios(paces(base.samples), paces(samples)), times));
+    }
+    return row;
+  });
   return `${title}\n\n${columns([head, ...rows])}`;
 }
 

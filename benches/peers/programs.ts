@@ -5,14 +5,24 @@
  */
 import { InputError } from "../../src/base/errors.ts";
 import { pathFromInvocation } from "../../src/cli/files.ts";
-import { readFourtuple, readNative, type Sample } from "./outcome.ts";
+import { type BulkSample, readFourtuple, readNative, type Sample } from "./outcome.ts";
 
 /** Something that does the work. */
 export interface Program {
   /** What tables call it. */
   name: string;
+  /** It does no more connections than this in bearable time: its figures are of so many. Default: no limit. */
+  most?: number;
   /** Does it once with so many connections. */
   run(connections: number): Promise<Sample>;
+}
+
+/** Something that sends one flow. */
+export interface BulkProgram {
+  /** What tables call it. */
+  name: string;
+  /** Simulates so many seconds with this share of packets lost. */
+  run(seconds: number, loss: number): Promise<BulkSample>;
 }
 
 /** What a program's run or a compiler left behind. */
@@ -89,21 +99,70 @@ export async function yardstick(path: string): Promise<Program | undefined> {
   );
 }
 
+/**
+ * This machine's own kernel, over a loopback interface of its own. Undefined where there is no gcc.
+ *
+ * @throws {Error} where gcc refuses it.
+ */
+export async function linux(): Promise<Program | undefined> {
+  return await compiled("linux", "benches/peers/linux.c");
+}
+
+/** ns-3, which needs g++ and Debian's libns3-dev; undefined where they are not. `most` connections: it is quadratic. */
+export async function ns3(most: number): Promise<{ connections: Program; bulk: BulkProgram } | undefined> {
+  const libraries = ["internet", "point-to-point", "network", "core"].map((name) => `-lns3-${name}`);
+  const source = "benches/peers/ns3.cc";
+  const ended = await build(["g++", "-O3", "-w", source, "-o", "out/peers/ns3", ...libraries]);
+  if (ended === undefined || ended.code !== 0) return undefined;
+  const once = async (args: string[]) => {
+    const { code, stdout, stderr } = await execute("out/peers/ns3", args);
+    if (code !== 0) throw failed("ns-3", { code, stdout, stderr });
+    return stdout;
+  };
+  return {
+    connections: {
+      name: "ns-3",
+      most,
+      run: async (connections) =>
+        complete("ns-3", readNative(await once(["connections", `${connections}`, `${HOSTS}`])), connections),
+    },
+    bulk: { name: "ns-3", run: async (seconds, loss) => JSON.parse(await once(["bulk", `${seconds}`, `${loss}`])) },
+  };
+}
+
+/** fourtuple, one flow. */
+export function fourtupleBulk(): BulkProgram {
+  const flags = simulateTask().split(" ").slice(2).filter((flag) => flag.startsWith("--v8-flags"));
+  return {
+    name: "fourtuple",
+    run: async (seconds, loss) => {
+      const args = ["run", ...flags, "--no-prompt", "--allow-read", "benches/peers/bulk.ts", `${seconds}`, `${loss}`];
+      const ended = await execute(Deno.execPath(), args);
+      if (ended.code !== 0) throw failed("fourtuple", ended);
+      return JSON.parse(ended.stdout);
+    },
+  };
+}
+
 async function compiled(name: string, source: string): Promise<Program | undefined> {
-  await Deno.mkdir(BUILT, { recursive: true });
-  const [command, ...flags] = COMPILER;
   // The prototype prefetches where PF is defined, and needs the library of mathematics.
   const more = name === "yardstick" ? ["-DPF=1", "-w"] : [];
-  let ended: Ended;
+  const ended = await build([...COMPILER, ...more, source, "-o", `out/peers/${name}`, "-lm"]);
+  if (ended === undefined) return undefined;
+  if (ended.code !== 0) throw failed(`gcc ${source}`, ended);
+  return binary(name, `out/peers/${name}`);
+}
+
+/** Runs a compiler; undefined where it is not there. */
+async function build([command, ...args]: string[]): Promise<Ended | undefined> {
+  await Deno.mkdir(BUILT, { recursive: true });
   try {
-    ended = await execute(command, [...flags, ...more, source, "-o", `out/peers/${name}`, "-lm"]);
+    return await execute(command, args);
   } catch (error) {
     // A program that is not there cannot be allowed to run either.
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
-  if (ended.code !== 0) throw failed(`gcc ${source}`, ended);
-  return binary(name, `out/peers/${name}`);
 }
 
 function binary(name: string, path: string): Program {

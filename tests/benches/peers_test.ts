@@ -1,6 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { readArguments } from "../../benches/peers/arguments.ts";
-import { columns, comparison, growth, median, ratios, readFourtuple } from "../../benches/peers/outcome.ts";
+import {
+  bulkComparison,
+  columns,
+  comparison,
+  growth,
+  median,
+  ratios,
+  readFourtuple,
+} from "../../benches/peers/outcome.ts";
 import { readNative, type Sample } from "../../benches/peers/outcome.ts";
 import { overrides } from "../../benches/peers/programs.ts";
 import { InputError } from "../../src/base/errors.ts";
@@ -19,6 +27,8 @@ Deno.test("without flags the peers run three rounds of a million connections", (
     rounds: 3,
     connections: 1_000_000,
     growth: false,
+    ns3Connections: 10_000,
+    bulkSeconds: 10,
     yardstick: undefined,
   });
 });
@@ -29,6 +39,8 @@ Deno.test("rounds, connections, growth and a yardstick can be asked for", () => 
     rounds: 5,
     connections: 20_000,
     growth: true,
+    ns3Connections: 10_000,
+    bulkSeconds: 10,
     yardstick: "y.c",
   });
 });
@@ -96,9 +108,9 @@ Deno.test("the comparison has medians, spreads, and ratios to the first program"
   assertEquals(table.split("\n"), [
     "1,000 connections: medians of 3 rounds (lowest to highest)",
     "",
-    "                           wall  ns/hop  peak memory  bytes/connection              wall / native  memory / native",
-    "native     1.1 s (1 s to 1.2 s)   31429       400 MB            400000",
-    "fourtuple   2.75 s (2 s to 3 s)   78571       900 MB            900000  2.50 x (2.00 x to 2.50 x)           2.25 x",
+    "                           wall  us/connection  ns/hop  peak memory  bytes/connection              time / native  memory / native",
+    "native     1.1 s (1 s to 1.2 s)         1100.0   31429       400 MB            400000",
+    "fourtuple   2.75 s (2 s to 3 s)         2750.0   78571       900 MB            900000  2.50 x (2.00 x to 2.50 x)           2.25 x",
     "",
   ]);
 });
@@ -107,8 +119,8 @@ Deno.test("one program alone is compared with nothing", () => {
   assertEquals(comparison(1000, [{ name: "fourtuple", samples: [sample(2, 8e8)] }]).split("\n"), [
     "1,000 connections: one run each",
     "",
-    "           wall  ns/hop  peak memory  bytes/connection",
-    "fourtuple   2 s   57143       800 MB            800000",
+    "           wall  us/connection  ns/hop  peak memory  bytes/connection",
+    "fourtuple   2 s         2000.0   57143       800 MB            800000",
     "",
   ]);
 });
@@ -126,4 +138,31 @@ Deno.test("growth is the cost of a connection among many over that among few", (
 Deno.test("more connections than the scenario's NAT has ports get a larger pool", () => {
   assertEquals(overrides(1_020_000), ["--set", "workloads.load.connections=1020000"]);
   assertEquals(overrides(1_020_001).slice(2), ["--set", "nodes.nat.pool=203.0.113.0-203.0.113.17"]);
+});
+
+Deno.test("a program that does fewer connections is compared by what one costs", () => {
+  const series = [
+    { name: "fourtuple", connections: 1000, samples: [sample(1, 1e6)] },
+    { name: "ns-3", connections: 100, samples: [sample(2, 1e6, 100)] },
+  ];
+  const [, , , , row] = comparison(1000, series).split("\n");
+  assertEquals(row.split(/  +/), [
+    "ns-3 (100 connections)",
+    "2 s",
+    "20000.0",
+    "571429",
+    "1 MB",
+    "10000",
+    "20.00 x",
+    "10.00 x",
+  ]);
+});
+
+Deno.test("one flow is compared by segments a second of processor time", () => {
+  const flow = (name: string, cpuSeconds: number) => ({ name, samples: [{ cpuSeconds, segments: 1000 }] });
+  assertEquals(bulkComparison("One flow", [flow("fourtuple", 1), flow("ns-3", 40)]).split("\n").slice(2, 5), [
+    "           segments  processor time  segments/s  fourtuple is faster by",
+    "fourtuple     1,000             1 s       1,000",
+    "ns-3          1,000            40 s          25                 40.00 x",
+  ]);
 });
