@@ -16,6 +16,7 @@ import { availableMemory, withinMemory } from "./memory.ts";
 const KEPT = 2;
 
 const ENDING = ".4tuple";
+const PARTIAL = ".partial";
 
 /** Writes a snapshot every so often. */
 export class Checkpoints implements Mark {
@@ -58,20 +59,24 @@ export class Checkpoints implements Mark {
     const bytes = this.#simulation.snapshot({ scenario: this.#scenario });
     const path = this.#pathAt(timeNs);
     written(path, () => {
-      // The name is given to what is whole.
-      Deno.writeFileSync(`${path}.partial`, bytes);
-      Deno.renameSync(`${path}.partial`, path);
+      // The name is given to what is whole, and on the disk.
+      using file = Deno.openSync(path + PARTIAL, { write: true, create: true, truncate: true });
+      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+      file.syncDataSync();
+      Deno.renameSync(path + PARTIAL, path);
     });
     if (this.#written.at(-1) !== path) this.#written.push(path);
     while (this.#written.length > KEPT) removeIfThere(this.#written.shift()!);
   }
 
-  /** Those of the process before count too. */
+  /** Those of the process before count too. What it had not written to the end goes. */
   #adopt(resumed: string): void {
     const pattern = /-\d+\.\d{3}s\.4tuple$/;
     const own = this.#pathAt(0).replace(pattern, "");
     for (const { name } of Deno.readDirSync(this.#directory)) {
       const path = `${this.#directory}/${name}`;
+      const partial = path.endsWith(PARTIAL) ? path.slice(0, -PARTIAL.length) : "";
+      if (pattern.test(partial) && partial.replace(pattern, "") === own) removeIfThere(path);
       if (pattern.test(path) && path.replace(pattern, "") === own && path <= resumed) this.#written.push(path);
     }
     this.#written.sort();

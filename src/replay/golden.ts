@@ -99,9 +99,13 @@ export async function goldenTrace(
   return options.update ?? updateAsked() ? recordGolden(subject, path) : compareGolden(subject, path);
 }
 
+const { Deno: deno } = globalThis as { Deno?: { args: string[] } };
+
+/** How a test is run with --update. */
+const RECORDING = deno === undefined ? "node FILE --update" : "deno test --allow-read --allow-write FILE -- --update";
+
 /** Is `--update` among the program's arguments? */
 function updateAsked(): boolean {
-  const { Deno: deno } = globalThis as { Deno?: { args: string[] } };
   return (deno?.args ?? process.argv.slice(2)).includes("--update");
 }
 
@@ -158,8 +162,7 @@ function compareGolden(subject: Subject, path: string): GoldenResult {
   const bytes = readFile(path);
   if (bytes === undefined) {
     throw new AssertionError(
-      `There is no ${path} yet. Record it: run this test once with --update ` +
-        "(deno test --allow-read --allow-write FILE -- --update).",
+      `There is no ${path} yet. Record it: run this test once with --update (${RECORDING}).`,
     );
   }
   const { header } = new TraceReader(path, piecesOf(bytes));

@@ -5,6 +5,7 @@
  * @module
  */
 import fs from "node:fs";
+import process from "node:process";
 import { InputError } from "../base/errors.ts";
 
 /** What a test runner gives a test: Deno's `Deno.TestContext` and Node's `TestContext` both are such. */
@@ -13,8 +14,10 @@ export interface GoldenContext {
   readonly name: string;
   /** URL of the test's file (Deno). */
   readonly origin?: string;
-  /** Path of the test's file (Node 20.16 or later). */
+  /** Path of the test's file (Node, where it says so). */
   readonly filePath?: string;
+  /** Node's tests have this. */
+  readonly diagnostic?: (message: string) => void;
 }
 
 /** The place of a file: relative paths begin at the test's own file; where that is not known, at the working directory. */
@@ -22,8 +25,10 @@ export function besideTest(context: GoldenContext, file: string | URL): string {
   if (file instanceof URL) return pathOf(file);
   if (/^([/\\]|[A-Za-z]:[/\\])/.test(file)) return file;
   if (file.startsWith("file:")) return pathOf(new URL(file));
-  const { origin, filePath } = context;
-  const test = origin?.startsWith("file:") ? pathOf(new URL(origin)) : filePath;
+  const { origin, filePath, diagnostic } = context;
+  // (Node's runner gives each file a process of its own, whose program it is.)
+  const program = diagnostic === undefined ? undefined : process.argv[1];
+  const test = origin?.startsWith("file:") ? pathOf(new URL(origin)) : filePath ?? program;
   return test === undefined ? file : `${test.replace(/[^/\\]*$/, "")}${file.replace(/^\.[/\\]/, "")}`;
 }
 

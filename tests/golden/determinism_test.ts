@@ -1,12 +1,10 @@
 /** A run is a function of its scenario and seed: whatever looks on, however it is sliced, wherever it runs. */
 import { assert, assertEquals } from "@std/assert";
-import { inDirectory } from "../cli/spawn.ts";
 import {
-  bundle,
+  bundledForNode,
   checkWays,
   digestsElsewhere,
   exampleSubjects,
-  nodeMissing,
   plainDigest,
   randomSubjects,
 } from "./subjects.ts";
@@ -34,15 +32,12 @@ Deno.test("another process runs every example and random networks with the same 
   assertEquals(await digestsElsewhere(Deno.execPath(), flags, MOD.href, subjects), subjects.map(plainDigest));
 });
 
-const noNode = await nodeMissing();
+const { file: bundled, missing } = await bundledForNode(MOD);
 Deno.test({
-  name: `Node runs every example and random networks with the same digests${noNode ? ` (skipped: ${noNode})` : ""}`,
-  ignore: noNode !== undefined,
-  fn: () =>
-    inDirectory(async (folder) => {
-      const file = `${folder}/fourtuple.mjs`;
-      assertEquals(await bundle(MOD, file), undefined);
-      const subjects = all();
-      assertEquals(await digestsElsewhere("node", [], `file://${file}`, subjects), subjects.map(plainDigest));
-    }),
+  name: `Node runs every example and random networks with the same digests${missing ? ` (skipped: ${missing})` : ""}`,
+  ignore: missing !== undefined,
+  fn: async () => {
+    const subjects = all();
+    assertEquals(await digestsElsewhere("node", [], `file://${bundled}`, subjects), subjects.map(plainDigest));
+  },
 });

@@ -148,6 +148,18 @@ export async function bundle(entry: URL, to: string): Promise<string | undefined
   return code === 0 ? undefined : new TextDecoder().decode(stderr).trim().split("\n")[0];
 }
 
+/**
+ * `entry` as one file of JavaScript for Node, or why not: there is no Node, it may not be run, or there is no bundler
+ * (`deno bundle` fetches one). The file goes when the process does.
+ */
+export async function bundledForNode(entry: URL): Promise<{ file: string; missing: string | undefined }> {
+  const folder = Deno.makeTempDirSync();
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  const file = `${folder}/bundle.mjs`;
+  const why = await nodeMissing() ?? await bundle(entry, file);
+  return { file, missing: why === undefined ? undefined : why.replaceAll(/[^\x20-\x7e]|\[\d+m/g, "") };
+}
+
 /** Is there a Node to run, and may it be run? If not, why. */
 export async function nodeMissing(): Promise<string | undefined> {
   try {
