@@ -178,6 +178,7 @@ function summaryOptions(loaded: LoadedScenario): SummaryOptions {
     colour: terminal && !Deno.noColor,
     width: terminal ? Math.min(110, terminalColumns()) : undefined,
     description: loaded.scenario.description,
+    eventSeconds: loaded.scenario.events?.map(({ at }) => at / 1e9),
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { addToAddress, formatAddress } from "../base/address.ts";
+import { nearest } from "../base/errors.ts";
 import { finalise32, hashString } from "../base/hash.ts";
 import { type Backend, type Balancer, BALANCER_MODE, Balancers, type Service } from "../node/balancers.ts";
 import { makePool } from "../node/balancing.ts";
@@ -272,10 +273,12 @@ export function findBackends(s: Partition, name: string, which: string): Backend
     text === called || text.startsWith(`${called}[`) || text.slice(0, text.lastIndexOf(":")) === called;
   const balancers = s.balancers?.list.filter((one) => one !== undefined && matches(`${one.name}:`, name)) ?? [];
   if (balancers.length === 0) throw new NetworkError(`nodes.${name}`, `There is no balancer called "${name}".`);
-  const found = balancers.flatMap((one) => one!.services).flatMap(({ backends }) => backends)
-    .filter((backend) => matches(backend.name, which));
+  const all = balancers.flatMap((one) => one!.services).flatMap(({ backends }) => backends);
+  const found = all.filter((backend) => matches(backend.name, which));
   if (found.length > 0) return found;
-  throw new NetworkError(`nodes.${name}`, `${name} has no back end "${which}".`);
+  const near = nearest(which, [...new Set(all.map((backend) => backend.name))]);
+  const hint = near === undefined ? "" : ` Did you mean "${near}"?`;
+  throw new NetworkError(`nodes.${name}`, `${name} has no back end "${which}".${hint}`);
 }
 
 /**

@@ -28,7 +28,7 @@ export interface RouteDump {
   node: string;
   /** A gateway's side; "" for other nodes. */
   side: "" | "inside" | "outside";
-  /** `198.51.100.0/24`, `default`. */
+  /** `198.51.100.0/24`, `default`, `::/0`. */
   destination: string;
   /** Where it leads; several share flows; none: unreachable. */
   nextHops: NextHopDump[];
@@ -50,7 +50,7 @@ class Recorder implements RouteSink {
 }
 
 function prefixText({ address, bits }: RoutePrefix): string {
-  if (bits === 0) return address.family === 4 ? "default" : "default6";
+  if (bits === 0) return address.family === 4 ? "default" : "::/0";
   const words = address.words.map((word, i) => {
     const left = Math.min(32, Math.max(0, bits - 32 * i));
     return left === 0 ? 0 : (word & (-1 << (32 - left))) >>> 0;
@@ -73,14 +73,14 @@ export function routes(s: Partition, nodes: readonly number[]): RouteDump[] {
     }
     const tables: [number, RouteDump["side"]][] = [[found.tables[node], nat ? "outside" : ""]];
     if (nat) tables.push([found.innerTables[node], "inside"]);
+    // (To itself it needs no route: what is computed for its own address is never used.)
+    const own = new Set(s.nodes.addressesOf(node).map((address) => s.addresses.toText(address)));
     return tables.flatMap(([table, side]) =>
-      withoutRepetitions([...recorder.tables[table]]).map(([text, { entry }]) => ({
+      withoutRepetitions([...recorder.tables[table]]).filter(([text]) => !own.has(text)).map(([text, { entry }]) => ({
         node: name,
         side,
         destination: "firstId" in entry && entry.count > 1 && entry.firstId !== 0x7fffffff
           ? `${s.addresses.toText(entry.firstId)}-${s.addresses.toText(entry.firstId + entry.count - 1)}`
-          : text === "default6"
-          ? "default"
           : text,
         nextHops: hopsOf(s, entry),
       }))

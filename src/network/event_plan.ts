@@ -179,6 +179,11 @@ function planEvent(event: NetworkEvent, subject: string, plan: Plan, workloads: 
   }
 }
 
+/** Does it say nothing? */
+function isEmpty(settings: object | undefined): boolean {
+  return settings === undefined || Object.values(settings).every((value) => value === undefined);
+}
+
 function oneOf(words: readonly string[]): string {
   return `One of ${words.join(", ")}`;
 }
@@ -245,7 +250,10 @@ function findLinks(text: string, subject: string, plan: Plan): PlannedLinkRange 
   const group = match === null ? undefined : byName(match[1]);
   if (match === null || group === undefined) {
     const names = plan.links.map(({ name }) => name);
-    throw new NetworkError(subject, `There is no link called "${text}".${hint(match?.[1] ?? text, names)}`);
+    // (Its ends may stand the wrong way round.)
+    const turned = (match?.[1] ?? text).split("--").reverse().join("--");
+    const near = names.includes(turned) ? ` Did you mean "${turned}"?` : hint(match?.[1] ?? text, names);
+    throw new NetworkError(subject, `There is no link called "${text}".${near}`);
   }
   const first = Number(match[2]);
   const last = match[3] === undefined ? first : Number(match[3]);
@@ -288,7 +296,7 @@ export function directionsOf({ direction }: LinkEvent): boolean[] {
 function planNat(planned: PlannedEvent, event: NatEvent, plan: Plan): PlannedEvent {
   const { subject } = planned;
   planned.nodes = nodesOf(event.node, subject, plan, [NAT], "NAT gateway");
-  if (event.restart !== true && event.timeouts === undefined) {
+  if (event.restart !== true && isEmpty(event.timeouts)) {
     throw new NetworkError(subject, "An event of a NAT gateway is a restart, or has timeouts.");
   }
   located(`${subject}.timeouts`, () => resolveNatProfile({ ...event.timeouts }));
@@ -400,6 +408,7 @@ function planBackend(
 function planProfile(planned: PlannedEvent, event: ProfileEvent, plan: Plan): PlannedEvent {
   const { subject } = planned;
   planned.nodes = nodesOf(event.node, subject, plan, [HOST], "host");
+  if (isEmpty(event.set)) throw new NetworkError(`${subject}.set`, "An event of a profile sets something.");
   const { congestionControl } = event.set;
   if (congestionControl !== undefined) located(`${subject}.set`, () => checkCongestionControl(congestionControl));
   return planned;
@@ -409,7 +418,7 @@ function planHost(planned: PlannedEvent, event: HostEvent, plan: Plan): PlannedE
   const { subject } = planned;
   const { maxFiles, memoryBytes, cpu } = event;
   planned.nodes = nodesOf(event.node, subject, plan, [HOST], "host");
-  if (maxFiles === undefined && memoryBytes === undefined && cpu === undefined) {
+  if (maxFiles === undefined && memoryBytes === undefined && isEmpty(cpu)) {
     throw new NetworkError(subject, "An event of a host says what changes: its maxFiles, its memory or its cpu.");
   }
   if (maxFiles !== undefined) located(`${subject}.maxFiles`, () => makeProfile({ maxFiles }));

@@ -126,8 +126,9 @@ function lastNs({ sent, answers }: ProbeReport, intervalNs: number): number {
 }
 
 function pingText(report: ProbeReport, { bytes, intervalNs }: ProbeFacts): string {
-  const headers = report.address.includes(":") ? 48 : 28;
-  const lines = [`PING ${report.to} (${report.address}) ${bytes}(${bytes + headers}) bytes of data.`];
+  // (As iputils: of IPv6 it tells the data alone.)
+  const size = report.address.includes(":") ? `${bytes} data bytes` : `${bytes}(${bytes + 28}) bytes of data.`;
+  const lines = [`PING ${report.to} (${report.address}) ${size}`];
   for (const { address, sequence, answerTtl, rttNs, bytes, error, mtu } of report.answers) {
     const told = mtu === undefined ? error : `${error} (mtu = ${mtu})`;
     lines.push(

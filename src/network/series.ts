@@ -8,7 +8,7 @@ import type { App } from "../app/types.ts";
 import { errnoName, InputError } from "../base/errors.ts";
 import { formatCount } from "../base/units.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
-import { hostOf } from "../socket/rows.ts";
+import { hostOf, listenerUse } from "../socket/rows.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
 import { DROP_REASONS } from "./drops.ts";
@@ -34,6 +34,9 @@ const COUNT = {
   ANSWERS: 10,
   STRIDE: 16,
 } as const;
+
+/** What full queues of listeners drop. */
+const OVERFLOWS = ["syn-queue", "accept-queue"] as const;
 
 /** Highest `ERRNO` plus one. */
 const ERRNOS = 64;
@@ -76,7 +79,7 @@ export interface SeriesRow extends SeriesGauges {
   bitsInPerSecond: number;
   /** The same of packets out. */
   bitsOutPerSecond: number;
-  /** Packets dropped at it, or on the links that it sends into. */
+  /** Packets dropped at it, or on the links that it sends into, and by full queues of its listeners. */
   dropsPerSecond: number;
   /** How many were dropped in the interval, by reason. */
   drops: Record<string, number>;
@@ -100,6 +103,8 @@ export class Series {
   readonly #counts: Float64Array;
   readonly #failed: Float64Array;
   readonly #dropped: Float64Array;
+  /** What had overflown at the last sample: `OVERFLOWS` of each group. */
+  #overflows: Float64Array;
   #lastNs: number;
   #stopped = false;
 
@@ -129,6 +134,7 @@ export class Series {
     this.#counts = new Float64Array(this.#groups.length * COUNT.STRIDE);
     this.#failed = new Float64Array(this.#groups.length * ERRNOS);
     this.#dropped = new Float64Array(this.#groups.length * DROP_REASONS.length);
+    this.#overflows = this.#listenerOverflows();
     this.#lastNs = s.nowNs;
     this.nextNs = (Math.floor(s.nowNs / intervalNs) + 1) * intervalNs;
     this.#watch();
@@ -161,10 +167,15 @@ export class Series {
       throw new InputError(tooMany(this.#groups.length, this.#mostRows));
     }
     const all = gauges(s, this.#groups, this.#groupOf);
+    const overflows = this.#listenerOverflows();
     for (const [i, gauge] of all.entries()) {
       const per = (count: number) => this.#counts[i * COUNT.STRIDE + count] / seconds;
       const failures = named(this.#failed, i * ERRNOS, ERRNOS, errnoName);
       const drops = named(this.#dropped, i * DROP_REASONS.length, DROP_REASONS.length, (k) => DROP_REASONS[k]);
+      for (const [k, reason] of OVERFLOWS.entries()) {
+        const count = overflows[2 * i + k] - this.#overflows[2 * i + k];
+        if (count > 0) drops[reason] = count;
+      }
       this.rows++;
       this.#sink({
         ...gauge,
@@ -188,7 +199,21 @@ export class Series {
     this.#counts.fill(0);
     this.#failed.fill(0);
     this.#dropped.fill(0);
+    this.#overflows = overflows;
     this.#lastNs = s.nowNs;
+  }
+
+  /** SYNs and final ACKs that full queues of listeners have dropped so far, by group. */
+  #listenerOverflows(): Float64Array {
+    const { tcp, listeners, closedListeners } = this.#partition;
+    const counts = new Float64Array(2 * this.#groups.length);
+    for (const use of [...closedListeners, ...listeners.map((listener) => listenerUse(tcp, listener))]) {
+      const group = this.#groupOf[use.host];
+      if (group < 0) continue;
+      counts[2 * group] += use.synOverflows;
+      counts[2 * group + 1] += use.acceptOverflows;
+    }
+    return counts;
   }
 
   #add(node: number, count: number, by = 1): void {

@@ -18,6 +18,8 @@ export interface SummaryOptions {
   width?: number;
   /** One line about the scenario, in its author's words. */
   description?: string;
+  /** When events were to happen, s: those that had not, at the end, are told. */
+  eventSeconds?: number[];
   /** False where {@linkcode summaryHeading} has been printed before. Default true. */
   heading?: boolean;
 }
@@ -111,6 +113,15 @@ function header(report: RunReport, options: SummaryOptions, ink: Paint): string[
       (report.wallSeconds > 0 ? ` in ${seconds(report.wallSeconds)}${pace}` : "") +
       (cut ? "" : `; the run ended because ${ENDED[report.ended]}`),
   );
+  const events = options.eventSeconds ?? [];
+  const left = events.filter((time) => time > report.simulatedSeconds);
+  if (left.length > 0) {
+    const when = seconds(Math.min(...left));
+    const which = events.length === 1
+      ? "the only event"
+      : `${formatCount(left.length)} of ${formatCount(events.length)} events`;
+    lines.push(`The run was over before ${which} could happen (${when}${left.length > 1 ? " and later" : ""}).`);
+  }
   return lines;
 }
 

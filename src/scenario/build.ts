@@ -68,7 +68,9 @@ export function inScenarioTerms<T>(loaded: LoadedScenario, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof NetworkError) throw loaded.error(scenarioSubject(error.subject), error.message);
+    if (error instanceof NetworkError) {
+      throw loaded.error(scenarioSubject(error.subject), inScenarioWords(error.message));
+    }
     throw error;
   }
 }
@@ -105,6 +107,14 @@ function scenarioSubject(subject: string): string {
   const dot = subject.lastIndexOf(".");
   const field = subject.slice(dot + 1);
   return `${subject.slice(0, dot + 1)}${FIELDS[field] ?? field.replace(/(Ns|Bps|Bytes)$/, "")}`;
+}
+
+/** Names of fields that a sentence has, as a scenario calls them: `rtoMinMs` is `rtoMin`. */
+function inScenarioWords(sentence: string): string {
+  return sentence.replace(
+    /\b[a-z][A-Za-z]*(?:Ns|Ms|Bps|Bytes|Seconds)\b/g,
+    (name) => FIELDS[name] ?? name.replace(/(Ns|Ms|Bps|Bytes|Seconds)$/, ""),
+  );
 }
 
 function hostOptions(scenario: Scenario, host: ScenarioHost): HostOptions {

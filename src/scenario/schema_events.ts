@@ -110,6 +110,14 @@ export function eventsSchema<D extends z.ZodRawShape, P extends z.ZodType>(direc
 /** What a schema cannot see. Names of nodes and links the network knows. */
 export function* checkEvents(scenario: Scenario): Generator<Mistake> {
   for (const [i, event] of (scenario.events ?? []).entries()) {
+    if (event.kind === "listener" && typeof event.port !== "number" && event.protocol !== undefined) {
+      if (event.port.protocol !== event.protocol) {
+        const path = ["events", i, "protocol"];
+        const said = `${event.port.port}/${event.port.protocol}`;
+        const sentence = `${formatPath(path)} is ${event.protocol}, and the port is ${said}: say one.`;
+        yield { path, atKey: false, sentence };
+      }
+    }
     if (event.kind !== "profile") continue;
     const path = ["events", i];
     if ((event.node === undefined) === (event.profile === undefined)) {

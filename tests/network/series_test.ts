@@ -92,3 +92,29 @@ Deno.test("too many rows are refused, before the run where its end is known", ()
   assertThrows(() => built(steps).series({ intervalNs: 1.5e6 }, () => {}), InputError, "whole milliseconds");
   assertThrows(() => built(steps).series({ nodes: "clients,clients[0]" }, () => {}), InputError, "twice");
 });
+
+Deno.test("drops are counted by reason where they happen, those of listeners' queues too", () => {
+  const workload = { connections: 40, arrivals: { kind: "at-once" } } as const;
+  const link = { rateBps: 1e6, delayNs: 1e6, queuePackets: 9 };
+  const rows = sampled(star({ link, workload, clients: { count: 1 } }), { intervalNs: 10e6, nodes: "clients, server" });
+  // Of forty SYNs one is being sent and nine wait.
+  assertEquals([rows[0].node, rows[0].drops, rows[0].dropsPerSecond], ["clients", { queue: 30 }, 3000]);
+  const listen = [{ port: 80, backlog: 3, acceptIntervalNs: 1e12 }];
+  const server = { listen, profile: { synCookies: 0 } };
+  const full = sampled(star({ link: { delayNs: 1e6 }, workload, server }), { intervalNs: 1e9, nodes: "server" });
+  // The SYN queue takes four.
+  assertEquals(full[0].drops, { "syn-queue": 36 });
+});
+
+Deno.test("exchanges over UDP and lookups that fail are among the rates and failures", () => {
+  const steps: Step[] = [
+    (n) => n.host("client", { address: "10.0.0.1/24", resolver: { servers: ["server"], attempts: 1 } }),
+    (n) => n.host("server", { address: "10.0.0.2/24", listen: [{ port: 7, protocol: "udp" }] }),
+    (n) => n.link("client", "server", { delayNs: 1e6 }),
+    workload({ kind: "request-response", transport: "udp", from: ["client"], to: ["server:7"], connections: 10 }),
+    (n) => n.workload({ name: "lost", kind: "hold", from: ["client"], to: ["nowhere.test:80"], connections: 3 }),
+  ];
+  const [row] = sampled(steps, { intervalNs: 1e9, nodes: "client" });
+  assertEquals(row.failures, { EAI_AGAIN: 3 });
+  assertEquals(Math.round(row.exchangesPerSecond / row.answersPerSecond), 1);
+});

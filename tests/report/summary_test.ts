@@ -121,3 +121,12 @@ Deno.test("what gateways refused is told by reason, the earliest first, with the
   );
   assertEquals(text.includes("quiet"), false);
 });
+
+Deno.test("events that the run did not come to are told", () => {
+  const report = { ...sampleReport(), simulatedSeconds: 5 };
+  const told = (eventSeconds: number[]) =>
+    summary(report, { eventSeconds }).split("\n").find((line) => line.includes("event"));
+  assertEquals(told([7]), "The run was over before the only event could happen (7 s).");
+  assertEquals(told([1, 7, 9]), "The run was over before 2 of 3 events could happen (7 s and later).");
+  assertEquals(told([1, 5]), undefined);
+});

@@ -92,3 +92,39 @@ Deno.test("mistakes in events are told with file, line, column and the nearest n
     assertStringIncludes(message, sentence);
   }
 });
+
+Deno.test("budgets, backlogs and UDP ports change by events in a person's units", () => {
+  const scenario = SCENARIO.replace("listen: [80] ", "listen: [80, 53/udp] ");
+  const { events } = buildNetwork(loadScenario(
+    "net.yaml",
+    scenario + `events:
+  - { at: 1s, kind: listener, node: server, port: 53/udp, action: close }
+  - { at: 1s, kind: listener, node: server, port: 80, backlog: 9 }
+  - { at: 2s, kind: host, node: server, maxFiles: 20, memory: 64KiB, cpu: { perPacket: 2us, queue: 5 packets } }
+  - { at: 3s, kind: profile, node: server, set: { maxFiles: 3, memory: 8KiB, maxTimeWaits: 4 } }
+`,
+  )).toJSON();
+  assertEquals(events as unknown[], [
+    { kind: "listener", atNs: 1e9, node: "server", port: 53, protocol: "udp", action: "close" },
+    { kind: "listener", atNs: 1e9, node: "server", port: 80, backlog: 9 },
+    {
+      kind: "host",
+      atNs: 2e9,
+      node: "server",
+      maxFiles: 20,
+      memoryBytes: 65536,
+      cpu: { perPacketNs: 2000, queuePackets: 5 },
+    },
+    { kind: "profile", atNs: 3e9, node: "server", set: { maxFiles: 3, memoryBytes: 8192, maxTimeWaits: 4 } },
+  ]);
+  const refused: [string, string][] = [
+    ["{ at: 1s, kind: nat, node: r1, timeouts: {} }", "r1 is no NAT gateway"],
+    ["{ at: 1s, kind: listener, node: server, port: 80/udp, protocol: tcp, action: close }", "80/udp: say one"],
+    ["{ at: 1s, kind: profile, node: server, set: { rtoMax: 100ms } }", "the profile's rtoMin (200)"],
+    ["{ at: 1s, kind: link, link: server--r1, state: down }", 'Did you mean "r1--server"?'],
+  ];
+  for (const [event, sentence] of refused) {
+    const { message } = assertThrows(() => buildSimulation(load(`events: [${event}]\n`)), InputError);
+    assertStringIncludes(message, sentence);
+  }
+});
