@@ -13,7 +13,7 @@ import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
 import { defaultPrefix } from "../node/prefixes.ts";
 import { makeProfile } from "../transport/profile.ts";
 import { BalancerApp } from "./balancer_app.ts";
-import type { BalancerOptions, BalancerServiceOptions, HealthOptions } from "./balancer_options.ts";
+import type { BalancerMode, BalancerOptions, BalancerServiceOptions, HealthOptions } from "./balancer_options.ts";
 import { checkBalancer, checkService, planBackends } from "./balancer_plan.ts";
 import { NetworkError } from "./errors.ts";
 import { checkPortsFor } from "./health_checks.ts";
@@ -97,8 +97,7 @@ function addBalancer(
 function addCheckPorts(balancer: Balancer, app: BalancerApp, subject: string): void {
   const addresses = app.checks.sourcesOf(balancer);
   if (addresses.length === 0) return;
-  const fullNat = balancer.services.some(({ mode, udp }) => mode === BALANCER_MODE.FULL_NAT && !udp);
-  balancer.checkPorts = checkPortsFor(balancer, addresses, fullNat);
+  balancer.checkPorts = checkPortsFor(balancer, addresses);
   if (balancer.checkPorts !== undefined) return;
   throw new NetworkError(
     `${subject}.portLow`,
@@ -165,6 +164,7 @@ function addService(
     remembers: connectionTable,
     hashesFlow: (declared.hashOn ?? (algorithm === "maglev" ? "flow" : "address")) === "flow",
     resets: declared.onBackendDown === "reset",
+    ...sourcesFor(s, balancer, address, mode, subject),
     detectionNs: declared.health?.detectionNs ?? 0,
   };
   balancer.services.push(service);
@@ -198,6 +198,26 @@ function addService(
       app.checks.add(backend, declared.health as HealthOptions);
     }
   }
+}
+
+/** Full-nat's sources for a service: those declared, or the balancer's own address of the other family. */
+function sourcesFor(
+  s: Partition,
+  { node, name, firstSource, sources }: Balancer,
+  address: number,
+  mode: BalancerMode,
+  subject: string,
+): { firstSource: number; sources: number } {
+  const ipv6 = s.addresses.isIpv6(address);
+  if (mode !== "full-nat" || s.addresses.isIpv6(firstSource) === ipv6) return { firstSource, sources };
+  // (Not a virtual one, which several balancers may have.)
+  const own = ipv6 ? s.nodes.address6Of(node) : 0;
+  if (own !== 0) return { firstSource: own, sources: 1 };
+  const family = ipv6 ? "IPv6" : "IPv4";
+  throw new NetworkError(
+    `${subject}.mode`,
+    `In full-nat flows to back ends come from ${name}, which has no ${family} address: give it one.`,
+  );
 }
 
 function checkDirectReturn(

@@ -7,7 +7,7 @@ import { addToAddress, formatAddress, type IpAddress, parseAddress } from "../ba
 import { BALANCING_ALGORITHMS, isHashed } from "../node/balancing.ts";
 import { isPrime, LARGEST_MAGLEV_TABLE, MAGLEV_TABLE_SIZE } from "../node/maglev.ts";
 import { NODE_KIND } from "../node/nodes.ts";
-import type { BalancerOptions, BalancerServiceOptions } from "./balancer_options.ts";
+import type { BackendOptions, BalancerOptions, BalancerServiceOptions } from "./balancer_options.ts";
 import { NetworkError } from "./errors.ts";
 import { addressOffset, findMembers, type Plan, type PlannedPopulation } from "./plan.ts";
 import { hasIpv6 } from "./plan_ipv6.ts";
@@ -198,18 +198,24 @@ export function virtualAddressesAt(
   count: number,
 ): IpAddress[] {
   const { services } = population.declaration.options as BalancerOptions;
-  const found: IpAddress[] = [];
-  for (const service of services) {
-    if (service.port !== port) continue;
-    if (service.address !== undefined) found.push(parseAddress(service.address));
-    else {
-      for (let i = first; i < first + count; i++) {
-        found.push(addToAddress(population.address, addressOffset(population, i)));
-      }
-    }
-  }
-  return found;
+  return services.filter((service) => service.port === port)
+    .flatMap((service) => addressesOf(population, service, first, count));
 }
+
+function addressesOf(
+  population: PlannedPopulation,
+  service: BalancerServiceOptions,
+  first: number,
+  count: number,
+): IpAddress[] {
+  if (service.address !== undefined) return [parseAddress(service.address)];
+  return Array.from({ length: count }, (_, i) => {
+    return addToAddress(population.address, addressOffset(population, first + i));
+  });
+}
+
+/** Balancers and proxies one behind the other are followed so far. */
+const MOST_IN_A_ROW = 8;
 
 /** Do packets for this virtual endpoint get to `port` of a host of `population`? */
 export function isServedBy(
@@ -218,6 +224,7 @@ export function isServedBy(
   virtualPort: number,
   population: PlannedPopulation,
   port: number,
+  depth: number = 0,
 ): boolean {
   const wanted = new Set(addresses.map(formatAddress));
   for (const balancer of plan.populations) {
@@ -225,16 +232,29 @@ export function isServedBy(
     const { services } = balancer.declaration.options as BalancerOptions;
     for (const service of services) {
       if (service.port !== virtualPort) continue;
-      const own = virtualAddressesAt(balancer, virtualPort, 0, balancer.count);
+      const own = addressesOf(balancer, service, 0, balancer.count);
       if (!own.some((address) => wanted.has(formatAddress(address)))) continue;
-      for (const one of service.backends) {
-        const text = typeof one === "string" ? one : one.to;
-        for (const { node, port: real } of planEndpoints(text, "", plan)) {
-          const member = node - population.firstRow;
-          if (real === port && member >= 0 && member < population.count) return true;
-        }
-      }
+      if (leadsThere(plan, service.backends, population, port, { depth })) return true;
     }
   }
   return false;
+}
+
+/** Is one of these back ends `port` of a host of `population`, or a virtual address of a balancer that leads there? */
+export function leadsThere(
+  plan: Plan,
+  backends: readonly (string | BackendOptions)[],
+  population: PlannedPopulation,
+  port: number,
+  { subject = "", depth = 0 }: { subject?: string; depth?: number } = {},
+): boolean {
+  return backends.some((one, i) =>
+    planEndpoints(typeof one === "string" ? one : one.to, `${subject}.backends[${i}]`, plan).some(
+      ({ node, address, port: real }) => {
+        const member = node - population.firstRow;
+        if (real === port && member >= 0 && member < population.count) return true;
+        return node === 0 && depth < MOST_IN_A_ROW && isServedBy(plan, [address], real, population, port, depth + 1);
+      },
+    )
+  );
 }

@@ -66,10 +66,11 @@ export function balancerUses(
       const backend = service.backends[place];
       let from = local;
       if (service.mode === BALANCER_MODE.FULL_NAT) {
-        const { sources, portLow, portHigh } = balancer;
+        const { portLow, portHigh } = balancer;
+        const { sources } = service;
         const ports = portHigh - portLow + 1;
-        from = balancer.firstSource;
-        const gauge = ways.gauge("ports", name, "full-nat", () => ({
+        from = service.firstSource;
+        const gauge = ways.gauge("ports", name, s.addresses.isIpv6(from) ? "full-nat IPv6" : "full-nat", () => ({
           capacity: sources * ports,
           keepNs: (stream, rttNs) => stream.openNs(rttNs) + rttNs + finMs * 1e6,
           unit: "source ports",

@@ -5,11 +5,11 @@
  */
 import { addToAddress, formatAddress, type IpAddress } from "../base/address.ts";
 import { NODE_KIND } from "../node/nodes.ts";
-import { isServedBy } from "./balancer_plan.ts";
+import { isServedBy, leadsThere } from "./balancer_plan.ts";
 import { addressSpan } from "./build.ts";
 import type { WorkloadOptions } from "./options.ts";
 import type { Members, Plan, PlannedPopulation } from "./plan.ts";
-import { isProxiedBy, proxyOf } from "./proxies.ts";
+import { proxyOf } from "./proxies.ts";
 
 /** A destination as declared: members of a population, or a bare address. */
 export interface Destination {
@@ -30,9 +30,17 @@ export interface Destination {
 
 /** Do connections to a destination get to `port` of a host of `population`? */
 export function leadsTo(plan: Plan, to: Destination, population: PlannedPopulation, port: number): boolean {
+  return leadsStraightTo(plan, to, population, port) || plan.populations.some((one) => {
+    const proxy = proxyOf(one);
+    if (proxy === undefined || one === population || !leadsStraightTo(plan, to, one, proxy.port)) return false;
+    return leadsThere(plan, proxy.backends, population, port, { subject: `nodes.${one.name}.proxy` });
+  });
+}
+
+/** As `leadsTo`, with no proxy in between. */
+function leadsStraightTo(plan: Plan, to: Destination, population: PlannedPopulation, port: number): boolean {
   return (to.port === port && reaches(to, population)) ||
-    isServedBy(plan, to.addresses ?? [to.first], to.port, population, port) ||
-    plan.populations.some((one) => isProxiedBy(plan, one, to.port, population, port) && reaches(to, one));
+    isServedBy(plan, to.addresses ?? [to.first], to.port, population, port);
 }
 
 /** Does a destination lead to a host of this population (by name, by address, or by a NAT's port forward)? */
@@ -53,10 +61,11 @@ function reaches(to: Destination, population: PlannedPopulation): boolean {
 
 /** What the first workload that connects to a population's proxy asks and gets. */
 export function proxiedSizes(
+  plan: Plan,
   population: PlannedPopulation,
   workloads: readonly { to: Destination[]; options: WorkloadOptions }[],
 ): { requestBytes: number; replyBytes: number } | undefined {
   const port = proxyOf(population)!.port;
-  const first = workloads.find(({ to }) => to.some((one) => one.port === port && reaches(one, population)));
+  const first = workloads.find(({ to }) => to.some((one) => leadsStraightTo(plan, one, population, port)));
   return first && { requestBytes: first.options.requestBytes ?? 100, replyBytes: first.options.replyBytes ?? 1000 };
 }

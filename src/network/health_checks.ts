@@ -6,7 +6,7 @@
  */
 import { ERRNO } from "../base/errors.ts";
 import type { StateVisitor } from "../base/state.ts";
-import type { Backend, Balancer, CheckPorts } from "../node/balancers.ts";
+import { type Backend, type Balancer, BALANCER_MODE, type CheckPorts } from "../node/balancers.ts";
 import { NODE, NODE_FLAG } from "../node/nodes.ts";
 import { abort, closeConnection, connect, liveTimersOf } from "../tcp/mod.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
@@ -238,14 +238,14 @@ function nextPort(ports: CheckPorts): number {
  * The ports for a balancer's checks from `addresses`: Linux's ephemeral ones, or, where full-nat's flows come from such
  * an address too, some that these do not use. Those of services at the address are left out. `undefined` if none is left.
  */
-export function checkPortsFor(
-  balancer: Balancer,
-  addresses: readonly number[],
-  fullNat: boolean,
-): CheckPorts | undefined {
-  const { firstSource, sources, portLow, portHigh } = balancer;
+export function checkPortsFor(balancer: Balancer, addresses: readonly number[]): CheckPorts | undefined {
+  const { portLow, portHigh } = balancer;
+  const shared = balancer.services.some(({ mode, udp, firstSource, sources }) =>
+    mode === BALANCER_MODE.FULL_NAT && !udp &&
+    addresses.some((own) => own >= firstSource && own < firstSource + sources)
+  );
   let [low, high] = [32_768, 60_999];
-  if (fullNat && addresses.some((own) => own >= firstSource && own < firstSource + sources)) {
+  if (shared) {
     // (The larger of the gaps below and above.)
     [low, high] = portLow - 1 >= 65_535 - portHigh ? [1, portLow - 1] : [portHigh + 1, 65_535];
   }

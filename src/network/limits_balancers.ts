@@ -58,7 +58,8 @@ function fullestBackend(balancer: Balancer): Backend | undefined {
 }
 
 function portUse(s: Partition, balancer: Balancer, backend: Backend): Omit<BalancerLimit, "limit" | "node"> {
-  const { portLow, portHigh, sources, firstRefusedNs, refused } = balancer;
+  const { portLow, portHigh, firstRefusedNs, refused } = balancer;
+  const { sources } = backend.service;
   const { NO_PORT } = FLOW_REFUSAL;
   const address = s.addresses.toText(backend.address);
   const target = `${address.includes(":") ? `[${address}]` : address}:${backend.port}`;

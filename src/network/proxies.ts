@@ -21,22 +21,6 @@ export function proxyOf({ declaration }: PlannedPopulation): ProxyOptions | unde
   return declaration.kind === "host" ? (declaration.options as HostOptions).proxy : undefined;
 }
 
-/** Do requests to the proxy of `proxies` get to `port` of a host of `population`? */
-export function isProxiedBy(
-  plan: Plan,
-  proxies: PlannedPopulation,
-  proxyPort: number,
-  population: PlannedPopulation,
-  port: number,
-): boolean {
-  const proxy = proxyOf(proxies);
-  if (proxy === undefined || proxy.port !== proxyPort) return false;
-  return planBackends(proxy, `nodes.${proxies.name}.proxy`, plan).some(({ node, port: real }) => {
-    const member = node - population.firstRow;
-    return real === port && member >= 0 && member < population.count;
-  });
-}
-
 /**
  * The back ends of a population's proxy, at addresses of a family that it can connect from. Throws `NetworkError`.
  */

@@ -262,7 +262,9 @@ export function installWorkloads(
 ): void {
   if (dns.servers.length + dns.resolvers.length > 0) s.dns = installDns(s, dns, seed);
   for (const population of plan.populations) {
-    if (proxyOf(population) !== undefined) installProxies(s, plan, population, proxiedSizes(population, workloads));
+    if (proxyOf(population) !== undefined) {
+      installProxies(s, plan, population, proxiedSizes(plan, population, workloads));
+    }
     for (const listen of hostOptions(population)?.listen ?? []) openPort(s, population, listen, workloads);
   }
   // In the order of their names: the order of declaration must not matter.

@@ -68,6 +68,9 @@ export interface Service {
   readonly hashesFlow: boolean;
   /** Is a flow whose back end is down reset? */
   readonly resets: boolean;
+  /** Source addresses of full-nat, of the family of its address: consecutive ids. */
+  readonly firstSource: number;
+  readonly sources: number;
   /** How long it takes to believe that a back end is up or down, ns. */
   readonly detectionNs: number;
 }
@@ -90,7 +93,7 @@ export interface Balancer {
   readonly node: number;
   readonly name: string;
   readonly services: Service[];
-  /** Source addresses of full-nat: consecutive ids. */
+  /** Source addresses that it was given for full-nat: consecutive ids. */
   readonly firstSource: number;
   readonly sources: number;
   readonly portLow: number;
@@ -200,8 +203,8 @@ export class Balancers {
     let local = client;
     let localPort = ports >>> 16;
     if (service.mode === FULL_NAT) {
-      if (!takePort(balancer, backend.endpoint)) return -NO_PORT;
-      local = balancer.firstSource + taken.source;
+      if (!takePort(service, backend.endpoint)) return -NO_PORT;
+      local = service.firstSource + taken.source;
       localPort = taken.port;
     } else if (service.mode === DIRECT_RETURN) local = 0;
     const realPorts = (localPort << 16) | backend.port;
@@ -237,7 +240,7 @@ export class Balancers {
     this.setState(flow, words[o + STATE] & ~ACTIVE);
     if (words[o + TIMER] !== 0) this.#stopTimer(words[o + TIMER]);
     if (service.mode === FULL_NAT) {
-      const set = backend.endpoint.sets[words[o + LOCAL] - balancer.firstSource]!;
+      const set = backend.endpoint.sets[words[o + LOCAL] - service.firstSource]!;
       set.free((words[o + REAL_PORTS] >>> 16) - balancer.portLow);
       backend.endpoint.used--;
     }
@@ -326,8 +329,8 @@ export function ownerOf(service: Service): number {
 const taken = { source: 0, port: 0 };
 
 /** Takes a source port towards an endpoint, the sources in turn, each upwards and around; false if all are taken. */
-function takePort(balancer: Balancer, endpoint: Endpoint): boolean {
-  const { portLow, portHigh, sources } = balancer;
+function takePort({ balancer, sources }: Service, endpoint: Endpoint): boolean {
+  const { portLow, portHigh } = balancer;
   const size = portHigh - portLow + 1;
   for (let k = 0; k < sources; k++) {
     const source = (endpoint.nextSource + k) % sources;
