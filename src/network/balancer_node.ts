@@ -305,9 +305,49 @@ export function translateError(s: Partition, balancer: Balancer, p: number): boo
     return true;
   }
   const back = b.flows.findBackward(owner, source, destination, ports);
-  if (back === 0) return false;
-  const at = back * FLOW_STRIDE;
-  rows[o + DST] = words[at + CLIENT];
-  quote(words[at + CLIENT], words[at + VIRTUAL], words[at + FLOW_PORTS]);
-  return true;
+  if (back !== 0) {
+    const at = back * FLOW_STRIDE;
+    rows[o + DST] = words[at + CLIENT];
+    quote(words[at + CLIENT], words[at + VIRTUAL], words[at + FLOW_PORTS]);
+    return true;
+  }
+  return translateWithoutFlow(s, balancer, p, protocol === UDP, quote);
+}
+
+/** As `translateError`, of a packet of no flow that is known: where a hash, or the back end's address, tells whose it is. */
+function translateWithoutFlow(
+  s: Partition,
+  balancer: Balancer,
+  p: number,
+  udp: boolean,
+  quote: (from: number, to: number, both: number) => void,
+): boolean {
+  const b = s.balancers!;
+  const rows = s.packets.rows.words;
+  const extras = s.packets.extras.words;
+  const extra = rows[p * STRIDE + PACKET.EXTRA] * EXTRA.STRIDE;
+  const [source, destination] = [extras[extra + EXTRA.QUOTED_SRC], extras[extra + EXTRA.QUOTED_DST]];
+  const ports = extras[extra + EXTRA.QUOTED_PORTS];
+  const service = b.serviceOf(balancer, udp, source, ports >>> 16);
+  if (service !== undefined) {
+    // A back end's answer to a client.
+    if (!findsAgain(service)) return false;
+    const place = chooseBackend(service.pool, b.hash(service, destination, (ports << 16) | (ports >>> 16)));
+    if (place < 0) return false;
+    const { address, port } = service.backends[place];
+    if (service.mode === DIRECT_RETURN) steer(s, p, address);
+    else {
+      rows[p * STRIDE + DST] = address;
+      quote(address, destination, (port << 16) | (ports & 0xffff));
+    }
+    return true;
+  }
+  // A client's packet, on its way to a back end.
+  for (const { remembers, mode, udp: datagrams, backends, address, port } of balancer.services) {
+    if (remembers || mode === DIRECT_RETURN || datagrams !== udp) continue;
+    if (!backends.some((one) => one.address === destination && one.port === (ports & 0xffff))) continue;
+    quote(source, address, (ports & 0xffff0000) | port);
+    return true;
+  }
+  return false;
 }

@@ -348,6 +348,56 @@ Deno.test("ICMP errors about a balanced flow find their way: a narrow link behin
   }
 });
 
+for (const direction of ["upload", "download"] as const) {
+  for (
+    const [mode, algorithm, connectionTable] of [
+      ["nat", "round-robin", true],
+      ["nat", "maglev", false],
+      ["full-nat", "round-robin", true],
+      ["direct-return", "round-robin", true],
+      ["direct-return", "source-hash", false],
+    ] as const
+  ) {
+    const table = connectionTable ? "" : " without a connection table";
+    Deno.test(`path MTU through a balancer: ${direction}, ${mode}${table}, a narrow link before and behind it`, () => {
+      for (const narrow of ["c1", "r1", "r2"]) {
+        const mtu = (name: string) => name === narrow ? 1200 : 1500;
+        const simulation = built([
+          (n) => n.host("clients", { count: 2, address: "10.0.0.1/16" }),
+          (n) =>
+            n.host("web", {
+              count: 3,
+              address: "192.0.2.1/24",
+              virtualAddresses: mode === "direct-return" ? [VIRTUAL] : [],
+              listen: [{ port: 80 }],
+            }),
+          (n) =>
+            n.balancer("lb", {
+              address: "203.0.113.1/24",
+              services: [{ address: VIRTUAL, port: 80, backends: ["web:80"], mode, algorithm, connectionTable }],
+            }),
+          ...["c0", "c1", "r1", "r2"].map((name): Step => (n) => n.router(name)),
+          (n) => n.link("clients", "c0", { delayNs: 1e6 }),
+          (n) => n.link("c0", "c1", { delayNs: 1e6, mtu: mtu("c1") }),
+          (n) => n.link("c1", "lb", { delayNs: 1e6 }),
+          (n) => n.link("lb", "r1", { delayNs: 1e6, mtu: mtu("r1") }),
+          (n) => n.link("r1", "r2", { delayNs: 1e6, mtu: mtu("r2") }),
+          (n) => n.link("r2", "web", { delayNs: 1e6 }),
+          (n) =>
+            n.workload({
+              ...{ name: "bulk", kind: "bulk", direction, from: ["clients"], to: [`${VIRTUAL}:80`], bytes: 50_000 },
+              connections: 6,
+            }),
+        ]);
+        simulation.run({ untilNs: 5e9 });
+        const { connections, packets } = simulation.report();
+        assert(packets.dropped.mtu > 0);
+        assertEquals([connections.established, connections.open, connections.broken], [6, 0, {}], narrow);
+      }
+    });
+  }
+}
+
 Deno.test("neither the order of declaration nor the numbering of rows changes the digests", () => {
   const options = [
     { mode: "nat", algorithm: "least-connections" },
