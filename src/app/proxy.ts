@@ -13,7 +13,7 @@
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { hostOf, isConnected, listenerHost, peerHasClosed } from "../socket/rows.ts";
-import { receive, send, sendRoom, shutdownWrite, unreadBytes, wantRoom } from "../tcp/mod.ts";
+import { receive, send, sendRoom, setNoDelay, shutdownWrite, unreadBytes, wantRoom } from "../tcp/mod.ts";
 import { ERRNO } from "../base/errors.ts";
 import { finalise32, mix32 } from "../base/hash.ts";
 import { type StateVisitor, visitNumbers } from "../base/state.ts";
@@ -147,6 +147,8 @@ export class Proxy implements App {
       const c = runtime.accept(node, listener);
       if (c === 0) return;
       if (c === -ERRNO.EMFILE) return runtime.waitForFile(node, this.#app, 0, listener);
+      // (What is passed on does not wait for Nagle's sake, as with nginx and HAProxy.)
+      setNoDelay(runtime.tcp, c, true);
       this.report.clients++;
       const warm = runtime.tcp.warm;
       warm[c * STRIDE + APP_STATE] = CLIENT;
@@ -171,6 +173,7 @@ export class Proxy implements App {
       if (local !== 0 && addresses.isIpv6(local) !== addresses.isIpv6(address)) continue;
       const c = this.#runtime.connectUncounted(node, local, address, port, this.#app);
       if (c > 0) {
+        setNoDelay(this.#runtime.tcp, c, true);
         this.#plan.pool.active[backend]++;
         this.report.opened++;
         if (++this.#backendOpen > this.report.peakBackend) this.report.peakBackend = this.#backendOpen;

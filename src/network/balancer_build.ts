@@ -6,6 +6,7 @@
 import { addToAddress, formatAddress } from "../base/address.ts";
 import { nearest } from "../base/errors.ts";
 import { finalise32, hashString } from "../base/hash.ts";
+import { formatCount } from "../base/units.ts";
 import { type Backend, type Balancer, BALANCER_MODE, Balancers, type Service } from "../node/balancers.ts";
 import { makePool } from "../node/balancing.ts";
 import { MAGLEV_TABLE_SIZE } from "../node/maglev.ts";
@@ -131,11 +132,12 @@ function addService(
   const address = declared.address === undefined ? own : s.addresses.intern(declared.address);
   const { family } = s.addresses.toAddress(address);
   const backends = planBackends(declared, subject, plan, family);
-  if (declared.mode === "full-nat" && s.addresses.isIpv6(balancer.firstSource) !== (family === 6)) {
+  const tableSize = declared.maglevTableSize ?? MAGLEV_TABLE_SIZE;
+  if (declared.algorithm === "maglev" && backends.length > tableSize) {
     throw new NetworkError(
-      `${subject}.address`,
-      `In full-nat clients are seen as addresses of ${balancer.name}, which are IPv${family === 6 ? 4 : 6}: an ` +
-        `IPv${family} service needs a balancer whose address is IPv${family}.`,
+      `${subject}.maglevTableSize`,
+      `A Maglev table of ${formatCount(tableSize)} entries has none for some of ${formatCount(backends.length)} back ` +
+        "ends: it should have a hundred times as many.",
     );
   }
   const { port, algorithm = "round-robin", mode = "nat", connectionTable = true } = declared;
@@ -158,7 +160,7 @@ function addService(
       algorithm,
       names: backends.map((one) => hashString(`${formatAddress(one.address)} ${one.port}`)),
       weights: backends.map(({ weight }) => weight),
-      tableSize: declared.maglevTableSize ?? MAGLEV_TABLE_SIZE,
+      tableSize,
     }),
     backends: [],
     remembers: connectionTable,
@@ -213,10 +215,11 @@ function sourcesFor(
   // (Not a virtual one, which several balancers may have.)
   const own = ipv6 ? s.nodes.address6Of(node) : 0;
   if (own !== 0) return { firstSource: own, sources: 1 };
-  const family = ipv6 ? "IPv6" : "IPv4";
+  const [family, other] = ipv6 ? ["IPv6", "IPv4"] : ["IPv4", "IPv6"];
   throw new NetworkError(
-    `${subject}.mode`,
-    `In full-nat flows to back ends come from ${name}, which has no ${family} address: give it one.`,
+    `${subject}.address`,
+    `In full-nat clients are seen as addresses of ${name}, which are ${other}: an ${family} service needs a balancer ` +
+      `that has an ${family} address too.`,
   );
 }
 

@@ -19,6 +19,9 @@ export const BALANCING_ALGORITHMS = [
 /** One of them. */
 export type BalancingAlgorithm = typeof BALANCING_ALGORITHMS[number];
 
+/** Source hash: no table has many more entries. */
+const MOST_ENTRIES = 2 ** 20;
+
 /** Some back ends, numbered from 0, and what an algorithm remembers of them. */
 export interface BackendPool {
   readonly algorithm: BalancingAlgorithm;
@@ -33,7 +36,7 @@ export interface BackendPool {
   readonly credit: Int32Array;
   /** Where the next turn begins. */
   next: number;
-  /** Hashes: the back end of each entry; empty if none is eligible. */
+  /** Hashes: the back end of each entry. Empty if none is eligible. */
   entries: Int32Array;
   /** Maglev: entries of the table. */
   readonly tableSize: number;
@@ -76,19 +79,24 @@ function weightOf(pool: BackendPool, i: number): number {
 export function poolChanged(pool: BackendPool): void {
   const weights = pool.weights.map((_, i) => weightOf(pool, i));
   const divisor = weights.reduce(greatestCommonDivisor, 0);
-  if (divisor === 0) {
-    pool.entries = new Int32Array(0);
-    return;
-  }
-  const shares = weights.map((weight) => weight / divisor);
-  if (pool.algorithm === "maglev") pool.entries = maglevTable(pool.names, shares, pool.tableSize);
-  else {
-    const entries: number[] = [];
-    shares.forEach((share, i) => {
-      for (let k = 0; k < share; k++) entries.push(i);
-    });
-    pool.entries = Int32Array.from(entries);
-  }
+  if (divisor === 0) pool.entries = new Int32Array(0);
+  else if (pool.algorithm === "maglev") pool.entries = maglevTable(pool.names, weights, pool.tableSize);
+  else if (pool.algorithm === "source-hash") pool.entries = sharedOut(weights, divisor);
+  // (The others look at eligibility and weights themselves.)
+  else pool.entries = Int32Array.of(0);
+}
+
+/** Each back end as often as its weight says. */
+function sharedOut(weights: Int32Array, divisor: number): Int32Array {
+  const total = weights.reduce((sum, weight) => sum + weight / divisor, 0);
+  // (Weights of many digits are rounded: a table is for looking up.)
+  const scale = total <= MOST_ENTRIES ? 1 / divisor : MOST_ENTRIES / (total * divisor);
+  const entries: number[] = [];
+  weights.forEach((weight, i) => {
+    const share = weight === 0 ? 0 : Math.max(1, Math.round(weight * scale));
+    for (let k = 0; k < share; k++) entries.push(i);
+  });
+  return Int32Array.from(entries);
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

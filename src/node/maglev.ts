@@ -18,7 +18,7 @@ export const LARGEST_MAGLEV_TABLE: number = 2 ** 24;
  * The back end of every entry (-1 everywhere if none takes any).
  *
  * @param names What stands for each back end: nothing else decides its preferences.
- * @param weights Entries that it takes in a turn; 0: none.
+ * @param weights Its share of the entries, relative to the others'; 0: none.
  * @param size Entries, a prime, so that every step through the table is a permutation.
  */
 export function maglevTable(names: readonly Hash64[], weights: ArrayLike<number>, size: number): Int32Array {
@@ -26,22 +26,24 @@ export function maglevTable(names: readonly Hash64[], weights: ArrayLike<number>
   const n = names.length;
   const place = new Int32Array(n);
   const step = new Int32Array(n);
-  let taking = 0;
+  // Each heaviest back end takes an entry in every turn, the others as often as their weight says, spread out evenly.
+  const due = new Float64Array(n);
+  let heaviest = 0;
   for (let i = 0; i < n; i++) {
     place[i] = (names[i].lo >>> 0) % size;
     step[i] = (names[i].hi >>> 0) % (size - 1) + 1;
-    if (weights[i] > 0) taking++;
+    heaviest = Math.max(heaviest, weights[i]);
   }
-  if (taking === 0) return table;
-  for (let left = size; left > 0;) {
+  if (heaviest === 0) return table;
+  for (let left = size, turn = 1; left > 0; turn++) {
     for (let i = 0; i < n && left > 0; i++) {
-      for (let turn = weights[i]; turn > 0 && left > 0; turn--) {
-        let at = place[i];
-        while (table[at] >= 0) at = next(at, step[i], size);
-        table[at] = i;
-        place[i] = next(at, step[i], size);
-        left--;
-      }
+      if (weights[i] === 0 || turn * weights[i] < due[i] + heaviest) continue;
+      due[i] += heaviest;
+      let at = place[i];
+      while (table[at] >= 0) at = next(at, step[i], size);
+      table[at] = i;
+      place[i] = next(at, step[i], size);
+      left--;
     }
   }
   return table;

@@ -98,5 +98,24 @@ Deno.test("full-nat's flows come from an address of their own family", () => {
   const limit = simulation.report().limits.find(({ limit, node }) => limit === "ports" && node === "lb")!;
   assert(limit.detail.endsWith("(1 source x 64,512 ports)"), limit.detail);
   const error = assertThrows(() => built(steps()), NetworkError);
-  assertEquals(error.subject, "nodes.lb.services[0].mode");
+  assertEquals(error.subject, "nodes.lb.services[0].address");
+});
+
+Deno.test("a Maglev table that is smaller than the number of back ends is refused", () => {
+  const steps: Step[] = [
+    (n) => n.host("clients", { address: "10.0.0.1/16" }),
+    (n) => n.host("web", { count: 8, address: "192.0.2.1/24", listen: [{ port: 80 }] }),
+    (n) =>
+      n.balancer("lb", {
+        address: "203.0.113.1/24",
+        services: [{ port: 80, backends: ["web:80"], algorithm: "maglev", maglevTableSize: 7 }],
+      }),
+    ...around("clients", "web", "lb"),
+  ];
+  const error = assertThrows(() => built(steps), NetworkError);
+  assertEquals(error.subject, "nodes.lb.services[0].maglevTableSize");
+  assertEquals(
+    error.message,
+    "A Maglev table of 7 entries has none for some of 8 back ends: it should have a hundred times as many.",
+  );
 });

@@ -40,7 +40,7 @@ function balanced(mode: BalancerServiceOptions["mode"], balancer: Partial<Balanc
 }
 
 Deno.test("a balancer's services of both families share back ends that are named as hosts", () => {
-  for (const mode of ["nat", "direct-return"] as const) {
+  for (const mode of ["nat", "direct-return", "full-nat"] as const) {
     const simulation = built(balanced(mode));
     const seen = watch(simulation);
     simulation.run();
@@ -55,8 +55,8 @@ Deno.test("a balancer's services of both families share back ends that are named
   }
 });
 
-Deno.test("in full-nat a service has the family of its balancer's addresses, which is said otherwise", () => {
-  const error = assertThrows(() => built(balanced("full-nat")), NetworkError);
+Deno.test("in full-nat a balancer has an address of each of its services' families, which is said otherwise", () => {
+  const error = assertThrows(() => built(balanced("full-nat", { address6: undefined })), NetworkError);
   assertEquals(error.subject, "nodes.lb.services[1].address");
   assert(error.message.includes("which are IPv4"), error.message);
   const services = [{ address: VIRTUAL[1], port: 443, backends: ["web[0..2]:443"], mode: "full-nat" as const }];

@@ -26,16 +26,33 @@ Deno.test("Maglev's table gives every back end the same share, to within one ent
   );
 });
 
-Deno.test("shares follow the weights, to within one turn", () => {
+Deno.test("shares follow the weights, however large, to within an entry for each back end", () => {
+  const weight = fc.oneof(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 65_535 }));
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 0, max: 7 }), { minLength: 1, maxLength: 40 }), (weights) => {
+    fc.property(fc.array(weight, { minLength: 1, maxLength: 40 }), (weights) => {
       const sum = weights.reduce((a, b) => a + b, 0);
       if (sum === 0) return;
       const shares = sharesOf(maglevTable(names(weights.length), weights, 65537), weights.length);
-      shares.forEach((share, i) => assert(Math.abs(share - (65537 * weights[i]) / sum) <= weights[i] + 1));
+      shares.forEach((share, i) =>
+        assert(Math.abs(share - (65537 * weights[i]) / sum) <= weights.length + 1, `${share}`)
+      );
     }),
     { numRuns: 40 },
   );
+});
+
+Deno.test("source hash and Maglev divide hashes by weights of many digits too", () => {
+  const weights = [65_535, 65_534, 32_767, 1];
+  const sum = weights.reduce((a, b) => a + b);
+  for (const algorithm of ["source-hash", "maglev"] as const) {
+    const pool = makePool({ algorithm, names: names(4), weights, tableSize: 65_537 });
+    const shares = [0, 0, 0, 0];
+    pool.entries.forEach((i) => shares[i]++);
+    shares.forEach((share, i) => {
+      assert(Math.abs(share / pool.entries.length - weights[i] / sum) < 1e-4, `${algorithm} ${i}: ${share}`);
+    });
+    assert(pool.entries.length < 2 ** 21);
+  }
 });
 
 /** Entries that have another back end although theirs is still there, as a share of the table. */
