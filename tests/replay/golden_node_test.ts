@@ -6,7 +6,7 @@ import { bundledForNode } from "../golden/subjects.ts";
 const { file: bundled, missing } = await bundledForNode(new URL("../../testing.ts", import.meta.url));
 
 const TEST = `import { test } from "node:test";
-import { goldenTrace } from "file://${bundled}";
+import { goldenTrace } from ${JSON.stringify(`file://${bundled}`)};
 
 test("the office's traffic stays as it is", async (t) => {
   await goldenTrace(t, "office.yaml", "traces/office.cbor");
