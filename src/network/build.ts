@@ -102,6 +102,11 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
     connectionCapacity: capacity.connections,
     clock,
   });
+  tcp.demux.anyOfFamily = {
+    ipv4: addresses.intern("0.0.0.0"),
+    ipv6: addresses.intern("::"),
+    isIpv6: (address) => addresses.isIpv6(address),
+  };
   const partition = new Partition({ clock, packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes, seed });
   partition.plan = plan;
   partition.apps[LOOPBACK_APP] = new Loopback(partition);

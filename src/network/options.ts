@@ -37,8 +37,10 @@ export interface ListenOptions {
    * each that comes), `echo`, `sink`; by default what the workloads need, `sink` if none does.
    */
   protocol?: "tcp" | "udp";
-  /** One of the host's addresses; default any. */
+  /** One of the host's addresses, `0.0.0.0` for all of IPv4, `::` for all of both families; default any. */
   address?: string;
+  /** With `::`: IPv6 alone (IPV6_V6ONLY). Default false. */
+  ipv6Only?: boolean;
   /** Accept-queue length asked for, capped by the profile's `somaxconn`. Default 4,096. */
   backlog?: number;
   /** The application takes at most one connection from the accept queue in this time, ns. Default 0: at once. */

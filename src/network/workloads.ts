@@ -7,6 +7,7 @@ import { AddressError, addToAddress, type IpAddress, parseAddress, prefixContain
 import { embeddedIpv4 } from "../base/ipv4_embedded.ts";
 import { ERRNO } from "../base/errors.ts";
 import { Substream, substreamKey } from "../base/rng.ts";
+import { listenAddress } from "../socket/endpoint.ts";
 import { ArrivalTimes } from "../app/arrivals.ts";
 import { type ClientPlan, WorkloadClient } from "../app/client.ts";
 import { formatDurationNs } from "../base/units.ts";
@@ -244,10 +245,15 @@ function ipv6Destinations(
 
 /** Parses an address. Throws `NetworkError`. */
 function addressFrom(text: string, subject: string): IpAddress {
+  return located(subject, () => parseAddress(text));
+}
+
+/** Runs `f`; what it finds wrong is about `subject`. */
+function located<T>(subject: string, f: () => T): T {
   try {
-    return parseAddress(text);
+    return f();
   } catch (error) {
-    if (error instanceof AddressError) throw new NetworkError(subject, error.message);
+    if (error instanceof AddressError || error instanceof RangeError) throw new NetworkError(subject, error.message);
     throw error;
   }
 }
@@ -366,8 +372,15 @@ function openPort(
     throw new NetworkError(subject, `A port's protocol is one of tcp, udp, not ${listen.protocol}.`);
   }
   if (listen.service !== undefined) checkService(listen.service, subject);
-  const local = listen.address === undefined ? 0 : s.addresses.intern(addressFrom(listen.address, subject));
-  for (let i = 0; local !== 0 && i < population.count; i++) {
+  const bound = located(subject, () => listenAddress(listen.address, listen.ipv6Only ?? false));
+  const local = bound.address === undefined ? 0 : s.addresses.intern(bound.address);
+  if (listen.protocol === "udp" && bound.any && local !== 0) {
+    throw new NetworkError(
+      subject,
+      `A UDP port takes what comes to one address, or of both families: not ${bound.address} alone.`,
+    );
+  }
+  for (let i = 0; !bound.any && i < population.count; i++) {
     const node = population.firstRow + i;
     if (s.isOwn(node, local)) continue;
     throw new NetworkError(

@@ -144,6 +144,7 @@ function listenOptions(listen: NonNullable<ScenarioHost["listen"]>[number]): Lis
     port: listen.port,
     protocol: listen.protocol,
     address: listen.address,
+    ipv6Only: listen.ipv6Only,
     backlog: listen.backlog,
     acceptIntervalNs: listen.acceptEvery,
     service: service && withoutUndefined({

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { formatAddress, parseAddress } from "../base/address.ts";
 import { notADnsName } from "../wire/dns_name.ts";
 import { makeProfile } from "../transport/profile.ts";
 import { checkCaptures } from "./checks_capture.ts";
@@ -104,6 +105,18 @@ function* checkHost(scenario: Scenario, name: string, host: ScenarioHost): Gener
   yield* checkListen(path, host);
 }
 
+/** Is an address one of these, however it is written? */
+function isAnyOf(addresses: readonly string[], text: string): boolean {
+  const canonical = (address: string) => {
+    try {
+      return formatAddress(parseAddress(address));
+    } catch {
+      return address;
+    }
+  };
+  return addresses.map(canonical).includes(canonical(text));
+}
+
 function* checkListen(path: Path, host: ScenarioHost): Generator<Mistake> {
   const own = [host.address, host.address6].flatMap((address) => address?.split("/")[0] ?? []);
   own.push(...host.extraAddresses ?? []);
@@ -111,7 +124,8 @@ function* checkListen(path: Path, host: ScenarioHost): Generator<Mistake> {
   for (const [i, item] of (host.listen ?? []).entries()) {
     const listen = typeof item === "number" ? { port: item, protocol: undefined, address: undefined } : item;
     const at = [...path, "listen", i];
-    if (listen.address !== undefined && host.count === undefined && !own.includes(listen.address)) {
+    const elsewhere = listen.address !== undefined && !isAnyOf([...own, "::", "0.0.0.0"], listen.address);
+    if (host.count === undefined && elsewhere) {
       const sentence = `${
         formatPath([...at, "address"])
       } is ${listen.address}, which is not an address of the host: expected ${own.join(" or ")}.`;

@@ -154,7 +154,10 @@ const listenSchema = z.union([
   f.fields({
     port: f.port.describe("The port."),
     protocol: f.choice(["tcp", "udp"]).optional().describe("Default tcp. A UDP port answers, echoes, or sinks."),
-    address: f.address.optional().describe("One of the host's addresses. Default any."),
+    address: f.address.optional().describe(
+      "One of the host's addresses, 0.0.0.0 for all of IPv4, :: for all of both families. Default any.",
+    ),
+    ipv6Only: f.flag.optional().describe("With ::, IPv6 alone (IPV6_V6ONLY). Default false."),
     backlog: f.whole(0, 2 ** 31 - 1).optional().describe("Length of the accept queue (capped by somaxconn)."),
     acceptEvery: f.duration.optional().describe("The application takes one connection in this time. Default at once."),
     service: serviceSchema.optional().describe("What it does with a connection. Default: what its clients need."),

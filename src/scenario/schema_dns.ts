@@ -80,6 +80,7 @@ interface PortWithProtocol {
   port: number;
   protocol?: "tcp" | "udp";
   address?: undefined;
+  ipv6Only?: undefined;
   backlog?: undefined;
   acceptEvery?: undefined;
   service?: undefined;

@@ -13,7 +13,7 @@ import type { TcpStack } from "../tcp/stack.ts";
 import { REPORT, TCP_EVENT } from "../tcp/state/states.ts";
 import { FLAG, TCB } from "../tcp/state/tcb.ts";
 import { type UdpOptions, type UdpRuntime, UdpSocket } from "./datagram.ts";
-import { checkPort, endpointText, isNumeric } from "./endpoint.ts";
+import { checkPort, endpointText, isNumeric, listenAddress } from "./endpoint.ts";
 import { type Call, type Deferred, refuseUnopened, visitOpened } from "./layer_state.ts";
 import { Listener, type SocketListenOptions } from "./listener.ts";
 import { acceptQueueLength, listenerHost, peerHasClosed, unreadBytes } from "./rows.ts";
@@ -62,9 +62,10 @@ export class SocketLayer implements App {
     if (!(Number.isInteger(backlog) && backlog >= 0)) {
       throw new RangeError(`A backlog is a whole number from 0 on, not ${backlog}.`);
     }
-    const local = address === undefined ? 0 : runtime.addressId(address);
+    const bound = listenAddress(address, options.ipv6Only ?? false);
+    const local = bound.address === undefined ? 0 : runtime.addressId(bound.address);
     const detail = `listen ${endpointText(address ?? "*", port)}`;
-    if (local !== 0 && !runtime.hasAddress(node, local)) throw this.error("EADDRNOTAVAIL", detail);
+    if (!bound.any && !runtime.hasAddress(node, local)) throw this.error("EADDRNOTAVAIL", detail);
     const row = runtime.openListener(node, local, port, backlog, this.app);
     if (row < 0) throw this.error(errnoName(-row), detail);
     return this.#listeners[row] = this.#listener({ node, row, local: { address: address ?? "", port }, allowHalfOpen });

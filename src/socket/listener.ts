@@ -13,8 +13,12 @@ import type { Endpoint, Socket } from "./socket.ts";
 export interface SocketListenOptions {
   /** 1 to 65,535. */
   port: number;
-  /** One of the host's addresses. Default any. */
+  /**
+   * One of the host's addresses, `0.0.0.0` for all of IPv4, `::` for all of both families. Default any.
+   */
   address?: string;
+  /** With `::`: IPv6 alone (IPV6_V6ONLY). Default false. */
+  ipv6Only?: boolean;
   /** Connections that may wait to be accepted, at most the profile's `somaxconn`. Default 511, as Node's. */
   backlog?: number;
   /** `Socket.allowHalfOpen` of the sockets accepted. Default false. */

@@ -27,6 +27,17 @@ const { LOCAL, REMOTE, PORTS, HOST } = TUPLE;
 /** The second word of a listener key under which the listeners on particular addresses are counted. */
 const ANY_PARTICULAR = -1;
 
+/** The same of one family. */
+const PARTICULAR_IPV4 = -2;
+const PARTICULAR_IPV6 = -3;
+
+/** Address ids that stand for every address of a family (0.0.0.0, and :: of a socket with IPV6_V6ONLY). */
+export interface AnyOfFamily {
+  ipv4: number;
+  ipv6: number;
+  isIpv6(address: number): boolean;
+}
+
 /** The kinds of row that a value in the table can name: `value = row << 2 | kind`. */
 export const TUPLE_KIND = {
   /** A full connection, or a connected UDP socket. */
@@ -79,10 +90,14 @@ export class Demux {
   readonly table: TupleTable;
   /** Told of listeners, and of every insertion and removal while its `watching` is not 0. */
   watch: TupleWatch | null = null;
+  /** Without it there are no listeners on all addresses of one family. */
+  anyOfFamily: AnyOfFamily | null = null;
   readonly #pool0: RowPool;
   readonly #pool1: RowPool;
   readonly #pool2: RowPool;
   readonly #listeners: KeyTable;
+  /** Listeners on every address of a family. */
+  #wide = 0;
 
   /** Reserves the table. */
   constructor(options: DemuxOptions) {
@@ -97,6 +112,7 @@ export class Demux {
   visitState(v: StateVisitor): void {
     this.table.visitState(v);
     this.#listeners.visitState(v);
+    this.#wide = v.number(this.#wide);
   }
 
   /** Tuples in the table. */
@@ -158,25 +174,33 @@ export class Demux {
   }
 
   /**
-   * Makes `listener` (i32, not 0) the listener of a port on one address, or on every address of the host if `local`
-   * is 0. Returns 0, or `-ERRNO.EADDRINUSE` if the address has a listener there, or (as on Linux) if one of the two
+   * Makes `listener` (i32, not 0) the listener of a port on one address, on every address of the host if `local` is 0,
+   * or on every one of a family (`anyOfFamily`). Returns 0, or `-ERRNO.EADDRINUSE` if the address has a listener there, or (as on Linux) if one of the two
    * covers the other's address; `overlap` true allows the latter (what BSD's SO_REUSEADDR allows): the listener on
    * the particular address is preferred then.
    */
   addListener(host: number, local: number, port: number, listener: number, overlap = false): number {
     const listeners = this.#listeners;
     if (listeners.get(host, local, port) !== 0) return -ERRNO.EADDRINUSE;
-    if (!overlap && listeners.get(host, local === 0 ? ANY_PARTICULAR : 0, port) !== 0) return -ERRNO.EADDRINUSE;
+    if (!overlap && this.#covered(host, local, port)) return -ERRNO.EADDRINUSE;
     listeners.set(host, local, port, listener);
-    if (local !== 0) listeners.add(host, ANY_PARTICULAR, port, 1);
+    this.#countParticular(host, local, port, 1);
     this.watch?.onListen(host, port, 1);
     return 0;
   }
 
-  /** The listener for a segment to (local, port): one on that address first, then one on every address; 0 for none. */
+  /**
+   * The listener for a segment to (local, port): one on that address first, then one on every address of the family,
+   * then one on every address; 0 for none.
+   */
   findListener(host: number, local: number, port: number): number {
     const particular = this.#listeners.get(host, local, port);
-    return particular !== 0 ? particular : this.#listeners.get(host, 0, port);
+    if (particular !== 0) return particular;
+    const any = this.anyOfFamily;
+    const ofFamily = any === null || this.#wide === 0
+      ? 0
+      : this.#listeners.get(host, any.isIpv6(local) ? any.ipv6 : any.ipv4, port);
+    return ofFamily !== 0 ? ofFamily : this.#listeners.get(host, 0, port);
   }
 
   /** The listener of exactly (local or 0, port); 0 for none. */
@@ -188,14 +212,37 @@ export class Demux {
   removeListener(host: number, local: number, port: number): void {
     if (this.#listeners.get(host, local, port) === 0) return;
     this.#listeners.set(host, local, port, 0);
-    if (local !== 0) this.#listeners.add(host, ANY_PARTICULAR, port, -1);
+    this.#countParticular(host, local, port, -1);
     this.watch?.onListen(host, port, -1);
   }
 
   /** Is there a listener whose address is `local`, or covers it, or is covered by it? (`local` 0 is every address.) */
   listenerOverlaps(host: number, local: number, port: number): boolean {
-    return this.#listeners.get(host, local, port) !== 0 ||
-      this.#listeners.get(host, local === 0 ? ANY_PARTICULAR : 0, port) !== 0;
+    return this.#listeners.get(host, local, port) !== 0 || this.#covered(host, local, port);
+  }
+
+  /** Does a listener of another address than `local` cover that, or has one that `local` covers? */
+  #covered(host: number, local: number, port: number): boolean {
+    const listeners = this.#listeners;
+    if (local === 0) return listeners.get(host, ANY_PARTICULAR, port) !== 0;
+    if (listeners.get(host, 0, port) !== 0) return true;
+    const any = this.anyOfFamily;
+    if (any === null) return false;
+    if (local === any.ipv4) return listeners.get(host, PARTICULAR_IPV4, port) !== 0;
+    if (local === any.ipv6) return listeners.get(host, PARTICULAR_IPV6, port) !== 0;
+    return listeners.get(host, any.isIpv6(local) ? any.ipv6 : any.ipv4, port) !== 0;
+  }
+
+  #countParticular(host: number, local: number, port: number, change: 1 | -1): void {
+    if (local === 0) return;
+    this.#listeners.add(host, ANY_PARTICULAR, port, change);
+    const any = this.anyOfFamily;
+    if (any === null) return;
+    if (local === any.ipv4 || local === any.ipv6) {
+      this.#wide += change;
+      return;
+    }
+    this.#listeners.add(host, any.isIpv6(local) ? PARTICULAR_IPV6 : PARTICULAR_IPV4, port, change);
   }
 
   /** Entries in the table of listeners. */

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { NetworkError } from "../../src/network/errors.ts";
 import type { BalancerOptions, BalancerServiceOptions } from "../../src/network/balancer_options.ts";
-import type { HostOptions } from "../../src/network/options.ts";
+import { SocketError } from "../../src/base/errors.ts";
+import type { HostOptions, ListenOptions } from "../../src/network/options.ts";
 import { built, type Step } from "./support/networks.ts";
 import { assertConserved, watch } from "./support/probe.ts";
 
@@ -103,4 +104,62 @@ Deno.test("a proxy connects to its back ends from an address of their family", (
   const error = assertThrows(() => built(proxied({}, six)), NetworkError);
   assertEquals(error.subject, "nodes.px.proxy.backends[0]");
   assertEquals(error.message, "web[0]:443 has an IPv6 address, and px has none to connect to it from.");
+});
+
+/** What clients get that connect to port 80 of a server with these listeners: over IPv4, over IPv6. */
+function listened(listen: ListenOptions[]): [number, number] {
+  const counts = (["ipv4", "ipv6"] as const).map((family) => {
+    const simulation = built([
+      (n) => n.host("client", { address: "10.0.0.1/24", address6: "2001:db8:1::1/64" }),
+      (n) => n.host("server", { address: "192.0.2.1/24", address6: "2001:db8:2::1/64", listen }),
+      (n) => n.link("client", "server", { delayNs: 1e6 }),
+      (n) => n.workload({ name: "w", kind: "hold", from: ["client"], to: ["server:80"], connections: 1, family }),
+    ]);
+    simulation.run();
+    return simulation.report().connections.established;
+  });
+  return [counts[0], counts[1]];
+}
+
+Deno.test("a listener on :: takes both families, with ipv6Only one; one on 0.0.0.0 takes the other (bindv6only)", () => {
+  const port = 80;
+  assertEquals(listened([{ port }]), [1, 1]);
+  assertEquals(listened([{ port, address: "::" }]), [1, 1]);
+  assertEquals(listened([{ port, address: "0:0::0" }]), [1, 1]);
+  assertEquals(listened([{ port, address: "::", ipv6Only: true }]), [0, 1]);
+  assertEquals(listened([{ port, address: "0.0.0.0" }]), [1, 0]);
+  assertEquals(listened([{ port, address: "::", ipv6Only: true }, { port, address: "0.0.0.0" }]), [1, 1]);
+  assertEquals(listened([{ port, address: "192.0.2.1" }, { port, ipv6Only: true }]), [1, 1]);
+});
+
+Deno.test("listeners that would take the same connections are refused", () => {
+  const port = 80;
+  const refused = (...listen: ListenOptions[]) => assertThrows(() => listened(listen), NetworkError).message;
+  for (const other of ["0.0.0.0", "192.0.2.1", "2001:db8:2::1"]) {
+    assert(refused({ port, address: "::" }, { port, address: other }).includes("twice"));
+    assert(refused({ port, address: other }, { port, address: "::" }).includes("twice"));
+  }
+  assert(refused({ port, address: "0.0.0.0" }, { port, address: "192.0.2.1" }).includes("twice"));
+  assert(refused({ port, address: "192.0.2.1" }, { port, address: "0.0.0.0" }).includes("twice"));
+  assertEquals(
+    refused({ port, address: "0.0.0.0", ipv6Only: true }),
+    "ipv6Only is for IPv6 addresses, and 0.0.0.0 is none.",
+  );
+  assert(refused({ port, address: "0.0.0.0", protocol: "udp" }).includes("of both families"));
+});
+
+Deno.test("sockets of code listen on all addresses of a family, and let go of the port", () => {
+  const simulation = built([
+    (n) => n.host("server", { address: "192.0.2.1/24", address6: "2001:db8:2::1/64" }),
+    (n) => n.host("client", { address: "192.0.2.2/24" }),
+    (n) => n.link("client", "server", {}),
+  ]);
+  const host = simulation.host("server");
+  const four = host.listen({ port: 80, address: "0.0.0.0" });
+  assertEquals(assertThrows(() => host.listen({ port: 80 }), SocketError).code, "EADDRINUSE");
+  assertEquals(assertThrows(() => host.listen({ port: 80, address: "192.0.2.1" }), SocketError).code, "EADDRINUSE");
+  host.listen({ port: 80, address: "::", ipv6Only: true });
+  assertEquals(simulation.dump("sockets").match(/\S+:80 /g), ["0.0.0.0:80 ", "[::]:80 "]);
+  four.close();
+  host.listen({ port: 80, address: "192.0.2.1" });
 });
