@@ -15,9 +15,9 @@ import {
 } from "../app/happy_eyeballs.ts";
 import { ERRNO, nearest } from "../base/errors.ts";
 import type { ConnectOptions } from "../socket/connect_options.ts";
-import { SOCKET_TIMER, type SocketLayer } from "../socket/layer.ts";
+import type { SocketLayer } from "../socket/layer.ts";
 import { remoteOf } from "../socket/rows.ts";
-import type { SocketOpener } from "../socket/runtime.ts";
+import { SOCKET_TIMER, type SocketOpener } from "../socket/runtime.ts";
 import type { Socket } from "../socket/socket.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { WARM } from "../tcp/state/tcb.ts";

@@ -19,13 +19,11 @@ import { Listener, type SocketListenOptions } from "./listener.ts";
 import { acceptQueueLength, listenerHost, peerHasClosed, unreadBytes } from "./rows.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import { openRefusal } from "./refusal.ts";
-import type { LayerUser, SocketOpener } from "./runtime.ts";
+import { type LayerUser, SOCKET_TIMER, type SocketOpener } from "./runtime.ts";
 import { countedOrBytes, type Endpoint, Socket, SOCKET_CALL } from "./socket.ts";
 
 const { CONNECTED, ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED, ERROR_REPORT } = TCP_EVENT;
 
-/** Codes of its own events. */
-export const SOCKET_TIMER = { CALL: 0, FILE_FREE: 1, ACCEPT_DONE: 2, NEXT_ATTEMPT: 3 } as const;
 const TIMER = SOCKET_TIMER;
 
 /** More than any buffer holds. */

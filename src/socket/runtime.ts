@@ -43,6 +43,9 @@ export interface SocketRuntime extends AppRuntime {
   readonly nodes: { nameOf(node: number): string };
 }
 
+/** Codes of the layer's own events. */
+export const SOCKET_TIMER = { CALL: 0, FILE_FREE: 1, ACCEPT_DONE: 2, NEXT_ATTEMPT: 3 } as const;
+
 /** Opens the connections of sockets whose address is yet to be found out, or is one of several. */
 export interface SocketOpener {
   /** Opens a connection to a name. Throws `RangeError`. */
