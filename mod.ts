@@ -158,6 +158,7 @@ export {
   Flow,
   registerAlgorithm as registerCongestionControl,
 } from "./src/tcp/mod.ts";
+export type { HoldDistribution } from "./src/app/holding.ts";
 export { DEFAULT_PROFILE, type PortAllocation, type Profile } from "./src/transport/profile.ts";
 export {
   type BackendReport,

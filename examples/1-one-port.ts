@@ -3,8 +3,7 @@
 //   deno run examples/1-one-port.ts
 import { expectations, Network, summary } from "../mod.ts";
 
-export const description =
-  "A million connections established at once on one listening port, and not one port of the server used up.";
+export const description = "A million connections on one listening port, and not one port of the server used up.";
 
 /** A test builds a smaller one. */
 export function build(clients = 36, connections = 1_020_000): Network {

@@ -3,7 +3,7 @@
 //   deno run examples/2-four-tuple.ts
 import { expectations, Network, summary } from "../mod.ts";
 
-export const description = "A port is used up only towards one destination address and port, from one source address.";
+export const description = "A port is used up towards one destination address and port, from one source address.";
 
 export function build(): Network {
   const network = new Network({ name: "2-four-tuple", seed: 1 });
@@ -38,11 +38,11 @@ export function build(): Network {
 }
 
 export const expected = [
-  "workloads[many-sites].open == 1000", // from port 50,000, all at once; the second to the first site found it taken
+  "workloads[many-sites].open == 1000", // all from port 50,000; a second to the first site is refused
   "limits[ports@single].capacity == 1",
   "workloads[one-site].open == 28_232", // 60,999 - 32,768 + 1
   "workloads[one-site].failed.EADDRNOTAVAIL == 1",
-  "workloads[two].open == 56_464", // 28,232 ports x 2 destinations: another port of the server is another tuple
+  "workloads[two].open == 56_464", // 28,232 ports x 2 destinations
   "workloads[two].failed.EADDRNOTAVAIL == 2",
   "workloads[host-wide].open == 28_232", // where a port is taken for the whole host, that is all
 ];

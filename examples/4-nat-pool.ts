@@ -3,8 +3,7 @@
 //   deno run examples/4-nat-pool.ts
 import { expectations, type NatBehaviour, Network, summary } from "../mod.ts";
 
-export const description =
-  "The same load behind two kinds of mapping. One has a wall at 64,512, and the neighbour stands before it.";
+export const description = "The same load behind two kinds of mapping. One has a wall at 64,512.";
 
 /** `mapping`: of the first gateway. */
 export function build(mapping: NatBehaviour = "address-and-port-dependent"): Network {
@@ -32,7 +31,7 @@ export function build(mapping: NatBehaviour = "address-and-port-dependent"): Net
     network.link(gateway, "net", { delayNs: 2e6 });
   }
   network.link("net", "peers", { delayNs: 10e6 });
-  network.link("net", "web", { delayNs: 5e6 });
+  network.link("net", "web", { delayNs: 10e6 });
   for (const [torrents, neighbour, gateway] of [["t1", "n1", "each"], ["t2", "n2", "shared"]]) {
     network.workload({
       name: `swarm-${gateway}`,
@@ -59,9 +58,9 @@ export const expected = [
   "limits[0].node == each",
   "limits[0].used == 64_512",
   "limits[0].firstHitSeconds ~= 3.222s ± 5ms", // 64,512 ports / (20,000 + 20 connections a second)
-  "workloads[pages-each].failed.EHOSTUNREACH == 35", // of 100: those from then on, for whom there was no port
+  "workloads[pages-each].failed.EHOSTUNREACH == 35", // of 100: the neighbour is cut off with them
   "workloads[pages-shared].failed == 0",
-  "workloads[swarm-shared].open == 80_000", // a port is taken only towards one peer, and each peer has 40 callers
+  "workloads[swarm-shared].open == 80_000", // a port is taken towards one peer: each has 40 callers
   "limits[nat-pool@shared].refused == 0",
 ];
 

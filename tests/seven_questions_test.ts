@@ -48,11 +48,12 @@ function failed(report: RunReport): string[] {
   return report.expect.filter(({ ok }) => !ok).map(({ text, found }) => `${text}, found ${found}`);
 }
 
-Deno.test("there is a scenario and a program for each of the seven questions, each on a screen or two", () => {
+Deno.test("there is a scenario and a program for each of the seven questions, each on a screen", () => {
   assertEquals([...new Set(NAMES.map((name) => name[0]))].join(""), "1234567");
   for (const name of NAMES) {
     const yaml = Deno.readTextFileSync(new URL(name, FOLDER));
-    assert(yaml.split("\n").length <= 110, name);
+    const lines = yaml.split("\n");
+    assert(lines.length <= 61 && lines.every((line) => line.length <= 100), name);
     assertStringIncludes(yaml, `deno task simulate examples/${name}`);
     const twin = name.replace(".yaml", ".ts");
     assertStringIncludes(Deno.readTextFileSync(new URL(twin, FOLDER)), `deno run examples/${twin}`);
@@ -97,7 +98,7 @@ const VARIANTS: [name: string, set: string[], lines: string[]][] = [
     // 40 torrent clients with a port each, and the neighbour's 100 pages.
     "limits[nat-pool@each].used == 140",
   ]],
-  ["6-carrier-grade-nat.yaml", ["nodes.cgn.log=sessions"], ["nats[cgn].logRecords == 4_816"]],
+  ["6-carrier-grade-nat.yaml", ["nodes.cgn.log=sessions"], ["nats[cgn].logRecords == 3_922"]],
   ["6-carrier-grade-nat.yaml", ["nodes.cgn.holdDown=1ms"], ["workloads[busy].failed == 0"]],
   ["7-ipv6.yaml", ["nodes.dual.ipv6Share=0%"], ["workloads[dual-town].failed.EHOSTUNREACH == 1952"]],
   ["7-ipv6.yaml", ["nodes.dual.ipv6Share=48.8%"], [

@@ -8,12 +8,12 @@ import type { StateVisitor } from "../base/state.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { drawFraction } from "../base/rng.ts";
-import { log } from "../base/maths.ts";
 import { connectionsOf, hostOf, remoteOf } from "../socket/rows.ts";
 import type { AddressLookups } from "./address_lookups.ts";
 import { ArrivalLoop } from "./arrival_loop.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import { MOST_CANDIDATES, type RaceHolder, type RaceRules, Races } from "./happy_eyeballs.ts";
+import { drawHoldNs, type HoldDistribution } from "./holding.ts";
 import { NamedOpens } from "./named_opens.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
@@ -47,8 +47,9 @@ export interface ClientPlan extends FamilyChoice, Spread {
   bytes: number;
   /** How long a connection stays open when its work is done, ns; Infinity for ever. */
   holdNs: number;
-  /** Is the holding time drawn from an exponential distribution of mean `holdNs`? */
-  exponentialHold: boolean;
+  /** Distribution of the holding times: their mean is `holdNs`. */
+  holdDistribution: HoldDistribution;
+  holdShape: number;
   /** Does this side close when the hold is over (else it waits for the other)? */
   closes: boolean;
   /** Keep-alive after so much idle time, ms; 0 for none. */
@@ -382,11 +383,8 @@ export class WorkloadClient implements App {
     const plan = this.#plan;
     this.#setPhase(c, HOLDING);
     if (!plan.closes || plan.holdNs === Infinity) return;
-    let holdNs = plan.holdNs;
-    if (plan.exponentialHold) {
-      const i = this.#runtime.tcp.warm[c * STRIDE + APP_DATA2];
-      holdNs = Math.floor(-log(1 - drawFraction(this.#key.k0, this.#key.k1, i * 2 + 1)) * holdNs);
-    }
+    const i = this.#runtime.tcp.warm[c * STRIDE + APP_DATA2];
+    const holdNs = drawHoldNs(plan, this.#key.k0, this.#key.k1, i);
     if (holdNs === 0) return this.#close(c);
     this.#runtime.schedule(this.#nodeOf(c), this.#app, this.#runtime.nowNs + holdNs, TIMER.HOLD_OVER, c, 0);
   }

@@ -9,7 +9,6 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
-import { log } from "../base/maths.ts";
 import { drawFraction } from "../base/rng.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
 import { RowPool } from "../store/rows.ts";
@@ -20,6 +19,7 @@ import type { AddressClient, AddressLookups } from "./address_lookups.ts";
 import { ArrivalLoop } from "./arrival_loop.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { DatagramStats } from "./datagram_stats.ts";
+import { drawHoldNs, type HoldDistribution } from "./holding.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import {
@@ -49,8 +49,9 @@ export interface UdpClientPlan extends FamilyChoice, Spread {
   retries: number;
   /** How long a socket stays open when its exchange is over; Infinity for ever. */
   holdNs: number;
-  /** Is that time drawn from an exponential distribution of mean `holdNs`? */
-  exponentialHold: boolean;
+  /** Distribution of these times: their mean is `holdNs`. */
+  holdDistribution: HoldDistribution;
+  holdShape: number;
   /** Has each source one socket for all its exchanges? It stays open. */
   shareSocket: boolean;
 }
@@ -398,7 +399,7 @@ export class UdpClient implements App, AddressClient {
   /** Keeps the socket of an exchange that went well for the holding time. True if the row is wanted at its end. */
   #holds(row: number, socket: number, errno: number): boolean {
     const runtime = this.#runtime;
-    const { holdNs, exponentialHold } = this.#plan;
+    const { holdNs } = this.#plan;
     const sockets = runtime.udp.rows.words;
     sockets[socket * SOCKET_STRIDE + APP_STATE] = 0;
     if (errno !== 0 || holdNs === 0) {
@@ -407,9 +408,7 @@ export class UdpClient implements App, AddressClient {
     }
     if (holdNs === Infinity) return false;
     const index = this.#rows.words[row * STRIDE + INDEX];
-    const ns = exponentialHold
-      ? Math.floor(-log(1 - drawFraction(this.#key.k0, this.#key.k1, index * 2 + 1)) * holdNs)
-      : holdNs;
+    const ns = drawHoldNs(this.#plan, this.#key.k0, this.#key.k1, index);
     const node = sockets[socket * SOCKET_STRIDE + HOST];
     runtime.schedule(node, this.#app, runtime.nowNs + ns, TIMER.HOLD_OVER, 0, row);
     return true;

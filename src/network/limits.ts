@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { formatCount, formatDurationNs } from "../base/units.ts";
 import { type PlainValue, type StateVisitor, visitMap } from "../base/state.ts";
 import type { LimitName } from "../base/limit_names.ts";
 import { NODE } from "../node/nodes.ts";
+import type { Profile } from "../transport/profile.ts";
 import type { Partition } from "./partition.ts";
 
 /** One limit of one population. */
@@ -64,8 +66,8 @@ export class LimitRecords {
       ? `[${partition.addresses.toText(remote)}]:${remotePort}`
       : `${partition.addresses.toText(remote)}:${remotePort}`;
     const detail = profile.portAllocation === "host-wide"
-      ? "ephemeral ports, each used once on the whole host"
-      : `ephemeral ports towards ${target}`;
+      ? `ephemeral ports ${rangeText(profile)}, each used once on the whole host`
+      : ephemeralPortsText(profile, target);
     this.refuse("ports", population.name, partition.nowNs, range, range, detail);
   }
 
@@ -74,6 +76,18 @@ export class LimitRecords {
     const population = partition.nodes.populations[partition.nodes.words[node * NODE.STRIDE + NODE.POPULATION]];
     const profile = partition.profiles.get(partition.hosts.profileOf(node));
     const range = profile.ephemeralPortHigh - profile.ephemeralPortLow + 1;
-    this.refuse("ports", population.name, partition.nowNs, range, range, "ephemeral UDP ports, one for each socket");
+    const detail = `ephemeral UDP ports ${rangeText(profile)}, one for each socket`;
+    this.refuse("ports", population.name, partition.nowNs, range, range, detail);
   }
+}
+
+/** `(32,768 to 60,999)`. */
+function rangeText({ ephemeralPortLow: low, ephemeralPortHigh: high }: Readonly<Profile>): string {
+  return low === high ? `(${formatCount(low)} alone)` : `(${formatCount(low)} to ${formatCount(high)})`;
+}
+
+/** What is counted where a host runs out of ports: which ports, towards whom; and TIME_WAIT where it is not Linux's. */
+export function ephemeralPortsText(profile: Readonly<Profile>, target: string): string {
+  const rest = profile.timeWaitNs === 60e9 ? "" : `; TIME_WAIT of ${formatDurationNs(profile.timeWaitNs, 3)}`;
+  return `ephemeral ports ${rangeText(profile)} towards ${target}${rest}`;
 }

@@ -28,8 +28,9 @@ export function* balancerLimits(s: Partition): Generator<BalancerLimit> {
     if (balancer === undefined) continue;
     const node = s.nodes.populations[s.nodes.words[balancer.node * NODE.STRIDE + NODE.POPULATION]].name;
     if (balancer.maxFlows !== Infinity) yield { limit: "flow-table", node, ...tableUse(balancer) };
-    const fullest = fullestBackend(balancer);
-    if (fullest !== undefined) yield { limit: "ports", node, ...portUse(s, balancer, fullest) };
+    const backends = balancer.services.filter(({ mode }) => mode === BALANCER_MODE.FULL_NAT)
+      .flatMap(({ backends }) => backends);
+    if (backends.length > 0) yield { limit: "ports", node, ...portUse(s, balancer, backends) };
   }
 }
 
@@ -45,32 +46,32 @@ function tableUse(balancer: Balancer): Omit<BalancerLimit, "limit" | "node"> {
   };
 }
 
-/** The back end towards which the most source ports were in use. */
-function fullestBackend(balancer: Balancer): Backend | undefined {
-  let fullest: Backend | undefined;
-  for (const { mode, backends } of balancer.services) {
-    if (mode !== BALANCER_MODE.FULL_NAT) continue;
-    for (const backend of backends) {
-      if (fullest === undefined || backend.endpoint.peak > fullest.endpoint.peak) fullest = backend;
-    }
-  }
-  return fullest;
-}
-
-function portUse(s: Partition, balancer: Balancer, backend: Backend): Omit<BalancerLimit, "limit" | "node"> {
+/** Source ports towards the back end where the most were in use; and what all those that were full came to. */
+function portUse(s: Partition, balancer: Balancer, backends: Backend[]): Omit<BalancerLimit, "limit" | "node"> {
+  const backend = backends.reduce((most, one) => one.endpoint.peak > most.endpoint.peak ? one : most);
   const { portLow, portHigh, firstRefusedNs, refused } = balancer;
   const { sources } = backend.service;
   const { NO_PORT } = FLOW_REFUSAL;
   const address = s.addresses.toText(backend.address);
   const target = `${address.includes(":") ? `[${address}]` : address}:${backend.port}`;
   const ports = portHigh - portLow + 1;
+  const each = `${sources === 1 ? "1 source" : `${formatCount(sources)} sources`} x ${formatCount(ports)} ports`;
+  // (Services that share a back end share its ports.)
+  const full = new Set(
+    backends
+      .filter(({ endpoint, service }) => service.sources === sources && endpoint.peak === sources * ports).map((one) =>
+        one.endpoint
+      ),
+  );
+  const inAll = full.size < 2
+    ? ""
+    : `; ${formatCount(full.size)} back ends x ${formatCount(sources * ports)} ports = ` +
+      `${formatCount(full.size * sources * ports)} flows`;
   return {
     used: backend.endpoint.peak,
     capacity: sources * ports,
     firstNs: firstRefusedNs[NO_PORT],
     refused: refused[NO_PORT],
-    detail: `source ports towards ${target} (${formatCount(sources)} ${sources === 1 ? "source" : "sources"} x ${
-      formatCount(ports)
-    } ports)`,
+    detail: `source ports towards ${target} (${each}, ${formatCount(portLow)} to ${formatCount(portHigh)})${inAll}`,
   };
 }

@@ -12,6 +12,7 @@ import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { FLAG, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { listenerUse } from "../socket/rows.ts";
+import { ephemeralPortsText } from "./limits.ts";
 import { addHostLimits } from "./limits_hosts.ts";
 import { balancerLimits } from "./limits_balancers.ts";
 import type { Profile } from "../transport/profile.ts";
@@ -172,7 +173,10 @@ function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
       capacity: portsOf(words[o + HOST]),
       firstNs: -1,
       refused: 0,
-      detail: `ephemeral ports towards ${target}:${words[o + PORTS] & 0xffff}`,
+      detail: ephemeralPortsText(
+        s.profiles.get(s.hosts.profileOf(words[o + HOST])),
+        `${target}:${words[o + PORTS] & 0xffff}`,
+      ),
     });
     const pairs = full.get(index);
     if (pairs !== undefined && pairs.pairs > 1) {

@@ -4,6 +4,7 @@
  * @module
  */
 export type { NatBehaviour, NatOptions } from "./options_nat.ts";
+import type { HoldDistribution } from "../app/holding.ts";
 import type { ProxyOptions } from "./proxy_options.ts";
 import type { Profile } from "../transport/profile.ts";
 import type { DnsServerOptions, ResolverOptions } from "./options_dns.ts";
@@ -304,7 +305,9 @@ export interface WorkloadOptions {
   /** How long a connection stays open after its work is done, ns. Default: for ever for `hold`, else 0. */
   holdNs?: number;
   /** Distribution of the holding time around `holdNs`. Default `fixed`. */
-  holdDistribution?: "fixed" | "exponential";
+  holdDistribution?: HoldDistribution;
+  /** `pareto`: how fast the tail falls, above 1 (below 2 the variance is infinite). Default 1.5. */
+  holdShape?: number;
   /** Who closes first. `none`: it stays open. Default `client`. */
   close?: "client" | "server" | "both" | "none";
   /** `torrent`: how a source picks destinations. Default `permutation`: each source meets every destination before any twice. */

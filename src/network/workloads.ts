@@ -12,6 +12,7 @@ import { ArrivalTimes } from "../app/arrivals.ts";
 import { type ClientPlan, WorkloadClient } from "../app/client.ts";
 import { formatDurationNs } from "../base/units.ts";
 import { ATTEMPT_DELAY_NS, MOST_CANDIDATES, RESOLUTION_DELAY_NS } from "../app/happy_eyeballs.ts";
+import { PARETO_SHAPE } from "../app/holding.ts";
 import { Service } from "../app/service.ts";
 import { type NodeRange, Sources, type TargetRange, Targets } from "../app/targets.ts";
 import { NODE_KIND } from "../node/nodes.ts";
@@ -81,7 +82,7 @@ export function planWorkloads(workloads: WorkloadOptions[], plan: Plan, dns: Dns
 const CHOICES = [
   ["kind", ["hold", "request-response", "bulk", "torrent", "dns", "syn-flood", "schedule"]],
   ["close", ["client", "server", "both", "none"]],
-  ["holdDistribution", ["fixed", "exponential"]],
+  ["holdDistribution", ["fixed", "uniform", "exponential", "pareto"]],
   ["spread", ["permutation", "random"]],
   ["family", ["any", "ipv4", "ipv6"]],
   ["preferredFamily", ["ipv6", "ipv4"]],
@@ -142,6 +143,9 @@ function checkNumbers(options: WorkloadOptions, subject: string): void {
   const resolutionNs = options.resolutionDelayNs ?? 0;
   if (resolutionNs > MOST) {
     throw new NetworkError(`${subject}.resolutionDelay`, `At most 1 min, not ${nsText(resolutionNs)}.`);
+  }
+  if (options.holdShape !== undefined && !(options.holdShape > 1 && options.holdShape < Infinity)) {
+    throw new NetworkError(`${subject}.holdShape`, `A number above 1, not ${options.holdShape}.`);
   }
   const { kind, perSecond, startNs = 0 } = options.arrivals ?? { kind: "at-once" };
   if (kind !== "at-once" && !(perSecond! > 0 && perSecond! < Infinity)) {
@@ -344,7 +348,8 @@ function clientPlan(options: WorkloadOptions): ClientPlan {
     thinkNs: options.thinkNs ?? 0,
     bytes,
     holdNs: holdNsOf(options),
-    exponentialHold: options.holdDistribution === "exponential",
+    holdDistribution: options.holdDistribution ?? "fixed",
+    holdShape: options.holdShape ?? PARETO_SHAPE,
     closes: close === "client" || close === "both",
     permute: torrent && (options.spread ?? "permutation") === "permutation",
     randomTargets: torrent && options.spread === "random",

@@ -5,6 +5,7 @@
  */
 import type { ArrivalTimes } from "../app/arrivals.ts";
 import { DnsLoad } from "../app/dns_load.ts";
+import { PARETO_SHAPE } from "../app/holding.ts";
 import type { Sources, Targets } from "../app/targets.ts";
 import { TargetCounts } from "../app/target_counts.ts";
 import type { WorkloadCounts } from "../app/workload_counts.ts";
@@ -65,7 +66,8 @@ function udpPlan(options: WorkloadOptions): UdpClientPlan {
     timeoutNs: options.timeoutNs ?? TIMEOUT_NS,
     retries: options.retries ?? 0,
     holdNs: holdNsOf(options),
-    exponentialHold: options.holdDistribution === "exponential",
+    holdDistribution: options.holdDistribution ?? "fixed",
+    holdShape: options.holdShape ?? PARETO_SHAPE,
     family: options.family ?? "any",
     prefersIpv6: options.preferredFamily !== "ipv4",
     shareSocket: torrent,

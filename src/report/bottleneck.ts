@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formatCount } from "../base/units.ts";
+import { formatCount, parseDurationNs } from "../base/units.ts";
 import type { LimitName, LimitReport, RunReport } from "./document.ts";
 import { bytes, counted, percent, seconds } from "./text.ts";
 
@@ -38,13 +38,12 @@ const UNITS: Record<LimitName, string> = {
   "flow-table": "flows of the balancer's table",
 };
 
-/** Port ranges that readers may know, by their size. */
-const KNOWN_RANGES = new Map<number, string>([
-  [28232, "60,999 - 32,768 + 1, Linux's default range"],
-  [16384, "65,535 - 49,152 + 1, the IANA range, default of Windows and macOS"],
-  [64512, "65,535 - 1,024 + 1, every unprivileged port"],
-  [65535, "every port but 0"],
-  [64511, "65,535 - 1,025 + 1"],
+/** A port range, as `detail` tells it, and those that readers may know. */
+const RANGE = / \(([\d,]+) to ([\d,]+)\)/;
+const KNOWN_RANGES = new Map<string, string>([
+  ["60,999 - 32,768", "Linux's default range"],
+  ["65,535 - 49,152", "the IANA range, default of Windows and macOS"],
+  ["65,535 - 1,024", "every unprivileged port"],
 ]);
 
 /** Limits that refused something, the first that bound first (ties: by name of limit, then node). */
@@ -76,7 +75,7 @@ export function usedOfCapacity(limit: LimitReport): string {
 
 /** What is counted, as `detail` says; of ports without what they came to in all (after a semicolon). */
 function unitOf(limit: LimitReport): string {
-  return limit.limit === "ports" ? limit.detail.split("; ")[0] : limit.detail;
+  return limit.limit === "ports" ? limit.detail.split("; ")[0].replace(RANGE, "") : limit.detail;
 }
 
 /** One line for a limit that was not reached: how full it was. */
@@ -117,7 +116,7 @@ export function explainLimit(
       if (limit.detail.startsWith("source ports")) {
         return {
           headline: `${node} ran out of source ports${when}`,
-          numbers: `${had}: ${nextOnes(refused, count, "new flow", "found no source port and was dropped")}${share}.`,
+          numbers: `${had}: ${nextFlows(refused, count, "found no source port and was dropped")}.`,
           why: "To its back ends a full-nat balancer is one client, however many clients it has: each of its source " +
             `addresses has a port once towards each back end's address and port. Every further back end brings ${capacity} more.`,
           remedy:
@@ -142,7 +141,7 @@ export function explainLimit(
     case "nat-pool":
       return {
         headline: `${node}'s pool of external ports was empty${when}`,
-        numbers: `${had}: ${nextOnes(refused, count, "new flow", "got no mapping and was dropped")}.`,
+        numbers: `${had}: ${nextFlows(refused, count, "got no mapping and was dropped")}.`,
         why: "Everyone behind the gateway shares the pool: its heaviest users take the ports, and all the others are " +
           "refused with them. Connections that have a mapping go on.",
         remedy:
@@ -152,14 +151,14 @@ export function explainLimit(
     case "nat-quota":
       return {
         headline: `an inner address behind ${node} reached its quota${when}`,
-        numbers: `${had}: ${nextOnes(refused, count, "new flow", "of an address at its quota was dropped")}.`,
+        numbers: `${had}: ${nextFlows(refused, count, "of an address at its quota was dropped")}.`,
         why: "The quota holds for each inner address alone: it keeps the pool for the others.",
         remedy: "a higher quota (with a larger pool), or fewer flows at once from one inner address.",
       };
     case "nat-block":
       return {
         headline: `the blocks of an inner address behind ${node} were full${when}`,
-        numbers: `${had}: ${nextOnes(refused, count, "new flow", "found no port in them and was dropped")}.`,
+        numbers: `${had}: ${nextFlows(refused, count, "found no port in them and was dropped")}.`,
         why: "A subscriber's ports are those of its blocks, however many the others leave unused; ports of closed " +
           "flows come back after the closing timeout and the hold-down.",
         remedy: "more blocks for each subscriber or larger ones (with a larger pool), a shorter hold-down or closing " +
@@ -168,7 +167,7 @@ export function explainLimit(
     case "nat-rate":
       return {
         headline: `an inner address behind ${node} opened sessions faster than it may${when}`,
-        numbers: `${had}: ${nextOnes(refused, count, "new flow", "came too early and was dropped")}.`,
+        numbers: `${had}: ${nextFlows(refused, count, "came too early and was dropped")}.`,
         why:
           "The rate holds for each inner address alone: it keeps the gateway's processor and its log for the others.",
         remedy: "a higher rate or burst, or flows that are opened more slowly.",
@@ -176,7 +175,7 @@ export function explainLimit(
     case "nat-table":
       return {
         headline: `${node}'s session table was full${when}`,
-        numbers: `${had}: ${nextOnes(refused, count, "new flow", "found no place and was dropped")}.`,
+        numbers: `${had}: ${nextFlows(refused, count, "found no place and was dropped")}.`,
         why: "Every flow takes a place in the table for as long as its timeout, a port or none: everyone behind the " +
           "gateway shares it.",
         remedy: "a larger table (net.netfilter.nf_conntrack_max), a quota for each inner address, or shorter timeouts.",
@@ -252,7 +251,7 @@ export function explainLimit(
     case "flow-table":
       return {
         headline: `the flow table of ${node} was full${when}`,
-        numbers: `${had}: ${nextOnes(refused, count, "new flow", "found no place in it")}.`,
+        numbers: `${had}: ${nextFlows(refused, count, "found no place in it")}.`,
         why: "A balancer with a connection table keeps a row for every flow until its timeout, open or not: short " +
           "connections and half-open ones fill it too.",
         remedy: "a larger table, shorter timeouts (SYN and FIN above all), direct return with a stateless algorithm " +
@@ -269,9 +268,11 @@ function memoryOf(limit: LimitReport): string {
 /** ` (= 60,999 - 32,768 + 1, Linux's default range)` where the capacity is one that people know. */
 function arithmetic(limit: LimitReport): string {
   if (limit.limit === "ports") {
-    const known = KNOWN_RANGES.get(limit.capacity);
-    const inAll = limit.detail.split("; ")[1];
-    return (known === undefined ? "" : ` (${known})`) + (inAll === undefined ? "" : `; in all ${inAll}`);
+    const [, low, high] = RANGE.exec(limit.detail) ?? [];
+    const known = KNOWN_RANGES.get(`${high} - ${low}`);
+    const inAll = limit.detail.split("; ").slice(1).find((part) => part.includes(" = "));
+    return (low === undefined ? "" : ` (${high} - ${low} + 1${known === undefined ? "" : `, ${known}`})`) +
+      (inAll === undefined ? "" : `; in all ${inAll}`);
   }
   if (limit.limit === "nat-pool" && !limit.detail.includes("(")) {
     for (const size of [64512, 64511, 65535]) {
@@ -286,13 +287,15 @@ function arithmetic(limit: LimitReport): string {
 /** Where fewer connections were ever open than ports were taken: the rate that TIME_WAIT allows. */
 function inTimeWait(limit: LimitReport, peakConcurrent: number): string {
   if (peakConcurrent * 2 > limit.used) return "";
-  const perSecond = formatCount(Math.round(limit.capacity / 60 * 10) / 10);
+  const given = / TIME_WAIT of (\S+ \S+?)(?:;|$)/.exec(limit.detail)?.[1];
+  const time = given ?? "60 s";
+  const perSecond = formatCount(Math.round(limit.capacity / (parseDurationNs(time) / 1e9) * 10) / 10);
   return ` Only ${counted(peakConcurrent, "connection")} ${
     peakConcurrent === 1 ? "was" : "were"
   } open at a time: the ` +
     "other ports were held by " +
-    `TIME_WAIT, which the side that closes first keeps. At Linux's 60 s that allows ${formatCount(limit.capacity)} / ` +
-    `60 s = ${perSecond} connections a second to one destination.`;
+    `TIME_WAIT, which the side that closes first keeps. ${given === undefined ? "At Linux's 60 s" : `At ${given}`} ` +
+    `that allows ${formatCount(limit.capacity)} / ${time} = ${perSecond} connections a second to one destination.`;
 }
 
 /** "the next connect() failed …", and how many did in all. */
@@ -300,4 +303,10 @@ function nextOnes(refused: number, count: string, noun: string, verb: string): s
   if (refused === 0) return `not one ${noun} more`;
   if (refused === 1) return `the next ${noun} ${verb}, the only one`;
   return `the next ${noun} ${verb}, ${count} in all`;
+}
+
+/** The same of flows that are refused by the packet: who is not told sends its SYN again, and is refused again. */
+function nextFlows(refused: number, count: string, verb: string): string {
+  if (refused < 2) return nextOnes(refused, count, "new flow", verb);
+  return `the next new flow ${verb}; ${count} packets in all (a repeated SYN counts again)`;
 }

@@ -164,7 +164,8 @@ function happened(report: RunReport, width: number): string[] {
   for (const nat of report.nats.filter(({ logRecords }) => logRecords > 0)) {
     rows.push([
       "NAT log",
-      `${nat.node}: ${formatCount(nat.logRecords)} records, ${bytes(nat.logBytes)}; at this pace ` +
+      `${nat.node}: ${formatCount(nat.logRecords)} records, ${bytes(nat.logBytes)}, for ` +
+      `${counted(nat.subscribers, "subscriber")} in ${seconds(report.simulatedSeconds)}; at this pace ` +
       `${formatCount(Math.round(nat.logRecordsPerSubscriberDay ?? 0))} records, ` +
       `${bytes(nat.logBytesPerSubscriberDay ?? 0)} a subscriber and day`,
     ]);

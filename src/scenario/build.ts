@@ -17,7 +17,9 @@ import type { Simulation } from "../network/simulation.ts";
 import type { RunReport } from "../report/document.ts";
 import { type Expectation, holds } from "./expect.ts";
 import { cpuOptions } from "./host_options.ts";
+import { linkPairs } from "./links.ts";
 import type { LoadedScenario } from "./load.ts";
+import { formatPath } from "./positions.ts";
 import { profileOf, withoutUndefined } from "./profiles.ts";
 import { readReport } from "./report_paths.ts";
 import type { Scenario, ScenarioHost, ScenarioLink, ScenarioWorkload } from "./schema.ts";
@@ -45,7 +47,7 @@ export function buildNetwork(loaded: LoadedScenario): Network {
         network.router(name, withoutUndefined({ count, address, address6, ecmp }));
       }
     }
-    for (const link of scenario.links ?? []) network.link(link.between[0], link.between[1], linkOptions(link));
+    for (const { link, ends } of linkPairs(scenario)) network.link(...ends, linkOptions(link));
     for (const workload of scenario.workloads ?? []) network.workload(workloadOptions(workload));
     for (const probe of scenario.probes ?? []) network.probe(probeOptions(probe));
     for (const event of scenario.events ?? []) network.event(networkEvent(scenario, event, directionOptions));
@@ -69,7 +71,7 @@ export function inScenarioTerms<T>(loaded: LoadedScenario, action: () => T): T {
     return action();
   } catch (error) {
     if (error instanceof NetworkError) {
-      throw loaded.error(scenarioSubject(error.subject), inScenarioWords(error.message));
+      throw loaded.error(scenarioSubject(error.subject, loaded.scenario), inScenarioWords(error.message));
     }
     throw error;
   }
@@ -102,8 +104,16 @@ const FIELDS: Record<string, string> = {
   udpNs: "timeouts.udp",
 };
 
-/** `nodes.gw.portLow`, as the network calls it, is `nodes.gw.ports` in a scenario. */
-function scenarioSubject(subject: string): string {
+/**
+ * `nodes.gw.portLow`, as the network calls it, is `nodes.gw.ports` in a scenario; `links[3]` may be one of several that
+ * stand in one place there.
+ */
+function scenarioSubject(named: string, scenario: Scenario): string {
+  const subject = named.replace(/^links\[(\d+)\](?:\.between\[([01])\])?/, (same, i, end) => {
+    const pair = linkPairs(scenario)[Number(i)];
+    if (pair === undefined) return same;
+    return end === undefined ? `links[${pair.index}]` : formatPath(pair.paths[Number(end)]);
+  });
   const dot = subject.lastIndexOf(".");
   const field = subject.slice(dot + 1);
   return `${subject.slice(0, dot + 1)}${FIELDS[field] ?? field.replace(/(Ns|Bps|Bytes)$/, "")}`;
@@ -256,6 +266,7 @@ function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
     firstAddressFamilyCount: workload.firstAddressFamilyCount,
     holdNs: workload.hold,
     holdDistribution: workload.holdDistribution,
+    holdShape: workload.holdShape,
     close: workload.close,
     keepAliveNs: workload.keepAlive === 0 ? undefined : workload.keepAlive,
   };

@@ -9,6 +9,7 @@ import { makeProfile } from "../transport/profile.ts";
 import { checkCaptures } from "./checks_capture.ts";
 import { isPort, suggest } from "./fields.ts";
 import type { Mistake } from "./issues.ts";
+import { linkPairs } from "./links.ts";
 import { formatPath, type Path } from "./positions.ts";
 import { profileOf } from "./profiles.ts";
 import type { Scenario, ScenarioHost, ScenarioNode } from "./schema.ts";
@@ -142,22 +143,26 @@ function* checkListen(path: Path, host: ScenarioHost): Generator<Mistake> {
 function* checkLinks(scenario: Scenario): Generator<Mistake> {
   const nodes = Object.keys(scenario.nodes);
   const names = new Map<string, number>();
-  for (const [i, link] of (scenario.links ?? []).entries()) {
-    const path = ["links", i];
-    for (const [end, node] of link.between.entries()) {
-      yield* checkMembers(scenario, [...path, "between", end], node, nodes, "a node such as clients or clients[0..9]");
+  for (const { link, index, ends, paths, name } of linkPairs(scenario)) {
+    const path = ["links", index];
+    for (const [end, node] of ends.entries()) {
+      yield* checkMembers(scenario, paths[end], node, nodes, "a node such as clients or clients[0..9]");
     }
-    if (link.between[0] === link.between[1]) {
+    if (ends[0] === ends[1]) {
       const at = [...path, "between"];
-      yield wrong(at, `${formatPath(at)} joins ${link.between[0]} with itself: expected two nodes.`);
+      yield wrong(at, `${formatPath(at)} joins ${ends[0]} with itself: expected two nodes.`);
     }
-    const name = link.name ?? link.between.join("--");
     const other = names.get(name);
-    if (other !== undefined) {
+    if (other === index && link.name !== undefined) {
+      yield wrong(
+        path,
+        `${formatPath(path)} is several links with the one name ${JSON.stringify(name)}: leave it out.`,
+      );
+    } else if (other !== undefined) {
       const why = link.name === undefined ? "which needs a name of its own" : "rename one";
       yield wrong(path, `${formatPath(path)} has the same name as links[${other}], ${JSON.stringify(name)}: ${why}.`);
     }
-    names.set(name, i);
+    names.set(name, index);
   }
 }
 
@@ -283,8 +288,8 @@ function nodesOf(scenario: Scenario, ...kinds: ScenarioNode["kind"][]): string[]
 /** Which part of the network each node is in; nodes of one part are joined by links. */
 function islands(scenario: Scenario): Map<string, number> {
   const part = new Map(Object.keys(scenario.nodes).map((name, i) => [name, i]));
-  for (const { between } of scenario.links ?? []) {
-    const [keep, drop] = between.map((end) => part.get(parseNodeRef(end)?.name ?? ""));
+  for (const { ends } of linkPairs(scenario)) {
+    const [keep, drop] = ends.map((end) => part.get(parseNodeRef(end)?.name ?? ""));
     if (keep === undefined || drop === undefined || keep === drop) continue;
     for (const [name, number] of part) if (number === drop) part.set(name, keep);
   }

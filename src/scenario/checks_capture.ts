@@ -7,6 +7,7 @@ import { InputError } from "../base/errors.ts";
 import { readFilter } from "../network/packet_filter.ts";
 import { listOf, suggest } from "./fields.ts";
 import type { Mistake } from "./issues.ts";
+import { linkPairs } from "./links.ts";
 import { formatPath, type Path } from "./positions.ts";
 import type { Scenario } from "./schema.ts";
 
@@ -57,11 +58,11 @@ export function* checkCaptures(scenario: Scenario): Generator<Mistake> {
 /** Neighbours and links of a node, and its loopback. */
 function interfacesOf(scenario: Scenario, node: string): Set<string> {
   const found = new Set<string>();
-  for (const { between, name } of scenario.links ?? []) {
-    const ends = between.map((end) => end.replace(/\s*\[.*$/, "").trim());
+  for (const pair of linkPairs(scenario)) {
+    const ends = pair.ends.map((end) => end.replace(/\s*\[.*$/, "").trim());
     if (!ends.includes(node)) continue;
     found.add(ends[0] === node ? ends[1] : ends[0]);
-    found.add(name ?? between.join("--"));
+    found.add(pair.name);
   }
   return found.add(LOOPBACK);
 }

@@ -244,11 +244,16 @@ const direction = {
   jitter: f.duration.optional().describe("Delay varies evenly between 0 and this much more."),
 };
 
+const linkEnd = f.oneOrMore(f.text("a node such as clients"), "a node such as clients, or a list of nodes");
+
 const linkSchema = f.fields({
   name: f.text("a name").optional().describe("Default: its ends, a--b. Two links between the same nodes need names."),
-  between: z.tuple([f.text("a node such as clients"), f.text("a node such as clients")], {
+  between: z.tuple([linkEnd, linkEnd], {
     error: "expected two nodes such as [clients, r1]",
-  }).describe("Its two ends. At a NAT: [inner node, nat] or [nat, outer node]. Of populations, one link each."),
+  }).describe(
+    "Its two ends. At a NAT: [inner node, nat] or [nat, outer node]. Of populations, one link each. An end may be a " +
+      "list: [[clients, server], r1] is two links.",
+  ),
   ...direction,
   delaySpread: f.fields({
     steps: f.whole(1).describe("How many different delays."),
@@ -301,7 +306,13 @@ const workload = {
   hold: f.durationOr("forever", Infinity).optional().describe(
     "How long a connection stays open after its work. Default forever for the kinds hold and torrent, else 0s.",
   ),
-  holdDistribution: f.choice(["fixed", "exponential"]).optional().describe("Of the holding times. Default fixed."),
+  holdDistribution: f.choice(["fixed", "uniform", "exponential", "pareto"]).optional().describe(
+    "Of the holding times, whose mean `hold` is. Default fixed.",
+  ),
+  holdShape: f.field("a number above 1, such as 1.5", { type: "number", exclusiveMinimum: 1 }, (value) => {
+    if (typeof value !== "number" || !(value > 1 && value < Infinity)) throw new f.Expected("");
+    return value;
+  }).optional().describe("pareto: how fast the tail falls. Default 1.5."),
   close: f.choice(["client", "server", "both", "none"]).optional().describe("Who closes first. Default client."),
   keepAlive: f.durationOr("off", 0).optional().describe("Keep-alive probes after so long an idle time. Default off."),
 };

@@ -64,7 +64,7 @@ Deno.test("a proxy is one client to its back ends: TIME-WAIT keeps its ports, an
   assertEquals(report.proxies[0].refused, 100 - PORTS);
   const limit = report.limits.find(({ limit, node }) => limit === "ports" && node === "px")!;
   assertEquals([limit.used, limit.capacity], [PORTS, PORTS]);
-  assertEquals(limit.detail, "ephemeral ports towards 192.0.2.1:80");
+  assertEquals(limit.detail, "ephemeral ports (50,000 to 50,039) towards 192.0.2.1:80");
 });
 
 Deno.test("what each remedy wins: more sources, more back ends, more ports, a pool, multiplexing", () => {

@@ -30,13 +30,13 @@ Deno.test("every limit has a story: what ran out, the numbers, why, and what mov
 
 Deno.test("a port limit shows where its capacity comes from", () => {
   assertEquals(
-    explainLimit(limit({}), many(28233)).numbers,
-    "client used 28,232 of 28,232 ephemeral ports (60,999 - 32,768 + 1, Linux's default range): " +
+    explainLimit(limit({ detail: "ephemeral ports (32,768 to 60,999) towards 192.0.2.1:80" }), many(28233)).numbers,
+    "client used 28,232 of 28,232 ephemeral ports towards 192.0.2.1:80 (60,999 - 32,768 + 1, Linux's default range): " +
       "the next connect() failed with EADDRNOTAVAIL, the only one (under 0.1% of all attempts).",
   );
   assertEquals(
-    explainLimit(limit({ used: 100, capacity: 100 }), many(101)).numbers,
-    "client used 100 of 100 ephemeral ports: " +
+    explainLimit(limit({ used: 100, capacity: 100, detail: "ephemeral ports (40,000 to 40,099)" }), many(101)).numbers,
+    "client used 100 of 100 ephemeral ports (40,099 - 40,000 + 1): " +
       "the next connect() failed with EADDRNOTAVAIL, the only one (1% of all attempts).",
   );
 });
@@ -60,7 +60,7 @@ Deno.test("a NAT pool of whole addresses shows the multiplication", () => {
   assertEquals(
     story.numbers,
     "cgn used 129,024 of 129,024 external ports of the pool (2 addresses x 64,512 ports): " +
-      "the next new flow got no mapping and was dropped, 40 in all.",
+      "the next new flow got no mapping and was dropped; 40 packets in all (a repeated SYN counts again).",
   );
 });
 
@@ -101,4 +101,13 @@ Deno.test("ports held by TIME_WAIT are told as such, with the rate that they all
     ),
     story.why,
   );
+});
+
+Deno.test("what TIME_WAIT allows goes by the client's own TIME_WAIT", () => {
+  const detail = "ephemeral ports (40,000 to 40,999) towards 192.0.2.1:80; TIME_WAIT of 20 s";
+  const story = (detail: string) =>
+    explainLimit(limit({ used: 1000, capacity: 1000, detail }), { attempted: 5000, peakConcurrent: 3 });
+  assert(story(detail).why.endsWith("At 20 s that allows 1,000 / 20 s = 50 connections a second to one destination."));
+  assertEquals(story(detail).numbers.includes("TIME_WAIT"), false);
+  assert(story("ephemeral ports").why.includes("At Linux's 60 s that allows 1,000 / 60 s = 16.7 connections"));
 });

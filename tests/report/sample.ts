@@ -73,7 +73,7 @@ export function sampleReport(changes: Partial<RunReport> = {}): RunReport {
       capacity: 28232,
       firstHitSeconds: 0.28232,
       refused: 5000,
-      detail: "ephemeral ports towards 192.0.2.1:443",
+      detail: "ephemeral ports (32,768 to 60,999) towards 192.0.2.1:443",
     }],
     expect: [
       { text: "connections.failed.EADDRNOTAVAIL == 5000", expected: 5000, found: 5000, ok: true },

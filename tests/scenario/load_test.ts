@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { InputError } from "../../src/base/errors.ts";
+import { buildSimulation } from "../../src/scenario/build.ts";
 import { loadScenario } from "../../src/scenario/load.ts";
 import { profileOf } from "../../src/scenario/profiles.ts";
 import { DEFAULT_PROFILE, makeProfile } from "../../src/transport/profile.ts";
@@ -338,4 +339,28 @@ Deno.test("a threshold for ECN marks is packets or bytes, as a queue is", () => 
   const { scenario } = loadScenario("a.yaml", GOOD.replace("loss: 0.1%", "ecnThreshold: 65 packets"));
   assertEquals(scenario.links![0].ecnThreshold, { packets: 65 });
   assertStringIncludes(spoilt("loss: 0.1%", "ecnThreshold: many"), "links[0].ecnThreshold");
+});
+
+Deno.test("an end of a link may be a list: each of its nodes has such a link", () => {
+  const text = (between: string) =>
+    `nodes:
+  a: { kind: host, address: 10.0.0.1/24 }
+  b: { kind: host, address: 10.0.0.2/24, listen: [80] }
+  r1: { kind: router }
+links:
+  - { between: ${between}, delay: 1ms }
+workloads:
+  - { name: w, kind: hold, from: a, to: "b:80", connections: 2 }
+`;
+  const run = (between: string) => {
+    const simulation = buildSimulation(loadScenario("a.yaml", text(between)));
+    simulation.run();
+    return simulation.report().digest;
+  };
+  assertEquals(run("[[a, b], r1]"), run("[a, r1], delay: 1ms }\n  - { between: [b, r1]"));
+  const error = (between: string) => assertThrows(() => run(between), InputError).message;
+  assertStringIncludes(error("[[a, c], r1]"), 'a.yaml:6:21: links[0].between[0][1] is "c": there is no node "c"');
+  assertStringIncludes(error("[[a, r1], r1]"), "links[0].between joins r1 with itself");
+  assertStringIncludes(error("[[a, b], r1], name: x"), 'links[0] is several links with the one name "x"');
+  assertStringIncludes(error("[[a, b], r1], subnet: 11.0.0.0/8"), ": links[0].subnet");
 });

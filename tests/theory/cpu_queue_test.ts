@@ -1,77 +1,12 @@
 /** Waiting at a host's processor against queueing theory (DESIGN section 7). */
 import { assert } from "@std/assert";
-import { Network, type Simulation } from "../../mod.ts";
-import type { CpuOptions } from "../../src/network/options.ts";
-
-/** What was measured of a queue: the mean waiting time, and the half-width of its confidence interval. */
-interface Waiting {
-  meanNs: number;
-  halfWidthNs: number;
-  busyShare: number;
-  lost: number;
-  offered: number;
-}
-
-/** Batches for the interval: their means are nearly independent. Student's t of 29 degrees of freedom at 99.9%. */
-const BATCHES = 30;
-const STUDENT_T = 3.66;
-
-/**
- * A closed port of `server` is knocked at by a Poisson process: each SYN is served (and answered with a RST, which costs
- * as much) and nothing else happens. The waiting time is what the answer took beyond its two services.
- */
-function knock(options: { seed: number; cpu: CpuOptions; perSecond: number; knocks: number }): Waiting {
-  const { seed, cpu, perSecond, knocks } = options;
-  const network = new Network({ seed });
-  network.host("clients", { address: "10.0.0.1/16", count: 40, profile: { synRetries: 0 } });
-  network.host("server", { address: "192.0.2.1/24", cpu });
-  network.router("r");
-  network.link("clients", "r");
-  network.link("r", "server");
-  network.workload({
-    name: "knocks",
-    kind: "hold",
-    from: ["clients"],
-    to: ["server:9"],
-    connections: knocks,
-    arrivals: { kind: "poisson", perSecond },
-  });
-  const simulation = network.build();
-  const serviceNs = 2 * cpu.perPacketNs!;
-  const waits = timesInServer(simulation).map((ns) => ns - serviceNs);
-  const batch = Math.floor(waits.length / BATCHES);
-  const means = Array.from({ length: BATCHES }, (_, i) => mean(waits.slice(i * batch, (i + 1) * batch)));
-  const middle = mean(means);
-  const variance = means.reduce((sum, x) => sum + (x - middle) ** 2, 0) / (BATCHES - 1);
-  const s = simulation.partition;
-  return {
-    meanNs: middle,
-    halfWidthNs: STUDENT_T * Math.sqrt(variance / BATCHES),
-    busyShare: s.cpus!.use(1, s.nowNs).busyShare,
-    lost: s.cpus!.use(1, s.nowNs).dropped,
-    offered: knocks,
-  };
-}
-
-/** From a packet's arrival at the server to its answer's departure, in order. */
-function timesInServer(simulation: Simulation): number[] {
-  const arrived: number[] = [];
-  const times: number[] = [];
-  simulation.onDelivery((_p, timeNs, _from, to) => to === "server" && arrived.push(timeNs));
-  simulation.onSend((_p, timeNs, from) => from === "server" && times.push(timeNs - arrived[times.length]));
-  simulation.run();
-  return times;
-}
-
-function mean(values: number[]): number {
-  return values.reduce((sum, x) => sum + x, 0) / values.length;
-}
+import { knock, waitOfMd1 } from "./queues.ts";
 
 for (const utilisation of [0.3, 0.5, 0.8, 0.9]) {
   Deno.test(`packets wait for one core as in M/D/1 at a utilisation of ${utilisation}`, () => {
     // Both packets of a knock are one turn of the core: the service time is 2 x 5 us.
     const serviceNs = 10_000;
-    const expected = utilisation * serviceNs / (2 * (1 - utilisation));
+    const expected = waitOfMd1(utilisation, serviceNs);
     for (const seed of [1, 2]) {
       const found = knock({
         seed,

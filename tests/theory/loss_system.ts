@@ -1,6 +1,7 @@
 /** A subscriber whose connections each take a port of a gateway for a time: a loss system, its blocking measured. */
 import { assert } from "@std/assert";
 import { Network } from "../../mod.ts";
+import type { HoldDistribution } from "../../src/app/holding.ts";
 
 /** Blocking of n servers offered `erlangs`: the recursion B(n) = a B(n-1) / (n + a B(n-1)). */
 export function erlangB(erlangs: number, servers: number): number {
@@ -18,7 +19,7 @@ export interface BlockingRun {
   /** Whose: a subscriber's block, the gateway's pool, a subscriber's quota. */
   kind: "block" | "pool" | "quota";
   /** Of the time that connections are open. */
-  distribution: "fixed" | "exponential";
+  distribution: HoldDistribution;
   seed: number;
   /** Connections tried. */
   arrivals: number;
@@ -74,6 +75,8 @@ export function runBlocking(options: BlockingRun): Blocking {
     arrivals: { kind: "poisson", perSecond: erlangs / holdingSeconds },
     holdNs: openSeconds * 1e9,
     holdDistribution: distribution,
+    // (Pareto's tail: a variance there must be, or no run is long enough.)
+    holdShape: 2.5,
   });
   const simulation = network.build();
   // Counted after every so many arrivals.
