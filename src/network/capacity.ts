@@ -10,8 +10,8 @@
 import type { LimitName } from "../base/limit_names.ts";
 import { chooseBackend, isHashed } from "../node/balancing.ts";
 import { type Ceiling, ceilingOf } from "./capacity_ceiling.ts";
-import type { Gauge } from "./capacity_gauge.ts";
-import { profileOf } from "./capacity_hosts.ts";
+import type { Gauge, Taker } from "./capacity_gauge.ts";
+import { portNs, profileOf } from "./capacity_hosts.ts";
 import { CapacityStream } from "./capacity_streams.ts";
 import { Ways } from "./capacity_ways.ts";
 import { LONGEST_RUN_NS } from "./options.ts";
@@ -224,10 +224,10 @@ class Analysis {
     return current.source * 2 ** 26 + this.ways.endpoint(current.address, current.port);
   }
 
-  #eachUse(act: (use: number) => void): void {
+  #eachUse(act: (use: number, way: number) => void): void {
     const { starts } = this.ways;
     for (const way of this.#way) {
-      for (let use = starts[way]; use < starts[way + 1]; use++) act(use);
+      for (let use = starts[way]; use < starts[way + 1]; use++) act(use, way);
     }
   }
 
@@ -237,20 +237,23 @@ class Analysis {
     const { gauges, uses } = ways;
     const { timeNs, source } = stream.current;
     const rttNs = ways.rttNs[this.#way[this.#way.length - 1]];
-    const taken: number[] = [];
+    const taken: [use: number, taker: Taker][] = [];
     let refusedAt = -1;
-    this.#eachUse((use) => {
+    const freeNs = timeNs + portNs(stream, rttNs, profileOf(ways, source));
+    if (freeNs < stream.firstPortFreeNs) stream.firstPortFreeNs = freeNs;
+    this.#eachUse((use, way) => {
       if (ways.isOnce(use)) {
         if (this.#gone.has(use)) return;
         this.#gone.add(use);
       }
       const gauge = gauges[uses[use * 3]];
       const place = uses[use * 3 + 1];
-      gauge.pass(place, stream, timeNs, rttNs);
+      const taker = { stream, way, tuples: ways.tuples[way] };
+      gauge.pass(place, taker, timeNs, rttNs);
       if (refusedAt >= 0) return;
-      const refuser = gauge.refuser(place, stream, timeNs);
+      const refuser = gauge.refuser(place, taker, timeNs);
       if (refuser === undefined) {
-        taken.push(use);
+        taken.push([use, taker]);
         return;
       }
       refuser.refuse(timeNs);
@@ -259,9 +262,13 @@ class Analysis {
     const refusal = refusedAt < 0 ? "none" : ways.refusalOf(refusedAt);
     if (refusal === "local") return;
     const shortNs = refusal === "told" ? rttNs : refusal === "lost" ? this.#givingUpNs(source) : Infinity;
-    for (const use of taken) {
+    const refuser = refusedAt < 0 ? undefined : gauges[uses[refusedAt * 3]];
+    for (const [use, taker] of taken) {
       const gauge = gauges[uses[use * 3]];
-      gauge.occupy(uses[use * 3 + 1], stream, timeNs, Math.min(shortNs, gauge.keepNs(stream, rttNs)));
+      // A gateway that has no room in one respect takes nothing in others.
+      if (gauge.revives && gauge.node === refuser?.node) continue;
+      const keepNs = shortNs === Infinity ? gauge.keepNs(stream, rttNs) : gauge.refusedNs(shortNs);
+      gauge.occupy(uses[use * 3 + 1], taker, timeNs, Math.min(keepNs, gauge.keepNs(stream, rttNs)));
     }
   }
 

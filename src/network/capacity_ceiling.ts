@@ -24,6 +24,12 @@ export function ceilingOf(gauge: Gauge, cut: boolean): Ceiling {
   const estimate = gauge.estimate ?? (
     streams.some(({ named }) => named) && gauge.places.count > 1
       ? "which address of a name a connection goes to depends on servers and caches"
+      : gauge.guessed && gauge.places.count > 1
+      ? "which of several equal ways a connection takes depends on a hash of its ports"
+      : gauge.mayHaveRevived
+      ? "a client that uses a port again finds the session that it had with it: there may be room for more"
+      : streams.some((stream) => stream.drawsHold) && gauge.firstOver !== undefined && gauge.longestKeepNs < Infinity
+      ? "how long connections last is drawn at random"
       : guessed
       ? "worked out of the declared connections' spread"
       : gauge.firstOver === undefined || !gauge.firstOver.afterExpiry

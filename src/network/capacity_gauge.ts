@@ -36,6 +36,10 @@ export interface GaugeOptions {
   burst?: (stream: CapacityStream) => number;
   /** How long a connection keeps what it takes, ns. Not for rates. */
   keepNs?: (stream: CapacityStream, rttNs: number) => number;
+  /** How long a connection that is refused further on, and given up after `shortNs`, keeps it. Default: so long. */
+  refusedNs?: (shortNs: number) => number;
+  /** A connection from a port that its client has used before finds what that one took, if it is still there. */
+  revives?: boolean;
   /** Why the result is an estimate; undefined where it is exact. */
   estimate?: string;
   /** The formula in words, up to the result: `4 hosts x 28,232 ports`. */
@@ -70,9 +74,20 @@ export class Numbering {
   }
 }
 
+/** A connection that takes something: of which workload, by which way, and with how many ports for that. */
+export interface Taker {
+  stream: CapacityStream;
+  way: number;
+  tuples: number;
+}
+
 /** What is in use at each place. */
 class Stock {
   readonly levels: number[] = [];
+  /** By way, where sessions are revived: how many are there, how many of their ends do not count, and where they are. */
+  readonly #live: number[] = [];
+  readonly #prolonged: number[] = [];
+  readonly #placeOf: number[] = [];
   readonly #since: number[] = [];
   readonly #expiries = new Expiries();
 
@@ -83,7 +98,16 @@ class Stock {
       const level = this.levels[place] ?? 0;
       return Math.max(0, level - (nowNs - (this.#since[place] ?? 0)) * drainPerNs);
     }
-    for (let freed = this.#expiries.next(nowNs); freed >= 0; freed = this.#expiries.next(nowNs)) {
+    for (let ended = this.#expiries.next(nowNs); ended >= 0; ended = this.#expiries.next(nowNs)) {
+      let freed = ended;
+      if (gauge.revives) {
+        if (this.#prolonged[ended] > 0) {
+          this.#prolonged[ended]--;
+          continue;
+        }
+        this.#live[ended]--;
+        freed = this.#placeOf[ended];
+      }
       this.levels[freed]--;
       gauge.hasExpired = true;
       const { blocks } = gauge;
@@ -93,10 +117,25 @@ class Stock {
   }
 
   /** Takes some, to be given back at `untilNs`. */
-  take(gauge: Gauge, place: number, level: number, cost: number, nowNs: number, untilNs: number): void {
-    this.levels[place] = level + cost;
+  take(gauge: Gauge, place: number, level: number, nowNs: number, untilNs: number, taker: Taker): void {
+    this.levels[place] = level + gauge.burst(taker.stream);
     if (gauge.drainPerNs > 0) this.#since[place] = nowNs;
-    else this.#expiries.add(untilNs, place);
+    else if (gauge.revives) {
+      this.#live[taker.way] = (this.#live[taker.way] ?? 0) + 1;
+      this.#placeOf[taker.way] = place;
+      this.#expiries.add(untilNs, taker.way);
+    } else this.#expiries.add(untilNs, place);
+  }
+
+  /** Has a client as many as it has ports? Then its next connection finds one of them. */
+  finds({ way, tuples }: Taker): boolean {
+    return (this.#live[way] ?? 0) >= tuples;
+  }
+
+  /** The oldest of a way is taken up again until `untilNs`. */
+  prolong(untilNs: number, { way }: Taker): void {
+    this.#prolonged[way] = (this.#prolonged[way] ?? 0) + 1;
+    this.#expiries.add(untilNs, way);
   }
 }
 
@@ -123,6 +162,10 @@ export class Gauge {
   readonly keepNs: (stream: CapacityStream, rttNs: number) => number;
   readonly cost: (stream: CapacityStream) => number;
   readonly burst: (stream: CapacityStream) => number;
+  readonly refusedNs: (shortNs: number) => number;
+  readonly revives: boolean;
+  /** Which place it is depends on a hash that nobody knows before. */
+  guessed = false;
   estimate: string | undefined;
   readonly places: Numbering = new Numbering();
   /** For the formula: members and destinations that it has to do with. */
@@ -143,6 +186,8 @@ export class Gauge {
   readonly totals: number[] = [];
   /** Something was given back before anything was refused. */
   hasExpired = false;
+  /** A client may have found a session of its again before anything was refused. */
+  mayHaveRevived = false;
   /** Most in one place, had nothing been refused. */
   peak = 0;
   /** The first connection (counted through here, from 1 on) that did not fit, had nothing else refused any. */
@@ -169,6 +214,8 @@ export class Gauge {
     this.keepNs = options.keepNs ?? (() => Infinity);
     this.cost = options.cost ?? (() => 1);
     this.burst = options.burst ?? this.cost;
+    this.refusedNs = options.refusedNs ?? ((shortNs) => shortNs);
+    this.revives = options.revives ?? false;
     this.estimate = options.estimate;
   }
 
@@ -184,7 +231,8 @@ export class Gauge {
   }
 
   /** A connection comes by, whatever other limits say. */
-  pass(place: number, stream: CapacityStream, nowNs: number, rttNs: number): void {
+  pass(place: number, taker: Taker, nowNs: number, rttNs: number): void {
+    const { stream } = taker;
     this.streams.add(stream);
     this.total++;
     const before = this.totals[place] ?? 0;
@@ -195,6 +243,7 @@ export class Gauge {
     if (keepNs > this.longestKeepNs) this.longestKeepNs = keepNs;
     if (keepNs < this.shortestKeepNs) this.shortestKeepNs = keepNs;
     const level = this.#alone.level(this, place, nowNs);
+    if (this.revives && this.#alone.finds(taker)) return this.#alone.prolong(nowNs + keepNs, taker);
     const { blocks } = this;
     if (blocks !== undefined) {
       blocks.pool.streams.add(stream);
@@ -203,11 +252,18 @@ export class Gauge {
         blocks.pool.passBlock(blocks.places[place], nowNs, this.total);
       }
     }
-    this.#alone.take(this, place, level, cost, nowNs, nowNs + keepNs);
+    this.#alone.take(this, place, level, nowNs, nowNs + keepNs, taker);
     if (level + cost > this.peak) this.peak = level + cost;
     if (level + cost > this.capacity && this.firstOver === undefined) {
       this.firstOver = { connection: this.total, timeNs: nowNs, afterExpiry: this.hasExpired };
+      this.#portsReturned(nowNs);
     }
+  }
+
+  /** At the first refusal: had clients ports back by then, with which they might have found a session again? */
+  #portsReturned(nowNs: number): void {
+    if (!this.revives) return;
+    for (const { firstPortFreeNs } of this.streams) if (firstPortFreeNs <= nowNs) this.mayHaveRevived = true;
   }
 
   /** A subscriber takes a block of this pool: the `connection`-th of its gauge. */
@@ -233,10 +289,11 @@ export class Gauge {
   }
 
   /** Is there room for a connection that every limit before this one has let through? The gauge that refuses, or none. */
-  refuser(place: number, stream: CapacityStream, nowNs: number): Gauge | undefined {
+  refuser(place: number, taker: Taker, nowNs: number): Gauge | undefined {
     if (this.once && (this.#joint.levels[place] ?? 0) > 0) return undefined;
     const level = this.#joint.level(this, place, nowNs);
-    if (level + this.burst(stream) > this.capacity) return this;
+    if (this.revives && this.#joint.finds(taker)) return undefined;
+    if (level + this.burst(taker.stream) > this.capacity) return this;
     const { blocks } = this;
     if (blocks === undefined || level % blocks.size !== 0) return undefined;
     const { pool } = blocks;
@@ -244,15 +301,16 @@ export class Gauge {
   }
 
   /** Takes a place for a connection for so long. */
-  occupy(place: number, stream: CapacityStream, nowNs: number, keepNs: number): void {
+  occupy(place: number, taker: Taker, nowNs: number, keepNs: number): void {
     const level = this.#joint.level(this, place, nowNs);
+    if (this.revives && this.#joint.finds(taker)) return this.#joint.prolong(nowNs + keepNs, taker);
     if (this.once && level > 0) return;
     const { blocks } = this;
     if (blocks !== undefined && level % blocks.size === 0) {
       const at = blocks.places[place];
       blocks.pool.#joint.levels[at] = (blocks.pool.#joint.levels[at] ?? 0) + 1;
     }
-    this.#joint.take(this, place, level, this.burst(stream), nowNs, nowNs + keepNs);
+    this.#joint.take(this, place, level, nowNs, nowNs + keepNs, taker);
   }
 
   /** Counts a refusal. */

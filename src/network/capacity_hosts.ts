@@ -38,7 +38,11 @@ export function clientUses(ways: Ways, way: Way, node: number, address: number, 
   cpuUse(ways, way, node, "client");
   fileUse(ways, way, node, "local", stream.oneSocket);
   memoryUse(ways, way, node, "local", stream.oneSocket);
-  if (!stream.oneSocket) portUse(ways, way, node, ways.endpoint(address, port), 1, "local");
+  if (!stream.oneSocket) {
+    const { ephemeralPortLow: low, ephemeralPortHigh: high } = profileOf(ways, node);
+    way.tuples = high - low + 1;
+    portUse(ways, way, node, ways.endpoint(address, port), 1, "local");
+  }
   if (stream.closes === "client") timeWaitUse(ways, way, node);
 }
 

@@ -11,7 +11,7 @@ import type { NatProfile } from "../nat/nat.ts";
 import { NODE } from "../node/nodes.ts";
 import type { NatOptions } from "./options.ts";
 import type { PlannedPopulation } from "./plan.ts";
-import { type Gauge, Numbering, type Refusal } from "./capacity_gauge.ts";
+import { type Gauge, type GaugeOptions, Numbering, type Refusal } from "./capacity_gauge.ts";
 import type { CapacityStream } from "./capacity_streams.ts";
 import { use, type Way, type Ways } from "./capacity_ways.ts";
 import { many, perSecondText } from "./capacity_words.ts";
@@ -69,7 +69,9 @@ export function natUses(
   // (Who is no subscriber of a deterministic NAT is refused, and takes nothing.)
   if (address < 0) return external;
   const shared = profile.mode === MODE.MAPPED && profile.mapping !== BEHAVIOUR.ADDRESS_AND_PORT_DEPENDENT;
-  const keepNs = sessionNs(profile);
+  const kept = sessionNs(profile, true);
+  // A freed port rests (hold-down), but no session does, and no quota counts it.
+  const counted = sessionNs(profile, false);
   const once = stream.oneSocket;
   const add = (gauge: Gauge, placeOf: (gauge: Gauge) => number) => {
     gauge.members.of(member);
@@ -82,7 +84,7 @@ export function natUses(
     add(
       ways.gauge("nat-table", planned.name, "", () => ({
         capacity: profile.maxSessions,
-        keepNs,
+        ...counted,
         unit: "sessions",
         words: (gauge) => `${many(gauge.places.count, "gateway")} x ${many(profile.maxSessions, "session")}`,
       })),
@@ -91,7 +93,7 @@ export function natUses(
   }
   if (profile.tokensPerMs !== 0) add(rateGauge(ways, planned, profile), ofSubscriber);
   if (profile.quotaSessions !== 0) {
-    add(quotaGauge(ways, planned, profile.quotaSessions, "session", keepNs), ofSubscriber);
+    add(quotaGauge(ways, planned, profile.quotaSessions, "session", counted), ofSubscriber);
   }
   // Several sessions of one internal endpoint have one port: that of a socket with many peers is counted once.
   if (shared && once) {
@@ -105,10 +107,10 @@ export function natUses(
     ? "connections from one port of a host to several destinations have one external port: there may be room for more"
     : undefined;
   if (profile.quotaPorts !== 0) {
-    add(quotaGauge(ways, planned, profile.quotaPorts, "port", keepNs, estimate), ofSubscriber);
+    add(quotaGauge(ways, planned, profile.quotaPorts, "port", counted, estimate), ofSubscriber);
   }
   if (profile.sharing !== SHARING.POOL) {
-    const block = blockGauge(ways, planned, profile, stream.udp, keepNs, estimate);
+    const block = blockGauge(ways, planned, profile, stream.udp, kept, estimate);
     const place = shareOf(profile, block.gauge, subscriber, ways.endpoint(remote, port));
     if (profile.sharing === SHARING.BLOCKS) {
       addBlocks(ways, planned, profile, block, place, paired ? member * planned.pool.count + address : member);
@@ -116,7 +118,7 @@ export function natUses(
     add(block.gauge, () => place);
     return external;
   }
-  const gauge = poolGauge(ways, planned, profile, stream.udp, keepNs, estimate);
+  const gauge = poolGauge(ways, planned, profile, stream.udp, kept, estimate);
   const row = paired ? member * planned.pool.count + address : member;
   gauge.destinations.add(ways.endpoint(remote, port));
   const place = profile.mode === MODE.OVERLOADED
@@ -138,15 +140,21 @@ function shareOf(profile: NatProfile, gauge: Gauge, subscriber: number, endpoint
   return profile.mode === MODE.OVERLOADED ? gauge.places.of(subscriber, endpoint) : gauge.places.of(subscriber);
 }
 
-/** How long a session lasts, ns. */
-function sessionNs(profile: NatProfile): (stream: CapacityStream, rttNs: number) => number {
-  return (stream, rttNs) => {
-    if (stream.udp) {
-      const held = (profile.holdDownMs + profile.udpMs) * 1e6;
-      return stream.exchangeNs(rttNs) + held;
-    }
-    const openNs = stream.openNs(rttNs);
-    return openNs + rttNs + (profile.tcpClosingMs + (profile.holdDownTcp ? profile.holdDownMs : 0)) * 1e6;
+/** How long something is kept. */
+type Kept = Pick<GaugeOptions, "keepNs" | "refusedNs" | "revives">;
+
+/** How long a session lasts, ns; or what it has, which rests after that. */
+function sessionNs(profile: NatProfile, rests: boolean): Kept {
+  const restsTcpNs = rests && profile.holdDownTcp ? profile.holdDownMs * 1e6 : 0;
+  const restsUdpNs = rests ? profile.holdDownMs * 1e6 : 0;
+  return {
+    keepNs: (stream, rttNs) =>
+      stream.udp
+        ? stream.exchangeNs(rttNs) + profile.udpMs * 1e6 + restsUdpNs
+        : stream.openNs(rttNs) + rttNs + profile.tcpClosingMs * 1e6 + restsTcpNs,
+    // (Of a SYN that is refused further on.)
+    refusedNs: (shortNs) => shortNs + profile.tcpOpeningMs * 1e6 + restsTcpNs,
+    revives: true,
   };
 }
 
@@ -180,7 +188,7 @@ function poolGauge(
   planned: PlannedPopulation,
   profile: NatProfile,
   udp: boolean,
-  keepNs: (stream: CapacityStream, rttNs: number) => number,
+  kept: Kept,
   estimate: string | undefined,
 ): Gauge {
   const { count } = planned.pool;
@@ -190,7 +198,7 @@ function poolGauge(
   const overloaded = profile.mode === MODE.OVERLOADED;
   const gauge = ways.gauge("nat-pool", planned.name, `${udp}`, () => ({
     capacity: (paired ? 1 : count) * portCount - forwards,
-    keepNs,
+    ...kept,
     unit: "external ports",
     words: (gauge) => {
       const gateways = gauge.members.count;
@@ -212,12 +220,12 @@ function quotaGauge(
   planned: PlannedPopulation,
   quota: number,
   what: "session" | "port",
-  keepNs: (stream: CapacityStream, rttNs: number) => number,
+  kept: Kept,
   estimate?: string,
 ): Gauge {
   const gauge = ways.gauge("nat-quota", planned.name, what, () => ({
     capacity: quota,
-    keepNs,
+    ...kept,
     unit: `${what}s of one subscriber`,
     words: (gauge) => `${many(gauge.places.count, "subscriber")} x ${many(quota, what)}`,
   }));
@@ -245,7 +253,7 @@ function blockGauge(
   planned: PlannedPopulation,
   profile: NatProfile,
   udp: boolean,
-  keepNs: (stream: CapacityStream, rttNs: number) => number,
+  kept: Kept,
   estimate: string | undefined,
 ): { gauge: Gauge } {
   const computed = profile.sharing === SHARING.DETERMINISTIC;
@@ -254,7 +262,7 @@ function blockGauge(
   const blocks = computed ? 1 : profile.blocksPerSubscriber;
   const gauge = ways.gauge("nat-block", planned.name, `${udp}`, () => ({
     capacity: size * blocks,
-    keepNs,
+    ...kept,
     unit: "ports of one subscriber",
     words: (gauge) => {
       const subscribers = many(gauge.places.count, "subscriber");

@@ -60,6 +60,10 @@ export class CapacityStream {
   readonly back: OneWay;
   /** It is the client who closes first (or both do), the server, nobody. */
   readonly closes: "client" | "server" | "none";
+  /** The time that each is open is drawn. */
+  readonly drawsHold: boolean;
+  /** When the first of its ports was free again at a client, ns. */
+  firstPortFreeNs = Infinity;
   readonly current: NextConnection = { index: -1, timeNs: Infinity, source: 0, address: 0, port: 0, pair: -1 };
   readonly #s: Partition;
   readonly #sources: Sources;
@@ -104,6 +108,7 @@ export class CapacityStream {
       : options.close === "server"
       ? "server"
       : "client";
+    this.drawsHold = (options.holdDistribution ?? "fixed") !== "fixed" && holdNs > 0 && holdNs < Infinity;
     [this.there, this.back] = this.#volume();
   }
 

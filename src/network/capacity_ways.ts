@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { finalise32, hashString, mix32 } from "../base/hash.ts";
 import type { LimitName } from "../base/limit_names.ts";
-import type { BackendPool } from "../node/balancing.ts";
+import { type BackendPool, makePool } from "../node/balancing.ts";
 import { DIRECTION, DIRECTION_FLAG, PACE } from "../link/links.ts";
 import { holdEmbeddedIpv4, isBehindNat64, isExternalAddress, isUntranslated } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, NODE_KIND, type Population } from "../node/nodes.ts";
@@ -33,6 +34,8 @@ export interface Fork {
   client: number;
   /** The hash is of ports that nobody knows before. */
   guesses: boolean;
+  /** As of the way. */
+  tuples?: number;
 }
 
 /** A way being followed. */
@@ -48,6 +51,21 @@ export interface Way {
   fork: Fork | undefined;
   /** It leads to somebody who answers. */
   arrives: boolean;
+  /** Four-tuples that the client has for it. */
+  tuples: number;
+  /** Which way it is depends on a hash that nobody knows before. */
+  guessed: boolean;
+}
+
+/** Where a way has got to. */
+interface Place {
+  at: number;
+  table: number;
+  /** The packet's addresses and port now: gateways change them. */
+  local: number;
+  destination: number;
+  port: number;
+  hop: number;
 }
 
 /** A flag beside a use's refusal. */
@@ -68,6 +86,7 @@ export class Ways {
   readonly rttNs: number[] = [];
   readonly forks: (Fork | undefined)[] = [];
   readonly arrives: boolean[] = [];
+  readonly tuples: number[] = [];
   /** Endpoints of the other side: (address id, port). */
   readonly endpoints: Numbering = new Numbering();
   /** Direction of the same link the other way. */
@@ -130,7 +149,7 @@ export class Ways {
   leads(stream: CapacityStream, source: number, address: number, port: number): boolean {
     const way = this.#begin(stream);
     this.walk(way, source, this.s.sourceFor(source, address), address, port);
-    return way.arrives;
+    return way.arrives || way.fork !== undefined;
   }
 
   /** The way that goes on from a fork to one of its back ends. */
@@ -139,13 +158,25 @@ export class Ways {
     if (known >= 0) return known;
     const way = this.#begin(fork.stream);
     way.rttNs = fork.rttNs;
+    if (fork.tuples !== undefined) [way.tuples, way.guessed] = [fork.tuples, true];
     fork.goOn(way, place);
     if (way.fork !== undefined) way.fork.client = fork.client;
     return fork.ways[place] = this.#keep(way);
   }
 
   #begin(stream: CapacityStream): Way {
-    return { stream, gauges: [], places: [], refusals: [], once: [], rttNs: 0, fork: undefined, arrives: false };
+    return {
+      stream,
+      gauges: [],
+      places: [],
+      refusals: [],
+      once: [],
+      rttNs: 0,
+      fork: undefined,
+      arrives: false,
+      tuples: Infinity,
+      guessed: false,
+    };
   }
 
   #keep(way: Way): number {
@@ -165,6 +196,7 @@ export class Ways {
     this.rttNs.push(way.rttNs);
     this.forks.push(way.fork);
     this.arrives.push(way.arrives);
+    this.tuples.push(way.tuples);
     return this.starts.push(end) - 2;
   }
 
@@ -180,15 +212,21 @@ export class Ways {
 
   /** Follows the routes from `node`, which sends from address `local`, to a destination. */
   walk(way: Way, node: number, local: number, destination: number, port: number): void {
+    if (this.s.isOwn(node, destination)) return serverUses(this, way, node, destination, port);
+    const table = this.s.nodes.words[node * NODE.STRIDE + NODE.ROUTES];
+    this.#follow(way, { at: node, table, local, destination, port, hop: 0 });
+  }
+
+  /** Goes on from a node by its table; `first`: the link by which it leaves it. */
+  #follow(way: Way, from: Place, first = -1): void {
     const { s } = this;
-    if (s.isOwn(node, destination)) return serverUses(this, way, node, destination, port);
     const nodes = s.nodes.words;
     const directions = s.links.words;
-    let at = node;
-    let table = nodes[at * NODE.STRIDE + NODE.ROUTES];
-    for (let hop = 0; hop < MOST_HOPS; hop++) {
-      let d = nodes[at * NODE.STRIDE + NODE.EGRESS];
-      if (d < 0) d = s.routes.lookup(table, destination, 0);
+    let { at, table, local, destination, port, hop } = from;
+    for (let d = first; hop < MOST_HOPS; hop++, d = -1) {
+      if (d < 0) d = nodes[at * NODE.STRIDE + NODE.EGRESS];
+      if (d < 0) d = s.routes.route(table, destination);
+      if (d < -1) return this.#shareOut(way, { at, table, local, destination, port, hop }, d);
       if (d < 0) return;
       linkUses(this, way, d, s.addresses.isIpv6(destination));
       way.rttNs += s.links.pace[d * PACE.STRIDE + PACE.DELAY_NS] +
@@ -238,10 +276,34 @@ export class Ways {
       table = nodes[row + NODE.INNER_ROUTES];
     }
   }
+
+  /** Equal ways share flows by a hash of their ports, which nobody knows before: it is made up. */
+  #shareOut(way: Way, from: Place, group: number): void {
+    const { routes } = this.s;
+    const links = Array.from({ length: routes.groupSize(group) }, (_, k) => routes.groupLink(group, k));
+    if (links.length === 1) return this.#follow(way, from, links[0]);
+    way.fork = {
+      pool: makePool({
+        algorithm: "source-hash",
+        names: links.map((_, k) => hashString(`${k}`)),
+        weights: links.map(() => 1),
+        tableSize: 0,
+      }),
+      hash: (client, index) => finalise32(mix32(index ^ from.at, client)),
+      goOn: (next, place) => this.#follow(next, from, links[place]),
+      ways: new Int32Array(links.length).fill(-1),
+      rttNs: way.rttNs,
+      stream: way.stream,
+      client: from.local,
+      guesses: false,
+      tuples: way.tuples,
+    };
+  }
 }
 
 /** Adds a use of a limit to a way. */
 export function use(way: Way, gauge: Gauge, place: number, refusal: Refusal, once = false): void {
+  if (way.guessed) gauge.guessed = true;
   way.gauges.push(gauge);
   way.places.push(place);
   way.refusals.push(refusal);
