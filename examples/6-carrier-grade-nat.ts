@@ -41,7 +41,8 @@ export function build(): Network {
   network.workload({ name: "pages", ...pages, from: ["homes[10..99]"], connections: 900 });
   // Torrent clients fill what is theirs, however much the others leave unused.
   network.workload({ name: "swarm", ...torrent, from: ["homes[2]"] });
-  network.workload({ name: "swarm-computed", ...torrent, from: ["others[2]"] });
+  const evenly = { kind: "rate", perSecond: 99 } as const;
+  network.workload({ name: "swarm-computed", ...torrent, from: ["others[2]"], arrivals: evenly });
   // Two short connections a second: 2 x 240 s = 480 mappings, and 2 x 120 s = 240 ports at rest.
   // The 512 ports are gone after 256 s; the first is back at 360 s.
   const slowly = { kind: "rate", perSecond: 2 } as const;

@@ -7,7 +7,6 @@
 import type { StateVisitor } from "../base/state.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
-import { drawFraction } from "../base/rng.ts";
 import { connectionsOf, hostOf, remoteOf } from "../socket/rows.ts";
 import type { AddressLookups } from "./address_lookups.ts";
 import { ArrivalLoop } from "./arrival_loop.ts";

@@ -9,7 +9,6 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
-import { drawFraction } from "../base/rng.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
 import { RowPool } from "../store/rows.ts";
 import { KeyTable } from "../transport/key_table.ts";
