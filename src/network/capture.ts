@@ -61,6 +61,9 @@ const CE = 3;
  */
 const LINKTYPE_RAW_OF_SEVERAL = 12;
 
+/** Bytes of the largest packet: IPv6's header and 65,535 (RFC 8200), rounded up. */
+const LARGEST_PACKET = 65_576;
+
 /** An interface in a file. */
 interface Seen {
   readonly id: number;
@@ -74,8 +77,9 @@ interface Pending {
   readonly p: number;
   readonly timeNs: number;
   readonly outbound: boolean;
-  /** Undefined where the filter did not want it. */
-  readonly bytes: Uint8Array | undefined;
+  /** Where in the buffer its bytes are, and how many; -1 where the filter did not want it. */
+  readonly at: number;
+  readonly kept: number;
   readonly originalBytes: number;
   readonly ecn: number;
   comment: string | undefined;
@@ -130,7 +134,9 @@ export class Captures {
   #everyNode: ((node: string) => { options: CaptureOptions; sink: CaptureSink }) | undefined;
   readonly #points = new Set<CapturePoint>();
   readonly #pending: Pending[] = [];
-  readonly #buffer = new Uint8Array(65_576);
+  /** Bytes of the packets of this instant. */
+  #buffer = new Uint8Array(2 * LARGEST_PACKET);
+  #used = 0;
   #takeOff: (() => void) | undefined;
 
   /** Of one simulation. */
@@ -269,11 +275,14 @@ export class Captures {
     const { filter } = point;
     const wanted = filter === undefined ||
       filter({ packets, addresses, p, timeNs, from: nodes.nameOf(from), to: nodes.nameOf(to) });
+    const at = this.#used;
     let originalBytes = 0;
-    let bytes: Uint8Array | undefined;
+    let kept = -1;
     if (wanted) {
-      originalBytes = encodePacket(packets, addresses, p, this.#buffer);
-      bytes = this.#buffer.slice(0, Math.min(originalBytes, point.snaplen));
+      if (at + LARGEST_PACKET > this.#buffer.length) this.#grow();
+      originalBytes = encodePacket(packets, addresses, p, at === 0 ? this.#buffer : this.#buffer.subarray(at));
+      kept = Math.min(originalBytes, point.snaplen);
+      this.#used += kept;
       seen.counts.accepted++;
       point.packets++;
     }
@@ -285,7 +294,8 @@ export class Captures {
       p,
       timeNs,
       outbound,
-      bytes,
+      at,
+      kept,
       originalBytes,
       ecn: words[p * STRIDE + WINDOW_TTL_TOS] & CE,
       comment: flipped === 0 ? undefined : `corrupt: bit ${flipped - 1} was flipped on the way`,
@@ -297,18 +307,25 @@ export class Captures {
   #settle(): void {
     const words = this.#simulation.partition.packets.rows.words;
     for (const one of this.#pending) {
-      if (one.bytes === undefined) continue;
+      if (one.kept < 0) continue;
       // The row is what the link made of it: it has not arrived, or this would have been called before.
       if (one.outbound && !one.dropped && one.ecn !== CE && (words[one.p * STRIDE + WINDOW_TTL_TOS] & CE) === CE) {
         one.comment = "marked: congestion experienced, by this interface's queue";
       }
-      one.point.file.packet(one.seen.id, one.timeNs, one.bytes, {
+      one.point.file.packet(one.seen.id, one.timeNs, this.#buffer.subarray(one.at, one.at + one.kept), {
         originalBytes: one.originalBytes,
         direction: one.outbound ? "outbound" : "inbound",
         comment: one.comment,
       });
     }
     this.#pending.length = 0;
+    this.#used = 0;
+  }
+
+  #grow(): void {
+    const grown = new Uint8Array(2 * this.#buffer.length);
+    grown.set(this.#buffer.subarray(0, this.#used));
+    this.#buffer = grown;
   }
 
   #seenBy(point: CapturePoint, node: number, d: number): Seen {

@@ -5,12 +5,14 @@
  * @module
  */
 import {
+  PCAPNG_PACKET_ROOM,
   pcapngInterface,
   type PcapngInterfaceOptions,
   pcapngPacket,
   type PcapngPacketOptions,
   pcapngSectionHeader,
   pcapngStatistics,
+  writePcapngPacket,
 } from "../wire/pcapng.ts";
 import { DROP_REASONS } from "./drops.ts";
 
@@ -75,6 +77,7 @@ export class CaptureFile {
   readonly #header: Uint8Array;
   readonly #interfaces: { block: Uint8Array; counts: InterfaceCounts }[] = [];
   #chunk = new Uint8Array(1024);
+  #view = new DataView(this.#chunk.buffer);
   #filled = 0;
   #fileBytes = 0;
   #interfaceBytes = 0;
@@ -106,7 +109,11 @@ export class CaptureFile {
       const written = this.#fileBytes + STATISTICS_ROOM * this.#interfaces.length;
       if (written + most > fileBytes && written > empty) this.#next(timeNs);
     }
-    this.#append(pcapngPacket(id, timeNs, bytes, options));
+    const { comment, direction, originalBytes = bytes.length } = options;
+    if (comment !== undefined || direction === undefined) return this.#append(pcapngPacket(id, timeNs, bytes, options));
+    this.#makeRoom(bytes.length + PCAPNG_PACKET_ROOM);
+    const packet = { id, timeNs, bytes, originalBytes, inbound: direction === "inbound" };
+    this.#took(writePcapngPacket(this.#chunk, this.#view, this.#filled, packet) - this.#filled);
   }
 
   /** Writes the statistics and what is gathered. */
@@ -141,18 +148,25 @@ export class CaptureFile {
   }
 
   #append(block: Uint8Array): void {
-    if (this.#filled + block.length > this.#chunk.length) {
-      if (this.#filled >= CHUNK_BYTES / 2) this.#flush();
-      if (this.#filled + block.length > this.#chunk.length) {
-        const grown = new Uint8Array(Math.max(2 * this.#chunk.length, this.#filled + block.length));
-        grown.set(this.#chunk.subarray(0, this.#filled));
-        this.#chunk = grown;
-      }
-    }
+    this.#makeRoom(block.length);
     this.#chunk.set(block, this.#filled);
-    this.#filled += block.length;
-    this.#fileBytes += block.length;
-    this.bytes += block.length;
+    this.#took(block.length);
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#filled + bytes <= this.#chunk.length) return;
+    if (this.#filled >= CHUNK_BYTES / 2) this.#flush();
+    if (this.#filled + bytes <= this.#chunk.length) return;
+    const grown = new Uint8Array(Math.max(2 * this.#chunk.length, this.#filled + bytes));
+    grown.set(this.#chunk.subarray(0, this.#filled));
+    this.#chunk = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+
+  #took(bytes: number): void {
+    this.#filled += bytes;
+    this.#fileBytes += bytes;
+    this.bytes += bytes;
     if (this.#filled >= CHUNK_BYTES) this.#flush();
   }
 

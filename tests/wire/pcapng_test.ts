@@ -3,10 +3,12 @@ import fc from "fast-check";
 import {
   PCAPNG_BLOCK,
   PCAPNG_BYTE_ORDER_MAGIC,
+  PCAPNG_PACKET_ROOM,
   pcapngInterface,
   pcapngPacket,
   pcapngSectionHeader,
   pcapngStatistics,
+  writePcapngPacket,
 } from "../../src/wire/pcapng.ts";
 import { concatenate, readBlocks, readEnhancedPacket, readOptions } from "./support/capture_readers.ts";
 
@@ -113,4 +115,18 @@ Deno.test("statistics carry the counts that are given", () => {
 Deno.test("text longer than an option can hold is cut, and the file stays readable", () => {
   const [block] = readBlocks(pcapngPacket(0, 0, new Uint8Array(3), { comment: "x".repeat(70_000) }));
   assertEquals(readEnhancedPacket(block).options.get(1)!.length, 65_535);
+});
+
+Deno.test("a packet written in place is the same block, whatever was there before", () => {
+  for (const length of [0, 1, 2, 3, 4, 59, 1500, 65_575]) {
+    const bytes = Uint8Array.from({ length }, (_, i) => i);
+    for (const direction of ["inbound", "outbound"] as const) {
+      const target = new Uint8Array(length + PCAPNG_PACKET_ROOM + 5).fill(0xff);
+      const packet = { id: 3, timeNs: 5e9 + 7, bytes, originalBytes: length + 9, inbound: direction === "inbound" };
+      const end = writePcapngPacket(target, new DataView(target.buffer), 4, packet);
+      const block = pcapngPacket(3, 5e9 + 7, bytes, { originalBytes: length + 9, direction });
+      assertEquals(target.subarray(4, end), block);
+      assertEquals([target[3], target[end]], [0xff, 0xff]);
+    }
+  }
 });
