@@ -71,7 +71,7 @@ function compareEvents(a: TraceReader, b: TraceReader): { divergence: Divergence
       if (before.length > MOST_SHOWN) before.shift();
       continue;
     }
-    return { divergence: { kind: "packet", index: events, recorded, now, before, ends: [] }, events };
+    return { divergence: { kind: "packet", index: events, recorded, now, before, ends: [], recordedEnds: [] }, events };
   }
 }
 

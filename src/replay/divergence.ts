@@ -19,8 +19,10 @@ export type Divergence =
     now: PacketEvent | undefined;
     /** The events before it, at most ten. */
     before: PacketEvent[];
-    /** The connection's ends in the run that was made now. */
+    /** The ends of the connection of the packet now, in the run that was made now. */
     ends: string[];
+    /** Those of the recorded packet's connection in that run, where it is another one. */
+    recordedEnds: string[];
   }
   /** Digests at a checkpoint. */
   | {
@@ -61,7 +63,7 @@ export function divergenceText(divergence: Divergence, places: Places, level: "c
 }
 
 function packetDivergence(divergence: Divergence & { kind: "packet" }, places: Places): string {
-  const { index, recorded, now, before, ends } = divergence;
+  const { index, recorded, now, before, ends, recordedEnds } = divergence;
   const timeNs = (recorded ?? now)!.timeNs;
   const lines = [
     `the first packet that differs is event ${(index + 1).toLocaleString("en-US")}, at ` +
@@ -78,6 +80,9 @@ function packetDivergence(divergence: Divergence & { kind: "packet" }, places: P
     }
   }
   if (ends.length > 0) lines.push("the connection now:", ...ends.map((line) => `  ${line}`));
+  if (recordedEnds.length > 0) {
+    lines.push("the recorded packet's connection now:", ...recordedEnds.map((line) => `  ${line}`));
+  }
   if (before.length > 0) {
     lines.push(
       before.length === 1

@@ -167,14 +167,17 @@ class Comparison implements Mark {
     if (event === undefined && now === undefined) {
       throw new InputError(`${this.#reader.file}: it has fewer checkpoints than its run, or no report.`);
     }
-    const tuple = tupleOf((now ?? event)!);
+    const { partition } = this.#simulation;
+    const ends = connectionEnds(partition, tupleOf((now ?? event)!));
+    const others = event === undefined || now === undefined ? [] : connectionEnds(partition, tupleOf(event));
     return new Diverged({
       kind: "packet",
       index: this.events,
       recorded: event,
       now,
       before: [...this.#before],
-      ends: connectionEnds(this.#simulation.partition, tuple),
+      ends,
+      recordedEnds: others.filter((line) => !ends.includes(line)),
     });
   }
 
