@@ -252,9 +252,11 @@ for (const ipv6 of [false, true]) {
     const network = path("bytes", ipv6, { loss: 0.08, reverse: { loss: 0.02 } }, [40025]);
     const exchanges = Array.from({ length: 8 }, () => ({ requestBytes: 1, replyBytes: 1 }));
     exchanges.push({ requestBytes: 0, replyBytes: 20_000 });
-    const base = { kind: "schedule", from: ["client"], to: ["server:40025"] } as const;
     const atNs = Array.from({ length: 12 }, (_, i) => i * 50e6);
-    network.workload({ ...base, name: "w", connections: 12, atNs, exchanges, halfClose: true, closeWaitNs: 30e6 });
+    network.workload({
+      ...{ name: "w", kind: "schedule", from: ["client"], to: ["server:40025"], connections: 12, atNs, exchanges },
+      ...{ halfClose: true, closeWaitNs: 30e6 },
+    });
     const simulation = network.build();
     const points = await analysedRun(simulation, [["client", "r1"], ["server", "r1"]]);
     let sent = 0;
