@@ -12,7 +12,7 @@ import type { AddressLookups } from "./address_lookups.ts";
 import { ArrivalLoop } from "./arrival_loop.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import { MOST_CANDIDATES, type RaceHolder, type RaceRules, Races } from "./happy_eyeballs.ts";
-import { drawHoldNs, type HoldDistribution } from "./holding.ts";
+import { drawHoldNs, drawThinkNs, type HoldDistribution } from "./holding.ts";
 import { NamedOpens } from "./named_opens.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
@@ -40,8 +40,10 @@ export interface ClientPlan extends FamilyChoice, Spread {
   replyBytes: number;
   /** Requests on each connection. */
   requests: number;
-  /** Pause before the next request, ns. */
+  /** Pause before the next request, ns: the mean. */
   thinkNs: number;
+  /** Distribution of the pauses. */
+  thinkDistribution: HoldDistribution;
   /** Bytes of an upload or a download. */
   bytes: number;
   /** How long a connection stays open when its work is done, ns; Infinity for ever. */
@@ -367,9 +369,11 @@ export class WorkloadClient implements App {
     runtime.stats.repliesCompleted++;
     this.#counts.repliesCompleted++;
     warm[at] -= 1 << REQUESTS_SHIFT;
-    if (warm[at] >>> REQUESTS_SHIFT === 0) return this.#hold(c);
+    const left = warm[at] >>> REQUESTS_SHIFT;
+    if (left === 0) return this.#hold(c);
     if (this.#plan.thinkNs === 0) return this.#request(c);
-    runtime.schedule(this.#nodeOf(c), this.#app, runtime.nowNs + this.#plan.thinkNs, TIMER.THINK_OVER, c, 0);
+    const thinkNs = drawThinkNs(this.#plan, this.#key.k0, this.#key.k1, warm[c * STRIDE + APP_DATA2], left);
+    runtime.schedule(this.#nodeOf(c), this.#app, runtime.nowNs + thinkNs, TIMER.THINK_OVER, c, 0);
   }
 
   #writable(c: number): void {

@@ -1,5 +1,5 @@
 /**
- * How long connections stay open when their work is done: all alike, or drawn for each.
+ * How long connections stay open when their work is done, and pause before their next request: all alike, or drawn.
  *
  * @module
  */
@@ -23,14 +23,34 @@ export interface Holding {
   readonly holdShape: number;
 }
 
+/** The pauses between requests of a workload. */
+export interface Thinking {
+  /** Their mean, ns. */
+  readonly thinkNs: number;
+  readonly thinkDistribution: HoldDistribution;
+}
+
 /** The holding time of the `i`-th connection, whole ns, from the workload's substream. */
 export function drawHoldNs(holding: Holding, k0: number, k1: number, i: number): number {
   const { holdNs, holdDistribution, holdShape } = holding;
   if (holdDistribution === "fixed") return holdNs;
-  const fraction = drawFraction(k0, k1, i * 2 + 1);
-  if (holdDistribution === "uniform") return Math.floor(2 * holdNs * fraction);
+  return spread(holdNs, holdDistribution, holdShape, drawFraction(k0, k1, i * 2 + 1));
+}
+
+/** Draws for pauses begin here, one connection's so far apart: those for holding times and targets lie below. */
+const THINK_STRIDE = 2 ** 28;
+
+/** The pause of the `i`-th connection (below 2^24) before its request with `left` to come, whole ns. */
+export function drawThinkNs(thinking: Thinking, k0: number, k1: number, i: number, left: number): number {
+  const { thinkNs, thinkDistribution } = thinking;
+  if (thinkDistribution === "fixed") return thinkNs;
+  return spread(thinkNs, thinkDistribution, PARETO_SHAPE, drawFraction(k0, k1, (i + 1) * THINK_STRIDE + left));
+}
+
+function spread(meanNs: number, distribution: HoldDistribution, shape: number, fraction: number): number {
+  if (distribution === "uniform") return Math.floor(2 * meanNs * fraction);
   const tail = -log(1 - fraction);
-  if (holdDistribution === "exponential") return Math.min(LONGEST_NS, Math.floor(tail * holdNs));
+  if (distribution === "exponential") return Math.min(LONGEST_NS, Math.floor(tail * meanNs));
   // At least (shape - 1) / shape of the mean.
-  return Math.min(LONGEST_NS, Math.floor(holdNs * (holdShape - 1) / holdShape * exp(tail / holdShape)));
+  return Math.min(LONGEST_NS, Math.floor(meanNs * (shape - 1) / shape * exp(tail / shape)));
 }

@@ -18,7 +18,7 @@ import type { AddressClient, AddressLookups } from "./address_lookups.ts";
 import { ArrivalLoop } from "./arrival_loop.ts";
 import type { ArrivalTimes } from "./arrivals.ts";
 import type { DatagramStats } from "./datagram_stats.ts";
-import { drawHoldNs, type HoldDistribution } from "./holding.ts";
+import { drawHoldNs, drawThinkNs, type HoldDistribution } from "./holding.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import {
@@ -42,6 +42,8 @@ export interface UdpClientPlan extends FamilyChoice, Spread {
   requests: number;
   /** From an answer to the next request. */
   thinkNs: number;
+  /** Distribution of the pauses. */
+  thinkDistribution: HoldDistribution;
   /** How long an answer is waited for. */
   timeoutNs: number;
   /** How often a request without an answer is repeated. */
@@ -311,7 +313,8 @@ export class UdpClient implements App, AddressClient {
     words[o + RETRIES] = 0;
     if (--words[o + LEFT] === 0) return this.#end(row, 0);
     if (this.#plan.thinkNs === 0) return this.#request(row);
-    runtime.schedule(words[o + NODE], this.#app, runtime.nowNs + this.#plan.thinkNs, TIMER.THINK_OVER, 0, row);
+    const thinkNs = drawThinkNs(this.#plan, this.#key.k0, this.#key.k1, words[o + INDEX], words[o + LEFT]);
+    runtime.schedule(words[o + NODE], this.#app, runtime.nowNs + thinkNs, TIMER.THINK_OVER, 0, row);
   }
 
   #unanswered(row: number): void {

@@ -298,6 +298,8 @@ export interface WorkloadOptions {
   requests?: number;
   /** Pause between a reply and the next request, ns. Default 0. */
   thinkNs?: number;
+  /** Distribution of the pauses around `thinkNs` (`pareto` has the shape 1.5). Default `fixed`. */
+  thinkDistribution?: HoldDistribution;
   /** Bytes to move (`bulk`; `torrent`: each way). */
   bytes?: number;
   /** `bulk`: which way. Default `upload` (client to server). */

@@ -63,6 +63,7 @@ function udpPlan(options: WorkloadOptions): UdpClientPlan {
     requestBytes: options.requestBytes ?? (torrent ? options.bytes : undefined) ?? DATAGRAM_BYTES,
     requests: options.requests ?? 1,
     thinkNs: options.thinkNs ?? 0,
+    thinkDistribution: options.thinkDistribution ?? "fixed",
     timeoutNs: options.timeoutNs ?? TIMEOUT_NS,
     retries: options.retries ?? 0,
     holdNs: holdNsOf(options),

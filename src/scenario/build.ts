@@ -291,6 +291,7 @@ function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
     replyBytes: workload.reply,
     requests: workload.requests,
     thinkNs: workload.think,
+    thinkDistribution: workload.thinkDistribution,
   });
 }
 

@@ -322,6 +322,9 @@ const exchange = {
   reply: f.bytes(0, f.MESSAGE_BYTES).optional().describe("Bytes of a reply. Default 1000."),
   requests: f.whole(1, MOST_REQUESTS).optional().describe("Requests on each connection. Default 1."),
   think: f.duration.optional().describe("Pause between a reply and the next request. Default 0."),
+  thinkDistribution: f.choice(["fixed", "uniform", "exponential", "pareto"]).optional().describe(
+    "Of the pauses, whose mean `think` is. Default fixed.",
+  ),
 };
 
 const exchangeSchema = f.fields({

@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import { drawHoldNs, type HoldDistribution } from "../../src/app/holding.ts";
+import { drawHoldNs, drawThinkNs, type HoldDistribution } from "../../src/app/holding.ts";
 import { substreamKey } from "../../src/base/rng.ts";
 
 const { k0, k1 } = substreamKey(1, "workload", "test");
@@ -29,4 +29,12 @@ Deno.test("no holding time of a heavy tail is too long for the clock", () => {
   assert(found.every((ns) => Number.isSafeInteger(ns) && ns <= 2 ** 52));
   // Most are far below the mean: the tail has it.
   assert(found.filter((ns) => ns < 1e8).length > 40_000);
+});
+
+Deno.test("pauses have their mean, and differ from request to request and from connection to connection", () => {
+  const thinking = { thinkNs: 1e9, thinkDistribution: "exponential" } as const;
+  const found = Array.from({ length: 40_000 }, (_, n) => drawThinkNs(thinking, k0, k1, n >> 2, n & 3));
+  assert(Math.abs(meanOf(found) - 1e9) < 3e7, `${meanOf(found)}`);
+  assert(new Set(found).size > 39_990);
+  assert(drawThinkNs({ thinkNs: 5, thinkDistribution: "fixed" }, k0, k1, 3, 1) === 5);
 });
