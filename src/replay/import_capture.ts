@@ -41,6 +41,8 @@ export interface ImportedCapture {
   skipped: Record<NoSegment, number>;
   /** Packets with a time before the one before them. */
   timesBackwards: number;
+  /** Packets without a time. */
+  timeless: number;
   /** What is wrong with the file, if the part before was imported. */
   damage: string | undefined;
   /** Were segments no longer kept from some point on? */
@@ -67,6 +69,7 @@ export function importCapture(next: () => Uint8Array | null, options: ImportOpti
     throw new InputError(`its packets are of link type ${types}, and those that are read are ${names}.`);
   }
   result.timesBackwards = reader.timesBackwards;
+  result.timeless = reader.timeless;
   return importer.finish();
 }
 
@@ -79,6 +82,7 @@ class Importer {
     beyondLimit: 0,
     skipped: { fragment: 0, other: 0, cut: 0, malformed: 0, "link-type": 0 },
     timesBackwards: 0,
+    timeless: 0,
     damage: undefined,
     segmentsCut: false,
   };

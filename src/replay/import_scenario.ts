@@ -112,7 +112,7 @@ function plural(count: number, what: string): string {
 
 /** Sentences about what of a capture could not be used. */
 export function notesOfCapture(capture: ImportedCapture): string[] {
-  const { skipped, strays, beyondLimit, timesBackwards, damage, segmentsCut, connections } = capture;
+  const { skipped, strays, beyondLimit, timesBackwards, timeless, damage, segmentsCut, connections } = capture;
   const notes: string[] = [];
   const say = (count: number, what: string, rest: string) => {
     if (count > 0) notes.push(`${plural(count, what)} ${rest}`);
@@ -129,6 +129,7 @@ export function notesOfCapture(capture: ImportedCapture): string[] {
   say(duplicates, "packet", "seen twice on its way, with another TTL: counted once.");
   const copies = connections.reduce((sum, one) => sum + one.copies, 0);
   say(copies, "packet", "seen twice at one place, with the same identification: counted once.");
+  say(timeless, "packet", "without a time (simple packet blocks): it got that of the one before, so pauses are lost.");
   say(timesBackwards, "packet", "seen before the one before it by its time: it got that one's.");
   if (segmentsCut) notes.push("The capture is too large to be kept whole: connections end early.");
   return notes;

@@ -52,6 +52,8 @@ interface Interface {
 export class CaptureReader {
   /** Records whose time was before the one before them; they were given that one's time. */
   timesBackwards = 0;
+  /** Packets without a time of their own (simple packet blocks): they have that of the one before. */
+  timeless = 0;
   /** Is it pcapng? Known once a record was asked for. */
   pcapng = false;
   readonly #window: ByteWindow;
@@ -249,7 +251,7 @@ export class CaptureReader {
     if (from === undefined) this.#fail(offset, `a packet is of interface ${id}, which was not described`);
     const room = body.length - headerBytes;
     if (type === SIMPLE_PACKET) {
-      // It has no time of its own: the last one's.
+      this.timeless++;
       const originalBytes = view.getUint32(0, little);
       const kept = Math.min(originalBytes, from.snapLength || originalBytes, room);
       return {

@@ -9,6 +9,7 @@ import { playStimulus } from "../../src/replay/stimulus_play.ts";
 import { CaptureReader } from "../../src/wire/capture_reader.ts";
 import { TCP_FLAG } from "../../src/wire/packet.ts";
 import { pcapHeader, pcapRecord } from "../../src/wire/pcap.ts";
+import { pcapngInterface, pcapngSectionHeader } from "../../src/wire/pcapng.ts";
 import { capture, concat, imported, pieces, simulationOf, smallNetwork } from "./import_fixture.ts";
 
 /** A run with one connection of two exchanges, captured at the client; records one by one. */
@@ -221,4 +222,25 @@ Deno.test("bytes that went by unseen before a FIN that was seen are counted, and
   const gap = imported(file(all.toSpliced(middle, 1)), { keepSegments: true });
   assertEquals(sizes(file(all.toSpliced(middle, 1))), [[100, -5000, 70, -80]]);
   assertEquals(stimulusOf(gap.connections[0], "client"), "packets are missing in the capture");
+});
+
+Deno.test("packets without a time are told", () => {
+  const block = (type: number, body: Uint8Array) => {
+    const length = 12 + (body.length + 3 & ~3);
+    const bytes = new Uint8Array(length);
+    const view = new DataView(bytes.buffer);
+    for (const [at, value] of [[0, type], [4, length], [length - 4, length]]) view.setUint32(at, value, true);
+    bytes.set(body, 8);
+    return bytes;
+  };
+  const simple = records().map(({ bytes }) => {
+    const body = new Uint8Array(4 + bytes.length);
+    new DataView(body.buffer).setUint32(0, bytes.length, true);
+    body.set(bytes, 4);
+    return block(3, body);
+  });
+  const all = imported(concat([pcapngSectionHeader(), pcapngInterface({ name: "a" }), ...simple]));
+  assertEquals(all.connections[0].turns.map(({ bytes }) => bytes), [100, 5000, 70, 80]);
+  const { notes } = scenarioOf(all, { name: "x" });
+  assert(notes[0].startsWith(`${simple.length} packets without a time (simple packet blocks)`), notes[0]);
 });
