@@ -6,7 +6,7 @@ import { assertRestorable, outcome } from "./support/restorable.ts";
 import { built, mixed, star } from "./support/networks.ts";
 
 Deno.test("whatever there is, a run that is restored after any event ends as the one that was not", () => {
-  assertRestorable(12);
+  assertRestorable(8, 12_000);
 });
 
 Deno.test("a run that was interrupted and one that ended are restored, in slices and over and over", () => {

@@ -10,6 +10,8 @@ import type { Profile } from "../../../src/transport/profile.ts";
 
 await registerModule(new URL("./chatter_module.ts", import.meta.url));
 
+const evenInteger = (min: number, max: number) => fc.noBias(fc.integer({ min, max }));
+
 /** Draws values, as `fc.gen()` gives it. */
 export class Draw {
   readonly #g: fc.GeneratorValue;
@@ -28,9 +30,14 @@ export class Draw {
     return this.#g(fc.nat, n - 1) === 0;
   }
 
-  /** A whole number. */
+  /** A whole number, small ones and those at the ends more often. */
   int(min: number, max: number): number {
     return this.#g(fc.integer, { min, max });
+  }
+
+  /** A whole number, all alike. */
+  even(min: number, max: number): number {
+    return this.#g(evenInteger, min, max);
   }
 }
 
