@@ -10,18 +10,18 @@ import type { DnsAnswers } from "./dns_answers.ts";
 
 /** What an entry is about, beside node and name. */
 export const DNS_KIND = {
-  /** IPv4 addresses: the value is a list of `DnsAnswers`. */
+  /**
+   * IPv4 addresses: the value is a list of `DnsAnswers`. Where it is known that there are none (RFC 2308's NODATA), it is
+   * minus the number of the zone whose SOA came with that.
+   */
   A: 0,
   /** IPv6 addresses. */
   AAAA: 1,
   /** An alias: the value is the number of the name that it stands for. */
   CNAME: 2,
-  /** The name does not exist (RFC 2308): the value is -1. */
+  /** The name does not exist (RFC 2308): the value as of addresses that there are none of. */
   NO_NAME: 3,
 } as const;
-
-/** The value of addresses of which it is known that there are none (RFC 2308's NODATA). */
-export const NO_DATA = -1;
 
 const { A, AAAA } = DNS_KIND;
 

@@ -20,7 +20,7 @@ import { canonicalName } from "../wire/dns_name.ts";
 import { isWireError } from "../wire/error.ts";
 import { payloadOf } from "../socket/payload.ts";
 import type { DnsAnswers } from "./dns_answers.ts";
-import { DNS_KIND, DnsCache, NO_DATA } from "./dns_cache.ts";
+import { DNS_KIND, DnsCache } from "./dns_cache.ts";
 import type { DnsNames } from "./dns_names.ts";
 import type { DnsStats } from "./dns_stats.ts";
 import type { App } from "./types.ts";
@@ -58,6 +58,8 @@ export interface LookupResult {
   ttl: number;
   /** Number of the name whose addresses they are: the last alias's target. */
   owner: number;
+  /** Number of the zone whose SOA says that there are none; 0 without one. */
+  zone: number;
   /** The aliases that led there. */
   aliases: DnsAlias[];
 }
@@ -102,7 +104,7 @@ const LONGEST_TTL = 1_000_000;
 /** See the module's description. */
 export class DnsLookups implements App {
   /** What the last lookup came to: see `resolve`. */
-  readonly result: LookupResult = { errno: 0, list: 0, ttl: 0, owner: 0, aliases: [] };
+  readonly result: LookupResult = { errno: 0, list: 0, ttl: 0, owner: 0, zone: 0, aliases: [] };
   readonly cache: DnsCache;
   readonly answers: DnsAnswers;
   readonly names: DnsNames;
@@ -222,13 +224,22 @@ export class DnsLookups implements App {
   }
 
   /** Fills `result` with a failure. */
-  #is(errno: number, ttl: number, owner: number, aliases: DnsAlias[] = []): true {
+  #is(errno: number, ttl: number, owner: number, aliases: DnsAlias[] = [], zone = 0): true {
     this.result.errno = errno;
     this.result.list = 0;
     this.result.ttl = ttl;
     this.result.owner = owner;
+    this.result.zone = zone;
     this.result.aliases = aliases;
     return true;
+  }
+
+  /** The same, of a negative answer: for how long, the SOA says (RFC 2308 section 5). Without one it is not remembered. */
+  #isMissing(errno: number, { authorities }: DnsMessage, owner: number, aliases: DnsAlias[]): void {
+    const record = authorities.find(({ type }) => type === DNS_TYPE.SOA);
+    if (record === undefined) return void this.#is(errno, 0, owner, aliases);
+    const { minimum } = (record.data as { soa: { minimum: number } }).soa;
+    this.#is(errno, Math.min(record.ttl, minimum), owner, aliases, this.names.idOf(record.name));
   }
 
   /** Fills `result` from what the node remembers, if it does. */
@@ -238,10 +249,11 @@ export class DnsLookups implements App {
     const aliases: DnsAlias[] = [];
     const left = () => Math.floor((cache.expiresMs - nowMs) / 1000);
     while (aliases.length < MOST_ALIASES) {
-      if (cache.get(node, name, NO_NAME, nowMs) !== 0) return this.#is(EAI_NONAME, left(), name, aliases);
+      const missing = cache.get(node, name, NO_NAME, nowMs);
+      if (missing !== 0) return this.#is(EAI_NONAME, left(), name, aliases, -missing);
       const value = cache.get(node, name, kind, nowMs);
       if (value !== 0) {
-        this.#is(value === NO_DATA ? EAI_NODATA : 0, left(), name, aliases);
+        this.#is(value < 0 ? EAI_NODATA : 0, left(), name, aliases, Math.max(0, -value));
         this.result.list = Math.max(0, value);
         return true;
       }
@@ -373,11 +385,11 @@ export class DnsLookups implements App {
       }
       const alias = own.find(({ type }) => type === DNS_TYPE.CNAME);
       if (alias === undefined) {
-        if (message.rcode === DNS_RCODE.NXDOMAIN) this.#is(EAI_NONAME, negativeTtl(message), current, aliases);
+        if (message.rcode === DNS_RCODE.NXDOMAIN) this.#isMissing(EAI_NONAME, message, current, aliases);
         else if (current !== words[o + CURRENT] && message.authorities.length === 0) {
           // The server knows the alias only: ask for what it stands for.
           return this.#follow(row, current, aliases);
-        } else this.#is(EAI_NODATA, negativeTtl(message), current, aliases);
+        } else this.#isMissing(EAI_NODATA, message, current, aliases);
         break;
       }
       const target = names.idOf((alias.data as { target: string }).target);
@@ -391,8 +403,8 @@ export class DnsLookups implements App {
     const { result } = this;
     if (this.settingsOf(node)!.cache && result.errno !== EAI_AGAIN) {
       for (const { owner, target, ttl } of aliases.slice(before)) this.#remember(node, owner, CNAME, ttl, target);
-      if (result.errno === EAI_NONAME) this.#remember(node, current, NO_NAME, result.ttl, -1);
-      else this.#remember(node, current, kind, result.ttl, result.list || NO_DATA);
+      if (result.errno === EAI_NONAME) this.#remember(node, current, NO_NAME, result.ttl, -result.zone);
+      else this.#remember(node, current, kind, result.ttl, result.list || -result.zone);
     }
     this.#end(row);
   }
@@ -460,10 +472,4 @@ export class DnsLookups implements App {
 /** The type of record that a kind of addresses is asked for by. */
 function typeOf(kind: number): number {
   return kind === AAAA ? DNS_TYPE.AAAA : kind === A ? DNS_TYPE.A : DNS_TYPE.CNAME;
-}
-
-/** How long a negative answer may be remembered, seconds (RFC 2308 section 5); 0 without a SOA. */
-function negativeTtl(message: DnsMessage): number {
-  const soa = message.authorities.find(({ type }) => type === DNS_TYPE.SOA);
-  return soa === undefined ? 0 : Math.min(soa.ttl, (soa.data as { soa: { minimum: number } }).soa.minimum);
 }

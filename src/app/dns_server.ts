@@ -7,7 +7,6 @@
 import type { PlainValue, StateVisitor } from "../base/state.ts";
 import type { IpAddress, IpPrefix } from "../base/address.ts";
 import { ERRNO } from "../base/errors.ts";
-import { embedIpv4 } from "../base/ipv4_embedded.ts";
 import { drawFraction, type SubstreamKey } from "../base/rng.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
 import { payloadOf } from "../socket/payload.ts";
@@ -28,6 +27,7 @@ import {
 import { canonicalName } from "../wire/dns_name.ts";
 import { isWireError } from "../wire/error.ts";
 import { PACKET } from "../wire/packet.ts";
+import { Dns64, SYNTHESIS_TTL } from "./dns64.ts";
 import { DNS_KIND } from "./dns_cache.ts";
 import type { DnsLookups, LookupClient, LookupResult } from "./dns_lookups.ts";
 import type { DnsOrder, DnsZones, ZoneAnswer } from "./dns_zone.ts";
@@ -60,8 +60,10 @@ interface Query {
   type: number;
   /** Aliases of the server's own that led from the name asked for to this one. */
   before: DnsRecord[];
-  /** DNS64: there is no IPv6 address, this is about the IPv4 ones; the TTL of that answer, seconds. */
+  /** DNS64: there is no IPv6 address, this is about the IPv4 ones; the most that a made-up one may live, seconds. */
   synthesisTtl: number | undefined;
+  /** And the number of the zone whose SOA said so, 0 without one. */
+  synthesisZone: number;
 }
 
 /** What an answer consists of. */
@@ -75,14 +77,12 @@ interface Reply {
 const { A, AAAA } = DNS_KIND;
 const { SRC, DST, PORTS } = PACKET;
 const { EAI_NONAME, EAI_NODATA } = ERRNO;
-const { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED } = DNS_RCODE;
+const { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS } = DNS_RCODE;
 
 /** Of IPv6 and UDP. */
 const MOST_HEADER_BYTES = 48;
 /** No more aliases than this are followed. */
 const MOST_ALIASES = 16;
-/** RFC 6147 5.1.7: the TTL of a synthesised address where the negative answer had none. */
-const SYNTHESIS_TTL = 600;
 
 /** See the module's description. */
 export class DnsServer implements App, LookupClient {
@@ -90,6 +90,7 @@ export class DnsServer implements App, LookupClient {
   readonly serves = true;
   readonly #runtime: UdpRuntime;
   readonly #plan: DnsServerPlan;
+  readonly #dns64: Dns64 | undefined;
   readonly #lookups: DnsLookups;
   readonly #client: number;
   readonly #key: SubstreamKey;
@@ -102,6 +103,8 @@ export class DnsServer implements App, LookupClient {
   constructor(options: { runtime: UdpRuntime; plan: DnsServerPlan; lookups: DnsLookups; key: SubstreamKey }) {
     this.#runtime = options.runtime;
     this.#plan = options.plan;
+    const { dns64 } = options.plan;
+    this.#dns64 = dns64 && new Dns64(options.runtime.tcp.addresses, dns64);
     this.#lookups = options.lookups;
     this.#key = options.key;
     this.#client = options.lookups.addClient(this);
@@ -140,8 +143,11 @@ export class DnsServer implements App, LookupClient {
       type: 0,
       before: [],
       synthesisTtl: undefined,
+      synthesisZone: 0,
     };
     if (isWireError(decoded) || message.questions.length !== 1) return this.#send(query, failure(FORMERR));
+    // RFC 6891 6.1.3: the answer says which version there is.
+    if ((message.edns?.version ?? 0) > 0) return this.#send(query, failure(BADVERS));
     if (message.opcode !== 0) return this.#send(query, failure(NOTIMP));
     const [question] = message.questions;
     if (question.class !== DNS_CLASS_IN) return this.#send(query, failure(REFUSED));
@@ -209,11 +215,14 @@ export class DnsServer implements App, LookupClient {
       const data = { target: this.#lookups.names.textOf(entry.alias) };
       answers.push({ name: text, type: DNS_TYPE.CNAME, ttl: entry.ttl, data });
     } else if (entry !== undefined && (type === DNS_TYPE.A || type === DNS_TYPE.AAAA)) {
-      const own = type === DNS_TYPE.A ? entry.ipv4 : entry.ipv6;
-      const synthesised = type === DNS_TYPE.AAAA && own.length === 0 && this.#plan.dns64 !== undefined;
-      const list = synthesised ? entry.ipv4 : own;
+      const dns64 = type === DNS_TYPE.AAAA ? this.#dns64 : undefined;
+      const own = type === DNS_TYPE.A ? entry.ipv4 : dns64?.accepted(entry.ipv6) ?? entry.ipv6;
+      const synthesised = dns64 !== undefined && own.length === 0;
+      const list = synthesised ? dns64.embeddable(entry.ipv4) : own;
+      // RFC 6147 5.1.7: the shorter of the TTLs of the IPv4 address and of the SOA.
+      const ttl = synthesised ? Math.min(entry.ttl, this.#plan.zones.negativeTtl) : entry.ttl;
       const ordered = this.#ordered(node, entry.name, type, entry.order, list);
-      answers.push(...this.#addressRecords(text, ordered, entry.ttl, synthesised));
+      answers.push(...this.#addressRecords(text, ordered, ttl, synthesised));
     } else if (type === DNS_TYPE.SOA && text === zone) {
       answers.push(this.#soa(zone));
     } else if (type === DNS_TYPE.NS && text === zone) {
@@ -238,14 +247,24 @@ export class DnsServer implements App, LookupClient {
 
   /** Passes on what another server said, now or earlier. */
   #relay(query: Query, kind: number, result: LookupResult): void {
-    const { errno } = result;
-    const { dns64, cachedOrder } = this.#plan;
-    if (kind === AAAA && errno !== 0 && errno !== EAI_NONAME && dns64 !== undefined) {
-      // RFC 6147 5.1.2, 5.1.6: no IPv6 address (or no answer), so perhaps an IPv4 one to make it of.
-      const synthesisTtl = result.ttl > 0 ? result.ttl : SYNTHESIS_TTL;
-      return this.#forward({ ...query, synthesisTtl }, DNS_TYPE.A);
-    }
+    let { errno, ttl, zone } = result;
     const { names, answers: lists } = this.#lookups;
+    const dns64 = query.type === DNS_TYPE.AAAA ? this.#dns64 : undefined;
+    const synthesised = query.synthesisTtl !== undefined;
+    let list = errno === 0 ? lists.list(result.list) : [];
+    if (dns64 !== undefined && kind === AAAA && errno !== EAI_NONAME) {
+      list = dns64.accepted(list);
+      // RFC 6147 5.1.2, 5.1.6: no IPv6 address (or no answer), so perhaps an IPv4 one to make it of.
+      if (list.length === 0) {
+        const synthesisTtl = errno !== 0 && zone !== 0 ? ttl : SYNTHESIS_TTL;
+        return this.#forward({ ...query, synthesisTtl, synthesisZone: zone }, DNS_TYPE.A);
+      }
+    }
+    if (dns64 !== undefined && synthesised && errno === 0) {
+      list = dns64.embeddable(list);
+      ttl = Math.min(ttl, query.synthesisTtl!);
+      if (list.length === 0) [errno, zone] = [EAI_NODATA, query.synthesisZone];
+    }
     const answers: DnsRecord[] = query.before.slice();
     for (const { owner, target, ttl } of result.aliases) {
       answers.push({ name: names.textOf(owner), type: DNS_TYPE.CNAME, ttl, data: { target: names.textOf(target) } });
@@ -253,14 +272,12 @@ export class DnsServer implements App, LookupClient {
     const authorities: DnsRecord[] = [];
     let rcode: number = NOERROR;
     if (errno === 0) {
-      const ordered = this.#ordered(query.node, result.owner, query.type, cachedOrder, lists.list(result.list));
-      const synthesised = query.synthesisTtl !== undefined;
-      const ttl = Math.min(result.ttl, query.synthesisTtl ?? Infinity);
+      const ordered = this.#ordered(query.node, result.owner, query.type, this.#plan.cachedOrder, list);
       answers.push(...this.#addressRecords(names.textOf(result.owner), ordered, ttl, synthesised));
     } else if (errno === EAI_NONAME || errno === EAI_NODATA) {
       if (errno === EAI_NONAME) rcode = NXDOMAIN;
-      const text = names.textOf(result.owner);
-      if (result.ttl > 0) authorities.push(soaRecord(text, result.ttl));
+      // RFC 2308 section 6: the SOA that came with it.
+      if (zone !== 0) authorities.push(soaRecord(names.textOf(zone), ttl));
     } else rcode = SERVFAIL;
     this.#send(query, { rcode, authoritative: false, answers, authorities });
   }
@@ -293,7 +310,7 @@ export class DnsServer implements App, LookupClient {
     const { addresses } = this.#runtime.tcp;
     return list.map((id): DnsRecord => {
       let address: IpAddress = addresses.toAddress(id);
-      if (synthesised) address = embedIpv4(this.#plan.dns64!, address);
+      if (synthesised) address = this.#dns64!.embed(address);
       return { name, type: address.family === 4 ? DNS_TYPE.A : DNS_TYPE.AAAA, ttl, data: { address } };
     });
   }

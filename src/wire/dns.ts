@@ -14,8 +14,16 @@ export const DNS_TYPE = { A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, AAAA: 28, OPT:
 /** The class of all records here: the Internet. */
 export const DNS_CLASS_IN = 1;
 
-/** Response codes (RFC 1035 4.1.1). */
-export const DNS_RCODE = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const;
+/** Response codes (RFC 1035 4.1.1; BADVERS: RFC 6891). */
+export const DNS_RCODE = {
+  NOERROR: 0,
+  FORMERR: 1,
+  SERVFAIL: 2,
+  NXDOMAIN: 3,
+  NOTIMP: 4,
+  REFUSED: 5,
+  BADVERS: 16,
+} as const;
 
 /** The port that servers listen on. */
 export const DNS_PORT = 53;

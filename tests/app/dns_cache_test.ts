@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { DnsAnswers } from "../../src/app/dns_answers.ts";
-import { DNS_KIND, DnsCache, NO_DATA } from "../../src/app/dns_cache.ts";
+import { DNS_KIND, DnsCache } from "../../src/app/dns_cache.ts";
 import { DnsNames } from "../../src/app/dns_names.ts";
 
 const { A, AAAA, CNAME, NO_NAME } = DNS_KIND;
@@ -60,7 +60,7 @@ Deno.test("a cache does what a map of expiring entries does, and keeps no list t
           known && known.expiresMs > nowMs ? known.value : undefined,
         );
         const isList = (kind === A || kind === AAAA) && what > 0;
-        const value = isList ? answers.intern([what, what + 1]) : kind === CNAME ? what + 1 : NO_DATA;
+        const value = isList ? answers.intern([what, what + 1]) : kind === CNAME ? what + 1 : -1;
         cache.set(node, name, kind, nowMs, nowMs + ttlMs, value);
         model.set(key, { expiresMs: nowMs + ttlMs, value: shown(kind, value) });
         if (isList) answers.release(value);

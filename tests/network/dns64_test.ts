@@ -76,8 +76,9 @@ Deno.test("DNS64 makes IPv6 addresses of a name that has IPv4 ones only", () => 
     { name: "www.example.com", type: AAAA },
     { name: "www.example.com", type: A },
   ]);
-  assertEquals(told(first), ["AAAA 64:ff9b::c000:201 300", "AAAA 64:ff9b::c000:202 300"]);
-  assertEquals(told(second), ["AAAA 64:ff9b::c000:202 300", "AAAA 64:ff9b::c000:201 300"]);
+  // RFC 6147 5.1.7: the SOA's TTL is the shorter one.
+  assertEquals(told(first), ["AAAA 64:ff9b::c000:201 60", "AAAA 64:ff9b::c000:202 60"]);
+  assertEquals(told(second), ["AAAA 64:ff9b::c000:202 60", "AAAA 64:ff9b::c000:201 60"]);
   assertEquals(told(plain), ["A 192.0.2.1 300", "A 192.0.2.2 300"]);
 });
 
@@ -94,8 +95,8 @@ Deno.test("DNS64 follows aliases, and keeps them in the answer", () => {
   const [answer] = ask({ records, dns64 }, [{ name: "img.example.com", type: AAAA }]);
   assertEquals(told(answer), [
     "CNAME www.example.com 300",
-    "AAAA 64:ff9b::c000:201 300",
-    "AAAA 64:ff9b::c000:202 300",
+    "AAAA 64:ff9b::c000:201 60",
+    "AAAA 64:ff9b::c000:202 60",
   ]);
 });
 
@@ -110,6 +111,73 @@ Deno.test("a forwarding DNS64 asks for the IPv4 addresses too; the shorter TTL o
   assertEquals([answer.authoritative, answer.recursionAvailable], [false, true]);
   assertEquals(told(v6), ["AAAA 2001:db8::4 300"]);
   assertEquals(told(alias).map((line) => line.split(" ")[0]), ["CNAME", "AAAA", "AAAA"]);
+});
+
+/** The same questions of a DNS64 that knows the answers itself, and of one that asks for them. */
+function eachWay(records: DnsServerOptions["records"], prefix: string, questions: { name: string; type: number }[]) {
+  return [
+    ask({ records, dns64: prefix }, questions),
+    ask({ forward: "upstream", dns64: prefix }, questions, { upstream: { records } }),
+  ];
+}
+
+Deno.test("DNS64 takes ::ffff:0:0/96 for no IPv6 address (RFC 6147 5.1.4)", () => {
+  const records = {
+    "mapped.example.com": ["::ffff:192.0.2.9", "192.0.2.1"],
+    "mixed.example.com": ["::ffff:192.0.2.9", "2001:db8::1", "192.0.2.1"],
+    "only.example.com": ["::ffff:192.0.2.9"],
+  };
+  const names = ["mapped", "mixed", "only"].map((label) => ({ name: `${label}.example.com`, type: AAAA }));
+  for (const [mapped, mixed, only] of eachWay(records, dns64, names)) {
+    assertEquals(told(mapped).map((line) => line.split(" ")[1]), ["64:ff9b::c000:201"]);
+    assertEquals(told(mixed), ["AAAA 2001:db8::1 300"]);
+    assertEquals([only.rcode, told(only)], [DNS_RCODE.NOERROR, []]);
+  }
+  const [asItIs] = ask({ records }, [{ name: "mapped.example.com", type: AAAA }]);
+  assertEquals(told(asItIs), ["AAAA ::ffff:192.0.2.9 300"]);
+});
+
+Deno.test("by the well-known prefix DNS64 makes no address of a private one, by an operator's own it does (RFC 6052 3.1)", () => {
+  const records = { "in.example.com": ["10.1.2.3"], "both.example.com": ["10.1.2.3", "192.0.2.1"] };
+  const names = ["in", "both"].map((label) => ({ name: `${label}.example.com`, type: AAAA }));
+  for (const [none, one] of eachWay(records, dns64, names)) {
+    assertEquals([none.rcode, told(none)], [DNS_RCODE.NOERROR, []]);
+    assertEquals(none.authorities.map(({ name, ttl }) => [name, ttl]), [["example.com", 60]]);
+    assertEquals(told(one), ["AAAA 64:ff9b::c000:201 60"]);
+  }
+  for (const [own] of eachWay(records, "2001:db8:64::/96", names)) {
+    assertEquals(told(own), ["AAAA 2001:db8:64::a01:203 60"]);
+  }
+});
+
+Deno.test("a made-up address lives as long as the shorter of its IPv4 address and the SOA, if that is no time at all", () => {
+  for (const [ttl, negative, expected] of [[300, 20, 20], [10, 20, 10], [300, 0, 0]]) {
+    const options = { records: { "www.example.com": ["192.0.2.1"] }, ttlNs: ttl * 1e9, negativeTtlNs: negative * 1e9 };
+    const question = [{ name: "www.example.com", type: AAAA }];
+    const line = [`AAAA 64:ff9b::c000:201 ${expected}`];
+    assertEquals(told(ask({ ...options, dns64 }, question)[0]), line);
+    assertEquals(told(ask({ forward: "upstream", dns64 }, question, { upstream: options })[0]), line);
+  }
+});
+
+Deno.test("what a forwarder says there is not has the SOA of its zone, whether just learnt or remembered (RFC 2308 section 6)", () => {
+  const upstream = { records: { "www.example.com": ["192.0.2.1"] }, negativeTtlNs: 30e9 };
+  const questions = [
+    { name: "www.example.com", type: AAAA },
+    { name: "no.such.example.com", type: A },
+  ];
+  const answers = ask({ forward: "upstream" }, [...questions, ...questions], { upstream });
+  const { NOERROR, NXDOMAIN } = DNS_RCODE;
+  assertEquals(answers.map(({ rcode }) => rcode), [NOERROR, NXDOMAIN, NOERROR, NXDOMAIN]);
+  for (const { authorities: [{ name, type, data }] } of answers) {
+    assertEquals([name, type, "soa" in data && data.soa.server], ["example.com", SOA, "ns.example.com"]);
+  }
+});
+
+Deno.test("a version of EDNS that there is not is told so (RFC 6891 6.1.3)", () => {
+  const edns = { udpBytes: 1232, version: 1 };
+  const [answer] = ask({ records }, [{ name: "www.example.com", type: A }], { message: { edns } });
+  assertEquals([answer.rcode, answer.answers, answer.edns?.version], [DNS_RCODE.BADVERS, [], 0]);
 });
 
 Deno.test("without DNS64 there is no such address, and the zone's SOA says for how long", () => {
