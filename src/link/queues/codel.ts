@@ -9,13 +9,13 @@ import {
   type CodelSettings,
   FIFO,
   markCongestion,
-  pushPacket,
   type QueueDiscipline,
   type QueueLimits,
   type QueuePackets,
   shiftPacket,
   sojournNs,
 } from "./discipline.ts";
+import { SingleQueue } from "./single_queue.ts";
 
 /** Fields of a queue under CoDel: a `FIFO`, and RFC 8289 5's variables. */
 export const CODEL = {
@@ -34,7 +34,7 @@ export const CODEL = {
   STRIDE: 9,
 } as const;
 
-const { BYTES, PACKETS, FIRST_ABOVE_NS, DROP_NEXT_NS, COUNT, LAST_COUNT, DROPPING, STRIDE } = CODEL;
+const { BYTES, FIRST_ABOVE_NS, DROP_NEXT_NS, COUNT, LAST_COUNT, DROPPING, STRIDE } = CODEL;
 
 /** Counters that the queues of one discipline share. */
 export interface CodelCounts {
@@ -129,52 +129,30 @@ function drop(p: number, packets: QueuePackets, ecn: boolean, counts: CodelCount
 }
 
 /** One queue under CoDel. */
-export class Codel implements QueueDiscipline, CodelCounts {
-  /** See {@linkcode QueueDiscipline}. */
-  earlyDrops = 0;
-  /** See {@linkcode QueueDiscipline}. */
-  marks = 0;
+export class Codel extends SingleQueue implements QueueDiscipline, CodelCounts {
   readonly #settings: CodelSettings;
-  readonly #packets: QueuePackets;
-  #queue = new Float64Array(STRIDE);
   #mostBytes = 0;
 
   /** An empty queue. */
   constructor(settings: CodelSettings, packets: QueuePackets) {
+    super(packets, STRIDE);
     this.#settings = settings;
-    this.#packets = packets;
-  }
-
-  /** See {@linkcode QueueDiscipline}. */
-  get packets(): number {
-    return this.#queue[PACKETS];
-  }
-
-  /** See {@linkcode QueueDiscipline}. */
-  get bytes(): number {
-    return this.#queue[BYTES];
   }
 
   /** See {@linkcode QueueDiscipline}. */
   enqueue(p: number, bytes: number, nowNs: number, limits: QueueLimits): void {
-    if (this.packets >= limits.queuePackets || this.bytes + bytes > limits.queueBytes) {
-      this.#packets.overflowed.push(p);
-      return;
-    }
     if (bytes > this.#mostBytes) this.#mostBytes = bytes;
-    pushPacket(this.#queue, 0, this.#packets.packets.rows.words, p, bytes, nowNs);
+    this.append(p, bytes, nowNs, limits);
   }
 
   /** See {@linkcode QueueDiscipline}. */
   dequeue(nowNs: number): number {
-    return codelDequeue(this.#queue, 0, this.#packets, this.#settings, this.#mostBytes, nowNs, this);
+    return codelDequeue(this.queue, 0, this.held, this.#settings, this.#mostBytes, nowNs, this);
   }
 
   /** See {@linkcode QueueDiscipline}. */
-  visitState(v: StateVisitor): void {
-    this.earlyDrops = v.number(this.earlyDrops);
-    this.marks = v.number(this.marks);
+  override visitState(v: StateVisitor): void {
+    super.visitState(v);
     this.#mostBytes = v.number(this.#mostBytes);
-    this.#queue = v.column(this.#queue);
   }
 }

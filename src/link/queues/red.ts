@@ -8,32 +8,23 @@
 import { drawFraction } from "../../base/rng.ts";
 import type { StateVisitor } from "../../base/state.ts";
 import {
-  FIFO,
   markCongestion,
-  pushPacket,
   type QueueDiscipline,
   type QueueLimits,
   type QueuePackets,
   type RedSettings,
   shiftPacket,
 } from "./discipline.ts";
-
-const { BYTES, PACKETS } = FIFO;
+import { SingleQueue } from "./single_queue.ts";
 
 /** A packet of usual size, bytes: how fast an idle link would have emptied the queue, and what byte thresholds mean. */
 const USUAL_BYTES = 1000;
 
 /** One queue under RED. */
-export class Red implements QueueDiscipline {
-  /** See {@linkcode QueueDiscipline}. */
-  earlyDrops = 0;
-  /** See {@linkcode QueueDiscipline}. */
-  marks = 0;
+export class Red extends SingleQueue implements QueueDiscipline {
   readonly #settings: RedSettings;
-  readonly #packets: QueuePackets;
   readonly #k0: number;
   readonly #k1: number;
-  #queue = new Float64Array(4);
   #average = 0;
   /** Since when the queue has been empty, ns. */
   #emptyNs = 0;
@@ -43,75 +34,65 @@ export class Red implements QueueDiscipline {
 
   /** An empty queue; the key is that of its own random numbers. */
   constructor(settings: RedSettings, packets: QueuePackets, k0: number, k1: number) {
+    super(packets, 4);
     this.#settings = settings;
-    this.#packets = packets;
     this.#k0 = k0;
     this.#k1 = k1;
-  }
-
-  /** See {@linkcode QueueDiscipline}. */
-  get packets(): number {
-    return this.#queue[PACKETS];
-  }
-
-  /** See {@linkcode QueueDiscipline}. */
-  get bytes(): number {
-    return this.#queue[BYTES];
   }
 
   /** See {@linkcode QueueDiscipline}. */
   enqueue(p: number, bytes: number, nowNs: number, limits: QueueLimits): void {
     const inBytes = limits.queueBytes !== Infinity;
     this.#takeAverage(inBytes, nowNs, limits.rateBps);
-    const probability = this.#probability();
-    if (probability < 0) this.#sinceLast = -1;
-    else {
-      this.#sinceLast++;
-      // The paper's section 4: the gaps between drops are spread evenly.
-      const share = inBytes ? Math.min(1, probability * bytes / USUAL_BYTES) : probability;
-      const left = 1 - this.#sinceLast * share;
-      const hit = share >= 1 || left <= 0 ||
-        (share > 0 && drawFraction(this.#k0, this.#k1, this.#draws++) < share / left);
-      if (hit) {
-        this.#sinceLast = 0;
-        const { ecn, maxThreshold } = this.#settings;
-        if (ecn && this.#average < maxThreshold && markCongestion(this.#packets.packets.rows.words, p)) this.marks++;
-        else {
-          this.earlyDrops++;
-          this.#packets.early.push(p);
-          return;
-        }
+    if (this.#hits(inBytes, bytes)) {
+      const { ecn, maxThreshold } = this.#settings;
+      if (ecn && this.#average < maxThreshold && markCongestion(this.held.packets.rows.words, p)) this.marks++;
+      else {
+        this.earlyDrops++;
+        this.held.early.push(p);
+        return;
       }
     }
-    if (this.packets >= limits.queuePackets || this.bytes + bytes > limits.queueBytes) {
-      this.#packets.overflowed.push(p);
-      return;
-    }
-    pushPacket(this.#queue, 0, this.#packets.packets.rows.words, p, bytes, nowNs);
+    this.append(p, bytes, nowNs, limits);
   }
 
   /** See {@linkcode QueueDiscipline}. */
   dequeue(nowNs: number): number {
-    const p = shiftPacket(this.#queue, 0, this.#packets);
-    if (p !== 0 && this.#queue[PACKETS] === 0) this.#emptyNs = nowNs;
+    const p = shiftPacket(this.queue, 0, this.held);
+    if (p !== 0 && this.packets === 0) this.#emptyNs = nowNs;
     return p;
   }
 
   /** See {@linkcode QueueDiscipline}. */
-  visitState(v: StateVisitor): void {
-    this.earlyDrops = v.number(this.earlyDrops);
-    this.marks = v.number(this.marks);
-    this.#queue = v.column(this.#queue);
+  override visitState(v: StateVisitor): void {
+    super.visitState(v);
     this.#average = v.number(this.#average);
     this.#emptyNs = v.number(this.#emptyNs);
     this.#sinceLast = v.number(this.#sinceLast);
     this.#draws = v.number(this.#draws);
   }
 
+  /** Is the packet that comes to be dropped or marked? */
+  #hits(inBytes: boolean, bytes: number): boolean {
+    const probability = this.#probability();
+    if (probability < 0) {
+      this.#sinceLast = -1;
+      return false;
+    }
+    this.#sinceLast++;
+    // The paper's section 4: the gaps between drops are spread evenly.
+    const share = inBytes ? Math.min(1, probability * bytes / USUAL_BYTES) : probability;
+    const left = 1 - this.#sinceLast * share;
+    const hit = share >= 1 || left <= 0 ||
+      (share > 0 && drawFraction(this.#k0, this.#k1, this.#draws++) < share / left);
+    if (hit) this.#sinceLast = 0;
+    return hit;
+  }
+
   /** The exponentially weighted average; after an idle time as if small packets had come to an empty queue. */
   #takeAverage(inBytes: boolean, nowNs: number, rateBps: number): void {
     const { weight } = this.#settings;
-    const length = this.#queue[inBytes ? BYTES : PACKETS];
+    const length = inBytes ? this.bytes : this.packets;
     if (length > 0) {
       this.#average += weight * (length - this.#average);
       return;
