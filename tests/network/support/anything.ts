@@ -103,10 +103,21 @@ function profile(d: Draw): Partial<Profile> {
 function link(d: Draw): LinkOptions {
   const rated = d.rarely(2) ? { rateBps: d.one(2e6, 5e7, 1e9) } : {};
   const queued = "rateBps" in rated
-    ? d.one<LinkOptions>({}, { queuePackets: 20 }, { queueBytes: 30_000 }, {
-      queuePackets: 50,
-      ecnThresholdPackets: 10,
-    })
+    ? d.one<LinkOptions>(
+      {},
+      { queuePackets: 20 },
+      { queueBytes: 30_000 },
+      {
+        queuePackets: 50,
+        ecnThresholdPackets: 10,
+      },
+      { queueDiscipline: { kind: "codel", ecn: d.rarely(2) } },
+      {
+        queueDiscipline: { kind: "fq-codel", flows: 8, targetNs: 2e6, intervalNs: 20e6 },
+        queuePackets: 60,
+      },
+      { queueDiscipline: { kind: "red", minThreshold: 5, maxThreshold: 20 }, queuePackets: 40 },
+    )
     : {};
   const bad = d.rarely(2)
     ? d.one<LinkOptions>(
@@ -224,7 +235,10 @@ function workload(d: Draw, i: number): WorkloadOptions {
       }],
       holdNs: 1e8,
       close: d.one("client", "server"),
-      reset: d.rarely(3),
+      ...d.one<Partial<WorkloadOptions>>({}, { reset: true }, { halfClose: true }, {
+        halfClose: true,
+        closeWaitNs: 2e8,
+      }),
     },
   );
   const names = kind.to.some((to) => to.includes("example"));
@@ -237,6 +251,9 @@ function workload(d: Draw, i: number): WorkloadOptions {
     from: sources,
     connections: d.int(1, 60),
     preferredFamily: d.one("ipv6", "ipv4"),
+    ...(kind.kind === "request-response" && kind.transport === undefined && d.rarely(4)
+      ? d.one<Partial<WorkloadOptions>>({ thinkDistribution: "exponential" }, { thinkDistribution: "uniform" })
+      : {}),
     arrivals: kind.kind === "schedule" ? undefined : d.one<WorkloadOptions["arrivals"]>(
       { kind: "at-once", startNs: 1e7 },
       { kind: "rate", perSecond: 150 },
@@ -267,6 +284,10 @@ function event(d: Draw): NetworkEvent {
     { kind: "node", node: "web[1]", atNs, action: "reboot", downForNs: 3e8 },
     { kind: "link", link: "core--web", atNs, direction: d.one("forward", "reverse"), state: "down" },
     { kind: "link", link: "core--web", atNs, mtu: 1000 },
+    { kind: "host", node: "web[0]", atNs, maxFiles: 12, memoryBytes: 150_000 },
+    { kind: "listener", node: "web", port: 53, protocol: "udp", atNs, action: d.one("open", "close") },
+    { kind: "listener", node: "web", port: 443, atNs, backlog: 2 },
+    { kind: "link", link: "core--web", atNs, queuePackets: 5, ecnThresholdPackets: 2 },
     { kind: "profile", node: "web", atNs, set: { somaxconn: 3, synCookies: 2, ecn: "on" } },
     { kind: "profile", node: "direct", atNs, set: { congestionControl: d.one(...CONTROLS), sack: false } },
   );
