@@ -192,22 +192,20 @@ export class SocketLayer implements App {
   visitState(v: StateVisitor): void {
     // (Calls that were taken back still stand in the event queue.)
     this.#nextCall = v.number(this.#nextCall);
-    refuseUnopened(this.#unopened, (node) => this.#runtime.nodes.nameOf(node));
-    const opened = {
-      sockets: this.#sockets,
-      listeners: this.#listeners,
-      datagrams: this.#datagrams,
-      calls: this.#calls,
-      starved: this.#starved,
-    };
+    const nameOf = (node: number) => this.#runtime.nodes.nameOf(node);
+    refuseUnopened(this.#unopened, nameOf);
+    const [sockets, listeners, datagrams, calls] = [this.#sockets, this.#listeners, this.#datagrams, this.#calls];
     const makers = {
       socket: this.#socket.bind(this),
       listener: this.#listener.bind(this),
       datagram: this.#datagram.bind(this),
     };
-    visitOpened(v, opened, makers, this.#user?.name, (node) => this.#runtime.nodes.nameOf(node));
-    if (!v.restoring || this.#user === undefined) return;
-    for (const socket of this.#sockets) if (socket !== undefined) this.#user.opened(socket);
+    const user = this.#user;
+    visitOpened(v, { sockets, listeners, datagrams, calls, starved: this.#starved }, makers, user?.name, nameOf);
+    if (!v.restoring || user === undefined) return;
+    // (Those that were refused at once have no connection, and are yet to be told so.)
+    const put = [...calls.values()].map((call) => "target" in call ? call.target : undefined);
+    for (const one of [...sockets, ...put]) if (one instanceof Socket && !one.isOver) user.opened(one);
   }
 
   #socket(options: ConstructorParameters<typeof Socket>[1]): Socket {

@@ -3,6 +3,7 @@ import { registerApplication } from "../../src/app/application.ts";
 import { InputError } from "../../src/base/errors.ts";
 import type { PlainValue } from "../../src/base/plain.ts";
 import { NetworkError } from "../../src/network/errors.ts";
+import { runPartition } from "../../src/network/loop.ts";
 import { registerModule } from "../../src/network/modules.ts";
 import { Network } from "../../src/network/network.ts";
 import { Simulation } from "../../src/network/simulation.ts";
@@ -20,7 +21,7 @@ interface Shape {
 function talk({ loss = 0, maxFiles = Infinity, seed = 1, reversed = false }: Shape = {}): Network {
   const network = new Network({ seed, numbering: { reversed } });
   network.host("servers", { address: "192.0.2.1/24", count: 2, maxFiles, profile: { receiveBufferBytes: 16_384 } });
-  network.host("clients", { address: "198.51.100.1/24", count: 3, profile: { sendBufferBytes: 20_000 } });
+  network.host("clients", { address: "198.51.100.1/24", count: 3, maxFiles, profile: { sendBufferBytes: 20_000 } });
   network.router("r");
   network.link("clients", "r", { rateBps: 5e7, delayNs: 3e6, loss });
   network.link("r", "servers", { rateBps: 5e7, delayNs: 2e6, loss });
@@ -77,6 +78,37 @@ Deno.test("a run that is restored over and over in the middle of instants ends a
   }
   now.run();
   assertEquals(outcome(now), outcome(whole));
+});
+
+registerApplication<{ failed: string[] }>({
+  name: "test-refused",
+  start(app) {
+    app.state = { failed: [] };
+    for (let i = 0; i < 3; i++) app.connect({ address: "2001:db8::1", port: 7 }).data = i;
+  },
+  socket: {
+    error(app, socket, { code }) {
+      app.state.failed.push(`${socket.id} ${socket.data} ${code} ${app.sockets.length}`);
+    },
+  },
+});
+
+Deno.test("sockets that were refused at once are told so after a snapshot, too", () => {
+  const one = new Network();
+  one.host("a", { address: "10.0.0.1/24" });
+  one.application({ name: "r", application: "test-refused", on: ["a"] });
+  const whole = one.build();
+  whole.run();
+  // An event is over, those that it made for the same instant are not.
+  const part = one.build();
+  runPartition(part.partition, 0, false, 1);
+  const rest = Simulation.restore(Simulation.restore(part.snapshot()).snapshot());
+  rest.run();
+  assertEquals(rest.snapshot(), whole.snapshot());
+  assertStringIncludes(
+    new TextDecoder().decode(rest.snapshot()),
+    '["1 0 ENETUNREACH 2","2 1 ENETUNREACH 1","3 2 ENETUNREACH 0"]',
+  );
 });
 
 Deno.test("what applications do depends on the seed, and not on how rows are numbered", () => {
