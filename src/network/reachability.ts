@@ -17,6 +17,8 @@ import type { PlannedWorkload } from "./workloads.ts";
 const MOST_HOPS = 64;
 /** RFC 8200 5. */
 const LEAST_IPV6_MTU = 1280;
+/** RFC 7915 5.1: what that becomes at a NAT64. Smaller links would have to fragment, as no router here does. */
+const LEAST_NAT64_MTU = 1260;
 
 /**
  * Follows the routes from each workload's first and last sources to its first and last destinations, and sees whether
@@ -92,6 +94,7 @@ export function follow(s: Partition, node: number, destination: number): string 
   const directions = s.links.words;
   let at = node;
   let table = nodes[at * NODE.STRIDE + NODE.ROUTES];
+  let translated = false;
   for (let hop = 0; hop < MOST_HOPS; hop++) {
     let d = nodes[at * NODE.STRIDE + NODE.EGRESS];
     if (d < 0) d = s.routes.lookup(table, destination, 0);
@@ -106,6 +109,10 @@ export function follow(s: Partition, node: number, destination: number): string 
     if (mtu < LEAST_IPV6_MTU && s.addresses.isIpv6(destination)) {
       return `the link from ${s.nodes.nameOf(from)} to ${s.nodes.nameOf(at)} has an MTU of ${mtu}, and IPv6 needs ` +
         formatCount(LEAST_IPV6_MTU);
+    }
+    if (mtu < LEAST_NAT64_MTU && translated) {
+      return `the link from ${s.nodes.nameOf(from)} to ${s.nodes.nameOf(at)} has an MTU of ${mtu}, and what comes from ` +
+        `IPv6 by a NAT64 needs ${formatCount(LEAST_NAT64_MTU)}, for nothing is fragmented`;
     }
     const row = at * NODE.STRIDE;
     if (nodes[row + NODE.KIND] === NODE_KIND.HOST) {
@@ -124,6 +131,7 @@ export function follow(s: Partition, node: number, destination: number): string 
         s.addresses.release(ipv4);
         if (isExternalAddress(s.nat, gateway, ipv4)) return undefined;
         destination = ipv4;
+        translated = true;
         continue;
       }
     }

@@ -76,6 +76,19 @@ Deno.test("the same by a prefix of an operator's own, of any length", () => {
   }
 });
 
+Deno.test("links of the IPv4 side take 1,260 bytes, for IPv6 hosts send so much and nothing is fragmented", () => {
+  const workload = { kind: "bulk", bytes: 20_000, connections: 1 } as const;
+  assertThrows(
+    () => built(network({ outerMtu: 1259, workload })),
+    NetworkError,
+    "the link from gateway to isp has an MTU of 1259, and what comes from IPv6 by a NAT64 needs 1,260",
+  );
+  const simulation = built(network({ outerMtu: 1260, workload }));
+  simulation.run();
+  const { failed, broken } = simulation.report().connections;
+  assertEquals([failed, broken], [{}, {}]);
+});
+
 /** Echo requests with rising TTLs; who answered, with what, about whom. */
 function traced(simulation: ReturnType<typeof built>, from: string, src: string, dst: string): string[] {
   const seen = watch(simulation);
