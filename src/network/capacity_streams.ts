@@ -6,6 +6,7 @@
  */
 import { ArrivalTimes } from "../app/arrivals.ts";
 import { chosenAddress, ownAddress, Sources, Targets } from "../app/targets.ts";
+import type { IpAddress } from "../base/address.ts";
 import { drawFraction, Substream, substreamKey } from "../base/rng.ts";
 import { holdNsOf, type WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
@@ -68,7 +69,7 @@ export class CapacityStream {
   readonly #s: Partition;
   readonly #sources: Sources;
   readonly #targets: Targets;
-  readonly #named: (readonly number[])[];
+  readonly #named: { addresses: number[]; embedded: { first: number; count: number; addresses: number[] }[] }[];
   readonly #arrivals: ArrivalTimes;
   readonly #key: { k0: number; k1: number };
   readonly #turns: number[] = [];
@@ -92,7 +93,15 @@ export class CapacityStream {
       first6: to.first6 === undefined ? 0 : s.addresses.intern(to.first6),
       share6: to.share6,
     })));
-    this.#named = workload.to.map((to) => (to.addresses ?? []).map((address) => s.addresses.intern(address)));
+    const ids = (addresses: IpAddress[] = []) => addresses.map((address) => s.addresses.intern(address));
+    this.#named = workload.to.map(({ addresses, embedded = [] }) => ({
+      addresses: ids(addresses),
+      embedded: embedded.map(({ population, addresses }) => ({
+        first: population.firstRow,
+        count: population.count,
+        addresses: ids(addresses),
+      })),
+    }));
     this.named = workload.to.some(({ name }) => name !== undefined);
     const { kind, perSecond = 0, startNs = 0 } = options.arrivals ?? { kind: "at-once" };
     this.#arrivals = new ArrivalTimes({ kind, perSecond, startNs }, Substream.of(seed, "arrivals", options.name));
@@ -171,7 +180,17 @@ export class CapacityStream {
 
   /** Addresses of a name, one after the other. */
   #namedAddress(name: number, source: number): number {
-    const usable = this.#named[name - 1].filter((address) => this.#s.sourceFor(source, address) !== 0);
+    const s = this.#s;
+    const { family = "any", preferredFamily = "ipv6" } = this.options;
+    const { addresses, embedded } = this.#named[name - 1];
+    const made = embedded.find(({ first, count }) => source >= first && source < first + count)?.addresses ?? [];
+    // Those of the preferred family come first, and as a rule one of them is there.
+    const ofFamily = (one: "ipv4" | "ipv6") =>
+      family !== "any" && family !== one ? [] : [...addresses, ...made].filter((address) => {
+        return s.addresses.isIpv6(address) === (one === "ipv6") && s.sourceFor(source, address) !== 0;
+      });
+    const preferred = ofFamily(preferredFamily);
+    const usable = preferred.length > 0 ? preferred : ofFamily(preferredFamily === "ipv6" ? "ipv4" : "ipv6");
     if (usable.length === 0) return 0;
     const turn = this.#turns[name] ?? 0;
     this.#turns[name] = turn + 1;

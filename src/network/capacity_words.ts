@@ -10,9 +10,10 @@ export function many(count: number, one: string, several = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : several}`;
 }
 
-/** A rate to at most four digits behind the point or the count itself: `470.4`, `2,500`. */
+/** A rate to at most four digits behind the point or the count itself: `470.4`, `2,500`; a small one to three: `0.000277`. */
 export function perSecondText(rate: number): string {
-  const digits = rate >= 10_000 ? 0 : rate >= 100 ? 1 : 3;
+  let digits = rate >= 10_000 ? 0 : rate >= 100 ? 1 : 3;
+  while (rate > 0 && rate * 10 ** digits < 100 && digits < 9) digits++;
   const scale = 10 ** digits;
   const rounded = Math.floor(rate * scale) / scale;
   const whole = Math.floor(rounded);
@@ -20,7 +21,7 @@ export function perSecondText(rate: number): string {
   return `${formatCount(whole)}${rest}`;
 }
 
-/** A time to three digits. */
+/** A time to six digits, so that what is worked out with it can be checked. */
 export function time(ns: number): string {
-  return formatDurationNs(Math.round(ns), 4);
+  return formatDurationNs(Math.round(ns), 6);
 }

@@ -26,6 +26,11 @@ export type LimitNote = { text: string; before: number };
 /** Leads nowhere: a population without a member that anybody could name. */
 export const UNREACHABLE_ENTRY: RouteEntry = { firstId: 0x7fffffff, count: 1, linkBase: 0, stride: 1 };
 
+/** Is it a route to nowhere, also one of a snapshot? */
+export function leadsNowhere(entry: RouteEntry): boolean {
+  return "firstId" in entry && entry.firstId === 0x7fffffff;
+}
+
 /** See the module's description. */
 export class Conditions {
   /** Directions taken out of service by themselves. */

@@ -7,6 +7,7 @@ import { addToAddress, formatAddress, type IpAddress } from "../base/address.ts"
 import { NODE_KIND } from "../node/nodes.ts";
 import { isServedBy, leadsThere } from "./balancer_plan.ts";
 import { addressSpan } from "./build.ts";
+import { forwardedBy, gatewaysAt } from "./forwarded.ts";
 import type { WorkloadOptions } from "./options.ts";
 import type { Members, Plan, PlannedPopulation } from "./plan.ts";
 import { proxyOf } from "./proxies.ts";
@@ -23,6 +24,8 @@ export interface Destination {
   /** A domain name to be looked up, and where it is known to lead. */
   name?: string;
   addresses?: IpAddress[];
+  /** What DNS64 makes of these for sources of a population. */
+  embedded?: { population: PlannedPopulation; addresses: IpAddress[] }[];
   /** IPv6 address of the first beside `first`, the others' following, and how many of a million have one. */
   first6?: IpAddress;
   share6?: number;
@@ -39,11 +42,13 @@ export function leadsTo(plan: Plan, to: Destination, population: PlannedPopulati
 
 /** As `leadsTo`, with no proxy in between. */
 function leadsStraightTo(plan: Plan, to: Destination, population: PlannedPopulation, port: number): boolean {
+  const forwarded = gatewaysAt(plan, to).flatMap((gateway) => forwardedBy(plan, gateway, to.port));
+  if (forwarded.length > 0) return forwarded.some((one) => one.population === population && one.port === port);
   return (to.port === port && reaches(to, population)) ||
     isServedBy(plan, to.addresses ?? [to.first], to.port, population, port);
 }
 
-/** Does a destination lead to a host of this population (by name, by address, or by a NAT's port forward)? */
+/** Is a destination a host of this population, or a gateway, any host behind which may have its port mapped there? */
 function reaches(to: Destination, population: PlannedPopulation): boolean {
   if (to.members !== undefined) {
     return to.members.population === population || to.members.population.kind === NODE_KIND.NAT;

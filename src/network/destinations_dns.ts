@@ -5,7 +5,7 @@
  */
 import type { IpAddress } from "../base/address.ts";
 import { canonicalName, notADnsName } from "../wire/dns_name.ts";
-import { addressesOfName, type DnsPlan } from "./dns_plan.ts";
+import { addressesOfName, type DnsPlan, embeddedOfName } from "./dns_plan.ts";
 import { NetworkError } from "./errors.ts";
 import type { Members } from "./plan.ts";
 
@@ -22,6 +22,8 @@ export interface NamedDestination {
   name: string;
   /** What the servers of the network would say, all together. */
   addresses: IpAddress[];
+  /** What DNS64 makes of these for sources of a population. */
+  embedded: { population: Members["population"]; addresses: IpAddress[] }[];
 }
 
 const NOWHERE: IpAddress = { family: 4, words: [0] };
@@ -51,5 +53,7 @@ export function planNamed(
   const wrong = notADnsName(host);
   if (wrong !== undefined) throw new NetworkError(subject, `"${host}" is no domain name: it ${wrong}.`);
   const addresses = addressesOfName(dns, host);
-  return { text, subject, members: undefined, first: NOWHERE, count: 1, port, name: canonicalName(host), addresses };
+  const embedded = from.map(({ population }) => ({ population, addresses: embeddedOfName(dns, population, host) }));
+  const name = canonicalName(host);
+  return { text, subject, members: undefined, first: NOWHERE, count: 1, port, name, addresses, embedded };
 }

@@ -3,8 +3,15 @@
  *
  * @module
  */
-import { AddressError, addToAddress, type IpAddress, type IpPrefix, parseAddress } from "../base/address.ts";
-import { parseEmbeddingPrefix } from "../base/ipv4_embedded.ts";
+import {
+  AddressError,
+  addToAddress,
+  formatAddress,
+  type IpAddress,
+  type IpPrefix,
+  parseAddress,
+} from "../base/address.ts";
+import { embedIpv4, parseEmbeddingPrefix } from "../base/ipv4_embedded.ts";
 import type { DnsOrder } from "../app/dns_zone.ts";
 import { NODE_KIND } from "../node/nodes.ts";
 import { canonicalName, notADnsName, parentName } from "../wire/dns_name.ts";
@@ -62,6 +69,8 @@ const ATTEMPTS = 2;
 /** DNS flag day 2020. */
 const UDP_BYTES = 1232;
 const MOST_ALIASES = 16;
+/** Servers that ask one another, at most. */
+const MOST_FORWARDS = 16;
 
 /** Plans servers and resolvers. Throws `NetworkError`. */
 export function planDns(plan: Plan): DnsPlan {
@@ -97,6 +106,31 @@ export function addressesOfName(dns: DnsPlan, name: string): IpAddress[] {
     current = alias;
   }
   return found;
+}
+
+/** The IPv6 addresses that a population's servers make of a name's IPv4 ones (RFC 6147 5.1.6: where it has no others). */
+export function embeddedOfName(dns: DnsPlan, population: PlannedPopulation, name: string): IpAddress[] {
+  const addresses = addressesOfName(dns, name);
+  if (addresses.some(({ family }) => family === 6)) return [];
+  const resolver = dns.resolvers.find((one) => one.population === population);
+  const prefix = resolver?.servers.map((server) => dns64Of(dns, server)).find((found) => found !== undefined);
+  return prefix === undefined ? [] : addresses.map((address) => embedIpv4(prefix, address));
+}
+
+/** The prefix by which whoever answers at this address makes IPv6 addresses, or whom that one asks. */
+function dns64Of(dns: DnsPlan, address: IpAddress, depth = 0): IpPrefix | undefined {
+  const text = formatAddress(address);
+  const server = dns.servers.find(({ population }) => {
+    const of = (first: IpAddress | undefined, i: number) =>
+      first !== undefined && formatAddress(addToAddress(first, i)) === text;
+    if ([...population.extra, ...population.virtual].some((one) => formatAddress(one) === text)) return true;
+    for (let i = 0; i < population.count; i++) {
+      if (of(population.address, addressOffset(population, i)) || of(population.ipv6.address, i)) return true;
+    }
+    return false;
+  });
+  if (server?.dns64 !== undefined || server?.forward === undefined || depth >= MOST_FORWARDS) return server?.dns64;
+  return dns64Of(dns, server.forward, depth + 1);
 }
 
 function planServer(

@@ -8,7 +8,7 @@ import { formatDurationNs, formatRateBps } from "../base/units.ts";
 import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import type { RouteEntry, RoutePrefix } from "../node/routes.ts";
-import { isDown } from "./conditions.ts";
+import { isDown, leadsNowhere } from "./conditions.ts";
 import type { Partition } from "./partition.ts";
 import { endOf, type PlannedLinks } from "./plan.ts";
 import { routeConditions } from "./reroute.ts";
@@ -79,7 +79,7 @@ export function routes(s: Partition, nodes: readonly number[]): RouteDump[] {
       withoutRepetitions([...recorder.tables[table]]).filter(([text]) => !own.has(text)).map(([text, { entry }]) => ({
         node: name,
         side,
-        destination: "firstId" in entry && entry.count > 1 && entry.firstId !== 0x7fffffff
+        destination: "firstId" in entry && entry.count > 1 && !leadsNowhere(entry)
           ? `${s.addresses.toText(entry.firstId)}-${s.addresses.toText(entry.firstId + entry.count - 1)}`
           : text,
         nextHops: hopsOf(s, entry),
@@ -94,7 +94,7 @@ function withoutRepetitions(
 ): [string, { prefix: RoutePrefix; entry: RouteEntry }][] {
   const seen = new Set<RouteEntry>();
   return list.sort(([, x], [, y]) => compareRoutes(x.prefix, y.prefix)).filter(([, { entry }]) => {
-    if (!("firstId" in entry)) return true;
+    if (!("firstId" in entry) || leadsNowhere(entry)) return true;
     return !seen.has(entry) && seen.add(entry) !== undefined;
   });
 }
@@ -113,7 +113,7 @@ function compareRoutes(x: RoutePrefix, y: RoutePrefix): number {
 function hopsOf(s: Partition, entry: RouteEntry): NextHopDump[] {
   if ("link" in entry) return [hop(s, entry.link, 1)];
   if ("links" in entry) return entry.links.map((link) => hop(s, link, 1));
-  if (entry.firstId === 0x7fffffff) return [];
+  if (leadsNowhere(entry)) return [];
   const links = "spreadLinks" in entry ? entry.spreadLinks : entry.stride === 0 ? 1 : entry.count;
   return [hop(s, entry.linkBase, links)];
 }

@@ -9,7 +9,7 @@
  */
 import type { AddressTable } from "../base/address.ts";
 import { NODE_KIND } from "../node/nodes.ts";
-import { defaultPrefix, rangePrefixes } from "../node/prefixes.ts";
+import { covers, defaultPrefix, rangePrefixes } from "../node/prefixes.ts";
 import type { RouteEntry, RoutePrefix } from "../node/routes.ts";
 import {
   type Edge,
@@ -106,11 +106,13 @@ function makeTable(
   { fixed }: RouteConditions,
 ): number {
   let table = 0;
+  const given = fixed?.(node) ?? [];
+  const others = given.length === 0 ? routes : besides(given, routes);
   for (const graph of graphs) {
     const vertex = graph.outerOf(node);
     if (vertex !== undefined) {
       if (table === 0) table = routes.create();
-      fillTable(graph, routes, addresses, table, vertex);
+      fillTable(graph, others, addresses, table, vertex);
     } else if (population.kind === NAT && egress >= 0 && population.address.family === graph.family) {
       // The outer side of a gateway with one outer link sends everything there.
       if (table === 0) table = routes.create();
@@ -118,9 +120,20 @@ function makeTable(
     }
   }
   if (table === 0) return 0;
-  for (const { prefix, entry } of fixed?.(node) ?? []) routes.add(table, prefix, entry);
+  for (const { prefix, entry } of given) routes.add(table, prefix, entry);
   routes.freeze(table);
   return table;
+}
+
+/** A sink that leaves out what routes given by hand come before; a default route only comes before another. */
+function besides(given: readonly { prefix: RoutePrefix }[], routes: RouteSink): RouteSink {
+  return {
+    create: () => routes.create(),
+    add(table, prefix, entry) {
+      if (!given.some(({ prefix: mine }) => mine.bits > 0 && covers(mine, prefix))) routes.add(table, prefix, entry);
+    },
+    freeze: (table) => routes.freeze(table),
+  };
 }
 
 /** A gateway's table of its inner realm, both families in one; 0 for other nodes. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { addToAddress, type IpAddress, type IpPrefix } from "../base/address.ts";
+import type { RoutePrefix } from "./routes.ts";
 
 /** The fewest prefixes that cover exactly `count` addresses from `first` on. */
 export function rangePrefixes(first: IpAddress, count: number): IpPrefix[] {
@@ -26,4 +27,14 @@ export function rangePrefixes(first: IpAddress, count: number): IpPrefix[] {
 /** Everything, of one family. */
 export function defaultPrefix(family: 4 | 6): IpPrefix {
   return { address: { family, words: family === 4 ? [0] : [0, 0, 0, 0] }, bits: 0 };
+}
+
+/** Is every address of `inner` one of `outer`, too? */
+export function covers(outer: IpPrefix | RoutePrefix, inner: IpPrefix | RoutePrefix): boolean {
+  if (outer.address.family !== inner.address.family || outer.bits > inner.bits) return false;
+  for (let i = 0, left = outer.bits; left > 0; i++, left -= 32) {
+    const different = outer.address.words[i] ^ inner.address.words[i];
+    if (different >>> Math.max(0, 32 - left) !== 0) return false;
+  }
+  return true;
 }

@@ -33,7 +33,7 @@ export function parseNodeRef(text: string): NodeRef | undefined {
   return low === undefined ? { name } : { name, low: Number(low), high: Number(high ?? low) };
 }
 
-/** All that is wrong, in the order of sections: profiles, nodes, links, workloads, captures. */
+/** All that is wrong, in the order of sections: profiles, nodes, links, workloads, events, captures, dumps, series. */
 export function* checkScenario(scenario: Scenario): Generator<Mistake> {
   for (const [name, profile] of Object.entries(scenario.profiles ?? {})) {
     yield* checkProfile(["profiles", name], () => profileOf(profile));
@@ -46,6 +46,27 @@ export function* checkScenario(scenario: Scenario): Generator<Mistake> {
   yield* checkWorkloads(scenario);
   yield* checkEvents(scenario);
   yield* checkCaptures(scenario);
+  for (const [i, { node }] of (scenario.dumps ?? []).entries()) yield* checkLooks(scenario, node, ["dumps", i, "node"]);
+  yield* checkLooks(scenario, scenario.series?.nodes, ["series", "nodes"]);
+}
+
+/** The nodes of a dump or a series. */
+function* checkLooks(
+  scenario: Scenario,
+  nodes: string | readonly string[] | undefined,
+  path: Path,
+): Generator<Mistake> {
+  for (const [at, text] of each(nodes ?? [], path)) {
+    for (const one of text.split(",")) {
+      yield* checkMembers(
+        scenario,
+        at,
+        one.trim(),
+        Object.keys(scenario.nodes),
+        "a node such as server or clients[0..9]",
+      );
+    }
+  }
 }
 
 function wrong(path: Path, sentence: string, atKey = false): Mistake {

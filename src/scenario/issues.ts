@@ -54,6 +54,8 @@ function unionMistakes(issue: z.core.$ZodIssueInvalidUnion, path: Path, value: u
   );
   // A whole sentence says that the value was understood, but for what the sentence is about.
   meant.push(...issue.errors.filter(([one]) => one.code === "custom" && !one.message.startsWith("expected ")));
+  // … or nearly: then the branch knows what was meant.
+  meant.push(...issue.errors.filter(([one]) => one.code === "custom" && one.message.includes("; did you mean ")));
   if (meant.length >= 1) return meant[0].flatMap((one) => mistakesOfIssue(one, path, value));
   const found = valueAt(value, path);
   const options = (issue as { options?: readonly unknown[] }).options;

@@ -11,7 +11,7 @@ const nodes = f.oneOrMore(f.text("a node such as server"), "a node such as serve
 /** One of `dumps`. */
 export const dumpSchema = f.fields({
   at: f.duration.optional().describe("When. Default at the end of the run."),
-  what: f.oneOrMore(f.choice(DUMP_KINDS), "a dump such as sockets, or a list of them").describe(
+  what: f.oneOrMore(f.choice(DUMP_KINDS), `${f.listOf(DUMP_KINDS, "or")}, or a list of them`).describe(
     "sockets (as ss -tan), sockets-summary (ss -s), nat (conntrack -L), routes (ip route) and so on.",
   ),
   node: nodes.optional().describe("Of which nodes. Default all."),

@@ -231,7 +231,9 @@ export class HostBudgets {
     }
     if (kind !== KIND.ORPHAN) return 0;
     this.words[at + ORPHANS] += change;
-    this.words[at + MOST_ORPHANS] = Math.max(this.words[at + MOST_ORPHANS], this.words[at + ORPHANS]);
+    // (One too many is reset at once, and was never one of those that were there.)
+    const orphans = this.words[at + ORPHANS];
+    if (orphans <= profile.maxOrphans) this.words[at + MOST_ORPHANS] = Math.max(this.words[at + MOST_ORPHANS], orphans);
     return change * orphanBytes(profile);
   }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { perSecondText, time } from "../../src/network/capacity_words.ts";
 import { Network } from "../../src/network/network.ts";
 import { foretold, limitOf, run } from "./capacity_support.ts";
 
@@ -201,4 +202,58 @@ Deno.test("reading the capacity leaves the network as it is: it builds and runs 
   const simulation = asked.build();
   simulation.run();
   assertEquals(simulation.report().digest, plain.report().digest);
+});
+
+Deno.test("names without IPv6 addresses lead sources with nothing else through the NAT64, others past it", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 3 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.boolean(),
+      (phones, ports, forwarded) => {
+        const build = (connections: number) => {
+          const made = new Network();
+          const dns64 = "64:ff9b::/96";
+          made.host("ns", {
+            address: "192.0.2.53/24",
+            address6: "2001:db8:1::53/64",
+            dns: {
+              records: { "four.example.com": ["four"], "six.example.com": ["six"] },
+              ...(!forwarded && { dns64 }),
+            },
+          });
+          const dns = { forward: "192.0.2.53", dns64 };
+          made.host("isp", { address: "192.0.2.54/24", address6: "2001:db8:1::54/64", dns });
+          made.host("phones", {
+            count: phones,
+            address: "2001:db8:2::1/64",
+            resolver: forwarded ? "2001:db8:1::54" : "2001:db8:1::53",
+          });
+          made.nat("gw", { address: "203.0.113.1/24", address6: "2001:db8:3::1/64", nat64: dns64, quotaPorts: ports });
+          made.router("core");
+          made.host("four", { address: "192.0.2.80/24", listen: [{ port: 80 }] });
+          made.host("six", { address: "192.0.2.81/24", address6: "2001:db8:1::81/64", listen: [{ port: 80 }] });
+          for (const [a, b] of [["phones", "gw"], ["gw", "core"], ["ns", "core"], ["isp", "core"]]) made.link(a, b, {});
+          for (const name of ["four", "six"]) {
+            made.link("core", name, {});
+            const to = [`${name}.example.com:80`];
+            made.workload({ name, kind: "hold", from: ["phones"], to, connections, arrivals: spaced });
+          }
+          return made;
+        };
+        const wall = phones * ports;
+        assertEquals(limitOf(build(1).capacity(), "nat-quota", "gw").ceiling, wall);
+        assertEquals(run(build(wall)), []);
+        assertEquals(build(wall + 1).capacity().binds?.firstRefused?.connection, wall + 1);
+        assertEquals(run(build(wall + 1)).map(({ limit, node }) => [limit, node]), [["nat-quota", "gw"]]);
+      },
+    ),
+    { numRuns: 6, seed: 64 },
+  );
+});
+
+Deno.test("times and rates of a formula have the digits that it takes to check them", () => {
+  assertEquals(time(120_024e6), "120.024 s");
+  assertEquals(perSecondText(2000 / 120.024), "16.663");
+  assertEquals(perSecondText(1 / 3600), "0.000277");
 });

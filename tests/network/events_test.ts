@@ -148,7 +148,7 @@ Deno.test("a gateway that restarts forgets its sessions, and other timeouts coun
 });
 
 Deno.test("a route by hand comes before those worked out, until it is taken away", () => {
-  const to = "192.0.2.0/24";
+  const to = "0.0.0.0/0";
   const { connections } = run(detour(), [
     { kind: "route", atNs: 1.52e9, node: "r1", to: "192.0.2.1", via: "unreachable" },
     { kind: "route", atNs: 2.52e9, node: "r1", to: "192.0.2.1", via: "r3" },
@@ -157,6 +157,37 @@ Deno.test("a route by hand comes before those worked out, until it is taken away
   ]).report();
   assertEquals(connections.failed, { EHOSTUNREACH: 20 });
   assertEquals([connections.established, connections.connectMs.p50, connections.connectMs.max], [80, 14, 109]);
+});
+
+Deno.test("a route by hand for a prefix comes before those to the hosts in it, a default route only before others", () => {
+  const failing = (to: string, via: string, family: "ipv4" | "ipv6" = "ipv4") => {
+    const steps: Step[] = [
+      (n) => n.host("clients", { count: 4, address: "10.0.0.1/16", address6: "2001:db8:1::1/64" }),
+      (n) => n.host("server", { address: "192.0.2.1/24", address6: "2001:db8:2::1/64", listen: [{ port: 80 }] }),
+      (n) => ["r1", "r2", "r3"].forEach((name) => n.router(name)),
+      (n) => n.link("clients", "r1", {}),
+      (n) => n.link("r1", "r2", {}),
+      (n) => n.link("r1", "r3", {}),
+      (n) => n.link("r3", "r2", {}),
+      (n) => n.link("r2", "server", {}),
+      workload({
+        from: ["clients"],
+        to: ["server:80"],
+        connections: 10,
+        arrivals: { kind: "rate", perSecond: 1 },
+        family,
+      }),
+    ];
+    const simulation = run(steps, [{ kind: "route", atNs: 4.5e9, node: "r2", to, via }]);
+    return [simulation.report().connections.failed, simulation.dump("routes", "r2")] as const;
+  };
+  assertEquals(failing("192.0.2.0/24", "unreachable")[0], { EHOSTUNREACH: 5 });
+  assertEquals(failing("192.0.0.0/16", "unreachable")[0], { EHOSTUNREACH: 5 });
+  assertEquals(failing("0.0.0.0/0", "unreachable")[0], {});
+  assertEquals(failing("192.0.3.0/24", "unreachable")[0], {});
+  const [failed, text] = failing("2001:db8:2::/64", "unreachable", "ipv6");
+  assertEquals(failed, { EHOSTUNREACH: 5 });
+  assert(text.includes("unreachable 2001:db8:2::/64") && !text.includes("2001:db8:2::1 "), text);
 });
 
 Deno.test("a port that is closed refuses, and one that is opened first is closed until then", () => {

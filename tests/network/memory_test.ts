@@ -179,7 +179,7 @@ Deno.test("orphans beyond tcp_max_orphans are reset", () => {
   });
   simulation.run();
   const orphans = limit(simulation, "orphans", "client");
-  assertEquals([orphans.used, orphans.capacity], [4, 3]);
+  assertEquals([orphans.used, orphans.capacity], [3, 3]);
   assert(orphans.refused > 0);
   assertEquals(orphans.refused, simulation.partition.tcp.counters.orphansAborted);
   assertEmpty(simulation);

@@ -385,3 +385,44 @@ Deno.test("the pool's ports are in use as long as sessions live, and every refus
   const stats = gatewayStats(simulation.partition.nat, gateway);
   assertEquals([stats.refusals, stats.sessionsPeak], [{}, 5]);
 });
+
+Deno.test("what a workload needs is found through port forwards to other ports, gateway behind gateway", () => {
+  const workloads = ["80", "8080"].map((port): Step =>
+    workload({
+      name: `to-${port}`,
+      kind: "request-response",
+      from: ["out"],
+      to: [`outer:${port}`],
+      connections: 3,
+      replyBytes: port === "80" ? 500 : 900,
+    })
+  );
+  const { connections } = (() => {
+    const simulation = built([
+      (n) => n.host("inner", { address: "192.168.0.2/24", listen: [{ port: 1080 }] }),
+      (n) => n.host("beside", { address: "10.0.0.3/24", listen: [{ port: 80 }, { port: 1080 }] }),
+      (n) => {
+        n.nat("box", {
+          address: "10.0.0.2/24",
+          forwards: [{ protocol: "tcp", externalPort: 800, address: "192.168.0.2", port: 1080 }],
+        });
+        n.nat("outer", {
+          address: "203.0.113.1/24",
+          forwards: [
+            { protocol: "tcp", externalPort: 80, address: "10.0.0.2", port: 800 },
+            { protocol: "tcp", externalPort: 8080, address: "10.0.0.3", port: 80 },
+          ],
+        });
+      },
+      (n) => n.host("out", { address: "192.0.2.1/24" }),
+      (n) => n.link("inner", "box", {}),
+      (n) => n.link("box", "outer", {}),
+      (n) => n.link("beside", "outer", {}),
+      (n) => n.link("outer", "out", {}),
+      ...workloads,
+    ]);
+    simulation.run();
+    return simulation.report();
+  })();
+  assertEquals([connections.established, connections.repliesCompleted], [6, 6]);
+});

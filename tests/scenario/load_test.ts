@@ -364,3 +364,16 @@ workloads:
   assertStringIncludes(error("[[a, b], r1], name: x"), 'links[0] is several links with the one name "x"');
   assertStringIncludes(error("[[a, b], r1], subnet: 11.0.0.0/8"), ": links[0].subnet");
 });
+
+Deno.test("nodes and kinds of dumps and series that there are not are told with their place", () => {
+  const node = "nodes:\n  web: { kind: host, address: 192.0.2.1/24, count: 3 }\n";
+  const complaint = (line: string) => assertThrows(() => loadScenario("a.yaml", node + line), InputError).message;
+  assertEquals(
+    complaint("dumps: [{ what: sockets, node: wb }]"),
+    'a.yaml:3:32: dumps[0].node is "wb": there is no node "wb": did you mean "web"?',
+  );
+  assertStringIncludes(complaint("dumps: [{ what: sockets, node: [web, 'web[3]'] }]"), "a.yaml:3:38: dumps[0].node[1]");
+  assertStringIncludes(complaint("series: { nodes: 'web, wb' }"), 'series.nodes is "wb": there is no node "wb"');
+  assertStringIncludes(complaint("dumps: [{ what: socket }]"), 'or links; did you mean "sockets"?');
+  assertStringIncludes(complaint("dumps: [{ what: 7 }]"), "routes or links, or a list of them.");
+});
