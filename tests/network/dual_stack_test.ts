@@ -163,3 +163,64 @@ Deno.test("sockets of code listen on all addresses of a family, and let go of th
   four.close();
   host.listen({ port: 80, address: "192.0.2.1" });
 });
+
+Deno.test("as homes and servers get IPv6, refusals at the CGN fall as the arithmetic says, over TCP and UDP", () => {
+  const [homes, servers, connections, ports] = [24, 8, 96, 40];
+  const hasIpv6 = (share: number, count: number) =>
+    Array.from({ length: count }, (_, i) => Math.floor((i + 1) * share) > Math.floor(i * share));
+  for (const transport of ["tcp", "udp"] as const) {
+    for (const homesShare of [0, 0.25, 0.5, 0.75, 1]) {
+      for (const serversShare of [0, 0.5, 1]) {
+        const simulation = built([
+          (n) =>
+            n.host("homes", {
+              count: homes,
+              address: "100.64.0.1/10",
+              address6: "2001:db8:1::1/64",
+              ipv6Share: homesShare,
+            }),
+          (n) =>
+            n.nat("cgn", {
+              address: "203.0.113.1",
+              address6: "2001:db8:2::1",
+              portLow: 5000,
+              portHigh: 5000 + ports - 1,
+              onRefusal: "icmp",
+            }),
+          (n) =>
+            n.host("servers", {
+              count: servers,
+              address: "192.0.2.1/24",
+              address6: "2001:db8:3::1/64",
+              ipv6Share: serversShare,
+              listen: [{ port: 443 }, { port: 443, protocol: "udp" }],
+            }),
+          (n) => n.router("net"),
+          (n) => n.link("homes", "cgn", { delayNs: 1e6 }),
+          (n) => n.link("cgn", "net", { delayNs: 1e6 }),
+          (n) => n.link("net", "servers", { delayNs: 1e6 }),
+          (n) =>
+            n.workload({
+              name: "load",
+              kind: transport === "udp" ? "request-response" : "hold",
+              ...(transport === "udp" ? { transport, holdNs: 60e9 } : {}),
+              from: ["homes"],
+              to: ["servers:443"],
+              connections,
+              arrivals: { kind: "rate", perSecond: 1000 },
+            }),
+        ]);
+        simulation.run({ untilNs: 10e9 });
+        const [home6, server6] = [hasIpv6(homesShare, homes), hasIpv6(serversShare, servers)];
+        let overIpv4 = 0;
+        for (let i = 0; i < connections; i++) if (!home6[i % homes] || !server6[i % servers]) overIpv4++;
+        const refused = Math.max(0, overIpv4 - ports);
+        assertEquals(
+          simulation.report().workloads[0].failed,
+          refused === 0 ? {} : { EHOSTUNREACH: refused },
+          `${transport}: ${homesShare} of the homes, ${serversShare} of the servers`,
+        );
+      }
+    }
+  }
+});

@@ -1,6 +1,7 @@
 /** How evenly the answers of DNS spread connections over a name's addresses. */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { Network } from "../../src/network/network.ts";
 import type { HostOptions } from "../../src/network/options.ts";
 import { evenly, spread } from "./dns_spread.ts";
 
@@ -83,4 +84,38 @@ Deno.test("a random order with caches is as coarse as its clients: the variance 
   const variance = counts.reduce((sum, count) => sum + (count - even) ** 2, 0) / counts.length;
   const expected = clients * (1 / addresses) * (1 - 1 / addresses) * (connections / clients) ** 2;
   assert(Math.abs(variance / expected - 1) < 0.45, `${variance} for ${expected}`);
+});
+
+Deno.test("a cache is asked anew once in 1 + λT of a Poisson stream's lookups", () => {
+  for (const [perSecond, ttl, lookups] of [[10, 2, 400], [3, 5, 250]]) {
+    const runs = 25;
+    let queries = 0;
+    for (let seed = 1; seed <= runs; seed++) {
+      const network = new Network({ seed });
+      network.host("ns", {
+        address: "192.0.2.53/24",
+        dns: { records: { "www.example.com": ["192.0.2.1"] }, ttlNs: ttl * 1e9 },
+      });
+      network.host("client", { address: "192.0.2.2/24", resolver: "ns" });
+      network.link("ns", "client", { delayNs: 1e3 });
+      const arrivals = { kind: "poisson", perSecond } as const;
+      network.workload({
+        name: "names",
+        kind: "dns",
+        from: ["client"],
+        to: ["www.example.com"],
+        connections: lookups,
+        arrivals,
+      });
+      const simulation = network.build();
+      simulation.run();
+      queries += simulation.report().dns.queries;
+    }
+    // A renewal process: from one question to the next it is 1 + Poisson(λT) lookups (mean m, variance λT), so that of n
+    // there are n/m + (λT + m² - m) / 2m² questions on the average, with a variance of n λT / m³. Within 4 sigma.
+    const mean = 1 + perSecond * ttl;
+    const expected = lookups / mean + (perSecond * ttl + mean * mean - mean) / (2 * mean * mean);
+    const sigma = Math.sqrt(lookups * perSecond * ttl / mean ** 3 / runs);
+    assert(Math.abs(queries / runs - expected) < 4 * sigma, `${queries / runs} for ${expected}, sigma ${sigma}`);
+  }
 });
