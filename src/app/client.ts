@@ -84,6 +84,8 @@ const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2, NEXT_ATTEMPT: 3 } as co
 
 /** The clients of one workload. */
 export class WorkloadClient implements App {
+  /** See {@linkcode App}: every thread goes through all arrivals, and opens those of its hosts. */
+  readonly everywhere = true;
   readonly #counts: WorkloadCounts;
   readonly #runtime: AppRuntime;
   readonly #app: number;
@@ -201,6 +203,7 @@ export class WorkloadClient implements App {
   #open(i: number): void {
     const runtime = this.#runtime;
     const node = this.#sources.at(i);
+    if (!runtime.owns(node)) return;
     const targets = this.#targets;
     this.#counts.attempted++;
     this.#chooseTarget(i, node);
@@ -407,8 +410,8 @@ export class WorkloadClient implements App {
   }
 
   #countClosed(): void {
-    this.#runtime.stats.open--;
-    this.#counts.open--;
+    this.#runtime.stats.closed();
+    this.#counts.closed();
   }
 
   #ended(c: number, errno: number): void {

@@ -13,6 +13,8 @@ import type { App, AppRuntime } from "./types.ts";
 
 /** The lookups of one workload. */
 export class DnsLoad implements App, AddressClient {
+  /** See {@linkcode App}: every thread goes through all arrivals, and opens those of its hosts. */
+  readonly everywhere = true;
   readonly #runtime: AppRuntime;
   readonly #sources: Sources;
   readonly #targets: Targets;
@@ -90,8 +92,10 @@ export class DnsLoad implements App, AddressClient {
   }
 
   #lookUp(i: number): void {
+    const node = this.#sources.at(i);
+    if (!this.#runtime.owns(node)) return;
     const targets = this.#targets;
     targets.choose(i);
-    this.#addresses.lookup(this.#sources.at(i), targets.name, this.#number, i);
+    this.#addresses.lookup(node, targets.name, this.#number, i);
   }
 }

@@ -276,8 +276,8 @@ export class ScheduleClient implements App {
 
   #close(c: number, resets: boolean = this.#plan.resets): void {
     this.#setPhase(c, CLOSING);
-    this.#runtime.stats.open--;
-    this.#options.counts.open--;
+    this.#runtime.stats.closed();
+    this.#options.counts.closed();
     if (resets) setLinger(this.#runtime.tcp, c, true, 0);
     this.#runtime.close(c);
   }
@@ -298,8 +298,8 @@ export class ScheduleClient implements App {
       const words = tcp.tcbs.words;
       this.#options.book.take(words[c * TCB.STRIDE + TCB.SND_UNA], words[c * TCB.STRIDE + TCB.PORTS] & 0xffff);
     } else {
-      stats.open--;
-      counts.open--;
+      stats.closed();
+      counts.closed();
       // A schedule that ends with the server's reset ends as it should.
       const { resets, serverCloses } = this.#plan;
       const meant = resets && serverCloses && errno === ERRNO.ECONNRESET && phase === HOLDING;

@@ -4,12 +4,13 @@
  * @module
  */
 import { type StateVisitor, visitNumbers } from "../base/state.ts";
+import { OpenCount } from "./open_journal.ts";
 
 /** Highest `ERRNO` plus one. */
 const ERRNO_COUNT = 64;
 
 /** Outcome counters of one partition. */
-export class ConnectionStats {
+export class ConnectionStats extends OpenCount {
   /** Calls of connect. */
   attempted = 0;
   /** That reached ESTABLISHED at the opener. */
@@ -22,10 +23,6 @@ export class ConnectionStats {
   readonly failed: Int32Array = new Int32Array(ERRNO_COUNT);
   /** Failures after it, by `ERRNO`. */
   readonly broken: Int32Array = new Int32Array(ERRNO_COUNT);
-  /** Established now. */
-  open = 0;
-  /** Most established at once. */
-  peakOpen = 0;
   /** Requests answered in full. */
   repliesCompleted = 0;
   /** Payload bytes that openers received. */
@@ -37,7 +34,7 @@ export class ConnectionStats {
   recordEstablished(connectUs: number, ipv6: boolean): void {
     this.established++;
     this.establishedOver[ipv6 ? 1 : 0]++;
-    if (++this.open > this.peakOpen) this.peakOpen = this.open;
+    this.opened();
     if (this.#samples === this.#connectUs.length) {
       const grown = new Uint32Array(this.#samples * 2);
       grown.set(this.#connectUs);

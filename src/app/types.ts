@@ -14,6 +14,8 @@ export { WORK, type WorkKind } from "../node/cpus.ts";
 export interface App {
   /** Datagrams for its sockets are requests: what a processor does for one takes time (`WORK.REQUEST`). */
   readonly serves?: boolean;
+  /** It acts at nodes of every part of the network: each thread tells it of all that it has scheduled. */
+  readonly everywhere?: boolean;
   /** A TCP event (`TCP_EVENT`) of one of its connections. */
   onTcp(kind: number, connection: number, argument: number): void;
   /** An event that it scheduled, with the code and argument that it gave. */
@@ -87,6 +89,8 @@ export interface AppRuntime {
   ): void;
   /** Lets go of a connection and its file descriptor. */
   close(connection: number): void;
+  /** Is a node run here, and not by another thread? */
+  owns(node: number): boolean;
   /** Stable rank of a node. */
   rankOf(node: number): number;
   /** First address id of a node. */

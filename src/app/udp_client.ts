@@ -86,6 +86,8 @@ const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2, NO_ANSWER: 3 } as const
 
 /** The asking side of one workload. */
 export class UdpClient implements App, AddressClient {
+  /** See {@linkcode App}: every thread goes through all arrivals, and opens those of its hosts. */
+  readonly everywhere = true;
   readonly #runtime: UdpRuntime;
   readonly #app: number;
   readonly #plan: UdpClientPlan;
@@ -222,9 +224,10 @@ export class UdpClient implements App, AddressClient {
   }
 
   #open(i: number): void {
+    const node = this.#sources.at(i);
+    if (!this.#runtime.owns(node)) return;
     this.#stats.exchanges++;
     this.#outcomes.attempted++;
-    const node = this.#sources.at(i);
     const targets = this.#targets;
     this.#runtime.onExchange?.(node, -1);
     this.#chooseTarget(i, node);

@@ -4,12 +4,13 @@
  * @module
  */
 import { type StateVisitor, visitNumbers } from "../base/state.ts";
+import { OpenCount } from "./open_journal.ts";
 
 /** Highest `ERRNO` plus one. */
 const ERRNO_COUNT = 64;
 
 /** Outcomes of one workload's connections (over UDP: exchanges), as their openers saw them. */
-export class WorkloadCounts {
+export class WorkloadCounts extends OpenCount {
   /** Of the workload. */
   readonly name: string;
   /** `server:443`, where all go to one port of one address; else null. */
@@ -22,15 +23,12 @@ export class WorkloadCounts {
   readonly failed: Int32Array = new Int32Array(ERRNO_COUNT);
   /** That broke after it, by `ERRNO`. */
   readonly broken: Int32Array = new Int32Array(ERRNO_COUNT);
-  /** Established now. */
-  open = 0;
-  /** Most established at once. */
-  peakOpen = 0;
   /** Requests answered in full. */
   repliesCompleted = 0;
 
   /** Nothing yet. */
   constructor(name: string, destination: string | null) {
+    super();
     this.name = name;
     this.destination = destination;
   }
@@ -38,7 +36,7 @@ export class WorkloadCounts {
   /** A connection reached ESTABLISHED. */
   recordEstablished(): void {
     this.established++;
-    if (++this.open > this.peakOpen) this.peakOpen = this.open;
+    this.opened();
   }
 
   /** For snapshots. */

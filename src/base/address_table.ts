@@ -120,6 +120,14 @@ export class AddressTable {
     return k === 3 ? word | (id & 255) : word;
   }
 
+  /** Of each block (an id's bits from the ninth on) whether its ids are given for good. */
+  blocksForGood(): Uint8Array {
+    return Uint8Array.from(
+      { length: this.#nextBlock },
+      (_, i) => this.#cold[i * COLD_STRIDE + COUNT] === PINNED ? 1 : 0,
+    );
+  }
+
   /** The address. Throws {@linkcode AddressError} for id 0. */
   toAddress(id: number): IpAddress {
     if (id === 0) throw new AddressError("Id 0 is no address.");
@@ -482,9 +490,7 @@ function rangeError(start: IpAddress, count: number): AddressError {
   );
 }
 
-function fullError(): AddressError {
-  return new AddressError(`The table of addresses is full: it has room for ${MAX_BLOCKS} pages of 256.`);
-}
+const fullError = () => new AddressError(`The table of addresses is full: it has room for ${MAX_BLOCKS} pages of 256.`);
 
 function grown(words: Int32Array, length: number, used: number): Int32Array {
   const copy = new Int32Array(length);

@@ -22,6 +22,8 @@ export interface SimulateArguments {
   seed?: number;
   /** `--set` values, `path=value`, in order. */
   set: string[];
+  /** Threads at most; one without it. */
+  workers?: number;
   /** One JSON document on standard output instead of the summary. */
   json: boolean;
   /** No summary and no progress. */
@@ -77,6 +79,7 @@ FILE is a scenario: YAML (.yaml, .yml), JSONC (.jsonc) or JSON (.json). Its form
   --seed N           random numbers follow from N instead of the scenario's seed
   --set PATH=VALUE   change one field of the scenario, as often as you like:
                      --set nodes.clients.count=4 --set links[0].delay=20ms
+  --workers N        run in N threads at most, where the network can be divided and that saves time: the same result
   --json             print the run's document (JSON) on standard output instead of the summary
   --quiet            print nothing but expectations that failed (with --json: the document alone, no progress)
   --packets          print every packet delivered, one line each as tcpdump does
@@ -128,7 +131,18 @@ const LOOKS = ["dump", "dump-at", "series", "series-interval", "series-nodes"] a
 const CAPTURE = ["capture", "capture-filter", "snaplen", "ring"] as const;
 /** Flags of checkpoints. */
 const CHECKPOINTS = ["checkpoint-every", "checkpoint-dir", "resume"] as const;
-const STRING = [...CHECKPOINTS, "seed", "set", "filter", "pcap", ...CAPTURE, "trace", "trace-level", ...LOOKS] as const;
+const STRING = [
+  ...CHECKPOINTS,
+  "seed",
+  "workers",
+  "set",
+  "filter",
+  "pcap",
+  ...CAPTURE,
+  "trace",
+  "trace-level",
+  ...LOOKS,
+] as const;
 const FLAGS: readonly string[] = [...BOOLEAN, ...STRING];
 
 /**
@@ -156,6 +170,7 @@ export function readArguments(args: readonly string[]): SimulateArguments {
     packets: parsed.packets,
     set: parsed.set,
     seed: seedOf(once("seed", parsed.seed, "a whole number")),
+    workers: workersOf(once("workers", parsed.workers, "a whole number")),
     filter: once("filter", parsed.filter, "an expression such as 'host 192.0.2.1 port 443'"),
     pcap: once("pcap", parsed.pcap, "a directory"),
     capture: parsed.capture.map((text) => flagged("capture", () => parseCapturePoint(text))),
@@ -285,6 +300,16 @@ function snaplenOf(text: string | undefined): number | undefined {
   }
   return bytes;
 }
+
+/** The number of `--workers`. */
+function workersOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const workers = Number(text);
+  if (/^\d+$/.test(text) && workers >= 1 && workers <= MOST_WORKERS) return workers;
+  throw new UsageError(`--workers needs a whole number from 1 to ${MOST_WORKERS}, found ${JSON.stringify(text)}.`);
+}
+
+const MOST_WORKERS = 64;
 
 /** As tcpdump's. */
 const MOST_SNAPLEN = 262_144;

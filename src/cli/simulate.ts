@@ -4,9 +4,11 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
+import { formatDurationNs } from "../base/units.ts";
 import { parseFilter } from "../network/packet_filter.ts";
 import type { RunReport } from "../report/document.ts";
 import type { SeriesOptions } from "../network/series.ts";
+import type { Simulation } from "../network/simulation.ts";
 import { reportJson } from "../report/json.ts";
 import { failedExpectations, summary, summaryHeading, type SummaryOptions } from "../report/summary.ts";
 import { runOptions } from "../scenario/build.ts";
@@ -99,7 +101,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   try {
     const { ended, wallSeconds, peakRssBytes: seenRssBytes } = await runInSlices(
       simulation,
-      runOptions(loaded, () => simulation.liveReport()),
+      { ...runOptions(loaded, () => simulation.liveReport()), workers: asked.workers },
       () => {
         progress.update(simulation.progress());
         lines.flush();
@@ -110,6 +112,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
     report.memory.peakRssBytes = Math.max(seenRssBytes, peakRss());
     report.expect = loaded.expectations.map((line) => evaluateExpect(line, report));
     for (const output of outputs) output.commit(report);
+    simulation.close();
   } catch (error) {
     for (const output of outputs) output.discard();
     throw error;
@@ -117,6 +120,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
     progress.clear();
   }
   lines.flush();
+  if ((asked.workers ?? 1) > 1 && !asked.quiet) complain(`${threadsText(simulation.threads)}\n`, EXIT.OK);
   tell(asked, report, (afterLines ? "\n" : "") + summary(report, { ...summaryOptions(loaded), heading: !said }));
   if (report.ended === "interrupted") return EXIT.INTERRUPTED;
   return report.expect.every((line) => line.ok) ? EXIT.OK : EXIT.EXPECTATION_FAILED;
@@ -170,6 +174,12 @@ function tell(asked: SimulateArguments, report: RunReport, text: string): void {
   } else {
     print(text);
   }
+}
+
+/** In how many threads it ran, or why in one. */
+function threadsText({ count, why, lookaheadNs }: Simulation["threads"]): string {
+  if (count === 1) return `In one thread: ${why}`;
+  return `In ${count} threads, divided where packets take ${formatDurationNs(lookaheadNs, 3)} at least.`;
 }
 
 function summaryOptions(loaded: LoadedScenario): SummaryOptions {

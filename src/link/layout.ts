@@ -39,6 +39,8 @@ export const DIRECTION_FLAG = {
   TO_NAT: 16,
   /** It was cut, or its queue emptied: packets may be lost (`Links.fateOf`). */
   CUT: 32,
+  /** It leads to another part of the network, which another thread runs. */
+  AWAY: 64,
 } as const;
 
 /** Places of a direction's times, in `Links.pace`. */

@@ -11,6 +11,7 @@ import { RowPool } from "../store/rows.ts";
 import type { RefList } from "../store/timer_wheel.ts";
 import { digestEvent } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
+import { EVENT_KIND, isAt, owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 /** Word offsets of a timer. */
@@ -125,7 +126,9 @@ export class AppTimers {
     this.#rows.release(timer);
     if (live === 0) return;
     if (live === FOREGROUND) this.live--;
+    if (!owns(s, node)) return;
     s.acted++;
+    if (s.part !== undefined) isAt(s.part, EVENT_KIND.APP_TIMER, s.nodes.rankOf(node));
     digestEvent(s.nodes.words, node, APP_TIMER_ACTED, serial, s.clock);
     s.apps[app]!.onTimer(code, 0, argument);
     drainTcp(s);

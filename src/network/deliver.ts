@@ -19,6 +19,7 @@ import { pushTwin, sendHeld } from "./link_queues.ts";
 import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import { isSpoofed } from "./syn_flood.ts";
 import { LOOPBACK_APP, type Partition } from "./partition.ts";
+import { sendAway } from "./part_crossing.ts";
 import { forwardSteered, steer } from "./steering.ts";
 
 const { SRC, DST, PORTS, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
@@ -26,7 +27,7 @@ const { FROM, TO, FLAGS, MTU, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { KIND, CPU, EGRESS, ROUTES, FLAGS: NODE_FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const { ANSWERS_VIA_BALANCER } = NODE_FLAG;
 const { HOST, ROUTER, NAT } = NODE_KIND;
-const { CUT } = DIRECTION_FLAG;
+const { CUT, AWAY } = DIRECTION_FLAG;
 const { HELD } = LINK_DROP;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
 const { PROTOCOL_SHIFT, STEERED } = CONTROL;
@@ -83,8 +84,9 @@ export function sendInto(s: Partition, node: number, p: number, d: number): void
   }
   const refusal = links.sendNow(d, p);
   if (refusal !== 0) return refusal === HELD ? sendHeld(s, d) : drop(s, node, p, dropOfLink(refusal));
-  s.queue.pushTimed(p << 1);
-  if (links.duplicate.packet !== 0) pushTwin(s);
+  if (s.part !== undefined && (links.words[d * DIRECTION_STRIDE + FLAGS] & AWAY) !== 0) sendAway(s, s.part, d, p);
+  else s.queue.pushTimed(p << 1);
+  if (links.duplicate.packet !== 0) pushTwin(s, d);
 }
 
 /** Sends a packet that `node` has made: to itself, by its only link, or else by route table `table`. */

@@ -27,4 +27,6 @@ export interface NetworkDocument {
   probes: ProbeOptions[];
   /** Applications of modules, in the order of declaration; absent if there are none. */
   applications?: ApplicationOptions[];
+  /** Which nodes one thread runs, and which the next, where that was said. */
+  partition?: string[][];
 }

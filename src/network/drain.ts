@@ -15,6 +15,7 @@ import { emit } from "./deliver.ts";
 import { drainFineTimers } from "./fine_timers.ts";
 import { APP_EVENT } from "./app_event.ts";
 import { sendIcmpError, UNREACHABLE } from "./icmp.ts";
+import { owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 const { LINK, STRIDE } = PACKET;
@@ -90,9 +91,11 @@ export function fireAppEvent(s: Partition, row: number): void {
   const connection = words[o + APP_EVENT.CONNECTION];
   const generation = words[o + APP_EVENT.GENERATION];
   const argument = words[o + APP_EVENT.ARGUMENT];
+  const node = words[o + APP_EVENT.NODE];
   s.events.release(row);
   if (connection !== 0 && s.tcp.generation(connection) !== generation) return;
-  s.acted++;
+  if (s.part === undefined || owns(s, node)) s.acted++;
+  else if (app!.everywhere !== true) return;
   s.tcp.syncNow();
   app!.onTimer(code, connection, argument);
   drainTcp(s);

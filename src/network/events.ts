@@ -42,6 +42,8 @@ const { SETTINGS, FROM, TO, STRIDE } = DIRECTION;
 
 /** The events of a run. */
 export class Events implements App {
+  /** See {@linkcode App}: every thread changes its copy of the network. */
+  readonly everywhere = true;
   readonly #partition: Partition;
   readonly #app: number;
   readonly #planned: PlannedEvent[];

@@ -31,10 +31,15 @@ export interface LimitRecord {
 export class LimitRecords {
   /** Records by `limit node`. */
   readonly byKey: Map<string, LimitRecord> = new Map();
+  /** The destination of the last connect that found no port. */
+  #remote = 0;
+  #port = 0;
 
   /** For snapshots. */
   visitState(v: StateVisitor): void {
     visitMap(v, this.byKey as unknown as Map<string, PlainValue>);
+    this.#remote = v.number(this.#remote);
+    this.#port = v.number(this.#port);
   }
 
   /** Counts a refusal by `limit` at a member of population `node`. */
@@ -58,8 +63,11 @@ export class LimitRecords {
     const known = this.byKey.get(key);
     if (known !== undefined) {
       known.refused++;
-      return;
+      // Of several at the first instant, the same one is told of, whoever came first.
+      if (known.firstNs !== partition.nowNs || (remote === this.#remote && remotePort === this.#port)) return;
     }
+    this.#remote = remote;
+    this.#port = remotePort;
     const profile = partition.profiles.get(partition.hosts.profileOf(node));
     const range = profile.ephemeralPortHigh - profile.ephemeralPortLow + 1;
     const target = partition.addresses.isIpv6(remote)
@@ -68,6 +76,10 @@ export class LimitRecords {
     const detail = profile.portAllocation === "host-wide"
       ? `ephemeral ports ${rangeText(profile)}, each used once on the whole host`
       : ephemeralPortsText(profile, target);
+    if (known !== undefined) {
+      if (detail < known.detail) known.detail = detail;
+      return;
+    }
     this.refuse("ports", population.name, partition.nowNs, range, range, detail);
   }
 

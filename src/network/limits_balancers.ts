@@ -7,6 +7,7 @@ import type { LimitName } from "../base/limit_names.ts";
 import { formatCount } from "../base/units.ts";
 import { type Backend, type Balancer, BALANCER_MODE, FLOW_REFUSAL } from "../node/balancers.ts";
 import { NODE } from "../node/nodes.ts";
+import { owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 /** One limit of one balancer. */
@@ -20,21 +21,24 @@ export interface BalancerLimit {
   firstNs: number;
   refused: number;
   detail: string;
+  /** The balancer's row among the nodes. */
+  row: number;
 }
 
 /** The limits of all balancers. */
 export function* balancerLimits(s: Partition): Generator<BalancerLimit> {
   for (const balancer of s.balancers?.list ?? []) {
-    if (balancer === undefined) continue;
+    if (balancer === undefined || !owns(s, balancer.node)) continue;
+    const row = balancer.node;
     const node = s.nodes.populations[s.nodes.words[balancer.node * NODE.STRIDE + NODE.POPULATION]].name;
-    if (balancer.maxFlows !== Infinity) yield { limit: "flow-table", node, ...tableUse(balancer) };
+    if (balancer.maxFlows !== Infinity) yield { limit: "flow-table", node, row, ...tableUse(balancer) };
     const backends = balancer.services.filter(({ mode }) => mode === BALANCER_MODE.FULL_NAT)
       .flatMap(({ backends }) => backends);
-    if (backends.length > 0) yield { limit: "ports", node, ...portUse(s, balancer, backends) };
+    if (backends.length > 0) yield { limit: "ports", node, row, ...portUse(s, balancer, backends) };
   }
 }
 
-function tableUse(balancer: Balancer): Omit<BalancerLimit, "limit" | "node"> {
+function tableUse(balancer: Balancer): Omit<BalancerLimit, "limit" | "node" | "row"> {
   const { peakFlows: used, maxFlows: capacity, firstRefusedNs, refused } = balancer;
   const { TABLE_FULL } = FLOW_REFUSAL;
   return {
@@ -47,7 +51,7 @@ function tableUse(balancer: Balancer): Omit<BalancerLimit, "limit" | "node"> {
 }
 
 /** Source ports towards the back end where the most were in use; and what all those that were full came to. */
-function portUse(s: Partition, balancer: Balancer, backends: Backend[]): Omit<BalancerLimit, "limit" | "node"> {
+function portUse(s: Partition, balancer: Balancer, backends: Backend[]): Omit<BalancerLimit, "limit" | "node" | "row"> {
   const backend = backends.reduce((most, one) => one.endpoint.peak > most.endpoint.peak ? one : most);
   const { portLow, portHigh, firstRefusedNs, refused } = balancer;
   const { sources } = backend.service;

@@ -9,6 +9,7 @@ import type { CpuSettings, CpuUse } from "../node/cpus.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { BUDGET, type HostBudgets, orphanBytes } from "../transport/budgets.ts";
 import { maxFilesOf } from "./files.ts";
+import { owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 /** A limit of one member of a population. */
@@ -21,8 +22,8 @@ export interface LimitFound {
   detail: string;
 }
 
-/** Takes up what was found for a population: the fullest member counts. */
-export type LimitSink = (limit: LimitName, node: string, found: LimitFound) => void;
+/** Takes up what was found for a population, by the member's row: the fullest member counts. */
+export type LimitSink = (limit: LimitName, node: string, found: LimitFound, row: number) => void;
 
 /** Budgets of hosts, where they have some. */
 export function addHostLimits(s: Partition, found: LimitSink): void {
@@ -33,7 +34,7 @@ export function addHostLimits(s: Partition, found: LimitSink): void {
       for (let node = firstRow; node < firstRow + count; node++) capacity = Math.max(capacity, maxFilesOf(s, node));
     }
     if (capacity === Infinity) continue;
-    found("files", name, { used: peakFiles, capacity, firstNs: -1, refused: 0, detail: "open sockets" });
+    found("files", name, { used: peakFiles, capacity, firstNs: -1, refused: 0, detail: "open sockets" }, firstRow);
   }
   addMemoryLimits(s, found);
   addCpuLimits(s, found);
@@ -48,6 +49,7 @@ function addMemoryLimits(s: Partition, found: LimitSink): void {
     for (let host = firstRow; host < firstRow + count; host++) {
       const row = s.hosts.budgetOf(host);
       if (row === 0) break;
+      if (!owns(s, host)) continue;
       const at = row * BUDGET.STRIDE;
       const words = budgets.words;
       const { maxOrphans, maxTimeWaits } = budgets.profileOf(row);
@@ -55,7 +57,7 @@ function addMemoryLimits(s: Partition, found: LimitSink): void {
         const refused = words[at + refusedAt];
         if (capacity === Infinity && refused === 0) return;
         const firstNs = refused === 0 ? -1 : words[at + refusedAt + 1];
-        found(limit, name, { used: words[at + most], capacity, firstNs, refused, detail });
+        found(limit, name, { used: words[at + most], capacity, firstNs, refused, detail }, host);
       };
       tell("memory", BUDGET.PEAK, BUDGET.REFUSED, words[at + BUDGET.LIMIT], memoryDetail(budgets, row));
       tell("orphans", BUDGET.MOST_ORPHANS, BUDGET.ORPHANS_REFUSED, maxOrphans, "connections without an application");
@@ -98,6 +100,7 @@ function addCpuLimits(s: Partition, found: LimitSink): void {
     const first = firstRow * NODE.STRIDE;
     if (s.nodes.words[first + NODE.KIND] !== NODE_KIND.HOST || s.nodes.words[first + NODE.CPU] === 0) continue;
     for (let i = 0; i < count; i++) {
+      if (!owns(s, firstRow + i)) continue;
       const use = cpus.use(s.nodes.words[first + i * NODE.STRIDE + NODE.CPU], s.nowNs);
       found("cpu", name, {
         used: use.peakWaiting,
@@ -105,7 +108,7 @@ function addCpuLimits(s: Partition, found: LimitSink): void {
         firstNs: use.firstDropNs,
         refused: use.dropped,
         detail: cpuDetail(use, s.nowNs),
-      });
+      }, firstRow + i);
     }
   }
 }

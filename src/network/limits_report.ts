@@ -13,10 +13,11 @@ import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { FLAG, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { listenerUse } from "../socket/rows.ts";
 import { ephemeralPortsText } from "./limits.ts";
-import { addHostLimits } from "./limits_hosts.ts";
+import { addHostLimits, type LimitFound } from "./limits_hosts.ts";
 import { balancerLimits } from "./limits_balancers.ts";
 import type { Profile } from "../transport/profile.ts";
-import type { LimitNote } from "./conditions.ts";
+import type { Conditions, LimitNote } from "./conditions.ts";
+import { owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE, STRIDE } = TCB;
@@ -24,32 +25,88 @@ const { LOCAL, REMOTE, PORTS, HOST, STATE, STRIDE } = TCB;
 /** Counting destinations takes a table of this many rows at most: beyond, only refusals tell. */
 const MOST_COUNTED = 6_000_000;
 
+/** A limit as far as a part of a network knows it: for each stage of the search what was found first and fullest. */
+export interface LimitFinding extends LimitFound {
+  limit: LimitName;
+  node: string;
+  /** Which comes first of those that are equally full: the stage of the search, then what tells its findings apart. */
+  order: number[];
+}
+
+/** What a part of a network knows of its limits. */
+export interface LimitFindings {
+  found: LimitFinding[];
+  /** Populations of which hosts had no port left towards destinations. */
+  full: { node: string; pairs: number; sources: number; hosts: number; ports: number; destinations: string[] }[];
+  /** Rows of connections that were looked at. */
+  rows: number;
+}
+
+/** Stages of the search. */
+const STAGE = { RECORDS: 0, PORTS: 1, GATEWAYS: 2, LISTENERS: 3, LINKS: 4, BALANCERS: 5, HOSTS: 6 } as const;
+
+/** Takes up what was found at one stage: the fullest counts, of equals the first. */
+type Add = (limit: LimitName, node: string, found: LimitFound, order: number[]) => void;
+
 /** All limits that there are in this network, the first that refused something first, then by how full they got. */
 export function limitReports(s: Partition): LimitReport[] {
-  const byKey = new Map<string, LimitReport>();
-  for (const record of s.limits.byKey.values()) {
-    byKey.set(`${record.limit} ${record.node}`, {
-      limit: record.limit,
-      node: record.node,
-      used: record.used,
-      capacity: record.capacity,
-      firstHitSeconds: record.firstNs / 1e9,
-      refused: record.refused,
-      detail: record.detail,
-    });
+  return joinLimits([findLimits(s)], s.conditions.limitNotes);
+}
+
+/** Goes through all limits of the nodes that are run here. */
+export function findLimits(s: Partition): LimitFindings {
+  const byKey = new Map<string, LimitFinding>();
+  const add: Add = (limit, node, found, order) => {
+    const key = `${order[0]} ${limit} ${node}`;
+    const known = byKey.get(key);
+    if (known === undefined) byKey.set(key, { limit, node, ...found, order });
+    else merge(known, found, order);
+  };
+  for (const record of s.limits.byKey.values()) add(record.limit, record.node, record, [STAGE.RECORDS]);
+  const rows = s.tcp.tcbs.inUse + s.tcp.timeWaits.inUse;
+  const full = rows > MOST_COUNTED ? [] : addPorts(s, add);
+  addGateways(s, add);
+  addListeners(s, add);
+  addLinks(s, add);
+  for (const { limit, node, row, ...found } of balancerLimits(s)) add(limit, node, found, [STAGE.BALANCERS, row]);
+  addHostLimits(s, (limit, node, found, row) => add(limit, node, found, [STAGE.HOSTS, row]));
+  return { found: [...byKey.values()], full, rows };
+}
+
+/** The limits of a whole network, of what its parts have found; `notes`: what events have changed of them. */
+export function joinLimits(parts: readonly LimitFindings[], notes: Conditions["limitNotes"]): LimitReport[] {
+  const counted = parts.reduce((sum, { rows }) => sum + rows, 0) <= MOST_COUNTED;
+  const found = parts.flatMap((part) => part.found).filter(({ order }) => counted || order[0] !== STAGE.PORTS);
+  found.sort((a, b) => compareOrders(a.order, b.order));
+  const byKey = new Map<string, LimitFinding>();
+  const ends = found.findIndex(({ order }) => order[0] > STAGE.PORTS);
+  const early = ends < 0 ? found : found.slice(0, ends);
+  const merged = (list: LimitFinding[]) => {
+    for (const one of list) {
+      const key = `${one.limit} ${one.node}`;
+      const known = byKey.get(key);
+      if (known === undefined) byKey.set(key, { ...one });
+      else merge(known, one, one.order);
+    }
+  };
+  merged(early);
+  if (counted) addFull(parts.flatMap(({ full }) => full), byKey);
+  merged(found.slice(early.length));
+  for (const [key, known] of notes) {
+    const finding = byKey.get(key);
+    if (finding !== undefined) addNotes(finding, known);
   }
-  addPorts(s, byKey);
-  addGateways(s, byKey);
-  addListeners(s, byKey);
-  addLinks(s, byKey);
-  for (const { limit, node, ...found } of balancerLimits(s)) merge(byKey, limit, node, found);
-  addHostLimits(s, (limit, node, found) => merge(byKey, limit, node, found));
-  for (const [key, notes] of s.conditions.limitNotes) {
-    const report = byKey.get(key);
-    if (report !== undefined) addNotes(report, notes);
-  }
+  const reports = [...byKey.values()].map(({ limit, node, used, capacity, firstNs, refused, detail }): LimitReport => ({
+    limit,
+    node,
+    used,
+    capacity,
+    firstHitSeconds: firstNs < 0 ? null : firstNs / 1e9,
+    refused,
+    detail,
+  }));
   const order = (limit: LimitReport) => limit.firstHitSeconds ?? Infinity;
-  return [...byKey.values()].sort((a, b) =>
+  return reports.sort((a, b) =>
     order(a) - order(b) || b.used / b.capacity - a.used / a.capacity ||
     LIMIT_NAMES.indexOf(a.limit) - LIMIT_NAMES.indexOf(b.limit) || (a.node < b.node ? -1 : 1)
   );
@@ -59,7 +116,7 @@ export function limitReports(s: Partition): LimitReport[] {
 const MOST_NOTES = 3;
 
 /** Tells that events have changed a limit; of one that is unlimited now, the last limit that it had. */
-function addNotes(report: LimitReport, notes: readonly LimitNote[]): void {
+function addNotes(report: LimitFinding, notes: readonly LimitNote[]): void {
   if (report.capacity === Infinity) {
     report.capacity = notes.findLast(({ before }) => before !== Infinity)?.before ?? report.used;
   }
@@ -73,42 +130,51 @@ function addNotes(report: LimitReport, notes: readonly LimitNote[]): void {
 }
 
 /** Adds to a population's record: the fullest member counts for use, all together for refusals. */
-function merge(
-  byKey: Map<string, LimitReport>,
-  limit: LimitName,
-  node: string,
-  found: { used: number; capacity: number; firstNs: number; refused: number; detail: string },
-): void {
-  const key = `${limit} ${node}`;
-  const first = found.firstNs < 0 ? null : found.firstNs / 1e9;
-  const known = byKey.get(key);
-  if (known === undefined) {
-    const { used, capacity, refused, detail } = found;
-    byKey.set(key, { limit, node, used, capacity, firstHitSeconds: first, refused, detail });
-    return;
-  }
-  if (found.used / found.capacity > known.used / known.capacity) {
+function merge(known: LimitFinding, found: LimitFound, order: number[]): void {
+  const [share, other] = [found.used / found.capacity, known.used / known.capacity];
+  const records = order[0] === STAGE.RECORDS && known.order[0] === STAGE.RECORDS;
+  if (records) {
+    // (Of two parts: what was refused first says what it is about.)
+    const earlier = found.firstNs < known.firstNs || (found.firstNs === known.firstNs && found.detail < known.detail);
+    if (earlier) known.detail = found.detail;
+    if (found.used > known.used) {
+      known.used = found.used;
+      known.capacity = found.capacity;
+    }
+  } else if (share > other || (share === other && compareOrders(order, known.order) < 0)) {
     known.used = found.used;
     known.capacity = found.capacity;
     known.detail = found.detail;
+    known.order = order;
   }
   known.refused += found.refused;
-  if (first !== null && (known.firstHitSeconds === null || first < known.firstHitSeconds)) {
-    known.firstHitSeconds = first;
-  }
+  if (found.firstNs >= 0 && (known.firstNs < 0 || found.firstNs < known.firstNs)) known.firstNs = found.firstNs;
+}
+
+function compareOrders(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < a.length && i < b.length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+  return a.length - b.length;
 }
 
 /** Ports in use towards the fullest destination of each population's fullest host. */
-function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
+function addPorts(s: Partition, add: Add): LimitFindings["full"] {
   const tcp = s.tcp;
   const rows = tcp.tcbs.inUse + tcp.timeWaits.inUse;
-  if (rows > MOST_COUNTED) return;
   let size = 1024;
   while (size < rows * 2) size *= 2;
   const counts = new Int32Array(size);
   const heads = new Int32Array(size);
   const fullest = new Map<number, { count: number; head: number }>();
   const wordsOf = (head: number) => head > 0 ? tcp.tcbs.words : tcp.timeWaits.words;
+  // What tells destinations and hosts apart, whatever their rows.
+  const identity = (head: number): number[] => {
+    const words = wordsOf(head);
+    const o = Math.abs(head) * STRIDE;
+    const remote = words[o + REMOTE];
+    const six = s.addresses.isIpv6(remote) ? 1 : 0;
+    return [six, s.addresses.word(remote) >>> 0, words[o + PORTS] & 0xffff, s.nodes.rankOf(words[o + HOST])];
+  };
+  const goesFirst = (head: number, other: number) => compareOrders(identity(head), identity(other)) < 0;
   const count = (head: number) => {
     const words = wordsOf(head);
     const o = Math.abs(head) * STRIDE;
@@ -131,6 +197,7 @@ function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
     const population = s.nodes.words[words[o + HOST] * NODE.STRIDE + NODE.POPULATION];
     const best = fullest.get(population);
     if (best === undefined || n > best.count) fullest.set(population, { count: n, head });
+    else if (n === best.count && goesFirst(head, best.head)) best.head = head;
   };
   for (let c = 1; c < tcp.tcbs.end; c++) {
     if ((tcp.tcbs.words[c * STRIDE + STATE] & FLAG.ACTIVE) !== 0) count(c);
@@ -156,19 +223,20 @@ function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
     const population = s.nodes.words[host * NODE.STRIDE + NODE.POPULATION];
     let found = full.get(population);
     if (found === undefined) {
-      full.set(population, found = { pairs: 0, sources: new Set(), hosts: new Set(), destinations: new Set() });
+      found = { pairs: 0, ports: portsOf(host), sources: new Set(), hosts: new Set(), destinations: new Set() };
+      full.set(population, found);
     }
     found.pairs++;
     found.sources.add(`${host} ${words[o + LOCAL]}`);
     found.hosts.add(host);
-    found.destinations.add(words[o + REMOTE] * 65536 + (words[o + PORTS] & 0xffff));
+    found.destinations.add(`${s.addresses.toText(words[o + REMOTE])} ${words[o + PORTS] & 0xffff}`);
   }
   for (const [index, { count: used, head }] of fullest) {
     const words = wordsOf(head);
     const o = Math.abs(head) * STRIDE;
     const address = s.addresses.toText(words[o + REMOTE]);
     const target = address.includes(":") ? `[${address}]` : address;
-    merge(byKey, "ports", s.nodes.populations[index].name, {
+    add("ports", s.nodes.populations[index].name, {
       used,
       capacity: portsOf(words[o + HOST]),
       firstNs: -1,
@@ -177,25 +245,40 @@ function addPorts(s: Partition, byKey: Map<string, LimitReport>): void {
         s.profiles.get(s.hosts.profileOf(words[o + HOST])),
         `${target}:${words[o + PORTS] & 0xffff}`,
       ),
-    });
-    const pairs = full.get(index);
-    if (pairs !== undefined && pairs.pairs > 1) {
-      byKey.get(`ports ${s.nodes.populations[index].name}`)!.detail += inAll(pairs, portsOf(words[o + HOST]));
-    }
+    }, [STAGE.PORTS, ...identity(head)]);
+  }
+  return [...full].map(
+    ([index, { pairs, ports, sources: { size: sources }, hosts: { size: hosts }, destinations }]) => {
+      const node = s.nodes.populations[index].name;
+      return { node, pairs, sources, hosts, ports, destinations: [...destinations] };
+    },
+  );
+}
+
+/** Says of populations without a port left how many connections that makes. */
+function addFull(full: LimitFindings["full"], byKey: Map<string, LimitFinding>): void {
+  for (const node of new Set(full.map((one) => one.node))) {
+    const same = full.filter((one) => one.node === node);
+    const sum = (key: "pairs" | "sources" | "hosts") => same.reduce((total, one) => total + one[key], 0);
+    const all = { ...same[0], pairs: sum("pairs"), sources: sum("sources"), hosts: sum("hosts") };
+    if (all.pairs < 2) continue;
+    byKey.get(`ports ${node}`)!.detail += inAll(all, new Set(same.flatMap((one) => one.destinations)).size);
   }
 }
 
 /** Pairs of source and destination between which no port is left, of one population. */
 interface FullPairs {
   pairs: number;
+  /** Ports of a host. */
+  ports: number;
   sources: Set<string>;
   hosts: Set<number>;
-  destinations: Set<number>;
+  destinations: Set<string>;
 }
 
 /** `; 36 hosts x 28,232 ports = 1,016,352 connections`: of a population whose hosts have all ports in use. */
-function inAll(full: FullPairs, ports: number): string {
-  const { pairs, sources: { size: sources }, hosts: { size: hosts }, destinations: { size: destinations } } = full;
+function inAll(full: LimitFindings["full"][number], destinations: number): string {
+  const { pairs, sources, hosts, ports } = full;
   // (A host may have several addresses that it connects from: a proxy.)
   const one = sources > hosts ? "source address" : "host";
   const many = sources > hosts ? "source addresses" : "hosts";
@@ -218,42 +301,45 @@ function isEphemeral(s: Partition, row: number): boolean {
   return port >= profile.ephemeralPortLow && port <= profile.ephemeralPortHigh;
 }
 
-function addGateways(s: Partition, byKey: Map<string, LimitReport>): void {
+function addGateways(s: Partition, add: Add): void {
   for (const population of s.nodes.populations) {
     if (s.nodes.words[population.firstRow * NODE.STRIDE + NODE.KIND] !== NODE_KIND.NAT) continue;
     for (let i = 0; i < population.count; i++) {
+      if (!owns(s, population.firstRow + i)) continue;
       const gateway = s.nodes.words[(population.firstRow + i) * NODE.STRIDE + NODE.GATEWAY];
       for (const limit of gatewayLimits(s.nat, gateway)) {
-        merge(byKey, limit.limit, population.name, {
+        add(limit.limit, population.name, {
           used: limit.used,
           capacity: limit.capacity,
           firstNs: limit.firstHitNs,
           refused: limit.refused,
           detail: limit.unit,
-        });
+        }, [STAGE.GATEWAYS, i]);
       }
     }
   }
 }
 
-function addListeners(s: Partition, byKey: Map<string, LimitReport>): void {
-  for (const use of [...s.closedListeners, ...s.listeners.map((listener) => listenerUse(s.tcp, listener))]) {
+function addListeners(s: Partition, add: Add): void {
+  const uses = [...s.closedListeners, ...s.listeners.map((listener) => listenerUse(s.tcp, listener))];
+  for (const [i, use] of uses.entries()) {
+    if (!owns(s, use.host)) continue;
     const population = s.nodes.populations[s.nodes.words[use.host * NODE.STRIDE + NODE.POPULATION]];
-    merge(byKey, "accept-queue", population.name, {
+    add("accept-queue", population.name, {
       used: use.acceptPeak,
       // As Linux: a queue is full when it is longer than the backlog.
       capacity: use.backlog + 1,
       firstNs: use.acceptFirstNs,
       refused: use.acceptOverflows,
       detail: `connections waiting for accept on port ${use.port}`,
-    });
-    merge(byKey, "syn-queue", population.name, {
+    }, [STAGE.LISTENERS, i]);
+    add("syn-queue", population.name, {
       used: use.synPeak,
       capacity: synQueueCapacity(use.backlog, s.profiles.get(s.hosts.profileOf(use.host))),
       firstNs: use.synFirstNs,
       refused: use.synOverflows,
       detail: `half-open connections on port ${use.port}`,
-    });
+    }, [STAGE.LISTENERS, i]);
   }
 }
 
@@ -284,16 +370,19 @@ function managed(s: Partition, direction: number): string {
 }
 
 /** Links with a limited queue, named by the node that sends into them. */
-function addLinks(s: Partition, byKey: Map<string, LimitReport>): void {
+function addLinks(s: Partition, add: Add): void {
+  let i = 0;
   for (const [direction, queue] of s.links.queues) {
+    i++;
     const at = direction * DIRECTION.STRIDE;
     const settings = s.links.settings[s.links.words[at + DIRECTION.SETTINGS]];
     const from = s.links.words[at + DIRECTION.FROM];
     const to = s.links.words[at + DIRECTION.TO];
+    if (!owns(s, from)) continue;
     const inPackets = settings.queuePackets !== Infinity;
     const nodes = s.nodes;
     const name = (node: number) => nodes.populations[nodes.words[node * NODE.STRIDE + NODE.POPULATION]].name;
-    merge(byKey, "link", name(from), {
+    add("link", name(from), {
       used: inPackets ? queue.peakPackets : queue.peakBytes,
       capacity: inPackets ? settings.queuePackets : settings.queueBytes,
       firstNs: queue.firstFullNs,
@@ -301,6 +390,6 @@ function addLinks(s: Partition, byKey: Map<string, LimitReport>): void {
       detail: `${inPackets ? "packets" : "bytes"} waiting for the link to ${name(to)}${
         linkUse(queue.carriedBytes, settings.rateBps, s.nowNs)
       }${managed(s, direction)}`,
-    });
+    }, [STAGE.LINKS, i]);
   }
 }

@@ -5,13 +5,16 @@
  * @module
  */
 import type { App } from "../app/types.ts";
-import { DIRECTION, type Links } from "../link/links.ts";
+import { DIRECTION, DIRECTION_FLAG, type Links } from "../link/links.ts";
+import { CLOCK } from "../store/clock.ts";
 import { LINK_QUEUE_APP } from "./app_event.ts";
 import { drop } from "./deliver.ts";
 import { DROP, dropOfLink } from "./drops.ts";
+import { sendAway } from "./part_crossing.ts";
 import type { Partition } from "./partition.ts";
 
-const { FROM, STRIDE } = DIRECTION;
+const { FROM, FLAGS, STRIDE } = DIRECTION;
+const { AWAY } = DIRECTION_FLAG;
 
 /** The application behind such links: direction `code` is free for the next packet. */
 export class LinkQueueApp implements App {
@@ -57,8 +60,9 @@ function next(s: Partition, d: number, asked: boolean): void {
   const { nextNs } = links;
   if (p !== 0) {
     if (links.outcome !== 0) drop(s, fromOf(links, d), p, dropOfLink(links.outcome));
+    else if (s.part !== undefined && (links.words[d * STRIDE + FLAGS] & AWAY) !== 0) sendAway(s, s.part, d, p);
     else s.queue.pushTimed(p << 1);
-    pushTwin(s);
+    pushTwin(s, d);
   }
   const { overflowed, early } = links.discarded;
   if (overflowed.length > 0) dropAll(s, overflowed, d, DROP.QUEUE);
@@ -66,12 +70,15 @@ function next(s: Partition, d: number, asked: boolean): void {
   if (nextNs >= 0) s.schedule(fromOf(links, d), LINK_QUEUE_APP, nextNs, d, 0, 0);
 }
 
-/** Queues the second packet of a duplication, if there is one. */
-export function pushTwin(s: Partition): void {
-  const { duplicate } = s.links;
-  if (duplicate.packet === 0) return;
-  s.queue.push(duplicate.arrivalNs, duplicate.packet << 1);
+/** Queues the second packet of a duplication by direction `d`, if there is one. */
+export function pushTwin(s: Partition, d: number): void {
+  const { duplicate, words } = s.links;
+  const twin = duplicate.packet;
+  if (twin === 0) return;
   duplicate.packet = 0;
+  s.clock[CLOCK.TIME] = duplicate.arrivalNs;
+  if (s.part !== undefined && (words[d * STRIDE + FLAGS] & AWAY) !== 0) sendAway(s, s.part, d, twin);
+  else s.queue.pushTimed(twin << 1);
 }
 
 function dropAll(s: Partition, packets: number[], d: number, reason: number): void {

@@ -13,6 +13,7 @@ import { deliver } from "./deliver.ts";
 import { digestEvent } from "./digest.ts";
 import { drainNat, drainTcp, fireAppEvent } from "./drain.ts";
 import { LONGEST_RUN_NS } from "./options.ts";
+import { EVENT_KIND, isAt } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 /** Why `runPartition` returned. */
@@ -63,6 +64,11 @@ export function runPartition(s: Partition, untilNs: number, pastQuiescence: bool
   return "batch";
 }
 
+/** When something happens next, ns: at the earliest. */
+export function nextEventNs(s: Partition): number {
+  return Math.min(s.queue.peekTimeNs(), s.tcpWheel.nextTick() * NS_PER_MS, s.natWheel.nextTick() * NS_PER_MS);
+}
+
 /** Nothing more happens up to `endNs`. */
 function stopAt(s: Partition, endNs: number): Stop {
   s.queue.advanceTo(endNs);
@@ -70,7 +76,8 @@ function stopAt(s: Partition, endNs: number): Stop {
   return "time";
 }
 
-function fireTick(s: Partition, tick: number, tickNs: number): void {
+/** The timers of a millisecond act. */
+export function fireTick(s: Partition, tick: number, tickNs: number): void {
   const due = s.due;
   s.queue.advanceTo(tickNs);
   s.syncNow();
@@ -107,6 +114,7 @@ function fireTcpTimers(s: Partition): void {
     // An earlier one of this tick may have ended it.
     if (!timerActs(tcp, ref)) continue;
     s.acted++;
+    if (s.part !== undefined) isAt(s.part, EVENT_KIND.TCP_TIMER, s.nodes.rankOf(timerHost(tcp, ref)));
     digestEvent(s.nodes.words, timerHost(tcp, ref), TCP_TIMER_ACTED, timerSerial(tcp, ref), s.clock);
     timerFired(tcp, ref);
     drainTcp(s);

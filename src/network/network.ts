@@ -16,6 +16,7 @@ import type { NetworkEvent } from "./event_options.ts";
 import { planEvents } from "./event_plan.ts";
 import { installEvents } from "./events.ts";
 import { capacityFor, estimateBytes } from "./memory.ts";
+import { planParts } from "./part_plan.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions, WorkloadOptions } from "./options.ts";
 import { type Declaration, type LinkDeclaration, type Numbering, planNetwork } from "./plan.ts";
 import type { ProbeOptions } from "./probe_options.ts";
@@ -75,6 +76,7 @@ export class Network {
   readonly #events: NetworkEvent[] = [];
   readonly #probes: ProbeOptions[] = [];
   readonly #applications: ApplicationOptions[] = [];
+  #parts: string[][] | undefined;
 
   /** An empty network. */
   constructor(options: NetworkOptions = {}) {
@@ -135,6 +137,14 @@ export class Network {
   }
 
   /**
+   * Says which nodes the first thread runs, which the second and so on, for runs with `workers`: names as in `link`. The
+   * first has those that are not named. Without it, that is worked out. It has no part in the result.
+   */
+  partition(parts: readonly (readonly string[])[]): void {
+    this.#parts = parts.map((names) => [...names]);
+  }
+
+  /**
    * The declaration as plain data, which `JSON.stringify` writes and `Network.fromJSON` takes; equal networks have equal
    * text. Infinity is written as a map (`canonicalText`). Row numbering is left out: results do not depend on it.
    */
@@ -149,6 +159,7 @@ export class Network {
       events: this.#events.map(plain),
       probes: this.#probes.map(plain),
       ...(this.#applications.length === 0 ? {} : { applications: this.#applications.map(plain) }),
+      ...(this.#parts === undefined ? {} : { partition: plain(this.#parts) }),
     };
   }
 
@@ -158,7 +169,7 @@ export class Network {
    */
   static fromJSON(document: NetworkDocument, numbering?: Partial<Numbering>): Network {
     const plain = plainValue(plainText(document as unknown as PlainValue)) as unknown as NetworkDocument;
-    const { name, seed, nodes, links, workloads, events = [], probes = [], applications = [] } = plain;
+    const { name, seed, nodes, links, workloads, events = [], probes = [], applications = [], partition } = plain;
     for (const [key, list] of Object.entries({ nodes, links, workloads, events, probes, applications })) {
       if (!Array.isArray(list)) throw new NetworkError(key, `The declaration of a network has a list of ${key}.`);
     }
@@ -167,6 +178,7 @@ export class Network {
     for (const link of links) network.#links.push(link);
     for (const workload of workloads) network.#workloads.push(workload);
     for (const event of events) network.#events.push(event);
+    if (partition !== undefined) network.partition(partition);
     for (const probe of probes) network.#probes.push(probe);
     for (const application of applications) network.#applications.push(application);
     return network;
@@ -178,6 +190,7 @@ export class Network {
    */
   build(run?: RunRecord): Simulation {
     const plan = planNetwork(this.#declarations, this.#links, this.#numbering);
+    if (this.#parts !== undefined) planParts(plan, this.#parts);
     const dns = planDns(plan);
     const workloads = planWorkloads(this.#workloads, plan, dns);
     const probes = planProbes(this.#probes, plan);

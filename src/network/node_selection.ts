@@ -4,7 +4,7 @@
  * @module
  */
 import { InputError, nearest } from "../base/errors.ts";
-import type { Nodes } from "../node/nodes.ts";
+import { NODE, NODE_KIND, type Nodes } from "../node/nodes.ts";
 
 /** Some members of a population. */
 export interface NodeSelection {
@@ -44,4 +44,12 @@ export function eachNode(nodes: Nodes, text: string | undefined): number[] {
   const rows = new Set<number>();
   for (const { first, count } of selected) for (let i = 0; i < count; i++) rows.add(first + i);
   return [...rows].sort((a, b) => nodes.rankOf(a) - nodes.rankOf(b));
+}
+
+/** The rows of a population of hosts; undefined where there is none of that name. */
+export function hostRows(nodes: Nodes, name: string): { first: number; count: number } | undefined {
+  const population = nodes.population(name);
+  if (population === undefined) return undefined;
+  const { firstRow: first, count } = population;
+  return nodes.words[first * NODE.STRIDE + NODE.KIND] === NODE_KIND.HOST ? { first, count } : undefined;
 }

@@ -342,4 +342,20 @@ export interface RunOptions {
   until?: () => boolean;
   /** Ends the run early, leaving everything readable (Ctrl-C). Asked now and then. */
   interrupted?: () => boolean;
+  /**
+   * Runs in so many threads at most, if the network can be divided and that saves time: `Simulation.threads` says what has
+   * come of it. The first call of `run` decides. The result is the same, but for memory. Default 1.
+   */
+  workers?: number;
+}
+
+/** Until when a run goes, ns. Throws `RangeError`. */
+export function untilOf({ untilNs = Infinity }: RunOptions): number {
+  if (untilNs !== Infinity && !(Number.isSafeInteger(untilNs) && untilNs >= 0)) {
+    throw new RangeError(`A run goes until a whole number of nanoseconds from 0 on, or Infinity, not ${untilNs}.`);
+  }
+  if (untilNs > LONGEST_RUN_NS && untilNs !== Infinity) {
+    throw new RangeError(`A run lasts 12 days of simulated time at most, and untilNs is ${untilNs}.`);
+  }
+  return untilNs;
 }

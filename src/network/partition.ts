@@ -39,10 +39,12 @@ import type { Dns } from "./dns_install.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { freeFile, lacksFile, takeFile } from "./files.ts";
 import { LimitRecords } from "./limits.ts";
+import { owns, type Part } from "./part.ts";
 import type { Plan } from "./plan.ts";
 import type { Spoof } from "./syn_flood.ts";
 import type { PartitionParts } from "./partition_parts.ts";
 import { prefetcher } from "./prefetch.ts";
+import { hasRoute } from "./reachability.ts";
 import type { Probes } from "./probes.ts";
 
 /**
@@ -58,7 +60,7 @@ export type DeliveryTap = (packet: number, timeNs: number, from: number, to: num
 
 const { LINK, LINK_SEQ, STRIDE: PACKET_STRIDE } = PACKET;
 const { RANK: DIRECTION_RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { RANK, ADDRESS, EGRESS, ROUTES, SCHEDULED, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { RANK, ADDRESS, SCHEDULED, FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const EVENT_STRIDE = APP_EVENT.STRIDE;
 
 /** The state of a run. */
@@ -139,6 +141,8 @@ export class Partition implements UdpRuntime {
   onExchange: ((node: number, outcome: number) => void) | undefined = undefined;
   /** They see packets that go no further: the row, when, the node, and a `DROP`. */
   readonly dropTaps: DeliveryTap[] = [];
+  /** The part of the network that this thread runs, where others run the rest. */
+  part: Part | undefined = undefined;
   /** The clock that the queue, links and cores share (`CLOCK`). */
   readonly clock: Float64Array;
   /** Links crossed. */
@@ -323,7 +327,7 @@ export class Partition implements UdpRuntime {
     let c = this.#refusesSocket(node);
     if (c === 0) {
       const source = local === 0 ? this.sourceFor(node, remote) : local;
-      if (source === 0 || !this.#hasRoute(node, remote)) c = -ERRNO.ENETUNREACH;
+      if (source === 0 || !hasRoute(this, node, remote)) c = -ERRNO.ENETUNREACH;
       else if (data === undefined) c = connect(this.tcp, node, source, from, remote, port, app);
       else c = connectWithData(this.tcp, node, source, from, remote, port, app, data);
     }
@@ -436,6 +440,11 @@ export class Partition implements UdpRuntime {
   }
 
   /** See {@linkcode UdpRuntime}. */
+  owns(node: number): boolean {
+    return owns(this, node);
+  }
+
+  /** See {@linkcode UdpRuntime}. */
   rankOf(node: number): number {
     return this.nodes.rankOf(node);
   }
@@ -448,14 +457,6 @@ export class Partition implements UdpRuntime {
   /** See {@linkcode UdpRuntime}. */
   hasAddress(node: number, address: number): boolean {
     return this.isOwn(node, address);
-  }
-
-  /** Is there a link that leads there, as far as the node itself can tell? */
-  #hasRoute(node: number, remote: number): boolean {
-    const nodes = this.nodes.words;
-    const at = node * NODE_STRIDE;
-    return nodes[at + EGRESS] >= 0 || this.isOwn(node, remote) ||
-      this.routes.lookup(nodes[at + ROUTES], remote, 0) >= 0;
   }
 
   /** 0, or why the node may not open one more socket: `-ERRNO.EMFILE` or `-ERRNO.ENOBUFS`. */

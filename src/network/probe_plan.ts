@@ -135,12 +135,16 @@ export function readProbe(s: Partition, index: number): ProbeReport {
   return probeReport({ ...facts, intervalNs });
 }
 
-/** What all probes found, in the order of their beginning. */
-export function probeReports(s: Partition): ProbeReport[] {
+/** Probes in the order of their beginning. */
+export function probeOrder(s: Partition): number[] {
   const states = s.probes?.states ?? [];
-  const order = states.map((_, i) => i).sort((a, b) =>
+  return states.map((_, i) => i).sort((a, b) =>
     states[a].startNs - states[b].startNs || s.nodes.rankOf(states[a].node) - s.nodes.rankOf(states[b].node) ||
     states[a].identifier - states[b].identifier
   );
-  return order.map((i) => readProbe(s, i));
+}
+
+/** What all probes found, in that order. */
+export function probeReports(s: Partition): ProbeReport[] {
+  return probeOrder(s).map((i) => readProbe(s, i));
 }

@@ -84,8 +84,13 @@ function findLonely(s: Partition, first: number, count: number): number {
   return 0;
 }
 
-/** Why packets from `node` do not reach `destination`; undefined if they do. */
-export function follow(s: Partition, node: number, destination: number): string | undefined {
+/** Why packets from `node` do not reach `destination`; undefined if they do. `pass` is told the directions on the way. */
+export function follow(
+  s: Partition,
+  node: number,
+  destination: number,
+  pass?: (direction: number) => void,
+): string | undefined {
   if (s.isOwn(node, destination)) return undefined;
   if (s.sourceFor(node, destination) === 0) {
     return `${s.nodes.nameOf(node)} has no ${s.addresses.isIpv6(destination) ? "IPv6" : "IPv4"} address`;
@@ -103,6 +108,7 @@ export function follow(s: Partition, node: number, destination: number): string 
         ? `${s.nodes.nameOf(at)} has no link`
         : `${s.nodes.nameOf(at)} has no route to it`;
     }
+    pass?.(d);
     const from = at;
     at = directions[d * DIRECTION.STRIDE + DIRECTION.TO];
     const mtu = directions[d * DIRECTION.STRIDE + DIRECTION.MTU];
@@ -154,4 +160,12 @@ export function follow(s: Partition, node: number, destination: number): string 
     if (inner >= 0) table = nodes[row + NODE.INNER_ROUTES];
   }
   return "packets go round in circles";
+}
+
+/** Is there a link from `node` that leads to an address, as far as the node itself can tell? */
+export function hasRoute(s: Partition, node: number, remote: number): boolean {
+  const at = node * NODE.STRIDE;
+  const nodes = s.nodes.words;
+  return nodes[at + NODE.EGRESS] >= 0 || s.isOwn(node, remote) ||
+    s.routes.lookup(nodes[at + NODE.ROUTES], remote, 0) >= 0;
 }

@@ -7,6 +7,7 @@ import type { Proxy } from "../app/proxy.ts";
 import { type Balancer, FLOW_REFUSAL } from "../node/balancers.ts";
 import { NODE } from "../node/nodes.ts";
 import type { BackendReport, BalancerReport, ProxyReport } from "../base/balancer_reports.ts";
+import { owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 const REFUSALS = [
@@ -19,7 +20,7 @@ const REFUSALS = [
 export function balancerReports(s: Partition): BalancerReport[] {
   const byName = new Map<string, BalancerReport>();
   for (const balancer of s.balancers?.list ?? []) {
-    if (balancer === undefined) continue;
+    if (balancer === undefined || !owns(s, balancer.node)) continue;
     const node = s.nodes.populations[s.nodes.words[balancer.node * NODE.STRIDE + NODE.POPULATION]].name;
     let report = byName.get(node);
     if (report === undefined) {
@@ -27,6 +28,11 @@ export function balancerReports(s: Partition): BalancerReport[] {
       byName.set(node, report);
     }
     addBalancer(report, balancer);
+  }
+  for (const report of byName.values()) {
+    const { refused } = report;
+    const names = REFUSALS.map(([name]) => name).filter((name) => Object.hasOwn(refused, name));
+    report.refused = Object.fromEntries(names.map((name) => [name, refused[name]]));
   }
   return [...byName.values()];
 }
@@ -56,6 +62,42 @@ function addBalancer(report: BalancerReport, balancer: Balancer): void {
   }
 }
 
+/** The same of a whole network, of what its parts report. */
+export function joinBalancers(s: Partition, parts: readonly BalancerReport[][]): BalancerReport[] {
+  const joint: BalancerReport[] = [];
+  const names = (s.balancers?.list ?? []).flatMap((balancer) =>
+    balancer === undefined ? [] : s.nodes.populations[s.nodes.words[balancer.node * NODE.STRIDE + NODE.POPULATION]].name
+  );
+  for (const name of new Set(names)) {
+    const [first, ...others] = parts.flatMap((part) => part.filter(({ node }) => node === name));
+    for (const other of others) addReport(first, other);
+    joint.push(first);
+  }
+  return joint;
+}
+
+function addReport(known: BalancerReport, other: BalancerReport): void {
+  for (const key of ["connections", "flows", "broken"] as const) known[key] += other[key];
+  known.peakFlows = Math.max(known.peakFlows, other.peakFlows);
+  const count = (name: string) => (known.refused[name] ?? 0) + (other.refused[name] ?? 0);
+  const counts = REFUSALS.map(([name]): [string, number] => [name, count(name)]);
+  known.refused = Object.fromEntries(counts.filter(([_, refused]) => refused > 0));
+  known.backends.forEach((backend, place) => {
+    const more = other.backends[place];
+    for (const key of ["connections", "active", "broken"] as const) backend[key] += more[key];
+    backend.peak = Math.max(backend.peak, more.peak);
+    if (more.state === "up") backend.state = "up";
+  });
+}
+
+/** The proxies of a whole network, of what its parts report. */
+export function joinProxies(parts: readonly ProxyReport[][]): ProxyReport[] {
+  const [first, ...others] = parts;
+  const joint = first.map((report) => ({ ...report }));
+  for (const other of others) other.forEach((report, i) => add(joint[i], { report }));
+  return joint;
+}
+
 /** All proxies. */
 export function proxyReports(s: Partition): ProxyReport[] {
   const byName = new Map<string, ProxyReport>();
@@ -67,7 +109,7 @@ export function proxyReports(s: Partition): ProxyReport[] {
   return [...byName.values()];
 }
 
-function add(known: ProxyReport, { report }: Proxy): void {
+function add(known: ProxyReport, { report }: Pick<Proxy, "report">): void {
   known.clients += report.clients;
   known.requests += report.requests;
   known.replies += report.replies;

@@ -5,7 +5,7 @@
  */
 import { compareAddresses } from "../base/address.ts";
 import { errnoName } from "../base/errors.ts";
-import type { TargetCount } from "../app/target_counts.ts";
+import type { TargetCount, TargetCounts } from "../app/target_counts.ts";
 import type { RunReport, TargetReport } from "../report/document.ts";
 import type { Partition } from "./partition.ts";
 
@@ -48,9 +48,9 @@ export function datagramReport(s: Partition): RunReport["datagrams"] {
 }
 
 /** Each name with what its addresses got all together, then each of its addresses. */
-export function targetReports(s: Partition): TargetReport[] {
-  if (s.dns === undefined) return [];
-  const { names, targets } = s.dns;
+export function targetReports(s: Partition, targets: TargetCounts | undefined = s.dns?.targets): TargetReport[] {
+  if (s.dns === undefined || targets === undefined) return [];
+  const { names } = s.dns;
   const groups = new Map<string, TargetCount[]>();
   for (const count of targets.all) {
     const key = withPort(names.textOf(count.name), count.port);

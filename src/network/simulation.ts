@@ -13,12 +13,11 @@ import { checkDumpKind, type DumpKind, dumpText, type Inspection } from "./dump.
 import { natSubscriberTable, natTable } from "./dump_nat.ts";
 import { links, routes } from "./dump_routes.ts";
 import { sockets } from "./dump_sockets.ts";
-import { eachNode } from "./node_selection.ts";
+import { eachNode, hostRows } from "./node_selection.ts";
 import { Series, type SeriesOptions, type SeriesRow } from "./series.ts";
 import { drainTcp } from "./drain.ts";
-import { runPartition } from "./loop.ts";
-import { LONGEST_RUN_NS, type RunOptions } from "./options.ts";
-import { NODE, NODE_KIND } from "../node/nodes.ts";
+import { nextEventNs, runPartition } from "./loop.ts";
+import { LONGEST_RUN_NS, type RunOptions, untilOf } from "./options.ts";
 import { SocketLayer } from "../socket/layer.ts";
 import { NetworkError } from "./errors.ts";
 import { HostHandle } from "./host_handle.ts";
@@ -37,6 +36,7 @@ import {
 import { canonicalText, type PlainValue } from "../base/plain.ts";
 import { addChanges, type ForkChange } from "./fork.ts";
 import { liveReport, type ReportFacts, runReport } from "./report.ts";
+import { Threads } from "./threads.ts";
 
 export type { LinkGroup, Mark, PacketTap } from "./observers.ts";
 
@@ -87,6 +87,7 @@ export class Simulation {
   #asked: RunRecord = { ended: "interrupted" };
   #captures: Captures | undefined;
   #running = false;
+  readonly #threads: Threads;
 
   /** @internal For `Network.build`. */
   constructor(
@@ -105,12 +106,29 @@ export class Simulation {
     this.links = options.links;
     this.#numbering = options.numbering;
     if (options.run !== undefined) this.#asked = { ...options.run };
+    this.#threads = new Threads(options.partition, options, options.run !== undefined);
     this.partition = options.partition;
     this.name = options.name;
     this.seed = options.seed;
     this.#sockets = new SocketLayer(options.partition, SOCKET_APP);
     options.partition.apps[SOCKET_APP] = this.#sockets;
     this.estimateBytes = options.estimateBytes;
+  }
+
+  /**
+   * In how many threads it runs, and where that is not as many as `run` was asked for, why: a sentence. `lookaheadNs`: what
+   * a packet takes at least from one part of the network to another, ns (0: there is one part).
+   */
+  get threads(): { count: number; why: string; lookaheadNs: number } {
+    return this.#threads.summary;
+  }
+
+  /**
+   * Ends the other threads of a run with `workers`, which else live on for the next call of `run`, and keep the process
+   * alive. Reports and digests stay readable.
+   */
+  close(): void {
+    this.#threads.lead?.close();
   }
 
   /** What it was built from, as plain data, and how it was changed since. */
@@ -135,12 +153,12 @@ export class Simulation {
 
   /** 64 bits over every packet delivery so far, 16 hexadecimal digits (DESIGN section 4). */
   get digest(): string {
-    return combineDigest(this.partition.nodes, "deliveries");
+    return this.#threads.lead?.digest("deliveries") ?? combineDigest(this.partition.nodes, "deliveries");
   }
 
   /** 64 bits over drops, NAT decisions and timers that acted, 16 hexadecimal digits. */
   get eventDigest(): string {
-    return combineDigest(this.partition.nodes, "events");
+    return this.#threads.lead?.digest("events") ?? combineDigest(this.partition.nodes, "events");
   }
 
   /**
@@ -166,13 +184,7 @@ export class Simulation {
     const s = this.partition;
     // What was asked for between runs.
     drainTcp(s);
-    const untilNs = options.untilNs ?? Infinity;
-    if (untilNs !== Infinity && !(Number.isSafeInteger(untilNs) && untilNs >= 0)) {
-      throw new RangeError(`A run goes until a whole number of nanoseconds from 0 on, or Infinity, not ${untilNs}.`);
-    }
-    if (untilNs > LONGEST_RUN_NS && untilNs !== Infinity) {
-      throw new RangeError(`A run lasts 12 days of simulated time at most, and untilNs is ${untilNs}.`);
-    }
+    const untilNs = untilOf(options);
     const past = options.pastQuiescence ?? false;
     this.#asked = {
       ended: "interrupted",
@@ -180,6 +192,11 @@ export class Simulation {
       untilNs: options.untilNs,
       pastQuiescence: options.pastQuiescence,
     };
+    const lead = this.#threads.begin(options, this.marks.length > 0);
+    if (lead !== undefined) {
+      const stop = lead.run({ untilNs, past, interrupted: options.interrupted });
+      return this.#end(stop === "batch" ? "interrupted" : stop);
+    }
     for (;;) {
       const markNs = this.#nextMark();
       const lookNs = options.until === undefined ? Infinity : this.#nextLook();
@@ -207,8 +224,9 @@ export class Simulation {
    * is none of that name.
    */
   host(name: string): HostHandle {
+    this.#threads.codeActs();
     const match = /^([^[\]]+)(?:\[(\d+)\])?$/.exec(name);
-    const hosts = match === null ? undefined : this.#rowsOf(match[1]);
+    const hosts = match === null ? undefined : hostRows(this.partition.nodes, match[1]);
     const member = Number(match?.[2] ?? 0);
     if (hosts === undefined || member >= hosts.count) {
       throw new NetworkError(`nodes.${name}`, `There is no host called "${name}".`);
@@ -218,7 +236,8 @@ export class Simulation {
 
   /** All members of a population of hosts, in order; of a single host just that. Throws `NetworkError`. */
   hosts(name: string): HostHandle[] {
-    const hosts = this.#rowsOf(name);
+    this.#threads.codeActs();
+    const hosts = hostRows(this.partition.nodes, name);
     if (hosts === undefined) throw new NetworkError(`nodes.${name}`, `There are no hosts called "${name}".`);
     return Array.from(
       { length: hosts.count },
@@ -231,6 +250,7 @@ export class Simulation {
    * population of them (`web[3]`, `web`). Throws `NetworkError` where there are none.
    */
   setBackends(balancer: string, which: string, state: BackendChange): void {
+    this.#threads.codeActs();
     changeBackends(this.partition, balancer, which, state);
   }
 
@@ -239,6 +259,7 @@ export class Simulation {
    * that time by themselves. Returns a number for `HostHandle.clearTimeout` of any host.
    */
   at(timeNs: number, action: () => void): number {
+    this.#threads.codeActs();
     return this.#sockets.call(0, timeNs, action);
   }
 
@@ -247,6 +268,7 @@ export class Simulation {
    * the time of the call only. Returns a function that takes it off again.
    */
   onDelivery(tap: PacketTap): () => void {
+    this.#threads.needOne();
     const s = this.partition;
     const inner = (p: number, timeNs: number, from: number, to: number) =>
       tap(p, timeNs, s.nodes.nameOf(from), s.nodes.nameOf(to));
@@ -262,6 +284,7 @@ export class Simulation {
    * them arrive. It must not change anything. Returns a function that takes it off again.
    */
   onSend(tap: PacketTap): () => void {
+    this.#threads.needOne();
     const s = this.partition;
     const inner = (p: number, timeNs: number, from: number, to: number) =>
       tap(p, timeNs, s.nodes.nameOf(from), s.nodes.nameOf(to));
@@ -277,6 +300,7 @@ export class Simulation {
    * Throws `InputError` where code has sockets, listeners, timers, calls or lookups open: closures cannot be saved.
    */
   snapshot(extra: { [key: string]: PlainValue } = {}): Uint8Array {
+    this.#threads.needOne();
     const { declaration } = this;
     const run = Object.fromEntries(Object.entries(this.#asked).filter(([_, value]) => value !== undefined));
     return writeSimulation(this.partition, {
@@ -343,11 +367,13 @@ export class Simulation {
    * `conntrack -L`, `routes` as `ip route`, and so on. `nodes` narrows it: `server, clients[0..9]`. Throws `InputError`.
    */
   dump(kind: DumpKind, nodes?: string): string {
+    this.#threads.needOne();
     return dumpText(this.partition, checkDumpKind(kind), nodes);
   }
 
   /** The same as plain data, of all nodes or of some. Throws `InputError`. */
   inspect(nodes?: string): Inspection {
+    this.#threads.needOne();
     const s = this.partition;
     const rows = eachNode(s.nodes, nodes);
     return {
@@ -364,6 +390,7 @@ export class Simulation {
    * what is returned after the run, for the last, shorter interval. It changes nothing of the run. Throws `InputError`.
    */
   series(options: SeriesOptions, sink: (row: SeriesRow) => void): Series {
+    this.#threads.needOne();
     const series = new Series(this.partition, options, sink);
     this.marks.push(series);
     return series;
@@ -394,6 +421,7 @@ export class Simulation {
    * ```
    */
   capture(options: CaptureOptions, sink: CaptureSink | ((bytes: Uint8Array) => void)): Capture {
+    this.#threads.needOne();
     return this.captures.add(options, typeof sink === "function" ? { write: sink } : sink);
   }
 
@@ -405,17 +433,20 @@ export class Simulation {
   /** How far the run has come. `packets`: links crossed. */
   progress(): { nowNs: number; attempted: number; established: number; open: number; packets: number } {
     const { nowNs, stats, hops } = this.partition;
-    return { nowNs, attempted: stats.attempted, established: stats.established, open: stats.open, packets: hops };
+    return this.#threads.lead?.progress() ??
+      { nowNs, attempted: stats.attempted, established: stats.established, open: stats.open, packets: hops };
   }
 
   /** The run's outcome so far, with what the caller measured. */
   report(extra: { fourtuple?: string; wallSeconds?: number; peakRssBytes?: number } = {}): RunReport {
-    return runReport(this.partition, this.#facts(extra));
+    const facts = this.#facts(extra);
+    return this.#threads.lead?.report(facts) ?? runReport(this.partition, facts);
   }
 
   /** The same, each part worked out only when it is read: for conditions that are asked often. */
   liveReport(): RunReport {
-    return liveReport(this.partition, this.#facts({}));
+    const facts = this.#facts({});
+    return this.#threads.lead?.report(facts) ?? liveReport(this.partition, facts);
   }
 
   /**
@@ -442,14 +473,6 @@ export class Simulation {
     for (const mark of this.marks) if (mark.nextNs === timeNs) mark.reached();
   }
 
-  #rowsOf(name: string): { first: number; count: number } | undefined {
-    const { nodes } = this.partition;
-    const population = nodes.population(name);
-    if (population === undefined) return undefined;
-    const { firstRow: first, count } = population;
-    return nodes.words[first * NODE.STRIDE + NODE.KIND] === NODE_KIND.HOST ? { first, count } : undefined;
-  }
-
   #throw(): never {
     const s = this.partition;
     const errors = s.thrown.splice(0);
@@ -473,8 +496,4 @@ export class Simulation {
       peakRssBytes: extra.peakRssBytes ?? 0,
     };
   }
-}
-
-function nextEventNs(s: Partition): number {
-  return Math.min(s.queue.peekTimeNs(), s.tcpWheel.nextTick() * 1e6, s.natWheel.nextTick() * 1e6);
 }

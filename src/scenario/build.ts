@@ -51,6 +51,10 @@ export function buildNetwork(loaded: LoadedScenario): Network {
     for (const workload of scenario.workloads ?? []) network.workload(workloadOptions(workload));
     for (const probe of scenario.probes ?? []) network.probe(probeOptions(probe));
     for (const event of scenario.events ?? []) network.event(networkEvent(scenario, event, directionOptions));
+    const { partition } = scenario;
+    if (partition !== undefined) {
+      network.partition(partition.map((names) => typeof names === "string" ? [names] : names));
+    }
     return network;
   });
 }

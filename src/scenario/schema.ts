@@ -444,6 +444,11 @@ export const scenarioSchema = f.fields({
   events: f.list(eventsSchema(direction, profileSchema), "events").optional().describe("What happens when."),
   dumps: f.list(dumpSchema, "dumps").optional().describe("What simulate prints on the way."),
   series: seriesSchema.optional().describe("What simulate --series FILE writes."),
+  partition: f.list(f.oneOrMore(f.text("a node's name"), "names of nodes such as [clients, r1]"), "lists of nodes")
+    .optional()
+    .describe(
+      "Where --workers divides the network: the nodes of each thread, [[clients, r1], [server]]. Default worked out.",
+    ),
   run: f.fields({
     until: untilSchema.optional().describe("When the run ends; of several, whichever comes first. Default quiescence."),
   }, "a map such as { until: 60s }").optional().describe("How long it runs."),

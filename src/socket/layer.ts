@@ -466,7 +466,7 @@ export class SocketLayer implements App {
   #uncount(socket: Socket): void {
     if (!socket.counted) return;
     socket.counted = false;
-    this.#runtime.stats.open--;
+    this.#runtime.stats.closed();
   }
 
   #adopt(connection: number, socket: Socket): void {

@@ -11,6 +11,7 @@ import { CLOCK, newClock } from "./clock.ts";
 import { RadixSorter } from "./radix_sort.ts";
 import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { EventHeap } from "./event_heap.ts";
+import type { EventQueueOptions } from "./event_queue_options.ts";
 import { chunkBegin, chunkEnd, EventSlots, FAR_SLOT, slotOf } from "./event_slots.ts";
 
 /** The slot within a wheel. */
@@ -24,19 +25,9 @@ const HOOKED_ROUND = 16;
 /** Late events beyond this may be sorted into the wheels. */
 const HEAP_LIMIT = 256;
 
-const { NOW, BASE, EPOCH, TIME, LIMIT } = CLOCK;
+export type { EventQueueOptions } from "./event_queue_options.ts";
 
-/** Options of {@linkcode EventQueue}. */
-export interface EventQueueOptions {
-  /** The order of two events of one time and one round; negative if `refA` goes first. */
-  compareTies: CompareRefs;
-  /** Nanoseconds in a bucket: a power of two from 1 to 2^20, default 4,096. */
-  bucketNs?: number;
-  /** Events to reserve room for. Default 8,192. The pool doubles when they run out. */
-  capacity?: number;
-  /** The clock to use. Default a new one. */
-  clock?: Float64Array;
-}
+const { NOW, BASE, EPOCH, TIME, LIMIT } = CLOCK;
 
 /**
  * A priority queue of (time in ns, reference), popped in the order (time, round, `compareTies`).
@@ -92,6 +83,8 @@ export class EventQueue {
   #roundWindow = 0;
   #next = new Int32Array(64);
   #nextCount = 0;
+  #rounds = 0; // Rounds after round 0 that the instant `#roundsNs` has had.
+  #roundsNs = -1;
 
   readonly #slots: EventSlots;
 
@@ -143,6 +136,11 @@ export class EventQueue {
     const current = this.#bucket;
     if (bucket <= current) return this.#pushLate(ref);
     this.#slots.append(slotOf(bucket, current), ref);
+  }
+
+  /** The number of the running round. */
+  get round(): number {
+    return this.#roundsNs === this.clock[NOW] ? this.#rounds : 0;
   }
 
   /** The time in ns of the event that `pop` would return; `Infinity` if there is none. */
@@ -213,6 +211,7 @@ export class EventQueue {
     this.#round = v.column(this.#round, this.#roundEnd);
     this.#nextCount = v.number(this.#nextCount);
     this.#next = v.column(this.#next, this.#nextCount);
+    [this.#rounds, this.#roundsNs] = [v.number(this.#rounds), v.number(this.#roundsNs)];
     this.#heap.visitState(v);
     this.#slots.visitState(v);
   }
@@ -276,6 +275,9 @@ export class EventQueue {
   }
 
   #beginRound(): void {
+    const nowNs = this.clock[NOW];
+    this.#rounds = this.#roundsNs === nowNs ? this.#rounds + 1 : 1;
+    this.#roundsNs = nowNs;
     const round = this.#next;
     const count = this.#nextCount;
     this.#next = this.#round;

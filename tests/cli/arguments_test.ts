@@ -9,6 +9,7 @@ const NOTHING = {
   packets: false,
   set: [],
   seed: undefined,
+  workers: undefined,
   filter: undefined,
   pcap: undefined,
   capture: [],
@@ -34,11 +35,12 @@ Deno.test("a scenario file alone is enough", () => {
 Deno.test("every flag is read, before and after the file", () => {
   const trace = ["--trace", "t.cbor", "--trace-level", "packets"];
   const args = ["--seed", "7", "a.yaml", "--set", "links[0].delay=20ms", "--set=run.until=1s", "--json", "--quiet"];
-  assertEquals(readArguments([...args, ...trace, "--packets", "--filter", "rst", "--pcap", "out"]), {
+  assertEquals(readArguments([...args, ...trace, "--packets", "--filter", "rst", "--pcap", "out", "--workers", "2"]), {
     ...NOTHING,
     capture: [],
     file: "a.yaml",
     seed: 7,
+    workers: 2,
     set: ["links[0].delay=20ms", "run.until=1s"],
     json: true,
     quiet: true,

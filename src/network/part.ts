@@ -1,0 +1,76 @@
+/**
+ * A part of a network: the nodes that one thread runs. Every thread builds the whole network, which is deterministic, so
+ * that rows, tables and ids of the declaration are the same in all; then each runs what happens at its own nodes, and
+ * packets that leave its part travel as words (`part_crossing.ts`).
+ *
+ * @module
+ */
+import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
+import type { SharedRing } from "../store/shared_ring.ts";
+import type { Partition } from "./partition.ts";
+
+const { FROM, TO, FLAGS, STRIDE } = DIRECTION;
+
+/** Kinds of events in the order in which they happen at one instant and in one round. */
+export const EVENT_KIND = { TCP_TIMER: 0, APP_TIMER: 1, NAT_TIMER: 2, DELIVERY: 3, APPLICATION: 4 } as const;
+
+/** What a thread knows of the part that it runs. */
+export class Part {
+  /** Its number, and how many there are. */
+  readonly index: number;
+  readonly count: number;
+  /** The part of each node, by row. Row 0, where what concerns the whole network happens, is the first part's. */
+  readonly owners: Uint8Array;
+  /** Rings to and from the other parts, by their number. */
+  readonly outgoing: (SharedRing | undefined)[];
+  readonly incoming: (SharedRing | undefined)[];
+  /** Which blocks of addresses all parts have alike (`AddressTable.blocksForGood` after the build). */
+  readonly commonBlocks: Uint8Array;
+  /** The earliest arrival of a packet that was sent to another part since the threads met last, ns. */
+  earliestSentNs = Infinity;
+  /** Pieces of their journals that other parts have sent (`part_journal.ts`), by their number. */
+  readonly journals: Uint8Array[][];
+  /** Where this thread is in the total order: the kind (`EVENT_KIND`) and entity of the event that is happening. */
+  eventKind = 0;
+  eventEntity = 0;
+  /** Called while a thread has to wait: throws where another one has failed. */
+  readonly check: () => void;
+
+  /** See the fields. */
+  constructor(
+    options: Pick<Part, "index" | "count" | "owners" | "outgoing" | "incoming" | "commonBlocks" | "check">,
+  ) {
+    this.index = options.index;
+    this.count = options.count;
+    this.owners = options.owners;
+    this.outgoing = options.outgoing;
+    this.incoming = options.incoming;
+    this.commonBlocks = options.commonBlocks;
+    this.check = options.check;
+    this.journals = Array.from({ length: options.count }, () => []);
+  }
+}
+
+/** Notes what is happening: an event of this kind and entity. */
+export function isAt(part: Part, kind: number, entity: number): void {
+  part.eventKind = kind;
+  part.eventEntity = entity;
+}
+
+/** Is `node` run here? */
+export function owns(s: Partition, node: number): boolean {
+  const { part } = s;
+  return part === undefined || part.owners[node] === part.index;
+}
+
+/** From now on `s` runs one part only. */
+export function takePart(s: Partition, part: Part): void {
+  s.part = part;
+  const { owners, index } = part;
+  const words = s.links.words;
+  for (let d = 0; d < s.links.count; d++) {
+    const at = d * STRIDE;
+    if (owners[words[at + FROM]] !== index || owners[words[at + TO]] === index) continue;
+    words[at + FLAGS] |= DIRECTION_FLAG.AWAY;
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * Packets that cross from one part of a network to another: their rows as words in a ring of shared memory, with the time
+ * of their arrival. Their place in the total order (link direction, its packet number) is in the row already.
+ *
+ * @module
+ */
+import { DIRECTION } from "../link/links.ts";
+import { CLOCK } from "../store/clock.ts";
+import type { SharedRing } from "../store/shared_ring.ts";
+import { CONTROL, EXTRA, PACKET } from "../wire/packet.ts";
+import type { Part } from "./part.ts";
+import type { Partition } from "./partition.ts";
+
+const { SRC, DST, EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { PAYLOAD, QUOTED_SRC, QUOTED_DST, NEXT_HOP, STRIDE: EXTRA_STRIDE } = EXTRA;
+const { TO, STRIDE: DIRECTION_STRIDE } = DIRECTION;
+const { QUOTES, STEERED } = CONTROL;
+const { TIME } = CLOCK;
+
+/** Words of a ring: 1 MiB. */
+export const RING_WORDS = 2 ** 18;
+
+/** Kinds of messages: the low two bits of their first word. */
+const KIND = { PACKET: 1, BYTES: 2 } as const;
+/** A packet's first word has, besides, whether an extra row follows; then which addresses follow, spelt out. */
+const WITH_EXTRA = 4;
+const SPELT_SHIFT = 8;
+const SPELT = { SRC: 1, DST: 2, QUOTED_SRC: 4, QUOTED_DST: 8, NEXT_HOP: 16 } as const;
+
+const WORD = 4294967296;
+
+/** Hands packet `p`, which arrives over direction `d` at `clock[TIME]`, to the part that `d` leads to. */
+export function sendAway(s: Partition, part: Part, d: number, p: number): void {
+  const timeNs = s.clock[TIME];
+  if (timeNs < part.earliestSentNs) part.earliestSentNs = timeNs;
+  const ring = part.outgoing[part.owners[s.links.words[d * DIRECTION_STRIDE + TO]]]!;
+  let rows = s.packets.rows.words;
+  const o = p * STRIDE;
+  const extra = rows[o + EXTRA_AT];
+  const bytes = extra === 0 ? undefined : payloadOf(s, extra);
+  const most = 3 + STRIDE + (extra === 0 ? 0 : EXTRA_STRIDE + 1 + ((bytes?.length ?? 0) + 3 >> 2)) + 25;
+  if (!ring.hasRoom(most)) {
+    waitForRoom(s, part, ring, most);
+    rows = s.packets.rows.words;
+  }
+  const spelt = speltOf(s, part, o, extra);
+  const { words, mask } = ring;
+  const at = ring.at;
+  words[at & mask] = KIND.PACKET | (extra === 0 ? 0 : WITH_EXTRA) | (spelt << SPELT_SHIFT);
+  words[(at + 1) & mask] = timeNs | 0;
+  words[(at + 2) & mask] = (timeNs / WORD) | 0;
+  for (let i = 0; i < STRIDE; i++) words[(at + 3 + i) & mask] = rows[o + i];
+  ring.at = (at + 3 + STRIDE) | 0;
+  if (extra !== 0) {
+    const extras = s.packets.extras.words;
+    for (let i = 0; i < EXTRA_STRIDE; i++) ring.put(extras[extra * EXTRA_STRIDE + i]);
+    ring.put(bytes === undefined ? -1 : bytes.length);
+    if (bytes !== undefined) putBytes(ring, bytes);
+  }
+  if (spelt !== 0) {
+    const extras = s.packets.extras.words;
+    const e = extra * EXTRA_STRIDE;
+    if (spelt & SPELT.SRC) putAddress(s, ring, rows[o + SRC]);
+    if (spelt & SPELT.DST) putAddress(s, ring, rows[o + DST]);
+    if (spelt & SPELT.QUOTED_SRC) putAddress(s, ring, extras[e + QUOTED_SRC]);
+    if (spelt & SPELT.QUOTED_DST) putAddress(s, ring, extras[e + QUOTED_DST]);
+    if (spelt & SPELT.NEXT_HOP) putAddress(s, ring, extras[e + NEXT_HOP]);
+  }
+  s.packets.release(p);
+}
+
+/** Takes in what has come from the other parts. */
+export function takeArrivals(s: Partition, part: Part): void {
+  for (let from = 0; from < part.count; from++) {
+    const ring = part.incoming[from];
+    if (ring === undefined) continue;
+    let any = false;
+    while (ring.readable() > 0) {
+      any = true;
+      const first = ring.take();
+      if ((first & 3) === KIND.BYTES) part.journals[from].push(takeBytes(ring, first >>> 2));
+      else takePacket(s, ring, first);
+    }
+    if (any) ring.done();
+  }
+}
+
+/** What was put into the rings is the others' now. */
+export function handOver(part: Part): void {
+  for (const ring of part.outgoing) ring?.handOver();
+}
+
+/** Bytes of a piece of a long text. */
+const PIECE = 65_536;
+
+/** Sends bytes to another part, which has to take them meanwhile; an empty piece says that this is all. */
+export function sendBytes(s: Partition, part: Part, to: number, bytes: Uint8Array): void {
+  const ring = part.outgoing[to]!;
+  for (let at = 0; at <= bytes.length; at += PIECE) {
+    const piece = bytes.subarray(at, at + PIECE);
+    const words = 1 + (piece.length + 3 >> 2);
+    if (!ring.hasRoom(words)) waitForRoom(s, part, ring, words);
+    ring.put(KIND.BYTES | (piece.length << 2));
+    putBytes(ring, piece);
+    ring.handOver();
+    if (piece.length < PIECE) return;
+  }
+}
+
+/** Waits for bytes that `from` sends with `sendBytes`. */
+export function receiveBytes(s: Partition, part: Part, from: number): Uint8Array {
+  const ring = part.incoming[from]!;
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    while (ring.readable() === 0) part.check();
+    const first = ring.take();
+    if ((first & 3) !== KIND.BYTES) {
+      takePacket(s, ring, first);
+      continue;
+    }
+    const piece = takeBytes(ring, first >>> 2);
+    ring.done();
+    pieces.push(piece);
+    length += piece.length;
+    if (piece.length === PIECE) continue;
+    const whole = new Uint8Array(length);
+    let at = 0;
+    for (const one of pieces) {
+      whole.set(one, at);
+      at += one.length;
+    }
+    return whole;
+  }
+}
+
+function takePacket(s: Partition, ring: SharedRing, first: number): void {
+  const p = s.packets.allocate();
+  const o = p * STRIDE;
+  const rows = s.packets.rows.words;
+  const { words, mask } = ring;
+  const at = ring.at;
+  const timeNs = words[(at + 1) & mask] * WORD + (words[at & mask] >>> 0);
+  for (let i = 0; i < STRIDE; i++) rows[o + i] = words[(at + 2 + i) & mask];
+  ring.at = (at + 2 + STRIDE) | 0;
+  let e = 0;
+  if ((first & WITH_EXTRA) !== 0) {
+    rows[o + EXTRA_AT] = 0;
+    e = s.packets.extraOf(p) * EXTRA_STRIDE;
+    const extras = s.packets.extras.words;
+    for (let i = 0; i < EXTRA_STRIDE; i++) extras[e + i] = ring.take();
+    const length = ring.take();
+    extras[e + PAYLOAD] = length < 0 ? 0 : s.packets.payloads.put(takeBytes(ring, length));
+  }
+  const spelt = first >>> SPELT_SHIFT;
+  if (spelt !== 0) {
+    const extras = s.packets.extras.words;
+    if (spelt & SPELT.SRC) rows[o + SRC] = takeAddress(s, ring);
+    if (spelt & SPELT.DST) rows[o + DST] = takeAddress(s, ring);
+    if (spelt & SPELT.QUOTED_SRC) extras[e + QUOTED_SRC] = takeAddress(s, ring);
+    if (spelt & SPELT.QUOTED_DST) extras[e + QUOTED_DST] = takeAddress(s, ring);
+    if (spelt & SPELT.NEXT_HOP) extras[e + NEXT_HOP] = takeAddress(s, ring);
+  }
+  s.queue.push(timeNs, p << 1);
+}
+
+/** Which addresses of a packet have ids that other parts may not know. */
+function speltOf(s: Partition, part: Part, o: number, extra: number): number {
+  const rows = s.packets.rows.words;
+  const strange = (id: number) => id !== 0 && part.commonBlocks[id >>> 8] !== 1;
+  let spelt = (strange(rows[o + SRC]) ? SPELT.SRC : 0) | (strange(rows[o + DST]) ? SPELT.DST : 0);
+  if (extra === 0) return spelt;
+  const extras = s.packets.extras.words;
+  const e = extra * EXTRA_STRIDE;
+  const control = rows[o + CONTROL_AT];
+  if ((control & QUOTES) !== 0) {
+    if (strange(extras[e + QUOTED_SRC])) spelt |= SPELT.QUOTED_SRC;
+    if (strange(extras[e + QUOTED_DST])) spelt |= SPELT.QUOTED_DST;
+  }
+  if ((control & STEERED) !== 0 && strange(extras[e + NEXT_HOP])) spelt |= SPELT.NEXT_HOP;
+  return spelt;
+}
+
+function payloadOf(s: Partition, extra: number): Uint8Array | undefined {
+  const handle = s.packets.extras.words[extra * EXTRA_STRIDE + PAYLOAD];
+  return handle === 0 ? undefined : s.packets.payloads.get(handle);
+}
+
+/** The reader is behind: takes in what has come here meanwhile, so that nobody waits for one another. */
+function waitForRoom(s: Partition, part: Part, ring: SharedRing, words: number): void {
+  ring.handOver();
+  while (!ring.hasRoom(words)) {
+    takeArrivals(s, part);
+    part.check();
+  }
+}
+
+function putBytes(ring: SharedRing, bytes: Uint8Array): void {
+  for (let i = 0; i < bytes.length; i += 4) {
+    ring.put(bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24));
+  }
+}
+
+function takeBytes(ring: SharedRing, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i += 4) {
+    const word = ring.take();
+    for (let k = 0; k < 4 && i + k < length; k++) bytes[i + k] = word >>> (8 * k);
+  }
+  return bytes;
+}
+
+/** Its length in words, and the words. */
+function putAddress(s: Partition, ring: SharedRing, id: number): void {
+  const { family, words } = s.addresses.toAddress(id);
+  ring.put(family);
+  for (const word of words) ring.put(word | 0);
+}
+
+function takeAddress(s: Partition, ring: SharedRing): number {
+  const family = ring.take() as 4 | 6;
+  const words = Array.from({ length: family === 4 ? 1 : 4 }, () => ring.take() >>> 0);
+  return s.addresses.internCounted({ family, words });
+}

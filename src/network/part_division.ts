@@ -1,0 +1,199 @@
+/**
+ * Where a network is divided for several threads: at links with enough delay, so that the parts have about the same to do
+ * and few packets cross. The outcome depends on the declaration alone.
+ *
+ * @module
+ */
+import { DIRECTION, type Links, PACE } from "../link/links.ts";
+import type { PlannedEvent } from "./event_plan.ts";
+import { packParts } from "./part_packing.ts";
+import { estimateLoad } from "./part_load.ts";
+import { planParts } from "./part_plan.ts";
+import type { Division } from "./part_threads.ts";
+import type { Partition } from "./partition.ts";
+import { endOf, type Plan } from "./plan.ts";
+import type { PlannedWorkload } from "./workloads.ts";
+
+/** Seconds that a router takes for a packet. */
+const UNIT_SECONDS = 150e-9;
+/** What it costs to hand a packet over to another thread, in the same unit. */
+const CROSSING = 1;
+/** What it costs, for each connection, that several parts open connections: each goes through all arrivals, and writes. */
+const OPENED_APART = 25;
+/** Seconds for the threads to meet once, and to start. */
+const MEETING_SECONDS = 5e-6;
+const STARTING_SECONDS = 0.4;
+/** A run in parts is worth while where it takes at most this share of the time. */
+const WORTH_WHILE = 0.85;
+/** Different delays at which dividing is tried. */
+const TRIES = 16;
+/** More links than this are not looked at one by one. */
+const MOST_LINKS = 4_000_000;
+
+/** What is to be divided. */
+export interface Undivided {
+  plan: Plan;
+  workloads: readonly PlannedWorkload[];
+  events: readonly PlannedEvent[];
+  /** Parts at most. */
+  count: number;
+  /** Which nodes belong together: the first part's, the second's and so on. The first has what is not named. */
+  parts?: readonly (readonly string[])[];
+  /** Divide it also where nothing is gained. */
+  always?: boolean;
+}
+
+/** A link and the rows of the nodes that it joins. */
+interface Edges {
+  a: Int32Array;
+  b: Int32Array;
+  /** Least delay of both directions during the run, ns; -1: what events do to it reaches both ends at once. */
+  delayNs: Float64Array;
+  group: Int32Array;
+}
+
+/** Divides a network. Returns a sentence where that cannot be, or gains nothing. */
+export function divideNetwork(s: Partition, undivided: Undivided): Division | string {
+  const { plan, workloads, parts } = undivided;
+  if (plan.directionCount / 2 > MOST_LINKS) return "There are too many links to divide the network at some of them.";
+  const edges = edgesOf(s.links, plan, undivided.events);
+  const rows = plan.populations.reduce((most, { firstRow, count }) => Math.max(most, firstRow + count), 1);
+  const owners = parts === undefined ? divideByLoad(s, undivided, edges, rows) : planParts(plan, parts);
+  if (typeof owners === "string") return owners;
+  const count = owners.reduce((most, owner) => Math.max(most, owner + 1), 1);
+  let lookaheadNs = Infinity;
+  for (let i = 0; i < edges.a.length; i++) {
+    if (owners[edges.a[i]] === owners[edges.b[i]]) continue;
+    const { name } = plan.links[edges.group[i]];
+    if (edges.delayNs[i] === -1) {
+      return `The link ${name} cannot lie between two parts: events take it, or a node at its end, out of service.`;
+    }
+    if (edges.delayNs[i] < 1) return `The link ${name} cannot lie between two parts: it has no delay.`;
+    lookaheadNs = Math.min(lookaheadNs, edges.delayNs[i]);
+  }
+  // (Parts that no link joins never wait for each other.)
+  if (lookaheadNs === Infinity) lookaheadNs = 1e9;
+  return { count, owners, lookaheadNs, journals: openersOf(workloads, owners) > 1 };
+}
+
+function divideByLoad(
+  s: Partition,
+  { plan, workloads, count, always }: Undivided,
+  edges: Edges,
+  rows: number,
+): Uint8Array | string {
+  const load = estimateLoad(s, plan, workloads);
+  const loads = new Float64Array(rows);
+  plan.populations.forEach(({ firstRow, count: members }, i) =>
+    loads.fill(load.nodes[i], firstRow, firstRow + members)
+  );
+  const packets = Float64Array.from(edges.group, (group) => load.links[group]);
+  const seconds = load.total * UNIT_SECONDS;
+  const opened = workloads.reduce((sum, { options }) => sum + options.connections, 0);
+  const simulated = Math.max(...workloads.map(durationOf), 0.1);
+  let best: { owners: Uint8Array; seconds: number } | undefined;
+  for (const delayNs of delaysOf(edges)) {
+    const atoms = joinNodes(edges, rows, delayNs);
+    for (let parts = 2; parts <= count; parts++) {
+      const packed = packParts({ atoms, loads, edges, packets, crossing: CROSSING, parts });
+      if (packed === undefined) continue;
+      const apart = openersOf(workloads, packed.owners) > 1 ? opened * OPENED_APART : 0;
+      const meetings = (simulated * 1e9) / delayNs;
+      const taken = (packed.most + apart) * UNIT_SECONDS + meetings * MEETING_SECONDS + STARTING_SECONDS;
+      if (best === undefined || taken < best.seconds) best = { owners: packed.owners, seconds: taken };
+    }
+  }
+  if (best === undefined) return "No link has a delay at which the network could be divided.";
+  if (always || best.seconds <= seconds * WORTH_WHILE) return best.owners;
+  return seconds < 2 * STARTING_SECONDS
+    ? "The run is so short that starting threads would take longer."
+    : "No division of the network at links with delay has parts with about the same to do.";
+}
+
+/** Seconds of simulated time in which a workload does most of what it does, roughly. */
+function durationOf({ options }: PlannedWorkload): number {
+  const { connections, arrivals, holdNs = 0, thinkNs = 0, requests = 1 } = options;
+  const perSecond = arrivals?.perSecond ?? Infinity;
+  const each = (Number.isFinite(holdNs) ? holdNs : 0) + thinkNs * requests;
+  return connections / perSecond + each / 1e9;
+}
+
+/** How many parts open connections. */
+function openersOf(workloads: readonly PlannedWorkload[], owners: Uint8Array): number {
+  const parts = new Set<number>();
+  for (const { options, from } of workloads) {
+    if (options.kind === "dns" || options.transport === "udp") continue;
+    for (const { population, first, count } of from) {
+      for (let i = 0; i < count; i++) parts.add(owners[population.firstRow + first + i]);
+    }
+  }
+  return parts.size;
+}
+
+function edgesOf(links: Links, plan: Plan, events: readonly PlannedEvent[]): Edges {
+  const count = plan.links.reduce((sum, group) => sum + group.count, 0);
+  const edges = {
+    a: new Int32Array(count),
+    b: new Int32Array(count),
+    delayNs: new Float64Array(count),
+    group: new Int32Array(count),
+  };
+  const delayOf = (d: number) => links.pace[d * PACE.STRIDE + PACE.DELAY_NS];
+  const settingsOf = (d: number) => links.settings[links.words[d * DIRECTION.STRIDE + DIRECTION.SETTINGS]];
+  const firstEdge = new Map<string, number>();
+  let at = 0;
+  plan.links.forEach((group, index) => {
+    firstEdge.set(group.name, at);
+    for (let i = 0; i < group.count; i++, at++) {
+      edges.a[at] = group.a.population.firstRow + endOf(group.a, i, group.count);
+      edges.b[at] = group.b.population.firstRow + endOf(group.b, i, group.count);
+      edges.delayNs[at] = Math.min(delayOf(group.aToB + i), delayOf(group.bToA + i));
+      edges.group[at] = index;
+    }
+  });
+  const unsteady = new Set<number>();
+  for (const { event, links: range, nodes } of events) {
+    if (event.kind === "node") {
+      for (const { population, first, count: members } of nodes) {
+        for (let i = first; i < first + members; i++) unsteady.add(population.firstRow + i);
+      }
+    }
+    if (event.kind !== "link" || range === undefined) continue;
+    for (let i = range.first; i < range.first + range.count; i++) {
+      const edge = firstEdge.get(range.group.name)! + i;
+      if (event.state !== undefined) edges.delayNs[edge] = -1;
+      if (event.delayNs === undefined || edges.delayNs[edge] === -1) continue;
+      for (const d of [range.group.aToB + i, range.group.bToA + i]) {
+        const spreadNs = delayOf(d) - settingsOf(d).delayNs;
+        edges.delayNs[edge] = Math.min(edges.delayNs[edge], event.delayNs + spreadNs);
+      }
+    }
+  }
+  if (unsteady.size > 0) {
+    for (let i = 0; i < count; i++) if (unsteady.has(edges.a[i]) || unsteady.has(edges.b[i])) edges.delayNs[i] = -1;
+  }
+  return edges;
+}
+
+/** Some of the delays that links have, the longest first. */
+function delaysOf(edges: Edges): number[] {
+  const all = [...new Set(edges.delayNs)].filter((ns) => ns >= 1).sort((a, b) => b - a);
+  if (all.length <= TRIES) return all;
+  return Array.from({ length: TRIES }, (_, i) => all[Math.floor((i * (all.length - 1)) / (TRIES - 1))]);
+}
+
+/** Which nodes stay together where only links of `delayNs` or more are cut: the same number for all of them, by row. */
+function joinNodes(edges: Edges, rows: number, delayNs: number): Int32Array {
+  const parent = Int32Array.from({ length: rows }, (_, row) => row);
+  const root = (row: number) => {
+    while (parent[row] !== row) row = parent[row] = parent[parent[row]];
+    return row;
+  };
+  for (let i = 0; i < edges.a.length; i++) {
+    if (edges.delayNs[i] >= delayNs) continue;
+    const [x, y] = [root(edges.a[i]), root(edges.b[i])];
+    if (x !== y) parent[Math.max(x, y)] = Math.min(x, y);
+  }
+  for (let row = 0; row < rows; row++) parent[row] = root(row);
+  return parent;
+}

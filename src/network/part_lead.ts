@@ -1,0 +1,166 @@
+/**
+ * The first thread of a run in parts: starts the others, tells them what to do, runs its own part, and puts together what
+ * all have found.
+ *
+ * @module
+ */
+import type { RunReport } from "../report/document.ts";
+import { combineDigest } from "./digest.ts";
+import type { NetworkDocument } from "./document.ts";
+import type { Stop } from "./loop.ts";
+import { registeredModules } from "./modules.ts";
+import { receiveBytes } from "./part_crossing.ts";
+import { type Findings, findingsOf, joinFindings, putDigests, readFindings } from "./part_findings.ts";
+import { joinPieces, JointCounts } from "./part_journal.ts";
+import type { PartRun } from "./part_run.ts";
+import { COMMAND, CONTROL_AT, type Division, joinThreads, sharedMemory, ThreadControl } from "./part_threads.ts";
+import type { Partition } from "./partition.ts";
+import type { Numbering } from "./plan.ts";
+import type { ReportFacts } from "./report.ts";
+
+/** How long a thread may take to load its modules, ms. */
+const START_MS = 60_000;
+
+const WORKER = new URL("./part_worker.ts", import.meta.url);
+
+/** The threads of a run, led by this one. */
+export class LeadThread {
+  /** How the network is divided. */
+  readonly division: Division;
+  readonly #partition: Partition;
+  readonly #control: ThreadControl;
+  readonly #own: ReturnType<typeof joinThreads>;
+  readonly #joint: JointCounts | undefined;
+  #commands = 0;
+  #ended = false;
+  /** What all parts found, as long as nothing has happened since. */
+  #findings: Findings[] | undefined;
+  #hasDigests = true;
+
+  private constructor(
+    s: Partition,
+    division: Division,
+    shared: ReturnType<typeof sharedMemory>,
+    commonBlocks: Uint8Array,
+  ) {
+    this.division = division;
+    this.#partition = s;
+    this.#own = joinThreads(s, 0, division, shared, commonBlocks);
+    this.#control = this.#own.control;
+    const { part, journal, runner } = this.#own;
+    if (journal === undefined) return;
+    const joint = this.#joint = new JointCounts(1 + s.workloads.length);
+    runner.onWindow = (window) => {
+      joint.add([journal.take(), ...part.journals.map((pieces) => joinPieces(pieces, window))]);
+    };
+  }
+
+  /** Starts the other threads. Returns a sentence where they cannot be: `s` is then as it was. */
+  static start(
+    s: Partition,
+    division: Division,
+    built: { declaration: NetworkDocument; numbering: Numbering },
+    commonBlocks: Uint8Array,
+  ): LeadThread | string {
+    const shared = sharedMemory(division.count);
+    const control = new ThreadControl(shared.control);
+    const modules = [...registeredModules()];
+    for (let index = 1; index < division.count; index++) {
+      new Worker(WORKER, { type: "module" }).postMessage({ index, ...built, modules, division, shared });
+    }
+    const others = division.count - 1;
+    let waitedMs = 0;
+    for (;;) {
+      const ready = Atomics.load(control.words, CONTROL_AT.READY);
+      if (ready === others) return new LeadThread(s, division, shared, commonBlocks);
+      try {
+        control.check();
+      } catch (error) {
+        return String((error as Error).message).split("\n")[0];
+      }
+      const waited = Atomics.wait(control.words, CONTROL_AT.READY, ready, 50);
+      if (waited === "timed-out" && Atomics.load(control.words, CONTROL_AT.STARTED) < others) waitedMs += 50;
+      if (waitedMs < START_MS) continue;
+      control.fail(new Error("The threads did not start in time."));
+      return "The threads did not start in time.";
+    }
+  }
+
+  /** As `runPartition`; "batch" where `interrupted` said so. */
+  run(run: PartRun): Stop {
+    this.#live();
+    this.#findings = undefined;
+    this.#hasDigests = false;
+    const { words, numbers } = this.#control;
+    numbers[0] = run.untilNs;
+    words[CONTROL_AT.PAST] = run.past ? 1 : 0;
+    this.#command(COMMAND.RUN);
+    try {
+      return this.#own.runner.run(run);
+    } catch (error) {
+      this.#control.fail(error);
+      this.#ended = true;
+      throw error;
+    }
+  }
+
+  /** How far the run has come. */
+  progress(): { nowNs: number; attempted: number; established: number; open: number; packets: number } {
+    return { nowNs: this.#partition.nowNs, ...this.#own.runner.progress() };
+  }
+
+  /** The run's digest. */
+  digest(which: "deliveries" | "events"): string {
+    this.#gatherDigests();
+    return combineDigest(this.#partition.nodes, which);
+  }
+
+  /** The document. */
+  report(facts: ReportFacts): RunReport {
+    const s = this.#partition;
+    const findings = structuredClone(this.#gatherFindings());
+    const digests = { digest: this.digest("deliveries"), eventDigest: this.digest("events") };
+    return joinFindings(s, findings, { ...facts, ...digests }, this.#joint);
+  }
+
+  /** Ends the other threads. What they have found is kept. */
+  close(): void {
+    if (this.#ended) return;
+    this.#gatherDigests();
+    this.#gatherFindings();
+    this.#command(COMMAND.END);
+    this.#ended = true;
+  }
+
+  #gatherFindings(): Findings[] {
+    if (this.#findings !== undefined) return this.#findings;
+    this.#live();
+    this.#command(COMMAND.REPORT);
+    const others = this.#fromOthers().map(readFindings);
+    return this.#findings = [findingsOf(this.#partition), ...others];
+  }
+
+  #gatherDigests(): void {
+    if (this.#hasDigests) return;
+    this.#live();
+    this.#command(COMMAND.DIGEST);
+    this.#fromOthers().forEach((bytes, k) => putDigests(this.#partition, k + 1, bytes));
+    this.#hasDigests = true;
+  }
+
+  #fromOthers(): Uint8Array[] {
+    const { part } = this.#own;
+    return Array.from({ length: part.count - 1 }, (_, k) => receiveBytes(this.#partition, part, k + 1));
+  }
+
+  #command(command: number): void {
+    const { words } = this.#control;
+    this.#commands++;
+    Atomics.store(words, CONTROL_AT.COMMAND, (this.#commands << COMMAND.BITS) | command);
+    Atomics.notify(words, CONTROL_AT.COMMAND);
+  }
+
+  #live(): void {
+    if (this.#ended) throw new Error("The threads of this simulation have ended: it does not go on.");
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The run of one part of a network beside the others, in windows of simulated time. A packet takes `lookaheadNs` at least
+ * to get from one part to another: what happens before the earliest next event of all parts plus that time cannot be
+ * changed by any other part any more. So all parts run up to there, hand over what they have sent, and meet; then again.
+ *
+ * @module
+ */
+import { NS_PER_MS } from "../base/units.ts";
+import { CLOCK } from "../store/clock.ts";
+import type { SharedBarrier } from "../store/shared_barrier.ts";
+import { DIRECTION } from "../link/links.ts";
+import { PACKET } from "../wire/packet.ts";
+import { APP_EVENT } from "./app_event.ts";
+import { deliver } from "./deliver.ts";
+import { fireAppEvent } from "./drain.ts";
+import { fireTick, nextEventNs, type Stop } from "./loop.ts";
+import { LONGEST_RUN_NS } from "./options.ts";
+import { EVENT_KIND, type Part } from "./part.ts";
+import { handOver, takeArrivals } from "./part_crossing.ts";
+import type { PartJournal } from "./part_journal.ts";
+import type { Partition } from "./partition.ts";
+
+const { LIMIT } = CLOCK;
+const { LINK, STRIDE: PACKET_STRIDE } = PACKET;
+const { RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
+const EVENT_STRIDE = APP_EVENT.STRIDE;
+
+/** `TimerWheel.next` of an empty wheel. */
+const NO_TICK = 0x7fffffff;
+
+/**
+ * What each part brings to a meeting: when its next event is, when the next that keeps a run alive, its time, and whether
+ * it wants to stop; and what it has done so far.
+ */
+const BROUGHT = { NEXT: 0, LIVE: 1, NOW: 2, STOP: 3, ATTEMPTED: 4, ESTABLISHED: 5, OPEN: 6, HOPS: 7 } as const;
+
+/** Numbers that a part brings. */
+export const NUMBERS_BROUGHT = 8;
+
+/** How to run. */
+export interface PartRun {
+  /** Up to this time, events at it included. */
+  untilNs: number;
+  /** Past quiescence? */
+  past: boolean;
+  /** Asked before each window, by the part that may stop the others. */
+  interrupted?: () => boolean;
+}
+
+/** One part's side of a run in parts. */
+export class PartRunner {
+  readonly #partition: Partition;
+  readonly #part: Part;
+  readonly #barrier: SharedBarrier;
+  readonly #lookaheadNs: number;
+  readonly #journal: PartJournal | undefined;
+  readonly #wait: () => void;
+  /** Called after each window, with its number, when all that was sent in it has arrived. */
+  onWindow: ((window: number) => void) | undefined = undefined;
+  #window = 0;
+
+  /** `journal`: what it keeps, if it is kept. */
+  constructor(
+    partition: Partition,
+    part: Part,
+    options: { barrier: SharedBarrier; lookaheadNs: number; journal: PartJournal | undefined },
+  ) {
+    this.#partition = partition;
+    this.#part = part;
+    this.#barrier = options.barrier;
+    this.#lookaheadNs = options.lookaheadNs;
+    this.#journal = options.journal;
+    this.#wait = () => {
+      part.check();
+      takeArrivals(partition, part);
+    };
+  }
+
+  /** As `runPartition`; all parts have to be called with the same times, and return the same. */
+  run({ untilNs, past, interrupted }: PartRun): Stop {
+    const s = this.#partition;
+    const barrier = this.#barrier;
+    const endNs = Math.min(untilNs, LONGEST_RUN_NS);
+    for (;;) {
+      this.#meet(interrupted?.() === true);
+      this.onWindow?.(this.#window);
+      const { count } = this.#part;
+      let nextNs = Infinity;
+      let liveNs = Infinity;
+      let nowNs = 0;
+      let stop = 0;
+      for (let k = 0; k < count; k++) {
+        nextNs = Math.min(nextNs, barrier.brought(k, BROUGHT.NEXT));
+        liveNs = Math.min(liveNs, barrier.brought(k, BROUGHT.LIVE));
+        nowNs = Math.max(nowNs, barrier.brought(k, BROUGHT.NOW));
+        stop += barrier.brought(k, BROUGHT.STOP);
+      }
+      if (past ? nextNs === Infinity && untilNs === Infinity : liveNs === Infinity && nextNs > nowNs) {
+        if (s.nowNs < nowNs) s.queue.advanceTo(nowNs);
+        s.syncNow();
+        return "quiescence";
+      }
+      // So long at least the run is alive: parts at rest go on with what waits in the background.
+      const aliveNs = past ? Infinity : liveNs === Infinity ? nowNs : Math.max(liveNs, nowNs);
+      const startNs = Math.min(nextNs, liveNs);
+      if (startNs > endNs) {
+        if (s.nowNs < endNs) s.queue.advanceTo(endNs);
+        s.syncNow();
+        return "time";
+      }
+      if (stop > 0) return "batch";
+      this.#go(Math.min(startNs + this.#lookaheadNs - 1, endNs), aliveNs);
+    }
+  }
+
+  /** What all parts had done when they met last. */
+  progress(): { attempted: number; established: number; open: number; packets: number } {
+    const sum = (which: number) => {
+      let total = 0;
+      for (let k = 0; k < this.#part.count; k++) total += this.#barrier.brought(k, which);
+      return total;
+    };
+    const [attempted, established] = [sum(BROUGHT.ATTEMPTED), sum(BROUGHT.ESTABLISHED)];
+    return { attempted, established, open: sum(BROUGHT.OPEN), packets: sum(BROUGHT.HOPS) };
+  }
+
+  /** Hands over what was sent, says how far this part is, and waits for the others. */
+  #meet(stop: boolean): void {
+    const s = this.#partition;
+    const part = this.#part;
+    const barrier = this.#barrier;
+    this.#window++;
+    if (part.index !== 0) this.#journal?.send(part, this.#window);
+    handOver(part);
+    const nextNs = nextEventNs(s);
+    const sentNs = part.earliestSentNs;
+    part.earliestSentNs = Infinity;
+    barrier.bring(BROUGHT.NEXT, Math.min(nextNs, sentNs));
+    barrier.bring(BROUGHT.LIVE, Math.min(isAtRest(s) ? Infinity : nextNs, sentNs));
+    barrier.bring(BROUGHT.NOW, s.nowNs);
+    barrier.bring(BROUGHT.STOP, stop ? 1 : 0);
+    const { attempted, established, open } = s.stats;
+    barrier.bring(BROUGHT.ATTEMPTED, attempted);
+    barrier.bring(BROUGHT.ESTABLISHED, established);
+    barrier.bring(BROUGHT.OPEN, open);
+    barrier.bring(BROUGHT.HOPS, s.hops);
+    barrier.meet(this.#wait);
+    takeArrivals(s, part);
+  }
+
+  /**
+   * Runs what happens up to `lastNs`. Once this part is at rest, what is in the background happens up to `aliveNs` only:
+   * until then some part is not.
+   */
+  #go(lastNs: number, aliveNs: number): void {
+    const s = this.#partition;
+    const part = this.#part;
+    const { queue, tcpWheel, natWheel, clock } = s;
+    const links = s.links.words;
+    for (;;) {
+      const tick = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
+      clock[LIMIT] = tick === NO_TICK ? lastNs : Math.min(lastNs, tick * NS_PER_MS - 1);
+      let ref = queue.popWithin();
+      while (ref >= 0) {
+        if ((ref & 1) === 0) {
+          part.eventKind = EVENT_KIND.DELIVERY;
+          part.eventEntity = links[s.packets.rows.words[(ref >>> 1) * PACKET_STRIDE + LINK] * DIRECTION_STRIDE + RANK];
+          deliver(s, ref >>> 1);
+        } else {
+          part.eventKind = EVENT_KIND.APPLICATION;
+          part.eventEntity = s.events.words[(ref >>> 1) * EVENT_STRIDE + APP_EVENT.RANK];
+          fireAppEvent(s, ref >>> 1);
+        }
+        // (What has just happened may have armed an earlier timer.)
+        const next = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
+        if (next !== tick) break;
+        ref = queue.popWithin();
+      }
+      if (ref >= 0) continue;
+      if (tick === NO_TICK) return;
+      const tickNs = tick * NS_PER_MS;
+      if (tickNs > lastNs || (tickNs > aliveNs && isAtRest(s))) return;
+      fireTick(s, tick, tickNs);
+    }
+  }
+}
+
+/** Has this part nothing to do that would keep a run alive? */
+function isAtRest(s: Partition): boolean {
+  return s.queue.size === 0 && s.tcp.liveTimers === 0 && s.timers.live === 0;
+}

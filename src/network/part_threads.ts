@@ -1,0 +1,134 @@
+/**
+ * What the threads of a run in parts share, and what the first of them tells the others to do.
+ *
+ * @module
+ */
+import { barrierBuffer, SharedBarrier } from "../store/shared_barrier.ts";
+import { ringBuffer, SharedRing } from "../store/shared_ring.ts";
+import type { NetworkDocument } from "./document.ts";
+import { Part, takePart } from "./part.ts";
+import { RING_WORDS } from "./part_crossing.ts";
+import { journalOf } from "./part_journal.ts";
+import { NUMBERS_BROUGHT, PartRunner } from "./part_run.ts";
+import type { Partition } from "./partition.ts";
+import type { Numbering } from "./plan.ts";
+
+/** What a thread gets to begin with. */
+export interface ThreadOrder {
+  /** Which part it is. */
+  index: number;
+  /** What to build. */
+  declaration: NetworkDocument;
+  numbering: Numbering;
+  /** Modules to import first. */
+  modules: string[];
+  /** How the network is divided. */
+  division: Division;
+  shared: SharedMemory;
+}
+
+/** How a network is divided. */
+export interface Division {
+  /** Parts. */
+  count: number;
+  /** The part of each node, by row. */
+  owners: Uint8Array;
+  /** Time that every packet takes at least from one part to another, ns. */
+  lookaheadNs: number;
+  /** Do several parts open connections? Then they write down when. */
+  journals: boolean;
+}
+
+/** Memory of all threads. */
+export interface SharedMemory {
+  control: SharedArrayBuffer;
+  barrier: SharedArrayBuffer;
+  /** From part i to part j: number `i * count + j`. */
+  rings: (SharedArrayBuffer | undefined)[];
+}
+
+/** Places of the control block. */
+export const CONTROL_AT = { COMMAND: 0, READY: 16, FAILED: 17, PAST: 18, STARTED: 19, MESSAGE_LENGTH: 20 } as const;
+/** Bytes at which its numbers begin, and those of a failure's text. */
+const NUMBERS_AT = 256;
+const TEXT_AT = 512;
+const TEXT_BYTES = 4096;
+
+/** Commands: the low bits of their running number. */
+export const COMMAND = { RUN: 1, REPORT: 2, DIGEST: 3, END: 4, BITS: 3 } as const;
+
+/** Memory for a run in `count` parts. */
+export function sharedMemory(count: number): SharedMemory {
+  const rings = Array.from({ length: count * count }, (_, i) => {
+    return Math.floor(i / count) === i % count ? undefined : ringBuffer(RING_WORDS);
+  });
+  return {
+    control: new SharedArrayBuffer(TEXT_AT + TEXT_BYTES),
+    barrier: barrierBuffer(count, NUMBERS_BROUGHT),
+    rings,
+  };
+}
+
+/** The control block, as all threads see it. */
+export class ThreadControl {
+  /** `CONTROL_AT`. */
+  readonly words: Int32Array;
+  /** Until when to run, ns. */
+  readonly numbers: Float64Array;
+  readonly #text: Uint8Array;
+
+  /** Of the memory in `buffer`. */
+  constructor(buffer: SharedArrayBuffer) {
+    this.words = new Int32Array(buffer, 0, NUMBERS_AT / 4);
+    this.numbers = new Float64Array(buffer, NUMBERS_AT, 8);
+    this.#text = new Uint8Array(buffer, TEXT_AT, TEXT_BYTES);
+  }
+
+  /** This thread can do no more: the others are told why. */
+  fail(error: unknown): void {
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    if (Atomics.compareExchange(this.words, CONTROL_AT.FAILED, 0, 1) !== 0) return;
+    const bytes = new TextEncoder().encode(text).subarray(0, TEXT_BYTES);
+    this.#text.set(bytes);
+    Atomics.store(this.words, CONTROL_AT.MESSAGE_LENGTH, bytes.length);
+    Atomics.store(this.words, CONTROL_AT.FAILED, 2);
+    Atomics.notify(this.words, CONTROL_AT.READY);
+  }
+
+  /** Throws where another thread has failed. */
+  check(): void {
+    if (Atomics.load(this.words, CONTROL_AT.FAILED) !== 2) return;
+    const length = Atomics.load(this.words, CONTROL_AT.MESSAGE_LENGTH);
+    throw new Error(`A thread of the run has failed: ${new TextDecoder().decode(this.#text.slice(0, length))}`);
+  }
+}
+
+/** Makes `s` run part `index` beside the others. */
+export function joinThreads(
+  s: Partition,
+  index: number,
+  division: Division,
+  shared: SharedMemory,
+  commonBlocks: Uint8Array,
+): { part: Part; runner: PartRunner; control: ThreadControl; journal: ReturnType<typeof journalOf> | undefined } {
+  const { count, owners, lookaheadNs } = division;
+  const control = new ThreadControl(shared.control);
+  const ring = (from: number, to: number) => {
+    const buffer = shared.rings[from * count + to];
+    return buffer === undefined ? undefined : new SharedRing(buffer);
+  };
+  const others = Array.from({ length: count }, (_, k) => k);
+  const part = new Part({
+    index,
+    count,
+    owners,
+    outgoing: others.map((k) => ring(index, k)),
+    incoming: others.map((k) => ring(k, index)),
+    commonBlocks,
+    check: () => control.check(),
+  });
+  takePart(s, part);
+  const journal = division.journals ? journalOf(s) : undefined;
+  const barrier = new SharedBarrier(shared.barrier, { me: index, parties: count, numbers: NUMBERS_BROUGHT });
+  return { part, runner: new PartRunner(s, part, { barrier, lookaheadNs, journal }), control, journal };
+}

@@ -1,0 +1,54 @@
+/**
+ * A thread that runs one part of a network: the module of a `Worker`. It needs no permission but to read fourtuple's own
+ * modules, and those that were registered.
+ *
+ * @module
+ */
+import { registerModule } from "./modules.ts";
+import { Network } from "./network.ts";
+import { sendBytes } from "./part_crossing.ts";
+import { digestsOf, findingsBytes, findingsOf } from "./part_findings.ts";
+import { COMMAND, CONTROL_AT, joinThreads, ThreadControl, type ThreadOrder } from "./part_threads.ts";
+
+/** What of a worker's global scope is used here. */
+const scope = globalThis as unknown as {
+  onmessage: ((event: { data: ThreadOrder }) => void) | null;
+  close(): void;
+};
+
+scope.onmessage = ({ data }) => {
+  const control = new ThreadControl(data.shared.control);
+  Atomics.add(control.words, CONTROL_AT.STARTED, 1);
+  serve(data).catch((error) => control.fail(error)).finally(() => scope.close());
+};
+
+/** Builds the network, and does what the first thread says until it says that this is all. */
+async function serve({ index, declaration, numbering, modules, division, shared }: ThreadOrder): Promise<void> {
+  for (const url of modules) await registerModule(url);
+  const { partition: s } = Network.fromJSON(declaration, numbering).build();
+  const { part, runner, control } = joinThreads(s, index, division, shared, s.addresses.blocksForGood());
+  const { words, numbers } = control;
+  Atomics.add(words, CONTROL_AT.READY, 1);
+  Atomics.notify(words, CONTROL_AT.READY);
+  for (let seen = 0;;) {
+    while (Atomics.load(words, CONTROL_AT.COMMAND) === seen) {
+      // (Not `wait`: a process whose first thread is through ends, whoever waits for events.)
+      const waiting = Atomics.waitAsync(words, CONTROL_AT.COMMAND, seen);
+      if (waiting.async) await waiting.value;
+    }
+    seen = Atomics.load(words, CONTROL_AT.COMMAND);
+    switch (seen & ((1 << COMMAND.BITS) - 1)) {
+      case COMMAND.RUN:
+        runner.run({ untilNs: numbers[0], past: words[CONTROL_AT.PAST] === 1 });
+        break;
+      case COMMAND.REPORT:
+        sendBytes(s, part, 0, findingsBytes(findingsOf(s)));
+        break;
+      case COMMAND.DIGEST:
+        sendBytes(s, part, 0, digestsOf(s));
+        break;
+      case COMMAND.END:
+        return;
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { inDirectory, simulate } from "./spawn.ts";
+
+const SCENARIO = (partition: string) =>
+  JSON.stringify({
+    nodes: {
+      clients: { kind: "host", count: 4, address: "10.0.0.1/24" },
+      server: { kind: "host", address: "192.0.2.1/24", listen: [80] },
+      r1: { kind: "router" },
+    },
+    links: [{ between: ["clients", "r1"], delay: "2ms" }, { between: ["r1", "server"], delay: "3ms" }],
+    workloads: [{ name: "load", kind: "request-response", from: "clients", to: "server:80", connections: 40 }],
+  }).replace(/^\{/, `{${partition}`);
+
+Deno.test("--workers gives the same document as one thread, and says how it ran", async () => {
+  await inDirectory(async (directory) => {
+    const file = `${directory}/s.json`;
+    Deno.writeTextFileSync(file, SCENARIO(`"partition": [["clients", "r1"], "server"],`));
+    const alone = await simulate([file, "--json"]);
+    const divided = await simulate([file, "--json", "--workers", "2"]);
+    assertEquals([alone.code, divided.code], [0, 0]);
+    assertStringIncludes(divided.stderr, "In 2 threads, divided where packets take 3 ms at least.\n");
+    const [one, two] = [alone, divided].map(({ stdout }) => {
+      const { wallSeconds: _, memory: _m, ...rest } = JSON.parse(stdout);
+      return JSON.stringify(rest);
+    });
+    assertEquals(two, one);
+    Deno.writeTextFileSync(file, SCENARIO(""));
+    const short = await simulate([file, "--workers", "2"]);
+    assertMatch(short.stderr, /^In one thread: The run is so short/m);
+    assertEquals((await simulate([file, "--workers", "2", "--quiet"])).stderr, "");
+  });
+});
+
+Deno.test("a wrong --workers, and a partition of nodes that there are not, are told", async () => {
+  await inDirectory(async (directory) => {
+    const file = `${directory}/s.json`;
+    Deno.writeTextFileSync(file, SCENARIO(`"partition": [["clients"], ["serve"]],`));
+    const unknown = await simulate([file]);
+    assertEquals(unknown.code, 2);
+    assert(/s\.json:1:\d+: .*serve/.test(unknown.stderr), unknown.stderr);
+    const many = await simulate([file, "--workers", "many"]);
+    assertEquals(many.stderr, `--workers needs a whole number from 1 to 64, found "many".\n`);
+  });
+});

@@ -1,0 +1,64 @@
+/** Runs of one network in one thread and in several. */
+import { assertEquals } from "@std/assert";
+import type { NetworkDocument } from "../../../src/network/document.ts";
+import { NetworkError } from "../../../src/network/errors.ts";
+import { Network } from "../../../src/network/network.ts";
+import type { RunOptions } from "../../../src/network/options.ts";
+import type { Simulation } from "../../../src/network/simulation.ts";
+import { always } from "../../../src/network/threads.ts";
+
+/** The same network without what keeps it in one thread. */
+export function divisible(network: NetworkDocument): NetworkDocument {
+  const { applications: _, ...rest } = network;
+  const workloads = rest.workloads.filter(({ kind }) => kind !== "schedule" && kind !== "syn-flood");
+  const names = workloads.map(({ name }) => name);
+  const events = rest.events.filter((event) => event.kind !== "workload" || names.includes(event.workload));
+  for (const node of rest.nodes) {
+    if (node.kind === "balancer") { for (const service of node.options.services) delete service.health; }
+  }
+  return { ...rest, workloads, events };
+}
+
+/** Can the network be built? (Not all that is drawn can.) */
+export function canBeBuilt(network: NetworkDocument): boolean {
+  try {
+    Network.fromJSON(network).build();
+    return true;
+  } catch (error) {
+    if (error instanceof NetworkError) return false;
+    throw error;
+  }
+}
+
+/** What a run has found, but for memory. */
+export function outcome(simulation: Simulation): unknown {
+  const { memory: _, ...rest } = simulation.report();
+  return { ...rest, nowNs: simulation.nowNs };
+}
+
+/** Runs a network in several threads, saving time or not, and looks at it before they end. */
+export function inThreads<T>(
+  network: NetworkDocument,
+  options: RunOptions,
+  look: (simulation: Simulation) => T,
+  run: (simulation: Simulation, options: RunOptions) => void = (simulation, all) => simulation.run(all),
+): T {
+  const simulation = Network.fromJSON(network).build();
+  try {
+    run(simulation, always(options));
+    return look(simulation);
+  } finally {
+    simulation.close();
+  }
+}
+
+/** A network has the same outcome in one thread as in several. Returns how many there were. */
+export function assertSameInThreads(network: NetworkDocument, workers: number, options: RunOptions = {}): number {
+  const { partition: _, ...rest } = network;
+  const alone = Network.fromJSON(rest).build();
+  alone.run(options);
+  return inThreads(network, { ...options, workers }, (simulation) => {
+    assertEquals(outcome(simulation), outcome(alone));
+    return simulation.threads.count;
+  });
+}
