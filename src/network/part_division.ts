@@ -25,8 +25,8 @@ const MEETING_SECONDS = 5e-6;
 const STARTING_SECONDS = 0.4;
 /** A run in parts is worth while where it takes at most this share of the time. */
 const WORTH_WHILE = 0.85;
-/** Different delays at which dividing is tried. */
-const TRIES = 16;
+/** Delays of groups, and of single links, at which dividing is tried. */
+const TRIES = 12;
 /** More links than this are not looked at one by one. */
 const MOST_LINKS = 4_000_000;
 
@@ -175,11 +175,19 @@ function edgesOf(links: Links, plan: Plan, events: readonly PlannedEvent[]): Edg
   return edges;
 }
 
-/** Some of the delays that links have, the longest first. */
+/** Delays at which dividing is tried: the least of each group of links, and some others. */
 function delaysOf(edges: Edges): number[] {
-  const all = [...new Set(edges.delayNs)].filter((ns) => ns >= 1).sort((a, b) => b - a);
-  if (all.length <= TRIES) return all;
-  return Array.from({ length: TRIES }, (_, i) => all[Math.floor((i * (all.length - 1)) / (TRIES - 1))]);
+  const least: number[] = [];
+  for (let i = 0; i < edges.group.length; i++) {
+    const group = edges.group[i];
+    least[group] = Math.min(least[group] ?? Infinity, edges.delayNs[i]);
+  }
+  const some = (delays: Iterable<number>) => {
+    const all = [...new Set(delays)].filter((ns) => ns >= 1).sort((a, b) => b - a);
+    if (all.length <= TRIES) return all;
+    return Array.from({ length: TRIES }, (_, i) => all[Math.floor((i * (all.length - 1)) / (TRIES - 1))]);
+  };
+  return [...new Set([...some(least), ...some(edges.delayNs)])];
 }
 
 /** Which nodes stay together where only links of `delayNs` or more are cut: the same number for all of them, by row. */

@@ -117,7 +117,9 @@ export function follow(
         formatCount(LEAST_IPV6_MTU);
     }
     if (mtu < LEAST_NAT64_MTU && translated) {
-      return `the link from ${s.nodes.nameOf(from)} to ${s.nodes.nameOf(at)} has an MTU of ${mtu}, and what comes from ` +
+      return `the link from ${s.nodes.nameOf(from)} to ${
+        s.nodes.nameOf(at)
+      } has an MTU of ${mtu}, and what comes from ` +
         `IPv6 by a NAT64 needs ${formatCount(LEAST_NAT64_MTU)}, for nothing is fragmented`;
     }
     const row = at * NODE.STRIDE;
