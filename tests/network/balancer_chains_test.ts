@@ -96,7 +96,7 @@ Deno.test("full-nat's flows come from an address of their own family", () => {
   assertEquals(simulation.report().connections.repliesCompleted, 8);
   assertEquals([...sources], ["2001:db8:9::1"]);
   const limit = simulation.report().limits.find(({ limit, node }) => limit === "ports" && node === "lb")!;
-  assert(limit.detail.endsWith("(1 source x 64,512 ports)"), limit.detail);
+  assert(limit.detail.endsWith("(1 source x 64,512 ports, 1,024 to 65,535)"), limit.detail);
   const error = assertThrows(() => built(steps()), NetworkError);
   assertEquals(error.subject, "nodes.lb.services[0].address");
 });

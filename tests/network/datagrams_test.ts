@@ -108,7 +108,7 @@ Deno.test("a host's ephemeral UDP ports each belong to one socket, whatever the 
   assertEquals(simulation.report().datagrams.failed, { EAGAIN: 14 });
   const ports = limit(simulation, "ports", "clients")!;
   assertEquals([ports.used, ports.capacity, ports.refused, ports.firstHitSeconds], [3, 3, 14, 0]);
-  assertEquals(ports.detail, "ephemeral UDP ports, one for each socket");
+  assertEquals(ports.detail, "ephemeral UDP ports (40,000 to 40,002), one for each socket");
   // With nothing held, each port is free again when its exchange is over.
   assertEquals(ran({ ephemeral: [40_000, 40_002] }).report().datagrams.answered, 8);
 });
