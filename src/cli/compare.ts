@@ -5,6 +5,7 @@
  */
 import { compareTraces } from "../replay/compare.ts";
 import { divergenceText } from "../replay/divergence.ts";
+import { shownFact, sourceChanges } from "../replay/source_changes.ts";
 import { type Command, runCommand } from "./commands.ts";
 import { print } from "./output.ts";
 import { EXIT } from "./exit.ts";
@@ -52,22 +53,28 @@ function compare([first, second]: string[], { json }: Record<string, boolean>): 
   }
   const lines: string[] = [];
   if (a.engine !== b.engine) lines.push(`${first} was recorded by fourtuple ${a.engine}, ${second} by ${b.engine}.`);
-  if (!sources) lines.push("They are of different scenarios, settings or seeds.");
+  if (a.source.kind !== b.source.kind) {
+    lines.push(`${first} was recorded from a ${a.source.kind}, ${second} from a ${b.source.kind}.`);
+  } else if (!sources) {
+    const changes = a.source.text === b.source.text
+      ? [`  seed: ${a.seed} -> ${b.seed}`]
+      : sourceChanges(a.source, b.source);
+    lines.push(`They are not of the same ${a.source.kind}:`, ...changes);
+  }
+  if (a.level !== b.level) {
+    lines.push(`${a.level === "packets" ? second : first} has checkpoints only: no packets are compared.`);
+  }
   if (same) lines.push(`The same run${events > 0 ? ` (${events.toLocaleString("en-US")} packet events)` : ""}.`);
   if (divergence !== undefined) lines.push(`Recorded is ${first}, now is ${second}: ${text}`);
   if (facts.length > 0) {
     lines.push("What changed in the outcome:");
     for (const { path, first: x, second: y } of facts.slice(0, MOST_FACTS)) {
-      lines.push(`  ${path}: ${shown(x)} -> ${shown(y)}`);
+      lines.push(`  ${path}: ${shownFact(x)} -> ${shownFact(y)}`);
     }
     if (facts.length > MOST_FACTS) lines.push(`  and ${facts.length - MOST_FACTS} more`);
   }
   print(`${lines.join("\n")}\n`);
   return same ? EXIT.OK : EXIT.EXPECTATION_FAILED;
-}
-
-function shown(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
 }
 
 if (import.meta.main) Deno.exit(main(Deno.args));

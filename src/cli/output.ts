@@ -120,6 +120,7 @@ export class GrowingFiles {
     for (const [path, list] of this.#pending) {
       if (list.length === 0) continue;
       const first = !this.#started.has(path);
+      if (first) checkReplaceable(path);
       this.#started.add(path);
       written(path, () => Deno.writeFileSync(path + PARTIAL, joined(list), { append: !first, create: true }));
       this.#pending.set(path, []);
@@ -154,10 +155,27 @@ function written(path: string, action: () => void): void {
   try {
     action();
   } catch (error) {
-    throw new InputError(`${path} cannot be written: ${error instanceof Error ? error.message : error}.`, {
-      file: path,
-    });
+    throw new InputError(`${path} cannot be written: ${reasonOf(error)}.`, { file: path });
   }
+}
+
+/** Only a file may be replaced: a directory cannot be, and a device (`/dev/null`, for root) must not. */
+function checkReplaceable(path: string): void {
+  let found: Deno.FileInfo;
+  try {
+    found = Deno.statSync(path);
+  } catch {
+    return; // There is nothing, or the write will tell.
+  }
+  if (found.isFile) return;
+  const what = found.isDirectory ? "it is a directory" : "it is a device or a pipe, not a file";
+  throw new InputError(`${path} cannot be written: ${what}.`, { file: path });
+}
+
+/** What the system says, without the numbers and calls that Deno adds. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message.replace(/ \(os error \d+\).*$/s, "").replace(/^[A-Z]/, (letter) => letter.toLowerCase());
 }
 
 function joined(list: Uint8Array[]): Uint8Array {

@@ -40,6 +40,13 @@ export class TraceOut {
       source: scenarioSource(loaded, overrides),
       sink: (bytes) => this.#files.append(path, bytes),
     });
+    try {
+      // A file that cannot be written is told of before the run and not after it.
+      this.#files.flush();
+    } catch (error) {
+      this.discard();
+      throw error;
+    }
   }
 
   /** The run has ended by itself: the file gets its end and its name. */

@@ -215,7 +215,9 @@ export class Simulation {
       }
       if (stop === "quiescence") return this.#end("quiescence");
       if (stopNs === untilNs || s.nowNs >= LONGEST_RUN_NS) return this.#end("time");
-      if (stopNs === lookNs && options.interrupted?.() === true) return this.#end("interrupted");
+      // (Where marks are close together, no batch ever ends between them.)
+      const between = stopNs === lookNs || stopNs === markNs;
+      if (between && options.interrupted?.() === true) return this.#end("interrupted");
     }
   }
 

@@ -10,6 +10,7 @@ import { type Pieces, TraceReader } from "../trace/reader.ts";
 import { type FactDifference, factDifferences } from "../trace/report_facts.ts";
 import type { PlainValue } from "../base/plain.ts";
 import { type Divergence, MOST_SHOWN } from "./divergence.ts";
+import { differingNodes } from "./nodes.ts";
 import type { Places } from "../trace/places.ts";
 
 /** What a comparison found. */
@@ -95,7 +96,10 @@ function compareCheckpoints(a: TraceReader, b: TraceReader): { divergence: Diver
     }
     const untilNs = Math.max(first?.timeNs ?? 0, second?.timeNs ?? 0);
     const deliveries = first?.digest !== second?.digest;
-    return { divergence: { kind: "checkpoint", sinceNs, untilNs, nodes: [], deliveries, seen: [] }, events: 0 };
+    const alike = first !== undefined && second !== undefined && first.groups.length === second.groups.length &&
+      a.places.nodeCount === b.places.nodeCount;
+    const nodes = alike ? differingNodes(first.groups, second.groups, a.places) : [];
+    return { divergence: { kind: "checkpoint", sinceNs, untilNs, nodes, deliveries, seen: [] }, events: 0 };
   }
 }
 

@@ -100,7 +100,8 @@ const FIELDS: readonly (readonly [name: string, read: (content: Int32Array) => s
   ["destination port", (c) => String(c[CONTENT.PORTS] & 0xffff)],
   ["protocol", (c) => String(c[CONTROL_AT] >>> CONTROL.PROTOCOL_SHIFT)],
   ["flags", (c) => flagsText(c[CONTROL_AT])],
-  ["options present", (c) => `0x${((c[CONTROL_AT] >>> 9) & 0x7fff).toString(16)}`],
+  ["options", (c) => optionsText(c[CONTROL_AT])],
+  ["don't fragment", (c) => (c[CONTROL_AT] & CONTROL.DONT_FRAGMENT) === 0 ? "no" : "yes"],
   ["sequence number", (c) => unsigned(c[CONTENT.SEQ])],
   ["acknowledgement number", (c) => unsigned(c[CONTENT.ACK])],
   ["window", (c) => String(c[TTL_TOS_WINDOW] & 0xffff)],
@@ -109,10 +110,11 @@ const FIELDS: readonly (readonly [name: string, read: (content: Int32Array) => s
   ["length", (c) => String(c[CONTENT.LENGTH])],
   ["timestamp value", (c) => unsigned(c[CONTENT.TS_VAL])],
   ["timestamp echo", (c) => unsigned(c[CONTENT.TS_ECR])],
-  ["MSS and window scale", (c) => unsigned(c[CONTENT.SYN_OPTIONS])],
+  ["MSS", (c) => optionText(c, CONTROL.HAS_MSS, c[CONTENT.SYN_OPTIONS] & 0xffff)],
+  ["window scale", (c) => optionText(c, CONTROL.HAS_WINDOW_SCALE, c[CONTENT.SYN_OPTIONS] >>> 16)],
   ["flipped bit", (c) => c[CONTENT.CORRUPT] === 0 ? "none" : unsigned(c[CONTENT.CORRUPT] - 1)],
   ["SACK blocks, quoted packet or further options", (c) => c.subarray(EXTRA_AT, EXTRA_AT + EXTRA_WORDS).join(" ")],
-  ["payload bytes (hash)", (c) => unsigned(c[CONTENT.PAYLOAD])],
+  ["payload (hash of its bytes)", (c) => unsigned(c[CONTENT.PAYLOAD])],
 ];
 
 /** What differs between two events. */
@@ -135,15 +137,33 @@ export function seconds(timeNs: number): string {
 }
 
 function placeText(event: PacketEvent, places: Places): string {
-  return event.dropped ? `at ${places.nodeName(event.rank)}` : places.directionName(event.rank);
+  return event.dropped ? `dropped at ${places.nodeName(event.rank)}` : `[${places.directionName(event.rank)}]`;
 }
 
 function reasonText(event: PacketEvent): string {
-  return event.dropped ? DROP_REASONS[event.reason] ?? String(event.reason) : "delivered";
+  return event.dropped ? DROP_REASONS[event.reason] ?? String(event.reason) : "none";
 }
 
 function addressText(content: Int32Array, at: number): string {
   return formatAddress(addressAt(content, at));
+}
+
+const OPTION_NAMES: readonly (readonly [bit: number, name: string])[] = [
+  [CONTROL.HAS_MSS, "MSS"],
+  [CONTROL.HAS_SACK_PERMITTED, "SACK permitted"],
+  [CONTROL.HAS_TIMESTAMPS, "timestamps"],
+  [CONTROL.HAS_WINDOW_SCALE, "window scale"],
+  [CONTROL.HAS_SACK, "SACK blocks"],
+  [CONTROL.HAS_FAST_OPEN, "Fast Open"],
+];
+
+function optionsText(control: number): string {
+  const names = OPTION_NAMES.filter(([bit]) => (control & bit) !== 0).map(([, name]) => name);
+  return names.length === 0 ? "none" : names.join(", ");
+}
+
+function optionText(content: Int32Array, bit: number, value: number): string {
+  return (content[CONTROL_AT] & bit) === 0 ? "none" : String(value);
 }
 
 function flagsText(control: number): string {

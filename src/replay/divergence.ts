@@ -6,6 +6,7 @@
 import type { FactDifference } from "../trace/report_facts.ts";
 import type { PacketEvent } from "../trace/packet_decoder.ts";
 import type { Places } from "../trace/places.ts";
+import { marksOf } from "./marks.ts";
 import { differences, eventLine, seconds } from "./describe.ts";
 
 /** The first thing that is not as it was recorded. */
@@ -69,10 +70,13 @@ function packetDivergence(divergence: Divergence & { kind: "packet" }, places: P
     `the first packet that differs is event ${(index + 1).toLocaleString("en-US")}, at ` +
     `${seconds(Math.min(timeNs, now?.timeNs ?? timeNs))} s:`,
   ];
-  lines.push(
-    `  recorded  ${recorded === undefined ? "nothing more: the recorded run was over" : eventLine(recorded, places)}`,
-  );
-  lines.push(`  now       ${now === undefined ? "nothing more: the run is over" : eventLine(now, places)}`);
+  const first = recorded === undefined ? "nothing more: the recorded run was over" : eventLine(recorded, places);
+  const second = now === undefined ? "nothing more: the run is over" : eventLine(now, places);
+  const marks = recorded !== undefined && now !== undefined ? marksOf(first, second) : ["", ""];
+  for (const [k, line] of [`  recorded  ${first}`, `  now       ${second}`].entries()) {
+    lines.push(line);
+    if (marks[k] !== "") lines.push(`            ${marks[k]}`);
+  }
   if (recorded !== undefined && now !== undefined) {
     lines.push("what differs:");
     for (const { field, recorded: a, now: b } of differences(recorded, now, places)) {

@@ -7,7 +7,6 @@
 import { AssertionError } from "@std/assert";
 import process from "node:process";
 import { InputError } from "../base/errors.ts";
-import { type PlainValue, plainValue } from "../base/plain.ts";
 import { formatDurationNs } from "../base/units.ts";
 import { VERSION } from "../base/version.ts";
 import { Network } from "../network/network.ts";
@@ -16,12 +15,12 @@ import { buildSimulation, runOptions } from "../scenario/build.ts";
 import { loadScenario } from "../scenario/load.ts";
 import type { TraceHeader } from "../trace/items.ts";
 import { Recorder } from "../trace/recorder.ts";
-import { factDifferences } from "../trace/report_facts.ts";
 import { TraceReader } from "../trace/reader.ts";
 import { divergenceText } from "./divergence.ts";
 import { besideTest, type GoldenContext, readFile, WholeFile } from "./golden_files.ts";
 import { piecesOf, scenarioSource } from "./record.ts";
 import { replayTrace } from "./replay.ts";
+import { sourceChanges } from "./source_changes.ts";
 import type { TracedRun } from "./source.ts";
 
 export type { GoldenContext } from "./golden_files.ts";
@@ -182,9 +181,6 @@ function compareGolden(subject: Subject, path: string): GoldenResult {
   ].join("\n"));
 }
 
-/** Changes that are shown of a scenario. */
-const MOST_CHANGES = 8;
-
 /** What is different before the run begins: said first, since the rest may follow from it. */
 function circumstances(header: TraceHeader, { source, simulation, run }: Subject): string[] {
   const lines: string[] = [];
@@ -194,21 +190,12 @@ function circumstances(header: TraceHeader, { source, simulation, run }: Subject
   if (header.source.kind !== kind) {
     lines.push(`It was recorded from a ${header.source.kind}, and this is a ${kind}.`);
   } else if (header.source.text !== text) {
-    const changes = factDifferences(plainValue(header.source.text), plainValue(text));
-    lines.push(`It was recorded from another ${kind}:`);
-    for (const { path, first, second } of changes.slice(0, MOST_CHANGES)) {
-      lines.push(`  ${path}: ${shown(first)} -> ${shown(second)}`);
-    }
-    if (changes.length > MOST_CHANGES) lines.push(`  and ${changes.length - MOST_CHANGES} more`);
+    lines.push(`It was recorded from another ${kind}:`, ...sourceChanges(header.source, { ...header.source, text }));
   }
   if (kind === "network" && header.run.untilNs !== (run.untilNs ?? null)) {
     lines.push(`It was recorded ${until(header.run.untilNs)}, and this is run ${until(run.untilNs ?? null)}.`);
   }
   return lines;
-}
-
-function shown(value: PlainValue | undefined): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
 }
 
 function until(untilNs: number | null): string {

@@ -56,6 +56,8 @@ export class WholeFile {
       const folder = path.replace(/[/\\]?[^/\\]*$/, "");
       // (Not where it is there: making it would need a permission for the folder itself.)
       if (folder !== "" && !isThere(folder)) fs.mkdirSync(folder, { recursive: true });
+      const there = fs.statSync(path, { throwIfNoEntry: false });
+      if (there !== undefined && !there.isFile()) throw new Error("it is no file, but a directory or a device");
       return fs.openSync(this.#partial, "w");
     });
   }

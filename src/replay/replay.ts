@@ -4,10 +4,10 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
-import { combineDigest, groupDigests, groupSize } from "../network/digest.ts";
+import { combineDigest, groupDigests } from "../network/digest.ts";
 import type { Mark, Simulation } from "../network/simulation.ts";
 import { CONTENT } from "../trace/content.ts";
-import type { TraceCheckpoint, TraceHeader } from "../trace/items.ts";
+import type { TraceHeader } from "../trace/items.ts";
 import { watchPackets } from "../trace/packet_watch.ts";
 import { placeNumber } from "../trace/packet_code.ts";
 import type { PacketEvent } from "../trace/packet_decoder.ts";
@@ -18,6 +18,7 @@ import type { Places } from "../trace/places.ts";
 import { tupleOf } from "./describe.ts";
 import { type Divergence, MOST_SHOWN } from "./divergence.ts";
 import { connectionEnds } from "./ends.ts";
+import { differingNodes } from "./nodes.ts";
 import { type TracedRun, tracedRun } from "./source.ts";
 
 /** Options of {@linkcode replayTrace}. */
@@ -168,8 +169,9 @@ class Comparison implements Mark {
       throw new InputError(`${this.#reader.file}: it has fewer checkpoints than its run, or no report.`);
     }
     const { partition } = this.#simulation;
-    const ends = connectionEnds(partition, tupleOf((now ?? event)!));
-    const others = event === undefined || now === undefined ? [] : connectionEnds(partition, tupleOf(event));
+    const endsOf = (packet: PacketEvent) => connectionEnds(partition, tupleOf(packet), packet.content);
+    const ends = endsOf((now ?? event)!);
+    const others = event === undefined || now === undefined ? [] : endsOf(event);
     return new Diverged({
       kind: "packet",
       index: this.events,
@@ -203,7 +205,7 @@ class Comparison implements Mark {
       kind: "checkpoint",
       sinceNs: this.#sinceNs,
       untilNs: Math.max(timeNs, recorded?.timeNs ?? timeNs),
-      nodes: recorded === undefined ? [] : differingNodes(recorded, groups, this.#reader.places),
+      nodes: recorded === undefined ? [] : differingNodes(recorded.groups, groups, this.#reader.places),
       deliveries: recorded?.digest !== now.digest,
       seen: [],
     });
@@ -216,19 +218,6 @@ function sameEvent(event: PacketEvent, timeNs: number, place: number, content: I
   }
   for (let k = 0; k < CONTENT.WORDS; k++) if (event.content[k] !== content[k]) return false;
   return true;
-}
-
-/** Names of the nodes, or of the groups of nodes, whose digests differ. */
-function differingNodes(recorded: TraceCheckpoint, groups: Uint8Array, places: Places): string[] {
-  const size = groupSize(places.nodeCount);
-  const names: string[] = [];
-  for (let at = 0; at < groups.length; at += 16) {
-    if (groups.subarray(at, at + 16).every((byte, k) => byte === recorded.groups[at + k])) continue;
-    const first = (at / 16) * size;
-    const last = Math.min(first + size, places.nodeCount) - 1;
-    names.push(size === 1 ? places.nodeName(first) : `${places.nodeName(first)} to ${places.nodeName(last)}`);
-  }
-  return names;
 }
 
 /** A second run, for what the first of the differing nodes sees in the time in question. */

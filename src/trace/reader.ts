@@ -5,9 +5,12 @@
  */
 import { InputError } from "../base/errors.ts";
 import type { PlainValue } from "../base/plain.ts";
-import { ItemReader, readHeader, readItem, type TraceCheckpoint, type TraceHeader } from "./items.ts";
+import { ItemReader, readHeader, readItem, TRACE_FORMAT, type TraceCheckpoint, type TraceHeader } from "./items.ts";
 import { PacketDecoder, type PacketEvent } from "./packet_decoder.ts";
 import { Places } from "./places.ts";
+
+/** A trace's header says what it is within so many bytes. */
+const FORMAT_WITHIN = 64;
 
 /** Gives a file's bytes from the start, piece by piece; null at its end. */
 export type Pieces = () => Uint8Array | null;
@@ -37,11 +40,22 @@ export class TraceReader {
   /** Reads the header. */
   constructor(file: string, pieces: Pieces) {
     this.file = file;
-    this.#items = new ItemReader(pieces);
+    let beginning: Uint8Array | undefined;
+    this.#items = new ItemReader(() => {
+      const piece = pieces();
+      if (piece !== null) beginning ??= piece.slice(0, FORMAT_WITHIN);
+      return piece;
+    });
     this.header = this.#located(() => {
-      const first = this.#items.next();
-      if (first === null) throw new InputError("it is empty");
-      return readHeader(first);
+      try {
+        const first = this.#items.next();
+        if (first === null) throw new InputError("it is empty");
+        return readHeader(first);
+      } catch (error) {
+        // (Of a picture or a page of JSON it helps nobody to hear what is wrong with it as CBOR.)
+        const foreign = beginning !== undefined && !String.fromCharCode(...beginning).includes(TRACE_FORMAT);
+        throw foreign ? new InputError("this is no trace of fourtuple") : error;
+      }
     });
     this.places = new Places(this.header);
     this.#decoder = new PacketDecoder((rank) => this.places.endsAtHost(rank));

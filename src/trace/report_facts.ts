@@ -19,7 +19,7 @@ export function reportFacts(report: object): PlainValue {
 
 /** A fact that two reports do not share. */
 export interface FactDifference {
-  /** Where: `connections.established`, `limits[0].used`. */
+  /** Where: `connections.established`, `limits[nat-pool@gateway].used`. */
   path: string;
   /** What the first has, and the second; undefined where there is nothing. */
   first: PlainValue | undefined;
@@ -37,10 +37,32 @@ export function factDifferences(
     return keys.flatMap((key) => factDifferences(first[key], second[key], path === "" ? key : `${path}.${key}`));
   }
   if (Array.isArray(first) && Array.isArray(second)) {
+    const [names, others] = [namesOf(first), namesOf(second)];
+    if (names !== undefined && others !== undefined) {
+      return [...names.keys(), ...[...others.keys()].filter((name) => !names.has(name))]
+        .flatMap((name) => factDifferences(names.get(name), others.get(name), `${path}[${name}]`));
+    }
     const length = Math.max(first.length, second.length);
     return Array.from({ length }, (_, i) => factDifferences(first[i], second[i], `${path}[${i}]`)).flat();
   }
   return Object.is(first, second) || JSON.stringify(first) === JSON.stringify(second) ? [] : [{ path, first, second }];
+}
+
+/** The things of a list by their names; undefined where they have none, or share some. */
+function namesOf(list: readonly PlainValue[]): Map<string, PlainValue> | undefined {
+  const names = new Map<string, PlainValue>();
+  for (const thing of list) {
+    const name = isMap(thing) ? nameOf(thing) : undefined;
+    if (name === undefined || names.has(name)) return undefined;
+    names.set(name, thing);
+  }
+  return names;
+}
+
+function nameOf({ limit, name, node }: { [key: string]: PlainValue }): string | undefined {
+  if (typeof limit === "string") return typeof node === "string" ? `${limit}@${node}` : limit;
+  if (typeof name === "string") return name;
+  return typeof node === "string" ? node : undefined;
 }
 
 function isMap(value: PlainValue | undefined): value is { [key: string]: PlainValue } {

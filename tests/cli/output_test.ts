@@ -94,3 +94,16 @@ Deno.test("a file that cannot be written is told in one sentence", () =>
     files.append(`${directory}/none/a`, Uint8Array.of(1));
     assertThrows(() => files.commit(), InputError, `${directory}/none/a cannot be written: `);
   }));
+
+Deno.test("a directory or a device is never replaced, and nothing is left beside it", () =>
+  inDirectory((folder) => {
+    Deno.mkdirSync(`${folder}/x.cbor`);
+    for (const path of [`${folder}/x.cbor`, "/dev/null"]) {
+      const files = new GrowingFiles();
+      files.append(path, Uint8Array.of(1));
+      const error = assertThrows(() => files.flush(), InputError, "cannot be written: it is a ");
+      assertEquals(error.message.includes("os error"), false);
+      files.discard();
+    }
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["x.cbor"]);
+  }));

@@ -92,7 +92,7 @@ inFolder("sockets that code opens are frozen with the rest", async (golden) => {
   await golden(talking("hello"), { update: true });
   assertEquals((await golden(talking("hello"))).outcome, "same");
   const error = await assertRejects(() => golden(talking("hullo")), AssertionError);
-  assertStringIncludes(error.message, "payload bytes (hash)");
+  assertStringIncludes(error.message, "payload (hash of its bytes)");
 });
 
 inFolder("a missing recording says how to make one, and none is made", async (golden, folder) => {
@@ -115,7 +115,7 @@ inFolder(
     assertEquals(lines[1], "It was recorded from another scenario:");
     assertEquals(lines.slice(2, 4).toSorted(), [
       '  description: nothing -> "of two"',
-      "  workloads[0].reply: 3000 -> 3001",
+      "  workloads[load].reply: 3000 -> 3001",
     ]);
     assertStringIncludes(lines[4], "the first packet that differs is event ");
     for (const part of ["recorded  ", "now       ", "what differs:", "the connection now:", "--update"]) {

@@ -1,7 +1,8 @@
 /** A reader of traces made from docs/trace-format.md alone: a CBOR decoder, and nothing of ours. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Decoder } from "cbor-x";
 
+import { DROP_REASONS } from "../../src/network/drops.ts";
 import { Recorder } from "../../src/trace/recorder.ts";
 import { watchPackets } from "../../src/trace/packet_watch.ts";
 import { built, mixed } from "../network/support/networks.ts";
@@ -176,6 +177,12 @@ function slotOf(words: Int32Array, reverse: boolean): number {
   h = Math.imul(h ^ h >>> 13, 0xc2b2ae35);
   return (h ^ h >>> 16) & 2 ** 18 - 1;
 }
+
+Deno.test("the document says which drop reason each number is", () => {
+  const text = Deno.readTextFileSync(new URL("../../docs/trace-format.md", import.meta.url)).replaceAll(/\s+/g, " ");
+  const list = DROP_REASONS.map((name, code) => `${code} ${name}`).slice(1).join(", ");
+  assertStringIncludes(text, `why. ${list}.`);
+});
 
 Deno.test("a reader made from the specification, with nothing but a CBOR decoder, sees every packet event", () => {
   const parts: Uint8Array[] = [];
