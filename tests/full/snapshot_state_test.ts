@@ -7,11 +7,11 @@ const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 /** What may differ between a simulation and the one restored from it: it is set anew before it is looked at. */
 const SCRATCH = [
   // Results of the last call, and room to work in.
-  /^\.addresses\.__(a0|a1|last|six|pageWord)$/,
+  /^\.addresses\.__(a[0-3]|last|six|pageWord)$/,
   /^\.apps\[\]\.(__bytes4|cache\.expiresMs|result\..+)$/,
   /\.__races\.__(ordered|other|preferred)/,
   /\.(__)?targets\.(address6?|name|port)$/,
-  /^\.(due\.(count|items)|links\.(__outcome|duplicate)\.\w+)/,
+  /^\.(due\.(count|items)|links\.(__outcome\.\w+|duplicate\.\w+|nextNs)$)/,
   /^\.nat\.(grantedAddress|lastSession)$/,
   /^\.queue\.__(radix\.__(keyScratch|places|refScratch)|ties\.__scratch)$/,
   /^\.routes\.__(sorted|pool)/,
