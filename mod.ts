@@ -52,6 +52,7 @@ export { type ApplicationDefinition, type ApplicationHandlers, registerApplicati
 export { Application } from "./src/app/application_host.ts";
 export type { ApplicationOptions } from "./src/network/applications.ts";
 export type { RunRecord, SimulationHeader } from "./src/network/restore.ts";
+export { type MemoryEstimate } from "./src/network/estimate.ts";
 export { type LinkGroup, type Mark, type PacketTap, Simulation } from "./src/network/simulation.ts";
 export { HostHandle, type Probe } from "./src/network/host_handle.ts";
 export type { Capture, CaptureOptions, CaptureSink } from "./src/network/capture.ts";

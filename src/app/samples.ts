@@ -4,6 +4,7 @@
  * @module
  */
 import type { StateVisitor } from "../base/state.ts";
+import { grown } from "../store/growth.ts";
 
 /** Whole numbers below 2^32, in a growing array. */
 export class Samples {
@@ -15,14 +16,25 @@ export class Samples {
     return this.#count;
   }
 
+  /** Bytes of those kept. */
+  get bytes(): number {
+    return this.#count * 4;
+  }
+
   /** One more. */
   push(value: number): void {
     if (this.#count === this.#values.length) {
-      const grown = new Uint32Array(this.#count * 2);
-      grown.set(this.#values);
-      this.#values = grown;
+      this.reserve(this.#count * 2);
     }
     this.#values[this.#count++] = value;
+  }
+
+  /** Room for `count`, so that the array does not double in the middle of a run. */
+  reserve(count: number): void {
+    if (count <= this.#values.length) return;
+    const values = grown(this.#values.byteLength, () => new Uint32Array(count));
+    values.set(this.#values);
+    this.#values = values;
   }
 
   /** For snapshots. */

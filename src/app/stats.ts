@@ -4,6 +4,7 @@
  * @module
  */
 import { type StateVisitor, visitNumbers } from "../base/state.ts";
+import { grown } from "../store/growth.ts";
 import { OpenCount } from "./open_journal.ts";
 
 /** Highest `ERRNO` plus one. */
@@ -36,9 +37,7 @@ export class ConnectionStats extends OpenCount {
     this.establishedOver[ipv6 ? 1 : 0]++;
     this.opened();
     if (this.#samples === this.#connectUs.length) {
-      const grown = new Uint32Array(this.#samples * 2);
-      grown.set(this.#connectUs);
-      this.#connectUs = grown;
+      this.reserve(this.#samples * 2);
     }
     this.#connectUs[this.#samples++] = connectUs;
   }
@@ -51,12 +50,17 @@ export class ConnectionStats extends OpenCount {
     this.#connectUs = v.column(this.#connectUs, this.#samples);
   }
 
+  /** Bytes of the connect times kept. */
+  get bytes(): number {
+    return this.#samples * 4;
+  }
+
   /** Room for `count` samples, so that no buffer doubles in the middle of a run. */
   reserve(count: number): void {
     if (count <= this.#connectUs.length) return;
-    const grown = new Uint32Array(count);
-    grown.set(this.#connectUs);
-    this.#connectUs = grown;
+    const times = grown(this.#connectUs.byteLength, () => new Uint32Array(count));
+    times.set(this.#connectUs);
+    this.#connectUs = times;
   }
 
   /** All connect times, µs, in ascending order. */

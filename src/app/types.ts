@@ -30,6 +30,8 @@ export interface App {
   resume?(): void;
   /** A workload: closes the connections that are open. */
   closeAll?(): void;
+  /** Bytes of its tables, at the most. Default none. */
+  readonly bytes?: number;
   /** Shows its state to a snapshot, if it has any of its own. Throws `InputError` where that cannot be saved. */
   visitState(v: StateVisitor): void;
 }

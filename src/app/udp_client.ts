@@ -194,6 +194,11 @@ export class UdpClient implements App, AddressClient {
   }
 
   /** See {@linkcode App}. */
+  get bytes(): number {
+    return this.#rows.peakBytes + this.#sockets.bytes + this.#byPeer.bytes;
+  }
+
+  /** See {@linkcode App}. */
   visitState(v: StateVisitor): void {
     this.#loop.visitState(v);
     this.#rows.visitState(v);

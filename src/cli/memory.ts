@@ -7,6 +7,7 @@ import process from "node:process";
 import { InputError } from "../base/errors.ts";
 import type { Network } from "../network/network.ts";
 import type { Simulation } from "../network/simulation.ts";
+import { formatDurationNs } from "../base/units.ts";
 import { bytes } from "../report/text.ts";
 import { buildNetwork, inScenarioTerms } from "../scenario/build.ts";
 import type { LoadedScenario } from "../scenario/load.ts";
@@ -31,7 +32,7 @@ export function withinMemory(
   make: (network: Network) => Simulation,
 ): Simulation {
   const network = buildNetwork(loaded);
-  const neededBytes = network.estimateBytes();
+  const { residentBytes: neededBytes } = network.estimateMemory();
   if (neededBytes > availableBytes) throw tooLarge(loaded, neededBytes, availableBytes);
   try {
     return make(network);
@@ -60,6 +61,27 @@ export function availableMemory(): number {
   } catch {
     return Infinity;
   }
+}
+
+/** Memory that a run leaves to the rest of the machine, bytes. */
+const LEFT_BYTES = 100e6;
+
+/**
+ * Ends a run that has come to need more than its estimate, before the system ends the process.
+ *
+ * @throws {InputError} one sentence, where this machine has next to nothing left.
+ */
+export function stopIfExhausted(file: string, simulation: Simulation, availableBytes = availableMemory()): void {
+  if (availableBytes >= LEFT_BYTES) return;
+  const seconds = formatDurationNs(simulation.nowNs);
+  const { residentBytes } = simulation.estimate;
+  throw new InputError(
+    `${file}: stopped after ${seconds} of simulated time, for this machine has only ${
+      bytes(availableBytes)
+    } of memory ` +
+      `left: the process takes ${bytes(peakRss())}, and was estimated to need ${bytes(residentBytes)}.`,
+    { file },
+  );
 }
 
 /** The system's own record, bytes; at first it may be of the process that started this one. 0 where it is not told. */

@@ -21,7 +21,8 @@ import { CaptureOut } from "./capture.ts";
 import { Checkpoints, resume } from "./checkpoints.ts";
 import { EXIT } from "./exit.ts";
 import { pathFromInvocation, readScenarioText } from "./files.ts";
-import { availableMemory, buildWithinMemory, peakRss } from "./memory.ts";
+import { watchMemory } from "../store/growth.ts";
+import { availableMemory, buildWithinMemory, peakRss, stopIfExhausted } from "./memory.ts";
 import { type DumpRequest, Dumps, parseDump, SeriesOut } from "./looks.ts";
 import { complain, LineWriter, print, ReaderGone } from "./output.ts";
 import { PacketPrinter } from "./packets.ts";
@@ -53,6 +54,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   const resumed = asked.resume === undefined ? undefined : resume(asked.resume);
   const loaded = resumed?.loaded ?? loadScenario(asked.file, readScenarioText(asked.file), overridesOf(asked));
   const filter = asked.filter === undefined ? undefined : parseFilter(asked.filter, Object.keys(loaded.scenario.nodes));
+  watchMemory(availableMemory);
   const simulation = resumed?.simulation ?? buildWithinMemory(loaded, availableMemory());
   if (asked.checkpointEveryNs !== undefined) {
     const { checkpointEveryNs: everyNs, checkpointDir: directory = "." } = asked;
@@ -103,6 +105,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
       simulation,
       { ...runOptions(loaded, () => simulation.liveReport()), workers: asked.workers },
       () => {
+        stopIfExhausted(loaded.file, simulation);
         progress.update(simulation.progress());
         lines.flush();
       },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { grown } from "../store/growth.ts";
 import { alignedWords } from "../store/rows.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { PACKET, TCP_FLAG } from "../wire/packet.ts";
@@ -366,7 +367,7 @@ function outsideKey(
 }
 
 function growCold(t: NatTables): void {
-  const grown = alignedWords(t.sessions.capacity * SESSION_COLD_STRIDE);
-  grown.set(t.sessionCold);
-  t.sessionCold = grown;
+  const cold = grown(t.sessionCold.byteLength, () => alignedWords(t.sessions.capacity * SESSION_COLD_STRIDE));
+  cold.set(t.sessionCold);
+  t.sessionCold = cold;
 }

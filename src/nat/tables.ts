@@ -41,6 +41,8 @@ export interface NatTablesOptions {
   seed: number;
   /** Sessions to reserve room for. Default 1,024. Untouched pages cost nothing. */
   sessionCapacity?: number;
+  /** Sessions that their hash tables have room for. Default as `sessionCapacity`. */
+  tupleCapacity?: number;
   /** Gateways to reserve room for. Default 16. */
   gatewayCapacity?: number;
   /** The driver's clock. Default one of its own, to be set with `setNow`. */
@@ -206,8 +208,9 @@ export class NatTables {
     this.subscribers = new RowPool({ strideWords: SUBSCRIBER.STRIDE, capacity: 16 });
     this.spaces = new RowPool({ strideWords: SPACE.STRIDE, capacity: 16 });
     this.permissions = new RowPool({ strideWords: PERMISSION.STRIDE, capacity: 16 });
-    this.inside = new TupleTable({ capacity });
-    this.outside = new TupleTable({ capacity });
+    const tuples = { capacity: Math.ceil(options.tupleCapacity ?? capacity) };
+    this.inside = new TupleTable(tuples);
+    this.outside = new TupleTable(tuples);
   }
 
   /** Sets the time, integer ns; never backwards. */
@@ -327,9 +330,9 @@ export class NatTables {
     this.timerRequestCount++;
   }
 
-  /** Bytes of the columns reserved, bitmaps included: mostly untouched pages if room was reserved up front. */
+  /** Bytes of the columns that have been in use, bitmaps included. */
   get columnBytes(): number {
-    let bytes = this.sessionCold.byteLength;
+    let bytes = this.sessions.peak * SESSION_COLD.STRIDE * 4;
     bytes += this.tokens.byteLength;
     for (
       const pool of [
@@ -344,7 +347,7 @@ export class NatTables {
         this.heldSyns,
         this.refusals,
       ]
-    ) bytes += pool.words.byteLength;
+    ) bytes += pool.peakBytes;
     for (
       const table of [
         this.inside,

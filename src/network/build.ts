@@ -25,6 +25,8 @@ import type { HostOptions, LinkOptions } from "./options.ts";
 import { Loopback } from "./loopback.ts";
 import { FineTimers } from "./fine_timers.ts";
 import { addBudgets, memoryOf } from "./budget_build.ts";
+import { type Load, tuplesOf } from "./load.ts";
+import { reserveRows, spared } from "./reserve.ts";
 import { addCpus } from "./cpu_build.ts";
 import { FINE_TIMER_APP, LINK_QUEUE_APP, LOOPBACK_APP, Partition } from "./partition.ts";
 import {
@@ -40,21 +42,13 @@ import { hasIpv6 } from "./plan_ipv6.ts";
 import { checkUnique } from "./realms.ts";
 import { computeRoutes } from "./topology.ts";
 
-/** How many rows to reserve. */
-export interface Capacity {
-  /** Connections at both ends, most at once. */
-  connections: number;
-  /** NAT sessions, most at once. */
-  sessions: number;
-}
-
 const { STRIDE } = NODE;
 
 /** Ethernet's. */
 const DEFAULT_MTU = 1500;
 
 /** Builds the partition. Throws `NetworkError`. */
-export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Partition {
+export function buildPartition(plan: Plan, seed: number, load: Load): Partition {
   const addresses = new AddressTable();
   reserveAddresses(plan, addresses);
   const clock = newClock();
@@ -75,7 +69,14 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
       peakFiles: 0,
     })),
   });
-  const nat = new NatTables({ packets, addresses, seed, sessionCapacity: capacity.sessions, clock });
+  const nat = new NatTables({
+    packets,
+    addresses,
+    seed,
+    sessionCapacity: spared(load.sessions),
+    tupleCapacity: load.sessions,
+    clock,
+  });
   const links = buildLinks(plan, packets, addresses, seed, clock);
   const routes = new RouteTables(addresses);
   const nodeRoutes = computeRoutes(plan, addresses, routes);
@@ -99,7 +100,8 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
     hosts,
     profiles,
     seed,
-    connectionCapacity: capacity.connections,
+    connectionCapacity: spared(load.ends),
+    tupleCapacity: tuplesOf(load),
     clock,
   });
   tcp.demux.anyOfFamily = {
@@ -109,6 +111,7 @@ export function buildPartition(plan: Plan, seed: number, capacity: Capacity): Pa
   };
   const partition = new Partition({ clock, packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes, seed });
   partition.plan = plan;
+  reserveRows(partition, load);
   partition.apps[LOOPBACK_APP] = new Loopback(partition);
   partition.apps[FINE_TIMER_APP] = new FineTimers(partition);
   partition.apps[LINK_QUEUE_APP] = new LinkQueueApp(partition);

@@ -7,7 +7,7 @@ import { canonicalText, plainText, type PlainValue, plainValue } from "../base/p
 import { type ApplicationOptions, installApplications } from "./applications.ts";
 import { buildBalancers } from "./balancer_build.ts";
 import type { BalancerOptions } from "./balancer_options.ts";
-import { buildPartition, type Capacity } from "./build.ts";
+import { buildPartition } from "./build.ts";
 import { analyseCapacity, type CapacityOptions, type CapacityReport } from "./capacity.ts";
 import { planDns } from "./dns_plan.ts";
 import type { NetworkDocument } from "./document.ts";
@@ -15,7 +15,9 @@ import { NetworkError } from "./errors.ts";
 import type { NetworkEvent } from "./event_options.ts";
 import { planEvents } from "./event_plan.ts";
 import { installEvents } from "./events.ts";
-import { capacityFor, estimateBytes } from "./memory.ts";
+import { estimateOf, type MemoryEstimate } from "./estimate.ts";
+import { type Load, loadOf, NO_LOAD } from "./load.ts";
+import { membersNamed } from "./load_ways.ts";
 import { planParts } from "./part_plan.ts";
 import type { HostOptions, LinkOptions, NatOptions, RouterOptions, WorkloadOptions } from "./options.ts";
 import { type Declaration, type LinkDeclaration, type Numbering, planNetwork } from "./plan.ts";
@@ -43,6 +45,11 @@ export interface NetworkOptions {
   name?: string;
   /** Seed of every random draw, an integer from 0 to 2^53 - 1. Default 1. */
   seed?: number;
+  /**
+   * Simulated time, ns, after which runs end, where that is known: what is estimated and reserved goes by it. It ends no
+   * run. Default: until quiescence.
+   */
+  untilNs?: number;
   /** How rows are numbered; results do not depend on it, and tests make sure. */
   numbering?: Partial<Numbering>;
 }
@@ -68,6 +75,7 @@ export interface NetworkOptions {
 export class Network {
   readonly #name: string;
   readonly #seed: number;
+  readonly #untilNs: number;
   readonly #numbering: Numbering;
   readonly #declarations: Declaration[] = [];
   readonly #names = new Set<string>();
@@ -85,6 +93,7 @@ export class Network {
     if (!Number.isSafeInteger(this.#seed) || this.#seed < 0) {
       throw new NetworkError("seed", `A seed is a whole number from 0 to 2^53 - 1, not ${options.seed}.`);
     }
+    this.#untilNs = options.untilNs ?? Infinity;
     this.#numbering = { skip: 0, reversed: false, ...options.numbering };
   }
 
@@ -195,19 +204,18 @@ export class Network {
     const workloads = planWorkloads(this.#workloads, plan, dns);
     const probes = planProbes(this.#probes, plan);
     const events = planEvents(this.#events, plan, workloads.map(({ options }) => options.name));
-    const partition = buildPartition(plan, this.#seed, this.#capacity());
+    const partition = buildPartition(plan, this.#seed, this.#load());
     buildBalancers(partition, plan);
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, dns, workloads, this.#seed);
     installApplications(partition, plan, this.#applications, this.#seed);
     installProbes(partition, probes);
     installEvents(partition, events);
-    partition.stats.reserve(workloads.reduce((sum, workload) => sum + workload.options.connections, 0));
     return new Simulation({
       partition,
       name: this.#name,
       seed: this.#seed,
-      estimateBytes: this.estimateBytes(),
+      estimate: this.estimateMemory(),
       declaration: this.toJSON(),
       numbering: this.#numbering,
       run,
@@ -228,7 +236,7 @@ export class Network {
     const plan = planNetwork(this.#declarations, this.#links, this.#numbering);
     const dns = planDns(plan);
     const workloads = planWorkloads(this.#workloads, plan, dns);
-    const partition = buildPartition(plan, this.#seed, { connections: 64, sessions: 64 });
+    const partition = buildPartition(plan, this.#seed, NO_LOAD);
     buildBalancers(partition, plan);
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, dns, workloads, this.#seed);
@@ -244,16 +252,37 @@ export class Network {
   }
 
   /**
-   * What the process will take at most, bytes, if this were built and run: from counts, rates and holding times alone,
-   * before anything large is made.
+   * What the process will take in memory if this is built and run: from counts, rates, holding times, delays and limits
+   * alone, before anything large is made. What user code opens by itself is not in it.
+   *
+   * @example
+   * ```ts
+   * import { Network } from "./network.ts";
+   * const network = new Network();
+   * network.host("server", { address: "192.0.2.1/24", listen: [{ port: 443 }] });
+   * network.host("clients", { count: 400, address: "192.0.2.2/16" });
+   * network.link("clients", "server", { delayNs: 1e6 });
+   * network.workload({ name: "load", kind: "hold", from: ["clients"], to: ["server:443"], connections: 10_000_000 });
+   * const { residentBytes } = network.estimateMemory();
+   * console.log(residentBytes > 3e9); // true
+   * ```
    */
-  estimateBytes(): number {
-    const nodes = this.#declarations.reduce((sum, { options }) => sum + (options.count ?? 1), 0);
-    return estimateBytes(nodes, this.#capacity());
+  estimateMemory(): MemoryEstimate {
+    const count = (kind?: string) =>
+      this.#declarations.reduce(
+        (sum, one) => sum + (kind === undefined || one.kind === kind ? one.options.count ?? 1 : 0),
+        0,
+      );
+    const members = new Map(this.#declarations.map(({ name, options }) => [name, options.count ?? 1]));
+    const directions = this.#links.reduce(
+      (sum, { a, b }) => sum + 2 * Math.max(...[a, b].map((end) => membersOf(end, members))),
+      0,
+    );
+    return estimateOf(this.#load(), { nodes: count(), directions, gateways: count("nat") });
   }
 
-  #capacity(): Capacity {
-    return capacityFor(this.#workloads, this.#declarations.some(({ kind }) => kind === "nat"));
+  #load(): Load {
+    return loadOf(this.#declarations, this.#links, this.#workloads, this.#untilNs / 1e9);
   }
 
   #declare(declaration: Declaration): NodeRef {
@@ -269,4 +298,9 @@ export class Network {
     this.#declarations.push(declaration);
     return { name, count: options.count ?? 1 };
   }
+}
+
+function membersOf(end: string, members: ReadonlyMap<string, number>): number {
+  const { name, count } = membersNamed(end);
+  return count === 0 ? members.get(name) ?? 1 : count;
 }

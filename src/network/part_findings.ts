@@ -17,7 +17,7 @@ import { owns } from "./part.ts";
 import type { JointCounts } from "./part_journal.ts";
 import type { Partition } from "./partition.ts";
 import { probeOrder, readProbe } from "./probe_plan.ts";
-import { liveReport, type ReportFacts } from "./report.ts";
+import { liveReport, NO_FACTS, type ReportFacts } from "./report.ts";
 import { balancerReports, joinBalancers, joinProxies, proxyReports } from "./report_balancers.ts";
 import { quantiles, targetReports } from "./report_dns.ts";
 import { joinNats, natReports } from "./report_nat.ts";
@@ -45,15 +45,6 @@ export interface Findings {
   /** Times to connect, to look up, to be answered, µs. */
   samples: [Uint32Array, Uint32Array, Uint32Array];
 }
-
-const NO_FACTS: ReportFacts = {
-  scenario: "",
-  seed: 0,
-  ended: "interrupted",
-  fourtuple: "",
-  wallSeconds: 0,
-  peakRssBytes: 0,
-};
 
 /** What the part of `s` has to report. */
 export function findingsOf(s: Partition): Findings {
@@ -147,6 +138,8 @@ export function joinFindings(
     memory: {
       peakRssBytes: facts.peakRssBytes,
       columnBytes: bytes(0),
+      estimatedRssBytes: facts.estimate.residentBytes,
+      estimatedColumnBytes: facts.estimate.tableBytes,
       bytesPerConnection: peakConcurrent === 0 ? 0 : Math.round(bytes(1) / peakConcurrent),
     },
     limits: joinLimits(parts.map((part) => part.limits), s.conditions.limitNotes),

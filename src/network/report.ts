@@ -5,6 +5,7 @@
  */
 import type { RunReport } from "../report/document.ts";
 import { combineDigest } from "./digest.ts";
+import type { MemoryEstimate } from "./estimate.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { limitReports } from "./limits_report.ts";
 import { columnBytes, connectionBytes } from "./memory.ts";
@@ -23,7 +24,19 @@ export interface ReportFacts {
   fourtuple: string;
   wallSeconds: number;
   peakRssBytes: number;
+  estimate: MemoryEstimate;
 }
+
+/** Of a run of which nothing is known. */
+export const NO_FACTS: Readonly<ReportFacts> = {
+  scenario: "",
+  seed: 0,
+  ended: "interrupted",
+  fourtuple: "",
+  wallSeconds: 0,
+  peakRssBytes: 0,
+  estimate: { tableBytes: 0, residentBytes: 0 },
+};
 
 /**
  * The document. What takes a look at every row (digests, quantiles, limits, memory) is worked out when it is read,
@@ -89,6 +102,8 @@ export function liveReport(s: Partition, facts: ReportFacts): RunReport {
       return {
         peakRssBytes: facts.peakRssBytes,
         columnBytes: columnBytes(s),
+        estimatedRssBytes: facts.estimate.residentBytes,
+        estimatedColumnBytes: facts.estimate.tableBytes,
         bytesPerConnection: stats.peakOpen === 0 ? 0 : Math.round(bytes / stats.peakOpen),
       };
     },

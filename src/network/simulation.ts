@@ -35,7 +35,8 @@ import {
 } from "./restore.ts";
 import { canonicalText, type PlainValue } from "../base/plain.ts";
 import { addChanges, type ForkChange } from "./fork.ts";
-import { liveReport, type ReportFacts, runReport } from "./report.ts";
+import type { MemoryEstimate } from "./estimate.ts";
+import { liveReport, NO_FACTS, type ReportFacts, runReport } from "./report.ts";
 import { Threads } from "./threads.ts";
 
 export type { LinkGroup, Mark, PacketTap } from "./observers.ts";
@@ -75,8 +76,8 @@ export class Simulation {
   readonly name: string;
   /** The seed of its random draws. */
   readonly seed: number;
-  /** What the process will take at most, bytes: estimated from the declaration, before the run. */
-  readonly estimateBytes: number;
+  /** What the process will take: estimated from the declaration, before the run. */
+  readonly estimate: MemoryEstimate;
   /** @internal Those who look at it on the way. */
   readonly marks: Mark[] = [];
   /** Its links, in the order of their directions' ranks. */
@@ -95,7 +96,7 @@ export class Simulation {
       partition: Partition;
       name: string;
       seed: number;
-      estimateBytes: number;
+      estimate: MemoryEstimate;
       declaration: NetworkDocument;
       numbering: Numbering;
       run?: RunRecord;
@@ -112,7 +113,7 @@ export class Simulation {
     this.seed = options.seed;
     this.#sockets = new SocketLayer(options.partition, SOCKET_APP);
     options.partition.apps[SOCKET_APP] = this.#sockets;
-    this.estimateBytes = options.estimateBytes;
+    this.estimate = options.estimate;
   }
 
   /**
@@ -489,13 +490,7 @@ export class Simulation {
   }
 
   #facts(extra: { fourtuple?: string; wallSeconds?: number; peakRssBytes?: number }): ReportFacts {
-    return {
-      scenario: this.name,
-      seed: this.seed,
-      ended: this.#asked.ended,
-      fourtuple: extra.fourtuple ?? "",
-      wallSeconds: extra.wallSeconds ?? 0,
-      peakRssBytes: extra.peakRssBytes ?? 0,
-    };
+    const { name: scenario, seed, estimate } = this;
+    return { ...NO_FACTS, ...extra, scenario, seed, estimate, ended: this.#asked.ended };
   }
 }

@@ -43,7 +43,7 @@ export function tracedRun(header: TraceHeader, file: string, availableBytes = In
 }
 
 function checkMemory(network: Network, file: string, availableBytes: number): void {
-  const needed = network.estimateBytes();
+  const { residentBytes: needed } = network.estimateMemory();
   if (needed <= availableBytes) return;
   const gigabytes = (needed / 1e9).toFixed(1);
   throw new InputError(`${file}: its run needs about ${gigabytes} GB of memory, more than there is here.`, { file });

@@ -242,6 +242,9 @@ export interface RunReport {
     peakRssBytes: number;
     /** Bytes of columns in use. */
     columnBytes: number;
+    /** What both were estimated to be, before the run. */
+    estimatedRssBytes: number;
+    estimatedColumnBytes: number;
     /** Column bytes that grow with connections (both ends, tables, NAT, timers) / peak connections. */
     bytesPerConnection: number;
   };

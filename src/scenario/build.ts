@@ -37,7 +37,7 @@ import { datagramOptions, dnsOptions, resolverOptions } from "./schema_dns.ts";
 export function buildNetwork(loaded: LoadedScenario): Network {
   return inScenarioTerms(loaded, () => {
     const { scenario } = loaded;
-    const network = new Network({ name: loaded.name, seed: loaded.seed });
+    const network = new Network({ name: loaded.name, seed: loaded.seed, untilNs: loaded.run.untilNs });
     for (const [name, node] of Object.entries(scenario.nodes)) {
       if (node.kind === "host") network.host(name, hostOptions(scenario, node));
       else if (node.kind === "nat") network.nat(name, withoutUndefined<NatOptions>(natOptions(node)));

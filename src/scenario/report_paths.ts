@@ -136,6 +136,8 @@ const REPORT: Shape<Omit<RunReport, typeof LISTS[number] | "expect">> = {
   memory: {
     peakRssBytes: { type: "number", unit: "bytes", ofTheMachine: true },
     columnBytes: { type: "number", unit: "bytes", ofTheMachine: true },
+    estimatedRssBytes: { type: "number", unit: "bytes", ofTheMachine: true },
+    estimatedColumnBytes: { type: "number", unit: "bytes", ofTheMachine: true },
     bytesPerConnection: { type: "number", unit: "bytes", ofTheMachine: true },
   },
 };

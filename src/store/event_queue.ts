@@ -8,6 +8,7 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import { CLOCK, newClock } from "./clock.ts";
+import { lengthened } from "./growth.ts";
 import { RadixSorter } from "./radix_sort.ts";
 import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { EventHeap } from "./event_heap.ts";
@@ -77,15 +78,14 @@ export class EventQueue {
   /** Events that are in the heap, in the running round, or in the next round. */
   #irregular = 0;
 
-  #round = new Int32Array(64);
+  #round: Int32Array = new Int32Array(64);
   #roundCursor = 0;
   #roundEnd = 0;
   #roundWindow = 0;
-  #next = new Int32Array(64);
+  #next: Int32Array = new Int32Array(64);
   #nextCount = 0;
   #rounds = 0; // Rounds after round 0 that the instant `#roundsNs` has had.
   #roundsNs = -1;
-
   readonly #slots: EventSlots;
 
   /** An empty queue at time 0. Throws `RangeError` if `bucketNs` is no power of two from 1 to 2^20. */
@@ -104,7 +104,12 @@ export class EventQueue {
     this.#slots = new EventSlots(options.capacity ?? 8192, this.clock);
   }
 
-  /** Bytes that its lists have reserved. */
+  /** Makes room for `events` events. Untouched pages cost nothing. */
+  reserve(events: number): void {
+    this.#slots.reserve(events);
+  }
+
+  /** Bytes of its lists that have been in use. */
   get bytes(): number {
     return this.#slots.bytes + this.currentRefs.byteLength + this.#currentOffsets.byteLength;
   }
@@ -221,10 +226,7 @@ export class EventQueue {
     if (timeNs !== this.clock[NOW]) {
       throw new RangeError(`An event's time must be an integer from ${this.clock[NOW]} ns (now) on, not ${timeNs}.`);
     }
-    if (this.#nextCount === this.#next.length) {
-      const next = this.#next;
-      (this.#next = new Int32Array(this.#nextCount * 2)).set(next);
-    }
+    if (this.#nextCount === this.#next.length) this.#next = lengthened(this.#next, this.#nextCount * 2);
     this.#next[this.#nextCount++] = ref;
     this.size++;
     this.#irregular++;
@@ -411,10 +413,8 @@ export class EventQueue {
   }
 
   #growCurrent(length: number): void {
-    const offsets = this.#currentOffsets;
-    (this.#currentOffsets = new Int32Array(length)).set(offsets);
-    const refs = this.currentRefs;
-    (this.currentRefs = new Int32Array(length)).set(refs);
+    this.#currentOffsets = lengthened(this.#currentOffsets, length);
+    this.currentRefs = lengthened(this.currentRefs, length);
   }
 
   /** Puts the first `count` events of the current arrays in order. */

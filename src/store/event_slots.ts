@@ -6,6 +6,7 @@
 
 import type { StateVisitor } from "../base/state.ts";
 import { CLOCK } from "./clock.ts";
+import { grown } from "./growth.ts";
 
 const { TIME } = CLOCK;
 
@@ -55,9 +56,15 @@ export class EventSlots {
     this.#links = new Int32Array(this.#chunks);
   }
 
-  /** Bytes that the lists have reserved. */
+  /** Bytes of the lists that have ever been in use. */
   get bytes(): number {
-    return this.times.byteLength + this.refs.byteLength + this.#links.byteLength;
+    return this.#freshChunk * ((12 << CHUNK_BITS) + 4);
+  }
+
+  /** Makes room for `events` events in all. Untouched pages cost nothing. */
+  reserve(events: number): void {
+    const chunks = Math.ceil(events / (CHUNK_MASK + 1)) + 1;
+    if (chunks > this.#chunks) this.#grow(chunks);
   }
 
   /** Adds an event of time `clock[CLOCK.TIME]` to a slot's list. */
@@ -138,7 +145,7 @@ export class EventSlots {
     if (chunk !== 0) {
       this.#freeChunk = this.#links[chunk];
     } else {
-      if (this.#freshChunk === this.#chunks) this.#grow();
+      if (this.#freshChunk === this.#chunks) this.#grow(this.#chunks * 2);
       chunk = this.#freshChunk++;
     }
     if (tail === 0) {
@@ -152,17 +159,17 @@ export class EventSlots {
     return chunk << CHUNK_BITS;
   }
 
-  #grow(): void {
-    this.#chunks *= 2;
-    const times = new Float64Array(this.#chunks << CHUNK_BITS);
+  #grow(chunks: number): void {
+    const times = grown(this.times.byteLength, () => new Float64Array(chunks << CHUNK_BITS));
     times.set(this.times);
-    this.times = times;
-    const refs = new Int32Array(this.#chunks << CHUNK_BITS);
+    const refs = grown(this.refs.byteLength, () => new Int32Array(chunks << CHUNK_BITS));
     refs.set(this.refs);
-    this.refs = refs;
-    const links = new Int32Array(this.#chunks);
+    const links = new Int32Array(chunks);
     links.set(this.#links);
+    this.times = times;
+    this.refs = refs;
     this.#links = links;
+    this.#chunks = chunks;
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { StateVisitor } from "../base/state.ts";
+import { grown } from "./growth.ts";
 
 /** Bytes in a cache line; rows that are multiples of it never straddle two. */
 const LINE_BYTES = 64;
@@ -96,6 +97,11 @@ export class RowPool {
     this.#fresh = end;
   }
 
+  /** Most bytes that were in use at once. */
+  get peakBytes(): number {
+    return this.peak * this.strideWords * 4;
+  }
+
   /** One past the highest row ever given out. */
   get end(): number {
     return this.#fresh;
@@ -117,9 +123,9 @@ export class RowPool {
   }
 
   #grow(capacity: number): void {
-    const grown = alignedWords(capacity * this.strideWords);
-    grown.set(this.words);
-    this.words = grown;
+    const words = grown(this.words.byteLength, () => alignedWords(capacity * this.strideWords));
+    words.set(this.words);
+    this.words = words;
     this.capacity = capacity;
   }
 }

@@ -4,14 +4,22 @@
  * @module
  */
 import type { StateVisitor } from "../base/state.ts";
+import { grown } from "./growth.ts";
 
 /** Timers in a chunk, as a power of two. */
 const CHUNK_BITS = 5;
 const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
+/** Bytes of a chunk: pairs of tick and reference, and its link. */
+const CHUNK_BYTES = (8 << CHUNK_BITS) + 4;
 /** Ticks are 31 bits: wheels of 1,024, 1,024 and 2,048 slots cover them all. */
 const SLOTS = 4096;
 /** A `next` that stands for an empty wheel. */
 const NONE = 0x7fffffff;
+
+/** Bytes of a wheel that holds `entries` entries in up to `slots` of its slots: those have a chunk at least. */
+export function timerWheelBytes(entries: number, slots: number): number {
+  return 3 * 4 * SLOTS + CHUNK_BYTES * (1 + entries / (CHUNK_MASK + 1) + Math.min(entries, slots) / 2);
+}
 
 /** A growable list of references that is filled and emptied without allocating. */
 export class RefList {
@@ -74,9 +82,15 @@ export class TimerWheel {
     this.#links = new Int32Array(this.#chunks);
   }
 
-  /** Bytes that its lists have reserved. */
+  /** Bytes of its lists that have ever been in use. */
   get bytes(): number {
-    return this.#entries.byteLength + this.#links.byteLength + 3 * this.#head.byteLength;
+    return this.#freshChunk * CHUNK_BYTES + 3 * this.#head.byteLength;
+  }
+
+  /** Makes room for `entries` entries in all. Untouched pages cost nothing. */
+  reserve(entries: number): void {
+    const chunks = Math.ceil(entries / (CHUNK_MASK + 1)) + 1;
+    if (chunks > this.#chunks) this.#grow(chunks);
   }
 
   /** Adds an entry. `tick`: `currentTick + 1` to 2^31 - 2, else `RangeError`; `ref`: any i32. */
@@ -195,7 +209,7 @@ export class TimerWheel {
     if (chunk !== 0) {
       this.#freeChunk = this.#links[chunk];
     } else {
-      if (this.#freshChunk === this.#chunks) this.#grow();
+      if (this.#freshChunk === this.#chunks) this.#grow(this.#chunks * 2);
       chunk = this.#freshChunk++;
     }
     if (tail === 0) {
@@ -206,14 +220,14 @@ export class TimerWheel {
     return chunk << CHUNK_BITS;
   }
 
-  #grow(): void {
-    this.#chunks *= 2;
-    const entries = new Int32Array(this.#chunks << (CHUNK_BITS + 1));
+  #grow(chunks: number): void {
+    const entries = grown(this.#entries.byteLength, () => new Int32Array(chunks << (CHUNK_BITS + 1)));
     entries.set(this.#entries);
     this.#entries = entries;
-    const links = new Int32Array(this.#chunks);
+    const links = new Int32Array(chunks);
     links.set(this.#links);
     this.#links = links;
+    this.#chunks = chunks;
   }
 
   #take(slot: number): number {

@@ -17,6 +17,7 @@
  */
 import { finalise32 } from "../base/hash.ts";
 import type { StateVisitor } from "../base/state.ts";
+import { grown } from "./growth.ts";
 import { alignedWords } from "./rows.ts";
 
 /** Most of the slots that may be taken before the table doubles. */
@@ -165,7 +166,7 @@ export class TupleTable {
 
   #grow(words: number): void {
     const old = this.entries;
-    const entries = alignedWords(words);
+    const entries = grown(words * 4, () => alignedWords(words));
     const mask = words - 2;
     for (let from = 0; from < old.length; from += 2) {
       const value = old[from + 1];
@@ -180,6 +181,11 @@ export class TupleTable {
     this.mask = mask;
     this.#limit = Math.floor((words / 2) * MAXIMUM_LOAD);
   }
+}
+
+/** Bytes of a table that holds `count` values. */
+export function tupleTableBytes(count: number): number {
+  return slotsFor(count) * 8;
 }
 
 /** The slots (a power of two) that hold `count` values below the load limit. */

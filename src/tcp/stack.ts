@@ -6,6 +6,7 @@
  */
 import type { AddressTable } from "../base/address.ts";
 import { CLOCK, newClock } from "../store/clock.ts";
+import { grown } from "../store/growth.ts";
 import { alignedWords, RowPool } from "../store/rows.ts";
 import { Demux } from "../transport/demux.ts";
 import { PortAllocator } from "../transport/ports.ts";
@@ -202,7 +203,10 @@ export class TcpStack {
     this.synRows = new RowPool({ strideWords: SYN_ROW.STRIDE });
     this.timeWaits = new RowPool({ strideWords: TIME_WAIT_ROW.STRIDE });
     this.listeners = new RowPool({ strideWords: LISTENER.STRIDE, capacity: 16 });
-    this.demux = new Demux({ pools: [this.tcbs, this.timeWaits, this.synRows], capacity });
+    this.demux = new Demux({
+      pools: [this.tcbs, this.timeWaits, this.synRows],
+      capacity: options.tupleCapacity ?? capacity,
+    });
     this.ports = new PortAllocator({
       seed: options.seed,
       hosts: this.hosts,
@@ -419,16 +423,17 @@ export class TcpStack {
   }
 
   #growWithTcbs(): void {
-    const warm = alignedWords(this.tcbs.capacity * WARM_STRIDE);
-    warm.set(this.warm);
-    this.warm = warm;
-    const timers = alignedWords(this.tcbs.capacity * TIMER_STRIDE);
-    timers.set(this.timers);
-    this.timers = timers;
-    const sent = alignedWords(this.tcbs.capacity);
-    sent.set(this.loneSentUs);
-    this.loneSentUs = sent;
+    const { capacity } = this.tcbs;
+    this.warm = lengthened(this.warm, capacity * WARM_STRIDE);
+    this.timers = lengthened(this.timers, capacity * TIMER_STRIDE);
+    this.loneSentUs = lengthened(this.loneSentUs, capacity);
   }
+}
+
+function lengthened(words: Int32Array, length: number): Int32Array {
+  const longer = grown(words.byteLength, () => alignedWords(length));
+  longer.set(words);
+  return longer;
 }
 
 function doubled(words: Int32Array): Int32Array {

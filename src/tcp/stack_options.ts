@@ -31,6 +31,8 @@ export interface TcpStackOptions {
   seed: number;
   /** Connections to reserve rows for. Default 1,024. */
   connectionCapacity?: number;
+  /** Tuples to reserve room for: of connections and of what is left of them. Default as `connectionCapacity`. */
+  tupleCapacity?: number;
   /** The driver's clock. Default one of its own, to be set with `setNow`. */
   clock?: Float64Array;
 }

@@ -114,6 +114,11 @@ export class UdpSockets {
     this.#ports = new PortAllocator({ seed, hosts: this.#portHosts, addresses, demux: this.#demux });
   }
 
+  /** Bytes of rows and of their table, at the most. */
+  get bytes(): number {
+    return this.rows.peakBytes + this.#demux.table.entries.byteLength;
+  }
+
   /** For snapshots. */
   visitState(v: StateVisitor): void {
     this.outCount = v.number(this.outCount);

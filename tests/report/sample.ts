@@ -65,7 +65,13 @@ export function sampleReport(changes: Partial<RunReport> = {}): RunReport {
     probes: [],
     packets: { sent: 338784, delivered: 338784, hops: 677568, dropped: {} },
     events: 1000000,
-    memory: { peakRssBytes: 181e6, columnBytes: 60e6, bytesPerConnection: 412.4 },
+    memory: {
+      peakRssBytes: 181e6,
+      columnBytes: 60e6,
+      estimatedRssBytes: 180e6,
+      estimatedColumnBytes: 60e6,
+      bytesPerConnection: 412.4,
+    },
     limits: [{
       limit: "ports",
       node: "client",

@@ -25,7 +25,13 @@ export function sampleReport(): RunReport {
     },
     packets: { sent: 84696, delivered: 84690, hops: 169386, dropped: { loss: 4, queue: 2 } },
     events: 169386,
-    memory: { peakRssBytes: 2e8, columnBytes: 1e8, bytesPerConnection: 420 },
+    memory: {
+      peakRssBytes: 2e8,
+      columnBytes: 1e8,
+      estimatedRssBytes: 2e8,
+      estimatedColumnBytes: 1e8,
+      bytesPerConnection: 420,
+    },
     limits: [
       {
         limit: "ports",

@@ -1,0 +1,262 @@
+/**
+ * How many rows of each kind the declared workloads will have in use at once, at the most: from counts, rates, holding
+ * times, delays and limits alone, before anything is built. What is reserved (`build.ts`) and what is estimated
+ * (`estimate.ts`) goes by it.
+ *
+ * @module
+ */
+import { DEFAULT_PROFILE, type Profile } from "../transport/profile.ts";
+import { type Flows, flowsOf } from "./load_flows.ts";
+import { Ways } from "./load_ways.ts";
+import type { NatOptions, WorkloadOptions } from "./options.ts";
+import type { ProxyOptions } from "./proxy_options.ts";
+import type { Declaration, LinkDeclaration } from "./plan.ts";
+
+/** Rows in use at once, at the most, by kind. */
+export interface Load {
+  /** Ends of connections. */
+  ends: number;
+  /** Ends that have something unacknowledged for long, or have had a loss: they have a cold row and records. */
+  coldEnds: number;
+  /** Flows that move much: what recovery, autotuning and congestion control keep of them. */
+  bulkFlows: number;
+  /** Segments kept for retransmission. */
+  segments: number;
+  synRows: number;
+  timeWaits: number;
+  /** NAT: sessions, mapping rows, subscribers, and bitmaps of crowded external addresses. */
+  sessions: number;
+  mappings: number;
+  subscribers: number;
+  bitmaps: number;
+  /** Balancers' flows. */
+  flows: number;
+  packets: number;
+  /** Application events that wait. */
+  events: number;
+  /** Entries of the wheels of TCP's timers, and of the others. */
+  tcpTimers: number;
+  natTimers: number;
+  /** UDP: sockets, exchanges under way. */
+  datagramSockets: number;
+  exchanges: number;
+  /** Connections in all, and connections and exchanges: their times are kept. */
+  connections: number;
+  samples: number;
+  /** Connections whose requests proxies keep books of. */
+  proxied: number;
+}
+
+/** No load. */
+export const NO_LOAD: Readonly<Load> = {
+  ends: 0,
+  coldEnds: 0,
+  bulkFlows: 0,
+  segments: 0,
+  synRows: 0,
+  timeWaits: 0,
+  sessions: 0,
+  mappings: 0,
+  subscribers: 0,
+  bitmaps: 0,
+  flows: 0,
+  packets: 0,
+  events: 0,
+  tcpTimers: 0,
+  natTimers: 0,
+  datagramSockets: 0,
+  exchanges: 0,
+  connections: 0,
+  samples: 0,
+  proxied: 0,
+};
+
+/** Seconds that a SYN without an answer is repeated for (Linux: 1 + 2 + … + 64). */
+const SYN_SECONDS = 127;
+/** Seconds that an entry stays on the wheel after its timer was armed: the first RTO. */
+const RTO_SECONDS = 1;
+/** Seconds that a session is kept after both FINs, unless its NAT says otherwise; that a balancer keeps a flow. */
+const CLOSING_SECONDS = 240;
+const FLOW_SECONDS = 120;
+const UDP_SECONDS = 300;
+/** Seconds after which a DNS query is repeated or given up. */
+const DNS_SECONDS = 5;
+
+/** What a declared network will hold. `untilSeconds`: how long it runs at most. */
+export function loadOf(
+  declarations: readonly Declaration[],
+  links: readonly LinkDeclaration[],
+  workloads: readonly WorkloadOptions[],
+  untilSeconds: number,
+): Load {
+  const load = { ...NO_LOAD };
+  const ways = new Ways(declarations, links);
+  const natLimits = new Map<Declaration, number>();
+  for (const options of workloads) {
+    const flows = flowsOf(options, ways, untilSeconds);
+    if (options.kind === "syn-flood") addFlood(load, flows, ways);
+    else if (options.kind === "dns" || options.transport === "udp") addDatagrams(load, options, flows);
+    else addConnections(load, options, flows, ways);
+    addTranslations(load, options, flows, natLimits);
+    for (const node of flows.way?.past ?? []) {
+      if (node.kind === "balancer") addBalanced(load, flows, node.options.finNs);
+    }
+    if (options.kind === "syn-flood") continue;
+    load.samples += flows.begun;
+    if (options.kind !== "dns" && options.transport !== "udp") load.connections += flows.begun;
+  }
+  load.packets += 1;
+  return load;
+}
+
+/** The profile of a population of hosts. */
+export function profileOf(declaration: Declaration | undefined): Profile {
+  const own = declaration?.kind === "host" ? declaration.options.profile : undefined;
+  return { ...DEFAULT_PROFILE, ...own };
+}
+
+function addConnections(load: Load, options: WorkloadOptions, flows: Flows, ways: Ways): void {
+  const { begun: count, perSecond, rttSeconds, seconds, lasting } = flows;
+  const { opened, accepted } = flows;
+  // One more round trip goes by until the other end is closed too.
+  const passing = Math.min(count, perSecond * rttSeconds);
+  load.ends += lasting ? opened + accepted : opened + Math.min(count, accepted + passing);
+  load.synRows += Math.min(flows.backlog, count, passing);
+  const { close = "client" } = options;
+  if (!lasting) {
+    const each = close === "both" ? 2 : 1;
+    load.timeWaits += each * flows.timeWaits;
+    load.tcpTimers += each * flows.timeWaits;
+  }
+  const armed = 2 * Math.min(count, perSecond * RTO_SECONDS);
+  load.tcpTimers += options.keepAliveNs === undefined ? Math.min(armed, 2 * opened + passing) : Math.max(armed, opened);
+  if (!lasting && seconds > rttSeconds) load.events += opened;
+  if (flows.bulk) {
+    const data = inFlight(flows, opened);
+    // (What was lost, and what came after it, is kept until all of it is there.)
+    load.segments += 2 * data;
+    load.packets += data;
+    load.coldEnds += 2 * opened;
+    load.bulkFlows += opened;
+  }
+  load.packets += Math.min(count * flows.burst, perSecond * flows.packets * rttSeconds / 2);
+  const proxy = proxyOf(ways, flows);
+  if (proxy !== undefined) {
+    load.ends += 2 * opened;
+    if (proxy.kind !== "stream") load.proxied += opened;
+    load.timeWaits += flows.timeWaits;
+    load.tcpTimers += flows.timeWaits + armed;
+    load.packets += Math.min(count * flows.burst, perSecond * flows.packets * rttSeconds / 2);
+  }
+}
+
+/** Data segments under way of flows that move much: what links and queues hold, and no more than windows let out. */
+function inFlight({ way, windowSegments, bitsPerSegment }: Flows, flows: number): number {
+  const byWindow = flows * windowSegments;
+  if (way === undefined || way.bitsPerSecond === Infinity) return byWindow;
+  return Math.min(
+    byWindow,
+    (way.bitsPerSecond * way.rttSeconds) / bitsPerSegment + Math.min(way.queuePackets, byWindow),
+  );
+}
+
+function proxyOf(ways: Ways, { to }: Flows): ProxyOptions | undefined {
+  const declaration = to === undefined ? undefined : ways.byName.get(to);
+  return declaration?.kind === "host" ? declaration.options.proxy : undefined;
+}
+
+function addFlood(load: Load, flows: Flows, ways: Ways): void {
+  const { count, perSecond, rttSeconds, backlog } = flows;
+  const { synCookies, maxSynBacklog } = profileOf(flows.to === undefined ? undefined : ways.byName.get(flows.to));
+  const room = Math.min(backlog, synCookies === 0 ? maxSynBacklog : backlog);
+  load.synRows += Math.min(count, room, perSecond * SYN_SECONDS);
+  load.packets += Math.min(count, perSecond * rttSeconds * 2);
+  load.tcpTimers += Math.min(count, room);
+}
+
+function addDatagrams(load: Load, options: WorkloadOptions, flows: Flows): void {
+  const { count, perSecond, rttSeconds, seconds } = flows;
+  const open = Math.min(count, perSecond * seconds);
+  const shared = options.kind === "torrent";
+  load.datagramSockets += shared ? flows.sources : open;
+  load.exchanges += Math.min(count, perSecond * rttSeconds * 2);
+  // A deadline that was not needed stays on the wheel until its time.
+  const timeoutSeconds = options.kind === "dns" ? DNS_SECONDS : (options.timeoutNs ?? 5e9) / 1e9;
+  load.natTimers += Math.min(count * (options.requests ?? 1), perSecond * (timeoutSeconds + seconds));
+  load.packets += Math.min(count, perSecond * rttSeconds);
+}
+
+function addBalanced(load: Load, { count, perSecond, seconds, lasting }: Flows, finNs?: number): void {
+  const open = lasting
+    ? count
+    : Math.min(count, perSecond * (seconds + (finNs === undefined ? FLOW_SECONDS : finNs / 1e9)));
+  load.flows += open;
+  load.natTimers += open;
+}
+
+/** Sessions, and what hangs on them, of the NATs on the way. */
+function addTranslations(
+  load: Load,
+  options: WorkloadOptions,
+  flows: Flows,
+  taken: Map<Declaration, number>,
+): void {
+  for (const node of flows.way?.past ?? []) {
+    if (node.kind !== "nat") continue;
+    const nat = node.options;
+    const udp = options.kind === "dns" || options.transport === "udp";
+    const afterNs = udp
+      ? nat.udpNs ?? UDP_SECONDS * 1e9
+      : nat.tcpClosingNs ?? nat.tcpTransitoryNs ?? CLOSING_SECONDS * 1e9;
+    const { count, perSecond, seconds, lasting } = flows;
+    const asked = flows.ipv4Share *
+      (lasting && !udp ? count : Math.min(count, perSecond * (Math.min(seconds, 1e9) + afterNs / 1e9)));
+    const room = roomOf(nat, flows) - (taken.get(node) ?? 0);
+    const sessions = Math.max(0, Math.min(asked, room));
+    taken.set(node, (taken.get(node) ?? 0) + sessions);
+    load.sessions += sessions;
+    load.natTimers += sessions;
+    const { mapping = "address-and-port-dependent", filtering = "address-and-port-dependent" } = nat;
+    const plain = mapping === "address-and-port-dependent" && filtering === "address-and-port-dependent";
+    const endpoints = udp && options.kind === "torrent" ? flows.sources : sessions;
+    if (!plain || nat.nat64 !== undefined) load.mappings += Math.min(sessions, endpoints);
+    if (keepsSubscribers(nat) || asked > room) load.subscribers += flows.sources;
+    const addresses = addressesOf(nat) * (nat.count ?? 1);
+    // A search that meets a crowd makes a bitmap.
+    if (nat.portAssignment !== "sequential" && sessions > addresses * portsOf(nat) / 8) load.bitmaps += addresses;
+    else if (asked > room) load.bitmaps += addresses;
+  }
+}
+
+function keepsSubscribers(nat: NatOptions): boolean {
+  const { quotaSessions, quotaPorts, blocks, deterministic, log } = nat as NatOptions & Record<string, unknown>;
+  if ([quotaSessions, quotaPorts, blocks, deterministic, log].some((one) => one !== undefined)) return true;
+  return (nat.pooling ?? "paired") === "paired" && addressesOf(nat) > 1;
+}
+
+function portsOf({ portLow = 1024, portHigh = 65535 }: NatOptions): number {
+  return portHigh - portLow + 1;
+}
+
+function addressesOf({ pool }: NatOptions): number {
+  if (pool === undefined) return 1;
+  return Array.isArray(pool) ? pool.reduce((sum, range) => sum + range.count, 0) : pool.count;
+}
+
+/** Sessions that a NAT has ports for. */
+function roomOf(nat: NatOptions, flows: Flows): number {
+  const gateways = nat.count ?? 1;
+  const targets = nat.overloading === true ? flows.targets : 1;
+  const shared = nat.mapping !== undefined && nat.mapping !== "address-and-port-dependent";
+  // A mapping that does not depend on the destination serves many sessions.
+  if (shared && flows.targets > 1) return Infinity;
+  const pool = gateways * addressesOf(nat) * portsOf(nat) * targets;
+  const quota = Math.min(nat.quotaPorts ?? Infinity, nat.quotaSessions ?? Infinity) * flows.sources;
+  return Math.min(pool, quota);
+}
+
+/** Tuples in TCP's table at once, at most. */
+export function tuplesOf({ ends, synRows, timeWaits }: Load): number {
+  // (A half-open connection's row makes way for its accepting end.)
+  return Math.ceil(timeWaits + Math.max(ends, ends / 2 + synRows));
+}

@@ -1,0 +1,311 @@
+/**
+ * One workload as a stream of connections: how many, how fast, how long each lasts, how many there can be at once.
+ *
+ * @module
+ */
+import { DEFAULT_PROFILE, type Profile } from "../transport/profile.ts";
+import type { Way, Ways } from "./load_ways.ts";
+import { holdNsOf, type HostOptions, type WorkloadOptions } from "./options.ts";
+import type { Declaration } from "./plan.ts";
+
+/** What is known of a workload's connections before the run. */
+export interface Flows {
+  /** Connections (exchanges, lookups, SYNs) that will be begun. */
+  count: number;
+  /** Of these, those that find a port. */
+  begun: number;
+  /** Arrivals per second; Infinity: all at once. */
+  perSecond: number;
+  /** There and back, s; of several destinations the longest. */
+  rttSeconds: number;
+  /** From the SYN to the end of the work and the hold, s; Infinity if they last. */
+  seconds: number;
+  /** They stay open. */
+  lasting: boolean;
+  /** Open at once, at most, at the opening ends and at the accepting ones. */
+  opened: number;
+  accepted: number;
+  /** TIME_WAIT rows at once, at the end that closes first. */
+  timeWaits: number;
+  /** Packets of one connection, and how many of them can be under way at once. */
+  packets: number;
+  burst: number;
+  /** Connections that may wait half open, or for accept(), all listening ports together. */
+  backlog: number;
+  /** Do they move more than a few segments? */
+  bulk: boolean;
+  /** Segments that one window lets out, and bits of a full one. */
+  windowSegments: number;
+  bitsPerSegment: number;
+  /** Hosts that open, endpoints that they open to. */
+  sources: number;
+  targets: number;
+  /** Share of the connections over IPv4. */
+  ipv4Share: number;
+  /** The population that they go to first, and the way there. */
+  to: string | undefined;
+  way: Way | undefined;
+}
+
+/** Data bytes of a full segment, bytes of a packet around it, and segments of the first window. */
+const SEGMENT_BYTES = 1448;
+const FULL_BYTES = 1514;
+const FIRST_WINDOW = 10;
+/** Moves more than this: bulk. */
+const BULK_BYTES = 64 * 1024;
+/** Packets of opening and closing. */
+const HANDSHAKE_PACKETS = 3;
+const CLOSE_PACKETS = 4;
+/** Where no way is found, s. */
+const UNKNOWN_RTT_SECONDS = 0.1;
+
+/** What is known of a workload. */
+export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: number): Flows {
+  const sources = options.from.reduce((sum, text) => sum + ways.countOf(text), 0);
+  const destinations = options.to.map((text) => destinationOf(text, ways));
+  const targets = Math.max(1, destinations.reduce((sum, { endpoints }) => sum + endpoints, 0));
+  const found = options.from.flatMap((from) =>
+    destinations.map(({ name }) => ({ to: name, way: wayTo(ways, plainName(from), name) }))
+  );
+  const { to, way } = found.toSorted((x, y) => (y.way?.rttSeconds ?? 0) - (x.way?.rttSeconds ?? 0))[0] ?? {};
+  const udp = options.kind === "dns" || options.transport === "udp";
+  const rttSeconds = way?.rttSeconds ?? UNKNOWN_RTT_SECONDS;
+  const { count, perSecond } = arrivalsOf(options, untilSeconds);
+  const sizes = sizesOf(options);
+  const holdSeconds = holdNsOf(options) / 1e9;
+  const lasting = options.kind !== "schedule" && (options.close === "none" || holdSeconds === Infinity);
+  const work = workSeconds(options, sizes, rttSeconds, way);
+  const seconds = lasting ? Infinity : work + holdSeconds;
+  const waiting = overload(sizes.bytes, count, perSecond, way);
+  const from = hostOf(ways, plainName(options.from[0] ?? ""));
+  const server = serverOf(ways, to);
+  const profile = { ...DEFAULT_PROFILE, ...from?.profile };
+  const ports = sources * targets * (profile.ephemeralPortHigh - profile.ephemeralPortLow + 1) *
+    (1 + (from?.extraAddresses?.length ?? 0));
+  const closer = options.close === "server" ? server : from;
+  const closerProfile: Profile = { ...DEFAULT_PROFILE, ...closer?.profile };
+  const closers = options.close === "server" ? Math.max(1, to === undefined ? 1 : ways.countOf(to)) : sources;
+  const atOnce = lasting ? count : Math.min(count, fluctuating(options, perSecond * seconds) + waiting);
+  const opened = Math.min(atOnce, ports, socketsOf(from, sources));
+  const accepted = Math.min(
+    opened,
+    socketsOf(server, to === undefined ? 1 : ways.countOf(to)),
+    roomOfNats(way, targets),
+  );
+  const timeWaits = lasting ? 0 : Math.min(
+    count,
+    perSecond * closerProfile.timeWaitNs / 1e9,
+    Math.max(1, ports - Math.min(opened, perSecond * work)),
+    closers * closerProfile.maxTimeWaits,
+  );
+  const bulk = sizes.largest > BULK_BYTES;
+  // (A port may be used again after its TIME_WAIT.)
+  const lastSeconds = Math.min(untilSeconds, count / perSecond + closerProfile.timeWaitNs / 1e9);
+  const turns = lasting ? 1 : 1 + Math.floor(lastSeconds / (closerProfile.timeWaitNs / 1e9));
+  return {
+    count,
+    begun: udp ? count : Math.min(count, ports * turns),
+    perSecond,
+    rttSeconds,
+    seconds,
+    lasting,
+    opened: Math.max(accepted, Math.min(opened, accepted + perSecond * SYN_SECONDS)),
+    accepted,
+    timeWaits,
+    packets: HANDSHAKE_PACKETS + (bulk ? 0 : sizes.packets) + (lasting ? 0 : CLOSE_PACKETS),
+    burst: bulk || sizes.packets === 0 ? 1 : Math.min(FIRST_WINDOW, 1 + Math.ceil(sizes.packets / 2)),
+    backlog: targets *
+      Math.min(server?.listen?.[0]?.backlog ?? 4096, server?.profile?.somaxconn ?? DEFAULT_PROFILE.somaxconn),
+    bulk,
+    windowSegments: Math.ceil(Math.min(sizes.largest, profile.receiveBufferMaxBytes / 2) / SEGMENT_BYTES),
+    bitsPerSegment: FULL_BYTES * 8,
+    sources,
+    targets,
+    ipv4Share: ipv4ShareOf(options, from, server),
+    to,
+    way,
+  };
+}
+
+/** Seconds that a SYN without an answer is repeated for (Linux: 1 + 2 + … + 64). */
+const SYN_SECONDS = 127;
+
+function plainName(text: string): string {
+  return /^[^[\]]*/.exec(text)![0];
+}
+
+function hostOf(ways: Ways, name: string): HostOptions | undefined {
+  const declaration = ways.byName.get(name);
+  return declaration?.kind === "host" ? declaration.options : undefined;
+}
+
+/** Who accepts: the destination, or of a balancer its first back end. */
+function serverOf(ways: Ways, to: string | undefined): HostOptions | undefined {
+  if (to === undefined) return undefined;
+  const declaration = ways.byName.get(to);
+  if (declaration?.kind !== "balancer") return hostOf(ways, to);
+  return hostOf(ways, backendOf(declaration) ?? "");
+}
+
+function backendOf(declaration: Declaration): string | undefined {
+  if (declaration.kind !== "balancer") return undefined;
+  const first = declaration.options.services[0]?.backends[0];
+  if (first === undefined) return undefined;
+  return plainName((typeof first === "string" ? first : first.to).replace(/:\d+$/, ""));
+}
+
+/** The way to a destination; through a balancer to its back ends. */
+function wayTo(ways: Ways, from: string, to: string | undefined): Way | undefined {
+  if (to === undefined) return undefined;
+  const way = ways.between(from, to);
+  const balancer = ways.byName.get(to);
+  const backend = balancer === undefined ? undefined : backendOf(balancer);
+  if (way === undefined || balancer === undefined || backend === undefined) return way;
+  const further = ways.between(to, backend);
+  if (further === undefined) return { ...way, past: [...way.past, balancer] };
+  return {
+    rttSeconds: way.rttSeconds + further.rttSeconds,
+    bitsPerSecond: Math.min(way.bitsPerSecond, further.bitsPerSecond),
+    linkBitsPerSecond: Math.min(way.linkBitsPerSecond, further.linkBitsPerSecond),
+    queuePackets: Math.max(way.queuePackets, further.queuePackets),
+    past: [...way.past, balancer, ...further.past],
+  };
+}
+
+/** The population that a destination names, and how many endpoints it is. */
+function destinationOf(text: string, ways: Ways): { name: string | undefined; endpoints: number } {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|(.+)):(\d+)$/.exec(text);
+  const host = match?.[1] ?? match?.[2] ?? text;
+  const name = plainName(host);
+  const declared = ways.byName.get(name);
+  if (declared !== undefined) {
+    const extra = declared.kind === "host" ? declared.options.extraAddresses?.length ?? 0 : 0;
+    return { name, endpoints: ways.countOf(host) * (1 + extra) };
+  }
+  // An address, or a name of the DNS: whoever has that address, or listens on that port.
+  const port = Number(match?.[3] ?? 0);
+  let count = 0;
+  let found: string | undefined;
+  for (const declaration of ways.byName.values()) {
+    const { options } = declaration;
+    const addresses = declaration.kind === "host"
+      ? [...declaration.options.extraAddresses ?? [], ...declaration.options.virtualAddresses ?? []]
+      : [];
+    if ([options.address, options.address6, ...addresses].some((one) => one?.replace(/\/\d+$/, "") === host)) {
+      return { name: declaration.name, endpoints: 1 };
+    }
+    const listens = declaration.kind === "host"
+      ? declaration.options.listen?.some((listen) => listen.port === port)
+      : declaration.kind === "balancer" && declaration.options.services.some((service) => service.port === port);
+    const serves = port === 0 && declaration.kind === "host" && declaration.options.dns !== undefined;
+    if (listens !== true && !serves) continue;
+    found ??= declaration.name;
+    count += options.count ?? 1;
+  }
+  return { name: found, endpoints: Math.max(1, count) };
+}
+
+function arrivalsOf(options: WorkloadOptions, untilSeconds: number): { count: number; perSecond: number } {
+  const { connections, arrivals, atNs } = options;
+  if (options.kind === "schedule" && atNs !== undefined && atNs.length > 0) {
+    const seconds = (atNs[atNs.length - 1] - atNs[0]) / 1e9;
+    return { count: connections, perSecond: seconds > 0 ? connections / seconds : Infinity };
+  }
+  const perSecond = arrivals === undefined || arrivals.kind === "at-once" ? Infinity : arrivals.perSecond!;
+  const seconds = Math.max(0, untilSeconds - (arrivals?.startNs ?? 0) / 1e9);
+  if (perSecond === Infinity) return { count: connections, perSecond };
+  return { count: Math.min(connections, Math.ceil(fluctuating(options, perSecond * seconds)) + 1), perSecond };
+}
+
+/** A mean number; where arrivals are random, three standard deviations more. */
+function fluctuating({ arrivals, holdDistribution }: WorkloadOptions, mean: number): number {
+  const random = arrivals?.kind === "poisson" || holdDistribution === "exponential";
+  return random && mean > 0 && mean < Infinity ? mean + 3 * Math.sqrt(mean) : mean;
+}
+
+/** What a connection moves: bytes in all, the most one way without a pause, packets of data and their ACKs. */
+function sizesOf(options: WorkloadOptions): { bytes: number; largest: number; packets: number } {
+  const { kind, requests = 1 } = options;
+  const packetsOf = (bytes: number) => Math.ceil(bytes / SEGMENT_BYTES);
+  if (kind === "bulk") {
+    const { bytes = 1e6 } = options;
+    return { bytes, largest: bytes, packets: packetsOf(bytes) * 1.5 };
+  }
+  if (kind === "schedule") {
+    const each = (options.exchanges ?? []).map(({ requestBytes = 0, replyBytes = 0 }) => [requestBytes, replyBytes]);
+    const flat = each.flat();
+    return {
+      bytes: flat.reduce((sum, bytes) => sum + bytes, 0),
+      largest: Math.max(0, ...flat),
+      packets: flat.reduce((sum, bytes) => sum + 2 * packetsOf(bytes), 0),
+    };
+  }
+  const torrent = kind === "torrent";
+  if (kind === "hold" || (torrent && (options.bytes ?? 0) === 0 && options.requestBytes === undefined)) {
+    return { bytes: 0, largest: 0, packets: 0 };
+  }
+  const request = torrent ? options.requestBytes ?? options.bytes ?? 0 : options.requestBytes ?? 100;
+  const reply = torrent ? options.replyBytes ?? options.bytes ?? 0 : options.replyBytes ?? 1000;
+  return {
+    bytes: requests * (request + reply),
+    largest: Math.max(request, reply),
+    packets: requests * 2 * (packetsOf(request) + packetsOf(reply)),
+  };
+}
+
+/** From the SYN to the last byte, s. */
+function workSeconds(
+  options: WorkloadOptions,
+  sizes: { bytes: number; largest: number },
+  rttSeconds: number,
+  way: Way | undefined,
+): number {
+  const { requests = 1, thinkNs = 0 } = options;
+  // Slow start: the window doubles.
+  let rounds = 0;
+  for (let bytes = FIRST_WINDOW * SEGMENT_BYTES; bytes < sizes.largest; bytes *= 2) rounds++;
+  const exchanges = options.kind === "schedule"
+    ? (options.exchanges ?? []).reduce(
+      (sum, { thinkNs = 0, workNs = 0 }) => sum + rttSeconds + (thinkNs + workNs) / 1e9,
+      0,
+    )
+    : sizes.bytes === 0
+    ? 0
+    : requests * rttSeconds * (1 + rounds) + (requests - 1) * thinkNs / 1e9;
+  return rttSeconds + exchanges + (sizes.bytes * 8) / (way?.linkBitsPerSecond ?? Infinity);
+}
+
+/** Connections that wait because together they want more than the links carry. */
+function overload(bytes: number, count: number, perSecond: number, way: Way | undefined): number {
+  const carriedPerSecond = (way?.bitsPerSecond ?? Infinity) / Math.max(1, bytes * 8);
+  return carriedPerSecond >= perSecond ? 0 : count * (1 - carriedPerSecond / perSecond);
+}
+
+/** Sockets that hosts have files and memory for. */
+function socketsOf(host: HostOptions | undefined, hosts: number): number {
+  if (host === undefined) return Infinity;
+  const { maxFiles = host.profile?.maxFiles ?? Infinity, memoryBytes = host.profile?.memoryBytes ?? Infinity } = host;
+  const { bytesPerSocket } = { ...DEFAULT_PROFILE, ...host.profile };
+  return hosts * Math.min(maxFiles, memoryBytes / bytesPerSocket);
+}
+
+/** Connections that the NATs on the way have ports for. */
+function roomOfNats(way: Way | undefined, targets: number): number {
+  let room = Infinity;
+  for (const node of way?.past ?? []) {
+    if (
+      node.kind !== "nat" || (node.options.mapping ?? "address-and-port-dependent") !== "address-and-port-dependent"
+    ) continue;
+    const { pool, portLow = 1024, portHigh = 65535, count = 1, overloading = false } = node.options;
+    const addresses = pool === undefined ? 1 : [pool].flat().reduce((sum, range) => sum + range.count, 0);
+    room = Math.min(room, count * addresses * (portHigh - portLow + 1) * (overloading ? targets : 1));
+  }
+  return room;
+}
+
+/** Share of the connections that go over IPv4: all but those of hosts that both have an IPv6 address. */
+function ipv4ShareOf({ family, preferredFamily }: WorkloadOptions, from?: HostOptions, server?: HostOptions): number {
+  if (family === "ipv4" || preferredFamily === "ipv4") return 1;
+  if (from?.address6 === undefined || server?.address6 === undefined) return 1;
+  return 1 - (from.ipv6Share ?? 1) * (server.ipv6Share ?? 1);
+}

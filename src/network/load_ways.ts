@@ -1,0 +1,140 @@
+/**
+ * The network as its declarations tell it, population by population: how far it is from one to another, and past what.
+ * A rough map, made before anything large is, for the estimate of what a run takes (`load.ts`).
+ *
+ * @module
+ */
+import type { LinkOptions } from "./options.ts";
+import type { Declaration, LinkDeclaration } from "./plan.ts";
+
+/** A way from one population to another. */
+export interface Way {
+  /** There and back, s. */
+  rttSeconds: number;
+  /** Bits per second of all its links side by side, where they are fewest; Infinity if none has a rate. */
+  bitsPerSecond: number;
+  /** Of one link, where it is slowest. */
+  linkBitsPerSecond: number;
+  /** Packets that may wait for its narrowest links. */
+  queuePackets: number;
+  /** Populations between its ends, in order. */
+  past: Declaration[];
+}
+
+/** A link from a population to another. */
+interface Step {
+  to: string;
+  seconds: number;
+  bitsPerSecond: number;
+  links: number;
+  cost: number;
+  queuePackets: number;
+}
+
+/** What a queue without a limit is taken to hold: what TCP's buffers put into it is counted by flows then. */
+const UNLIMITED = Infinity;
+
+/** Bytes of a full packet. */
+const PACKET_BYTES = 1500;
+
+/** The name of a population, without `[3]` or `[0..9]`, and how many members are meant; 0: all. */
+export function membersNamed(text: string): { name: string; count: number } {
+  const match = /^([^[\]]+)\[(\d+)(?:\.\.(\d+))?\]$/.exec(text);
+  if (match === null) return { name: text, count: 0 };
+  return { name: match[1], count: match[3] === undefined ? 1 : Math.max(0, Number(match[3]) - Number(match[2])) + 1 };
+}
+
+/** Ways between populations. Names that do not exist lead nowhere: planning complains about them. */
+export class Ways {
+  /** Populations by name. */
+  readonly byName: ReadonlyMap<string, Declaration>;
+  readonly #steps = new Map<string, Step[]>();
+  readonly #found = new Map<string, Way | undefined>();
+
+  /** Of a network's declarations. */
+  constructor(declarations: readonly Declaration[], links: readonly LinkDeclaration[]) {
+    this.byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
+    for (const { a, b, options } of links) {
+      const count = Math.max(this.countOf(a), this.countOf(b));
+      this.#add(membersNamed(a).name, membersNamed(b).name, count, options);
+      this.#add(membersNamed(b).name, membersNamed(a).name, count, { ...options, ...options.reverse });
+    }
+  }
+
+  /** Members that a name means. */
+  countOf(text: string): number {
+    const { name, count } = membersNamed(text);
+    return count === 0 ? this.byName.get(name)?.options.count ?? 1 : count;
+  }
+
+  /** The way with the least cost, of those the fastest; undefined if there is none. */
+  between(from: string, to: string): Way | undefined {
+    const key = `${from} ${to}`;
+    if (!this.#found.has(key)) this.#found.set(key, this.#search(from, to));
+    return this.#found.get(key);
+  }
+
+  #add(from: string, to: string, links: number, options: LinkOptions): void {
+    const { delayNs = 0, delaySpreadSteps = 0, delaySpreadStepNs = 0, jitterNs = 0, rateBps = Infinity } = options;
+    const { queueBytes = Infinity, queuePackets = UNLIMITED } = options;
+    const steps = this.#steps.get(from) ?? [];
+    this.#steps.set(from, steps);
+    steps.push({
+      to,
+      links,
+      cost: options.cost ?? 1,
+      seconds: (delayNs + Math.min(links, delaySpreadSteps) * delaySpreadStepNs / 2 + jitterNs / 2) / 1e9,
+      bitsPerSecond: rateBps,
+      queuePackets: Math.min(queueBytes / PACKET_BYTES, queuePackets),
+    });
+  }
+
+  /** Dijkstra's algorithm over the few populations. */
+  #search(from: string, to: string): Way | undefined {
+    const best = new Map<string, { cost: number; seconds: number; via: string; step: Step | undefined }>();
+    best.set(from, { cost: 0, seconds: 0, via: "", step: undefined });
+    const done = new Set<string>();
+    for (;;) {
+      let at: string | undefined;
+      for (const [name, { cost, seconds }] of best) {
+        if (done.has(name)) continue;
+        const other = at === undefined ? undefined : best.get(at)!;
+        if (other === undefined || cost < other.cost || (cost === other.cost && seconds < other.seconds)) at = name;
+      }
+      if (at === undefined) return undefined;
+      if (at === to) break;
+      done.add(at);
+      // Hosts do not forward.
+      if (at !== from && this.byName.get(at)?.kind === "host") continue;
+      const { cost, seconds } = best.get(at)!;
+      for (const step of this.#steps.get(at) ?? []) {
+        const known = best.get(step.to);
+        const next = { cost: cost + step.cost, seconds: seconds + step.seconds, via: at, step };
+        if (
+          known === undefined || next.cost < known.cost || (next.cost === known.cost && next.seconds < known.seconds)
+        ) {
+          best.set(step.to, next);
+        }
+      }
+    }
+    const way: Way = {
+      rttSeconds: 2 * best.get(to)!.seconds,
+      bitsPerSecond: Infinity,
+      linkBitsPerSecond: Infinity,
+      queuePackets: 0,
+      past: [],
+    };
+    for (let name = to; name !== from; name = best.get(name)!.via) {
+      const { step, via } = best.get(name)!;
+      if (step === undefined) break;
+      way.linkBitsPerSecond = Math.min(way.linkBitsPerSecond, step.bitsPerSecond);
+      if (step.bitsPerSecond * step.links < way.bitsPerSecond) {
+        way.bitsPerSecond = step.bitsPerSecond * step.links;
+        way.queuePackets = step.queuePackets * step.links;
+      }
+      const between = via === from ? undefined : this.byName.get(via);
+      if (between !== undefined) way.past.unshift(between);
+    }
+    return way;
+  }
+}
