@@ -47,8 +47,9 @@ const SORTED_BYTES = 4;
 /** Bytes of a proxy's books about one connection: objects and entries of maps. */
 const PROXIED_BYTES = 500;
 
-/** Slots of a timer wheel that have entries at the same time, at most. */
-const WHEEL_SLOTS = 2048;
+/** Slots of a timer wheel that have entries at the same time: of TCP's, due within a second; of the others, minutes. */
+const TCP_SLOTS = 1600;
+const NAT_SLOTS = 256;
 
 /** Bytes of an event in the queue, and of what sorts the current bucket. */
 const QUEUED_BYTES = 12;
@@ -97,7 +98,7 @@ export function estimateOf(load: Load, size: Size): MemoryEstimate {
 function connectionTables(load: Load): number {
   const { ends, coldEnds, bulkFlows, segments, synRows, timeWaits, tcpTimers } = load;
   return ends * ROW.END + coldEnds * ROW.COLD + bulkFlows * ROW.BULK + segments * ROW.SEGMENT + synRows * ROW.SYN +
-    timeWaits * ROW.TIME_WAIT + tupleTableBytes(tuplesOf(load)) + timerWheelBytes(tcpTimers, WHEEL_SLOTS);
+    timeWaits * ROW.TIME_WAIT + tupleTableBytes(tuplesOf(load)) + timerWheelBytes(tcpTimers, TCP_SLOTS);
 }
 
 function natTables({ sessions, mappings, subscribers, bitmaps, flows, natTimers }: Load, { gateways }: Size): number {
@@ -105,7 +106,7 @@ function natTables({ sessions, mappings, subscribers, bitmaps, flows, natTimers 
     2 * tupleTableBytes(mappings) + subscribers * ROW.SUBSCRIBER + tupleTableBytes(subscribers) +
     bitmaps * BITMAP_BYTES;
   const balanced = flows === 0 ? 0 : flows * (ROW.FLOW + ROW.APP_TIMER) + tupleTableBytes(2 * flows);
-  return nats + balanced + timerWheelBytes(natTimers, WHEEL_SLOTS);
+  return nats + balanced + timerWheelBytes(natTimers, NAT_SLOTS);
 }
 
 function transientTables({ packets, events }: Load): number {

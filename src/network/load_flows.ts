@@ -14,7 +14,7 @@ export interface Flows {
   count: number;
   /** Of these, those that find a port. */
   begun: number;
-  /** Arrivals per second; Infinity: all at once. */
+  /** Arrivals per second; `AT_ONCE`: all at once. */
   perSecond: number;
   /** There and back, s; of several destinations the longest. */
   rttSeconds: number;
@@ -58,6 +58,10 @@ const HANDSHAKE_PACKETS = 3;
 const CLOSE_PACKETS = 4;
 /** Where no way is found, s. */
 const UNKNOWN_RTT_SECONDS = 0.1;
+/** Of links without a delay, s. */
+const LEAST_RTT_SECONDS = 1e-6;
+/** Arrivals per second where all come at once: times any time that is not 0, more than there can be. */
+const AT_ONCE = 1e18;
 
 /** What is known of a workload. */
 export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: number): Flows {
@@ -69,7 +73,7 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
   );
   const { to, way } = found.toSorted((x, y) => (y.way?.rttSeconds ?? 0) - (x.way?.rttSeconds ?? 0))[0] ?? {};
   const udp = options.kind === "dns" || options.transport === "udp";
-  const rttSeconds = way?.rttSeconds ?? UNKNOWN_RTT_SECONDS;
+  const rttSeconds = Math.max(LEAST_RTT_SECONDS, way?.rttSeconds ?? UNKNOWN_RTT_SECONDS);
   const { count, perSecond } = arrivalsOf(options, untilSeconds);
   const sizes = sizesOf(options);
   const holdSeconds = holdNsOf(options) / 1e9;
@@ -209,17 +213,17 @@ function arrivalsOf(options: WorkloadOptions, untilSeconds: number): { count: nu
   const { connections, arrivals, atNs } = options;
   if (options.kind === "schedule" && atNs !== undefined && atNs.length > 0) {
     const seconds = (atNs[atNs.length - 1] - atNs[0]) / 1e9;
-    return { count: connections, perSecond: seconds > 0 ? connections / seconds : Infinity };
+    return { count: connections, perSecond: seconds > 0 ? connections / seconds : AT_ONCE };
   }
-  const perSecond = arrivals === undefined || arrivals.kind === "at-once" ? Infinity : arrivals.perSecond!;
+  const perSecond = arrivals === undefined || arrivals.kind === "at-once" ? AT_ONCE : arrivals.perSecond!;
   const seconds = Math.max(0, untilSeconds - (arrivals?.startNs ?? 0) / 1e9);
-  if (perSecond === Infinity) return { count: connections, perSecond };
+  if (perSecond === AT_ONCE) return { count: connections, perSecond };
   return { count: Math.min(connections, Math.ceil(fluctuating(options, perSecond * seconds)) + 1), perSecond };
 }
 
 /** A mean number; where arrivals are random, three standard deviations more. */
 function fluctuating({ arrivals, holdDistribution }: WorkloadOptions, mean: number): number {
-  const random = arrivals?.kind === "poisson" || holdDistribution === "exponential";
+  const random = arrivals?.kind === "poisson" || (holdDistribution ?? "fixed") !== "fixed";
   return random && mean > 0 && mean < Infinity ? mean + 3 * Math.sqrt(mean) : mean;
 }
 

@@ -56,3 +56,9 @@ Deno.test("the most memory that the process has had is at least what it has", ()
 Deno.test("the machine tells how much memory it has", () => {
   assertEquals(availableMemory() > 1e6, true);
 });
+
+Deno.test("links without a delay, and destinations that are the sources' own neighbours, have an estimate too", () => {
+  const own = ["workloads.load.to=clients:80", "nodes.clients.listen=[80]", "links[0].delay=0s"];
+  const { residentBytes, tableBytes } = buildNetwork(load(...own)).estimateMemory();
+  assert(tableBytes > 1000 * 2 * 148 && residentBytes < 200e6, `${tableBytes}, ${residentBytes}`);
+});
