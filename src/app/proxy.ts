@@ -17,7 +17,7 @@ import { receive, send, sendRoom, setNoDelay, shutdownWrite, unreadBytes, wantRo
 import { ERRNO } from "../base/errors.ts";
 import { finalise32, mix32 } from "../base/hash.ts";
 import { type StateVisitor, visitNumbers } from "../base/state.ts";
-import { type BackendPool, chooseBackend, visitPool } from "../node/balancing.ts";
+import { type BackendPool, chooseBackend, isInUse, visitPool } from "../node/balancing.ts";
 import type { ProxyReport } from "../base/balancer_reports.ts";
 import { ProxyRows, SIDE } from "./proxy_rows.ts";
 import type { App, AppRuntime } from "./types.ts";
@@ -62,6 +62,10 @@ export class Proxy implements App {
   /** Name of its host or population. */
   readonly node: string;
   readonly report: ProxyReport;
+  /** Requests refused because the pool was in use and no more could wait: how many, and when first, ns (-1: never). */
+  readonly poolRefusals = { count: 0, firstNs: -1 };
+  /** Connections to back ends that there may be; Infinity for no limit. */
+  readonly poolSize: number;
   readonly #runtime: ProxyRuntime;
   readonly #app: number;
   readonly #plan: ProxyPlan;
@@ -91,6 +95,7 @@ export class Proxy implements App {
     this.#runtime = options.runtime;
     this.#app = options.app;
     this.#plan = options.plan;
+    this.poolSize = options.plan.maxConnections * options.plan.backends.length;
     this.#rows = new ProxyRows(options.plan.backends.length);
     this.report = {
       node: options.node,
@@ -111,6 +116,7 @@ export class Proxy implements App {
     this.#nextSource = v.number(this.#nextSource);
     this.#backendOpen = v.number(this.#backendOpen);
     visitNumbers(v, this.report);
+    visitNumbers(v, this.poolRefusals);
     visitPool(this.#plan.pool, v);
     this.#rows.visitState(v);
   }
@@ -285,6 +291,8 @@ export class Proxy implements App {
     const mayWait = this.#rows.waiting < this.#plan.maxWaiting && this.#backendOpen > 0;
     if (mayWait) return this.#rows.wait(client, tcp.generation(client));
     this.#refusedPort(hostOf(tcp, client), without);
+    const full = without < 0 && isInUse(this.#plan.pool, this.#plan.maxConnections);
+    if (full && ++this.poolRefusals.count === 1) this.poolRefusals.firstNs = this.#runtime.nowNs;
     this.#refuse(client);
   }
 

@@ -21,6 +21,7 @@ export const LIMIT_NAMES = [
   "nat-block",
   "nat-rate",
   "nat-table",
+  "proxy-pool",
 ] as const;
 
 /** One of the limits that can bind. */

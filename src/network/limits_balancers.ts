@@ -38,6 +38,22 @@ export function* balancerLimits(s: Partition): Generator<BalancerLimit> {
   }
 }
 
+/** The pools of all proxies that have a limit. */
+export function* proxyLimits(s: Partition): Generator<Omit<BalancerLimit, "row">> {
+  for (const { node, poolSize, poolRefusals, report } of s.proxies) {
+    if (poolSize === Infinity) continue;
+    yield {
+      limit: "proxy-pool",
+      node,
+      used: report.peakBackend,
+      capacity: poolSize,
+      firstNs: poolRefusals.firstNs,
+      refused: poolRefusals.count,
+      detail: "connections to back ends at once",
+    };
+  }
+}
+
 function tableUse(balancer: Balancer): Omit<BalancerLimit, "limit" | "node" | "row"> {
   const { peakFlows: used, maxFlows: capacity, firstRefusedNs, refused } = balancer;
   const { TABLE_FULL } = FLOW_REFUSAL;

@@ -14,7 +14,7 @@ import { FLAG, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { listenerUse } from "../socket/rows.ts";
 import { ephemeralPortsText } from "./limits.ts";
 import { addHostLimits, type LimitFound } from "./limits_hosts.ts";
-import { balancerLimits } from "./limits_balancers.ts";
+import { balancerLimits, proxyLimits } from "./limits_balancers.ts";
 import type { Profile } from "../transport/profile.ts";
 import type { Conditions, LimitNote } from "./conditions.ts";
 import { owns } from "./part.ts";
@@ -43,7 +43,16 @@ export interface LimitFindings {
 }
 
 /** Stages of the search. */
-const STAGE = { RECORDS: 0, PORTS: 1, GATEWAYS: 2, LISTENERS: 3, LINKS: 4, BALANCERS: 5, HOSTS: 6 } as const;
+const STAGE = {
+  RECORDS: 0,
+  PORTS: 1,
+  GATEWAYS: 2,
+  LISTENERS: 3,
+  LINKS: 4,
+  BALANCERS: 5,
+  PROXIES: 6,
+  HOSTS: 7,
+} as const;
 
 /** Takes up what was found at one stage: the fullest counts, of equals the first. */
 type Add = (limit: LimitName, node: string, found: LimitFound, order: number[]) => void;
@@ -69,6 +78,9 @@ export function findLimits(s: Partition): LimitFindings {
   addListeners(s, add);
   addLinks(s, add);
   for (const { limit, node, row, ...found } of balancerLimits(s)) add(limit, node, found, [STAGE.BALANCERS, row]);
+  for (const [i, { limit, node, ...found }] of [...proxyLimits(s)].entries()) {
+    add(limit, node, found, [STAGE.PROXIES, i]);
+  }
   addHostLimits(s, (limit, node, found, row) => add(limit, node, found, [STAGE.HOSTS, row]));
   return { found: [...byKey.values()], full, rows };
 }

@@ -63,6 +63,11 @@ export function makePool(
   return pool;
 }
 
+/** Have all back ends that take any (a weight above 0) as many as `most`? */
+export function isInUse(pool: BackendPool, most: number): boolean {
+  return pool.active.every((active, backend) => pool.weights[backend] === 0 || active >= most);
+}
+
 /** Shows a pool to a snapshot. Its tables follow from eligibility and weights. */
 export function visitPool(pool: BackendPool, v: StateVisitor): void {
   for (const column of [pool.weights, pool.eligible, pool.active, pool.credit]) v.inPlace(column);

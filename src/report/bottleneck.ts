@@ -36,6 +36,7 @@ const UNITS: Record<LimitName, string> = {
   "accept-queue": "places in the accept queue",
   "link": "bytes of the link's queue",
   "flow-table": "flows of the balancer's table",
+  "proxy-pool": "connections of the proxy's pool",
 };
 
 /** A port range, as `detail` tells it, and those that readers may know. */
@@ -256,6 +257,15 @@ export function explainLimit(
           "connections and half-open ones fill it too.",
         remedy: "a larger table, shorter timeouts (SYN and FIN above all), direct return with a stateless algorithm " +
           "(maglev or source-hash without a connection table), or several balancers behind ECMP.",
+      };
+    case "proxy-pool":
+      return {
+        headline: `the pool of proxy ${node} was in use${when}`,
+        numbers: `${had}: ${nextOnes(refused, count, "request", "was refused")}.`,
+        why: "A pool opens so many connections to each back end; a request that finds all of them busy waits, if the " +
+          "proxy lets so many wait, or else is refused.",
+        remedy: "more connections in the pool (maxConnections), more that may wait (maxWaiting), several requests " +
+          "over one connection (multiplex), faster or more back ends.",
       };
   }
 }

@@ -138,6 +138,13 @@ Deno.test("requests wait for a connection of the pool, no more than may wait", (
   assertEquals(replies, 12);
 });
 
+Deno.test("a request that finds the pool in use and no place to wait is told as the limit that bound", () => {
+  const proxy = { keepAlive: true, maxConnections: 2, maxWaiting: 10 };
+  const [limit] = ran(proxied({ proxy, workload: { connections: 50 } }), 20e9).report().limits;
+  assertEquals([limit.limit, limit.used, limit.capacity, limit.refused], ["proxy-pool", 2, 2, 38]);
+  assert(limit.firstHitSeconds! > 0);
+});
+
 Deno.test("a workload of several requests on one connection goes over the proxy's pool", () => {
   const report = ran(proxied({ proxy: { keepAlive: true }, workload: { connections: 20, requests: 5, thinkNs: 1e7 } }))
     .report();
