@@ -5,13 +5,14 @@
  * @module
  */
 import { DIRECTION, type Links, PACE } from "../link/links.ts";
+import type { ApplicationOptions } from "./applications.ts";
 import type { PlannedEvent } from "./event_plan.ts";
 import { packParts } from "./part_packing.ts";
-import { estimateLoad } from "./part_load.ts";
+import { APPLICATION_SECONDS, estimateLoad } from "./part_load.ts";
 import { planParts } from "./part_plan.ts";
 import type { Division } from "./part_threads.ts";
 import type { Partition } from "./partition.ts";
-import { endOf, type Plan } from "./plan.ts";
+import { endOf, findMembers, type Members, type Plan } from "./plan.ts";
 import type { PlannedWorkload } from "./workloads.ts";
 
 /** Seconds that a router takes for a packet. */
@@ -34,6 +35,7 @@ const MOST_LINKS = 4_000_000;
 export interface Undivided {
   plan: Plan;
   workloads: readonly PlannedWorkload[];
+  applications: readonly ApplicationOptions[];
   events: readonly PlannedEvent[];
   /** Parts at most. */
   count: number;
@@ -54,7 +56,7 @@ interface Edges {
 
 /** Divides a network. Returns a sentence where that cannot be, or gains nothing. */
 export function divideNetwork(s: Partition, undivided: Undivided): Division | string {
-  const { plan, workloads, parts } = undivided;
+  const { plan, parts } = undivided;
   if (plan.directionCount / 2 > MOST_LINKS) return "There are too many links to divide the network at some of them.";
   const edges = edgesOf(s.links, plan, undivided.events);
   const rows = plan.populations.reduce((most, { firstRow, count }) => Math.max(most, firstRow + count), 1);
@@ -73,16 +75,17 @@ export function divideNetwork(s: Partition, undivided: Undivided): Division | st
   }
   // (Parts that no link joins never wait for each other.)
   if (lookaheadNs === Infinity) lookaheadNs = 1e9;
-  return { count, owners, lookaheadNs, journals: openersOf(workloads, owners) > 1 };
+  return { count, owners, lookaheadNs, journals: openersOf(undivided, owners) > 1 };
 }
 
 function divideByLoad(
   s: Partition,
-  { plan, workloads, count, always }: Undivided,
+  undivided: Undivided,
   edges: Edges,
   rows: number,
 ): Uint8Array | string {
-  const load = estimateLoad(s, plan, workloads);
+  const { plan, workloads, applications, count, always } = undivided;
+  const load = estimateLoad(s, plan, workloads, applications);
   const loads = new Float64Array(rows);
   plan.populations.forEach(({ firstRow, count: members }, i) =>
     loads.fill(load.nodes[i], firstRow, firstRow + members)
@@ -90,14 +93,14 @@ function divideByLoad(
   const packets = Float64Array.from(edges.group, (group) => load.links[group]);
   const seconds = load.total * UNIT_SECONDS;
   const opened = workloads.reduce((sum, { options }) => sum + options.connections, 0);
-  const simulated = Math.max(...workloads.map(durationOf), 0.1);
+  const simulated = Math.max(...workloads.map(durationOf), applications.length > 0 ? APPLICATION_SECONDS : 0.1);
   let best: { owners: Uint8Array; seconds: number } | undefined;
   for (const delayNs of delaysOf(edges)) {
     const atoms = joinNodes(edges, rows, delayNs);
     for (let parts = 2; parts <= count; parts++) {
       const packed = packParts({ atoms, loads, edges, packets, crossing: CROSSING, parts });
       if (packed === undefined) continue;
-      const apart = openersOf(workloads, packed.owners) > 1 ? opened * OPENED_APART : 0;
+      const apart = openersOf(undivided, packed.owners) > 1 ? opened * OPENED_APART : 0;
       const meetings = (simulated * 1e9) / delayNs;
       const taken = (packed.most + apart) * UNIT_SECONDS + meetings * MEETING_SECONDS + STARTING_SECONDS;
       if (best === undefined || taken < best.seconds) best = { owners: packed.owners, seconds: taken };
@@ -119,14 +122,15 @@ function durationOf({ options }: PlannedWorkload): number {
 }
 
 /** How many parts open connections. */
-function openersOf(workloads: readonly PlannedWorkload[], owners: Uint8Array): number {
+function openersOf({ plan, workloads, applications }: Undivided, owners: Uint8Array): number {
   const parts = new Set<number>();
+  const add = ({ population, first, count }: Members) => {
+    for (let i = 0; i < count; i++) parts.add(owners[population.firstRow + first + i]);
+  };
   for (const { options, from } of workloads) {
-    if (options.kind === "dns" || options.transport === "udp") continue;
-    for (const { population, first, count } of from) {
-      for (let i = 0; i < count; i++) parts.add(owners[population.firstRow + first + i]);
-    }
+    if (options.kind !== "dns" && options.transport !== "udp") from.forEach(add);
   }
+  for (const { on } of applications) on.forEach((name) => add(findMembers(name, "", plan.byName)));
   return parts.size;
 }
 

@@ -13,6 +13,7 @@ import { receiveBytes } from "./part_crossing.ts";
 import { type Findings, findingsOf, joinFindings, putDigests, readFindings } from "./part_findings.ts";
 import { joinPieces, JointCounts } from "./part_journal.ts";
 import type { PartRun } from "./part_run.ts";
+import { readThrown, takeThrown, throwAll } from "./part_thrown.ts";
 import { COMMAND, CONTROL_AT, type Division, joinThreads, sharedMemory, ThreadControl } from "./part_threads.ts";
 import type { Partition } from "./partition.ts";
 import type { Numbering } from "./plan.ts";
@@ -73,10 +74,9 @@ export class LeadThread {
     for (;;) {
       const ready = Atomics.load(control.words, CONTROL_AT.READY);
       if (ready === others) return new LeadThread(s, division, shared, commonBlocks);
-      try {
-        control.check();
-      } catch (error) {
-        return String((error as Error).message).split("\n")[0];
+      const { failure } = control;
+      if (failure !== undefined) {
+        return `Another thread cannot build it: ${failure.split("\n")[0].replace(/^\w*Error: /, "")}`;
       }
       const waited = Atomics.wait(control.words, CONTROL_AT.READY, ready, 50);
       if (waited === "timed-out" && Atomics.load(control.words, CONTROL_AT.STARTED) < others) waitedMs += 50;
@@ -96,12 +96,16 @@ export class LeadThread {
     words[CONTROL_AT.PAST] = run.past ? 1 : 0;
     this.#command(COMMAND.RUN);
     try {
-      return this.#own.runner.run(run);
+      const stop = this.#own.runner.run(run);
+      if (stop !== "threw") return stop;
     } catch (error) {
       this.#control.fail(error);
       this.#ended = true;
       throw error;
     }
+    this.#command(COMMAND.THROWN);
+    const others = this.#fromOthers().flatMap(readThrown);
+    throwAll([...takeThrown(this.#partition), ...others]);
   }
 
   /** How far the run has come. */

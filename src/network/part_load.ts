@@ -8,6 +8,7 @@ import type { IpAddress } from "../base/address.ts";
 import { addToAddress } from "../base/address.ts";
 import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
+import type { ApplicationOptions } from "./applications.ts";
 import type { Destination } from "./destinations.ts";
 import type { WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
@@ -44,8 +45,18 @@ export interface Load {
   total: number;
 }
 
-/** Estimates the load of the workloads. */
-export function estimateLoad(s: Partition, plan: Plan, workloads: readonly PlannedWorkload[]): Load {
+/** Packets that applications of modules are taken to send. Nobody can know: who asks for threads expects many. */
+const APPLICATION_PACKETS = 4e6;
+/** Simulated seconds that they are taken to run for. */
+export const APPLICATION_SECONDS = 10;
+
+/** Estimates the load of the workloads and the applications. */
+export function estimateLoad(
+  s: Partition,
+  plan: Plan,
+  workloads: readonly PlannedWorkload[],
+  applications: readonly ApplicationOptions[],
+): Load {
   const nodes = new Float64Array(plan.populations.length);
   const links = new Float64Array(plan.links.length);
   const byRow = new Map(plan.populations.map((population, i) => [population.firstRow, i]));
@@ -83,10 +94,31 @@ export function estimateLoad(s: Partition, plan: Plan, workloads: readonly Plann
       go(sourceAt(workload, source), s.addresses.intern(target), packets, 2);
     }
   }
+  const hosts = [...new Set(applications.flatMap(({ on }) => on.flatMap((name) => rowsOf(name, plan))))];
+  const pairs = pairsOf(hosts);
+  for (const [from, to] of pairs) {
+    go(from, s.nodes.words[to * NODE.STRIDE + NODE.ADDRESS], APPLICATION_PACKETS / pairs.length, 0);
+  }
   const total = nodes.reduce((sum, load) => sum + load, 0);
   plan.populations.forEach(({ count }, i) => nodes[i] /= count);
   plan.links.forEach(({ count }, i) => links[i] /= count);
   return { nodes, links, total };
+}
+
+function rowsOf(name: string, plan: Plan): number[] {
+  const { population, first, count } = findMembers(name, "", plan.byName);
+  return Array.from({ length: Math.min(count, WAYS) }, (_, i) => {
+    return population.firstRow + first + Math.floor((i * count) / Math.min(count, WAYS));
+  });
+}
+
+/** Who of some hosts talks with whom, where that is not known: each with some others, near and far in the list. */
+function pairsOf(hosts: readonly number[]): [number, number][] {
+  if (hosts.length === 1) return [[hosts[0], hosts[0]]];
+  const most = Math.min(hosts.length, WAYS);
+  return Array.from({ length: most }, (_, i) => Math.floor((i * hosts.length) / most)).flatMap((i) =>
+    [1, Math.ceil(hosts.length / 2)].map((step): [number, number] => [hosts[i], hosts[(i + step) % hosts.length]])
+  );
 }
 
 /** Where a balancer or a proxy passes packets on to. */

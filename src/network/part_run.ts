@@ -30,12 +30,22 @@ const NO_TICK = 0x7fffffff;
 
 /**
  * What each part brings to a meeting: when its next event is, when the next that keeps a run alive, its time, and whether
- * it wants to stop; and what it has done so far.
+ * it wants to stop, because it was asked to or because a handler has thrown; and what it has done so far.
  */
-const BROUGHT = { NEXT: 0, LIVE: 1, NOW: 2, STOP: 3, ATTEMPTED: 4, ESTABLISHED: 5, OPEN: 6, HOPS: 7 } as const;
+const BROUGHT = {
+  NEXT: 0,
+  LIVE: 1,
+  NOW: 2,
+  STOP: 3,
+  ATTEMPTED: 4,
+  ESTABLISHED: 5,
+  OPEN: 6,
+  HOPS: 7,
+  THREW: 8,
+} as const;
 
 /** Numbers that a part brings. */
-export const NUMBERS_BROUGHT = 8;
+export const NUMBERS_BROUGHT = 9;
 
 /** How to run. */
 export interface PartRun {
@@ -76,8 +86,11 @@ export class PartRunner {
     };
   }
 
-  /** As `runPartition`; all parts have to be called with the same times, and return the same. */
-  run({ untilNs, past, interrupted }: PartRun): Stop {
+  /**
+   * As `runPartition`; all parts have to be called with the same times, and return the same. "threw": a handler has; all
+   * are through with what they did meanwhile.
+   */
+  run({ untilNs, past, interrupted }: PartRun): Stop | "threw" {
     const s = this.#partition;
     const barrier = this.#barrier;
     const endNs = Math.min(untilNs, LONGEST_RUN_NS);
@@ -89,12 +102,15 @@ export class PartRunner {
       let liveNs = Infinity;
       let nowNs = 0;
       let stop = 0;
+      let threw = 0;
       for (let k = 0; k < count; k++) {
         nextNs = Math.min(nextNs, barrier.brought(k, BROUGHT.NEXT));
         liveNs = Math.min(liveNs, barrier.brought(k, BROUGHT.LIVE));
         nowNs = Math.max(nowNs, barrier.brought(k, BROUGHT.NOW));
         stop += barrier.brought(k, BROUGHT.STOP);
+        threw += barrier.brought(k, BROUGHT.THREW);
       }
+      if (threw > 0) return "threw";
       if (past ? nextNs === Infinity && untilNs === Infinity : liveNs === Infinity && nextNs > nowNs) {
         if (s.nowNs < nowNs) s.queue.advanceTo(nowNs);
         s.syncNow();
@@ -139,6 +155,7 @@ export class PartRunner {
     barrier.bring(BROUGHT.LIVE, Math.min(isAtRest(s) ? Infinity : nextNs, sentNs));
     barrier.bring(BROUGHT.NOW, s.nowNs);
     barrier.bring(BROUGHT.STOP, stop ? 1 : 0);
+    barrier.bring(BROUGHT.THREW, s.halted ? 1 : 0);
     const { attempted, established, open } = s.stats;
     barrier.bring(BROUGHT.ATTEMPTED, attempted);
     barrier.bring(BROUGHT.ESTABLISHED, established);

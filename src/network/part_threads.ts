@@ -55,7 +55,7 @@ const TEXT_AT = 512;
 const TEXT_BYTES = 4096;
 
 /** Commands: the low bits of their running number. */
-export const COMMAND = { RUN: 1, REPORT: 2, DIGEST: 3, END: 4, BITS: 3 } as const;
+export const COMMAND = { RUN: 1, REPORT: 2, DIGEST: 3, END: 4, THROWN: 5, BITS: 3 } as const;
 
 /** Memory for a run in `count` parts. */
 export function sharedMemory(count: number): SharedMemory {
@@ -95,11 +95,17 @@ export class ThreadControl {
     Atomics.notify(this.words, CONTROL_AT.READY);
   }
 
+  /** Why a thread has failed, if one has. */
+  get failure(): string | undefined {
+    if (Atomics.load(this.words, CONTROL_AT.FAILED) !== 2) return undefined;
+    const length = Atomics.load(this.words, CONTROL_AT.MESSAGE_LENGTH);
+    return new TextDecoder().decode(this.#text.slice(0, length));
+  }
+
   /** Throws where another thread has failed. */
   check(): void {
-    if (Atomics.load(this.words, CONTROL_AT.FAILED) !== 2) return;
-    const length = Atomics.load(this.words, CONTROL_AT.MESSAGE_LENGTH);
-    throw new Error(`A thread of the run has failed: ${new TextDecoder().decode(this.#text.slice(0, length))}`);
+    const { failure } = this;
+    if (failure !== undefined) throw new Error(`A thread of the run has failed: ${failure}`);
   }
 }
 

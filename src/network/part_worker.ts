@@ -8,6 +8,7 @@ import { registerModule } from "./modules.ts";
 import { Network } from "./network.ts";
 import { sendBytes } from "./part_crossing.ts";
 import { digestsOf, findingsBytes, findingsOf } from "./part_findings.ts";
+import { thrownBytes } from "./part_thrown.ts";
 import { COMMAND, CONTROL_AT, joinThreads, ThreadControl, type ThreadOrder } from "./part_threads.ts";
 
 /** What of a worker's global scope is used here. */
@@ -46,6 +47,9 @@ async function serve({ index, declaration, numbering, modules, division, shared 
         break;
       case COMMAND.DIGEST:
         sendBytes(s, part, 0, digestsOf(s));
+        break;
+      case COMMAND.THROWN:
+        sendBytes(s, part, 0, thrownBytes(s));
         break;
       case COMMAND.END:
         return;

@@ -37,6 +37,7 @@ import { canonicalText, type PlainValue } from "../base/plain.ts";
 import { addChanges, type ForkChange } from "./fork.ts";
 import type { MemoryEstimate } from "./estimate.ts";
 import { liveReport, NO_FACTS, type ReportFacts, runReport } from "./report.ts";
+import { takeThrown, throwAll } from "./part_thrown.ts";
 import { Threads } from "./threads.ts";
 
 export type { LinkGroup, Mark, PacketTap } from "./observers.ts";
@@ -477,11 +478,8 @@ export class Simulation {
   }
 
   #throw(): never {
-    const s = this.partition;
-    const errors = s.thrown.splice(0);
-    s.halted = false;
     this.#asked.ended = "interrupted";
-    throw errors.length === 1 ? errors[0] : new AggregateError(errors, "Several handlers threw at one event.");
+    throwAll(takeThrown(this.partition));
   }
 
   #end(ended: RunReport["ended"]): { ended: RunReport["ended"] } {

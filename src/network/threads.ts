@@ -9,6 +9,7 @@ import { planDns } from "./dns_plan.ts";
 import type { NetworkDocument } from "./document.ts";
 import { planEvents } from "./event_plan.ts";
 import type { RunOptions } from "./options.ts";
+import { registeredModules } from "./modules.ts";
 import { divideNetwork } from "./part_division.ts";
 import { LeadThread } from "./part_lead.ts";
 import type { Partition } from "./partition.ts";
@@ -87,7 +88,9 @@ export class Threads {
       return "Packets are printed, captured, traced or sampled on the way, which needs the whole network in one thread.";
     }
     const { nodes, workloads, applications = [] } = this.#built.declaration;
-    if (applications.length > 0) return "Applications of modules see all of their hosts, which needs one thread.";
+    if (applications.length > 0 && registeredModules().length === 0) {
+      return "Its applications were registered by no module's URL (registerModule), which other threads need.";
+    }
     for (const node of nodes) {
       if (node.kind !== "balancer" || node.options.services.every(({ health }) => health === undefined)) continue;
       return `Whether anything but health checks of ${node.name} is under way is known in one thread only.`;
@@ -106,13 +109,14 @@ export class Threads {
     const s = this.#partition;
     const plan = s.plan!;
     const commonBlocks = s.addresses.blocksForGood();
-    const { workloads: declared, events } = plainValue(
+    const { workloads: declared, events, applications = [] } = plainValue(
       plainText(this.#built.declaration as unknown as PlainValue),
     ) as unknown as NetworkDocument;
     const workloads = planWorkloads(declared, plan, planDns(plan));
     const division = divideNetwork(s, {
       plan,
       workloads,
+      applications,
       events: planEvents(events, plan, declared.map(({ name }) => name)),
       count,
       parts: this.#built.declaration.partition,

@@ -9,14 +9,13 @@ import { always } from "../../../src/network/threads.ts";
 
 /** The same network without what keeps it in one thread. */
 export function divisible(network: NetworkDocument): NetworkDocument {
-  const { applications: _, ...rest } = network;
-  const workloads = rest.workloads.filter(({ kind }) => kind !== "schedule" && kind !== "syn-flood");
+  const workloads = network.workloads.filter(({ kind }) => kind !== "schedule" && kind !== "syn-flood");
   const names = workloads.map(({ name }) => name);
-  const events = rest.events.filter((event) => event.kind !== "workload" || names.includes(event.workload));
-  for (const node of rest.nodes) {
+  const events = network.events.filter((event) => event.kind !== "workload" || names.includes(event.workload));
+  for (const node of network.nodes) {
     if (node.kind === "balancer") { for (const service of node.options.services) delete service.health; }
   }
-  return { ...rest, workloads, events };
+  return { ...network, workloads, events };
 }
 
 /** Can the network be built? (Not all that is drawn can.) */
