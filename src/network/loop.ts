@@ -19,6 +19,9 @@ import type { Partition } from "./partition.ts";
 /** Why `runPartition` returned. */
 export type Stop = "quiescence" | "time" | "batch";
 
+/** Events between two looks at `interrupted`. */
+const BATCH = 8192;
+
 const { LIMIT } = CLOCK;
 
 /** `TimerWheel.next` of an empty wheel. */
@@ -62,6 +65,14 @@ export function runPartition(s: Partition, untilNs: number, pastQuiescence: bool
     fireTick(s, tick, tickNs);
   }
   return "batch";
+}
+
+/** As `runPartition`, until `interrupted` says so, or a handler has thrown: "batch". */
+export function runBatches(s: Partition, untilNs: number, pastQuiescence: boolean, interrupted?: () => boolean): Stop {
+  for (;;) {
+    const stop = runPartition(s, untilNs, pastQuiescence, BATCH);
+    if (stop !== "batch" || s.halted || interrupted?.() === true) return stop;
+  }
 }
 
 /** When something happens next, ns: at the earliest. */

@@ -14,6 +14,8 @@ export interface Mark {
   nextNs: number;
   /** Called then; sets `nextNs`. */
   reached(): void;
+  /** Does it look only at what several threads gather: the simulation's time, digests and progress? */
+  readonly inThreads?: boolean;
 }
 
 /**

@@ -177,14 +177,16 @@ export function readFindings(bytes: Uint8Array): Findings {
 
 /** The digests of the nodes of `s`' part, in the order of rows. */
 export function digestsOf(s: Partition): Uint8Array {
-  const found: Int32Array[] = [];
+  const nodes = s.nodes.words;
+  let count = 0;
+  eachNode(s, (node) => void (owns(s, node) && count++));
+  const words = new Int32Array(count * DIGEST_WORDS);
+  let to = 0;
   eachNode(s, (node) => {
     if (!owns(s, node)) return;
     const at = node * STRIDE + DIGEST_LO;
-    found.push(s.nodes.words.subarray(at, at + DIGEST_WORDS));
+    for (let k = 0; k < DIGEST_WORDS; k++) words[to++] = nodes[at + k];
   });
-  const words = new Int32Array(found.length * DIGEST_WORDS);
-  found.forEach((four, i) => words.set(four, i * DIGEST_WORDS));
   return new Uint8Array(words.buffer);
 }
 
@@ -194,8 +196,7 @@ export function putDigests(s: Partition, index: number, bytes: Uint8Array): void
   let at = 0;
   eachNode(s, (node) => {
     if (s.part!.owners[node] !== index) return;
-    s.nodes.words.set(words.subarray(at, at + DIGEST_WORDS), node * STRIDE + DIGEST_LO);
-    at += DIGEST_WORDS;
+    for (let k = 0; k < DIGEST_WORDS; k++) s.nodes.words[node * STRIDE + DIGEST_LO + k] = words[at++];
   });
 }
 

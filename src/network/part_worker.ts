@@ -11,6 +11,10 @@ import { digestsOf, findingsBytes, findingsOf } from "./part_findings.ts";
 import { thrownBytes } from "./part_thrown.ts";
 import { COMMAND, CONTROL_AT, joinThreads, ThreadControl, type ThreadOrder } from "./part_threads.ts";
 
+/** How often a thread looks for a command, and how long it sleeps, ms, before it waits for events. */
+const SPINS = 4000;
+const NAP_MS = 20;
+
 /** What of a worker's global scope is used here. */
 const scope = globalThis as unknown as {
   onmessage: ((event: { data: ThreadOrder }) => void) | null;
@@ -32,8 +36,11 @@ async function serve({ index, declaration, numbering, modules, division, shared 
   Atomics.add(words, CONTROL_AT.READY, 1);
   Atomics.notify(words, CONTROL_AT.READY);
   for (let seen = 0;;) {
+    // (Where somebody looks at the run every millisecond, the next command is on its way already.)
+    for (let spins = 0; spins < SPINS && Atomics.load(words, CONTROL_AT.COMMAND) === seen; spins++);
+    Atomics.wait(words, CONTROL_AT.COMMAND, seen, NAP_MS);
     while (Atomics.load(words, CONTROL_AT.COMMAND) === seen) {
-      // (Not `wait`: a process whose first thread is through ends, whoever waits for events.)
+      // (Not `wait` for longer: a process whose first thread is through ends, whoever waits for events.)
       const waiting = Atomics.waitAsync(words, CONTROL_AT.COMMAND, seen);
       if (waiting.async) await waiting.value;
     }

@@ -16,7 +16,7 @@ import { sockets } from "./dump_sockets.ts";
 import { eachNode, hostRows } from "./node_selection.ts";
 import { Series, type SeriesOptions, type SeriesRow } from "./series.ts";
 import { drainTcp } from "./drain.ts";
-import { nextEventNs, runPartition } from "./loop.ts";
+import { nextEventNs, runBatches } from "./loop.ts";
 import { LONGEST_RUN_NS, type RunOptions, untilOf } from "./options.ts";
 import { SocketLayer } from "../socket/layer.ts";
 import { NetworkError } from "./errors.ts";
@@ -41,9 +41,6 @@ import { takeThrown, throwAll } from "./part_thrown.ts";
 import { Threads } from "./threads.ts";
 
 export type { LinkGroup, Mark, PacketTap } from "./observers.ts";
-
-/** Events between two looks at `interrupted`. */
-const BATCH = 8192;
 
 /** Simulated time between two looks at `until`: fixed, so that how a run is sliced does not change where it ends. */
 const UNTIL_GRID_NS = 1e6;
@@ -194,21 +191,15 @@ export class Simulation {
       untilNs: options.untilNs,
       pastQuiescence: options.pastQuiescence,
     };
-    const lead = this.#threads.begin(options, this.marks.length > 0);
-    if (lead !== undefined) {
-      const stop = lead.run({ untilNs, past, interrupted: options.interrupted });
-      return this.#end(stop === "batch" ? "interrupted" : stop);
-    }
+    const lead = this.#threads.begin(options, this.marks.some(({ inThreads }) => inThreads !== true));
     for (;;) {
       const markNs = this.#nextMark();
       const lookNs = options.until === undefined ? Infinity : this.#nextLook();
       const stopNs = Math.min(untilNs, lookNs, markNs);
-      let stop = runPartition(s, stopNs, past, BATCH);
-      while (stop === "batch") {
-        if (s.halted) this.#throw();
-        if (options.interrupted?.() === true) return this.#end("interrupted");
-        stop = runPartition(s, stopNs, past, BATCH);
-      }
+      const { interrupted } = options;
+      const stop = lead?.run({ untilNs: stopNs, past, interrupted }) ?? runBatches(s, stopNs, past, interrupted);
+      if (s.halted) this.#throw();
+      if (stop === "batch") return this.#end("interrupted");
       if (stop !== "quiescence" && stopNs === markNs) this.#reach(markNs);
       // Not where a slice ends in between: the condition is asked at the same moments however the run is sliced.
       if (stop === "quiescence" || stopNs === lookNs) {
@@ -219,7 +210,7 @@ export class Simulation {
       if (stopNs === untilNs || s.nowNs >= LONGEST_RUN_NS) return this.#end("time");
       // (Where marks are close together, no batch ever ends between them.)
       const between = stopNs === lookNs || stopNs === markNs;
-      if (between && options.interrupted?.() === true) return this.#end("interrupted");
+      if (between && interrupted?.() === true) return this.#end("interrupted");
     }
   }
 

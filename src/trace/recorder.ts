@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { combineDigest, groupDigests } from "../network/digest.ts";
+import { groupDigests } from "../network/digest.ts";
 import type { Mark, Simulation } from "../network/simulation.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { encodeItem } from "./cbor.ts";
@@ -82,6 +82,8 @@ export function traceHeader(simulation: Simulation, options: Omit<RecorderOption
 
 /** Records a simulation from its beginning. */
 export class Recorder implements Mark {
+  /** See {@linkcode Mark}. */
+  readonly inThreads: boolean;
   readonly #simulation: Simulation;
   readonly #sink: (bytes: Uint8Array) => void;
   readonly #plan: CheckpointPlan;
@@ -95,6 +97,7 @@ export class Recorder implements Mark {
     if (s.nowNs > 0 || s.hops > 0) throw new Error("A trace is recorded from a run's beginning.");
     this.#simulation = simulation;
     this.#sink = options.sink;
+    this.inThreads = options.level === "checkpoints";
     this.#plan = new CheckpointPlan(s.nodes.capacity);
     this.#write(encodeItem(traceHeader(simulation, options)));
     simulation.marks.push(this);
@@ -117,7 +120,7 @@ export class Recorder implements Mark {
   /** See {@linkcode Mark}. */
   reached(): void {
     const timeNs = this.#plan.nextNs;
-    if (this.#plan.due(this.#simulation.partition.hops)) this.#checkpoint(timeNs);
+    if (this.#plan.due(this.#simulation.progress().packets)) this.#checkpoint(timeNs);
   }
 
   /** The run is over: the last checkpoint, the report and the end. Nothing more is recorded. */
@@ -141,17 +144,12 @@ export class Recorder implements Mark {
 
   #checkpoint(timeNs: number): void {
     this.#flush();
-    const { nodes, hops } = this.#simulation.partition;
-    this.#item({
-      kind: "checkpoint",
-      checkpoint: {
-        timeNs,
-        deliveries: hops,
-        digest: combineDigest(nodes, "deliveries"),
-        eventDigest: combineDigest(nodes, "events"),
-        groups: groupDigests(nodes),
-      },
-    });
+    const simulation = this.#simulation;
+    const { packets: deliveries } = simulation.progress();
+    // (The digests first: where threads have them, this gathers those of all nodes.)
+    const { digest, eventDigest } = simulation;
+    const groups = groupDigests(simulation.partition.nodes);
+    this.#item({ kind: "checkpoint", checkpoint: { timeNs, deliveries, digest, eventDigest, groups } });
   }
 
   #item(item: TraceItem): void {
