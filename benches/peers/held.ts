@@ -1,7 +1,8 @@
 /**
  * Requests over connections that are held, in random order: `held.ts [CONNECTIONS]`. The scenario is
- * `examples/million.yaml`, with a second request on each connection after a drawn pause (20 s on average); what is
- * measured begins half a second after the last connection was opened. Prints one line of JSON.
+ * `examples/million.yaml`, with further requests on each connection after exponential pauses, such that there are
+ * 100,000 a second of them all together, as in the yardstick's second phase. Ten simulated seconds are measured, from
+ * half a second after the last connection was opened. Prints one line of JSON.
  *
  * @module
  */
@@ -12,12 +13,13 @@ import { overrides } from "./programs.ts";
 
 const FILE = new URL("../../examples/million.yaml", import.meta.url);
 const PER_SECOND = 100_000;
+const MEASURED_SECONDS = 10;
 
 const connections = Number(Deno.args[0] ?? 1_000_000);
 const sets = [
   ...overrides(connections).filter((word) => word !== "--set"),
-  "workloads.load.requests=2",
-  "workloads.load.think=20s",
+  "workloads.load.requests=1000",
+  `workloads.load.think=${(connections / PER_SECOND).toFixed(6)}s`,
   "workloads.load.thinkDistribution=exponential",
 ];
 const loaded = loadScenario(
@@ -26,11 +28,12 @@ const loaded = loadScenario(
   sets.map((set) => parseOverride(set)),
 );
 const simulation = buildWithinMemory(loaded, Infinity);
-simulation.run({ untilNs: Math.ceil((connections / PER_SECOND + 0.5) * 1e9) });
+const beginNs = Math.ceil((connections / PER_SECOND + 0.5) * 1e9);
+simulation.run({ untilNs: beginNs });
 const before = simulation.progress().packets;
 const answered = simulation.report().connections.repliesCompleted;
 const start = performance.now();
-simulation.run();
+simulation.run({ untilNs: beginNs + MEASURED_SECONDS * 1e9 });
 const wallSeconds = (performance.now() - start) / 1000;
 const { connections: { repliesCompleted } } = simulation.report();
 console.log(JSON.stringify({

@@ -15,6 +15,7 @@ import { drainNat, drainTcp, fireAppEvent } from "./drain.ts";
 import { LONGEST_RUN_NS } from "./options.ts";
 import { EVENT_KIND, isAt } from "./part.ts";
 import type { Partition } from "./partition.ts";
+import { touchNatTimers, touchTcpTimers } from "./prefetch.ts";
 
 /** Why `runPartition` returned. */
 export type Stop = "quiescence" | "time" | "batch";
@@ -108,6 +109,7 @@ export function fireTick(s: Partition, tick: number, tickNs: number): void {
 function fireTcpTimers(s: Partition): void {
   const tcp = s.tcp;
   const items = s.due.items;
+  touchTcpTimers(s, items, s.due.count);
   let acting = 0;
   for (let i = 0; i < s.due.count; i++) {
     const ref = items[i];
@@ -137,6 +139,7 @@ function fireNatTimers(s: Partition): void {
   const nat: NatTables = s.nat;
   if (s.timers.pending > 0) s.timers.fire(s.due);
   const items = s.due.items;
+  touchNatTimers(s, items, s.due.count);
   let acting = 0;
   for (let i = 0; i < s.due.count; i++) {
     const ref = items[i];
