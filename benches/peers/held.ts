@@ -27,7 +27,7 @@ const loaded = loadScenario(
   Deno.readTextFileSync(FILE),
   sets.map((set) => parseOverride(set)),
 );
-const simulation = buildWithinMemory(loaded, Infinity);
+const simulation = buildWithinMemory(loaded, { availableBytes: Infinity });
 const beginNs = Math.ceil((connections / PER_SECOND + 0.5) * 1e9);
 simulation.run({ untilNs: beginNs });
 const before = simulation.progress().packets;

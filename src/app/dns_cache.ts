@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { grown } from "../base/growth.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import type { DnsAnswers } from "./dns_answers.ts";
@@ -124,7 +125,7 @@ export class DnsCache {
       }
     }
     const slots = good * 3 > this.#mask + 1 ? (this.#mask + 1) * 2 : this.#mask + 1;
-    this.#entries = new Int32Array(slots * ENTRY_WORDS);
+    this.#entries = grown(slots * ENTRY_WORDS * 4, () => new Int32Array(slots * ENTRY_WORDS));
     this.#mask = slots - 1;
     this.#size = good;
     for (let at = 0; at < old.length; at += ENTRY_WORDS) {

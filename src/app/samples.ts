@@ -4,7 +4,7 @@
  * @module
  */
 import type { StateVisitor } from "../base/state.ts";
-import { grown } from "../store/growth.ts";
+import { grown, lengthened } from "../base/growth.ts";
 
 /** Whole numbers below 2^32, in a growing array. */
 export class Samples {
@@ -32,9 +32,7 @@ export class Samples {
   /** Room for `count`, so that the array does not double in the middle of a run. */
   reserve(count: number): void {
     if (count <= this.#values.length) return;
-    const values = grown(this.#values.byteLength, () => new Uint32Array(count));
-    values.set(this.#values);
-    this.#values = values;
+    this.#values = lengthened(this.#values, count);
   }
 
   /** For snapshots. */
@@ -45,6 +43,6 @@ export class Samples {
 
   /** All, in ascending order. */
   sorted(): Uint32Array {
-    return this.#values.slice(0, this.#count).sort();
+    return grown(this.bytes, () => this.#values.slice(0, this.#count)).sort();
   }
 }

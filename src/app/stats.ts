@@ -4,7 +4,7 @@
  * @module
  */
 import { type StateVisitor, visitNumbers } from "../base/state.ts";
-import { grown } from "../store/growth.ts";
+import { grown, lengthened } from "../base/growth.ts";
 import { OpenCount } from "./open_journal.ts";
 
 /** Highest `ERRNO` plus one. */
@@ -58,13 +58,11 @@ export class ConnectionStats extends OpenCount {
   /** Room for `count` samples, so that no buffer doubles in the middle of a run. */
   reserve(count: number): void {
     if (count <= this.#connectUs.length) return;
-    const times = grown(this.#connectUs.byteLength, () => new Uint32Array(count));
-    times.set(this.#connectUs);
-    this.#connectUs = times;
+    this.#connectUs = lengthened(this.#connectUs, count);
   }
 
   /** All connect times, µs, in ascending order. */
   sortedConnectUs(): Uint32Array {
-    return this.#connectUs.slice(0, this.#samples).sort();
+    return grown(this.bytes, () => this.#connectUs.slice(0, this.#samples)).sort();
   }
 }

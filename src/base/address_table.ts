@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { grown, lengthened } from "./growth.ts";
 import {
   addressDistance,
   AddressError,
@@ -457,7 +458,7 @@ export class AddressTable {
 
   #rehash(): void {
     const old = this.#slots;
-    const slots = new Int32Array(old.length * 2);
+    const slots = grown(old.byteLength * 2, () => new Int32Array(old.length * 2));
     const mask = slots.length - 1;
     for (const block of old) {
       if (block === 0) continue;
@@ -472,12 +473,11 @@ export class AddressTable {
     if (blocks > MAX_BLOCKS) throw fullError();
     const capacity = Math.min(MAX_BLOCKS, Math.max(blocks, this.#capacity * 2));
     const used = this.#nextBlock;
-    this.#words = grown(this.#words, capacity, used);
-    this.#sixWords = grown(this.#sixWords, capacity * 4, used * 4);
-    this.#cold = grown(this.#cold, capacity * COLD_STRIDE, used * COLD_STRIDE);
-    this.#members = grown(this.#members, capacity * MEMBER_STRIDE, used * MEMBER_STRIDE);
-    const ipv6 = this.#ipv6;
-    (this.#ipv6 = new Uint8Array(capacity)).set(ipv6);
+    this.#words = lengthened(this.#words, capacity, used);
+    this.#sixWords = lengthened(this.#sixWords, capacity * 4, used * 4);
+    this.#cold = lengthened(this.#cold, capacity * COLD_STRIDE, used * COLD_STRIDE);
+    this.#members = lengthened(this.#members, capacity * MEMBER_STRIDE, used * MEMBER_STRIDE);
+    this.#ipv6 = lengthened(this.#ipv6, capacity, used);
     this.#capacity = capacity;
   }
 }
@@ -491,9 +491,3 @@ function rangeError(start: IpAddress, count: number): AddressError {
 }
 
 const fullError = () => new AddressError(`The table of addresses is full: it has room for ${MAX_BLOCKS} pages of 256.`);
-
-function grown(words: Int32Array, length: number, used: number): Int32Array {
-  const copy = new Int32Array(length);
-  copy.set(words.subarray(0, used));
-  return copy;
-}

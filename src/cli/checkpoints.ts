@@ -10,7 +10,7 @@ import type { Mark } from "../network/observers.ts";
 import { Simulation } from "../network/simulation.ts";
 import { type LoadedScenario, loadScenario } from "../scenario/load.ts";
 import { pathFromInvocation } from "./files.ts";
-import { availableMemory, withinMemory } from "./memory.ts";
+import { withinMemory } from "./memory.ts";
 
 /** Checkpoints that are kept. */
 const KEPT = 2;
@@ -115,7 +115,7 @@ export function resume(file: string): Resumed {
       throw new InputError("This snapshot was taken by code: it has no scenario, and Simulation.restore takes it.");
     }
     const loaded = loadScenario("scenario.json", extra.scenario);
-    const simulation = withinMemory(loaded, availableMemory(), () => Simulation.restore(bytes));
+    const simulation = withinMemory(loaded, {}, () => Simulation.restore(bytes));
     return { simulation, loaded, path };
   } catch (error) {
     if (error instanceof InputError) throw new InputError(`${about}: ${error.message}`, { file: about });

@@ -5,6 +5,9 @@
  */
 import process from "node:process";
 import { InputError } from "../base/errors.ts";
+import type { OutOfMemory } from "../base/growth.ts";
+import { availableBytes as availableNow } from "../base/machine.ts";
+import { inThreads } from "../network/estimate.ts";
 import type { Network } from "../network/network.ts";
 import type { Simulation } from "../network/simulation.ts";
 import { formatDurationNs } from "../base/units.ts";
@@ -12,28 +15,37 @@ import { bytes } from "../report/text.ts";
 import { buildNetwork, inScenarioTerms } from "../scenario/build.ts";
 import type { LoadedScenario } from "../scenario/load.ts";
 
-/**
- * Builds a scenario's network, if it and its workload fit into `availableBytes`.
- *
- * @throws {InputError} one sentence with the estimate where they do not, before anything large is made.
- */
-export function buildWithinMemory(loaded: LoadedScenario, availableBytes: number): Simulation {
-  return withinMemory(loaded, availableBytes, (network) => inScenarioTerms(loaded, () => network.build()));
+/** Memory that a run leaves to the rest of the machine, bytes. */
+const LEFT_BYTES = 64e6;
+
+/** What there is for a run: bytes that the process may still take (default: the machine is asked), and threads. */
+export interface Room {
+  availableBytes?: number;
+  threads?: number;
 }
 
 /**
- * Makes a simulation of a scenario's network, if it and its workload fit into `availableBytes`.
+ * Builds a scenario's network, if it and its workload fit into the memory.
+ *
+ * @throws {InputError} one sentence with the estimate where they do not, before anything large is made.
+ */
+export function buildWithinMemory(loaded: LoadedScenario, room: Room = {}): Simulation {
+  return withinMemory(loaded, room, (network) => inScenarioTerms(loaded, () => network.build()));
+}
+
+/**
+ * Makes a simulation of a scenario's network, if it and its workload fit into the memory.
  *
  * @throws {InputError} as {@linkcode buildWithinMemory} does.
  */
 export function withinMemory(
   loaded: LoadedScenario,
-  availableBytes: number,
+  { availableBytes = availableNow(), threads = 1 }: Room,
   make: (network: Network) => Simulation,
 ): Simulation {
   const network = buildNetwork(loaded);
-  const { residentBytes: neededBytes } = network.estimateMemory();
-  if (neededBytes > availableBytes) throw tooLarge(loaded, neededBytes, availableBytes);
+  const { addedBytes, residentBytes: neededBytes } = inThreads(network.estimateMemory(), threads);
+  if (addedBytes + LEFT_BYTES > availableBytes) throw tooLarge(loaded, neededBytes, availableBytes);
   try {
     return make(network);
   } catch (error) {
@@ -53,33 +65,29 @@ function tooLarge(loaded: LoadedScenario, neededBytes: number, availableBytes: n
   );
 }
 
-/** Memory that a new process may take, bytes; Infinity where the system does not tell. */
-export function availableMemory(): number {
-  try {
-    const { available, total } = Deno.systemMemoryInfo();
-    return available > 0 ? available : total > 0 ? total : Infinity;
-  } catch {
-    return Infinity;
-  }
-}
-
-/** Memory that a run leaves to the rest of the machine, bytes. */
-const LEFT_BYTES = 100e6;
-
 /**
  * Ends a run that has come to need more than its estimate, before the system ends the process.
  *
  * @throws {InputError} one sentence, where this machine has next to nothing left.
  */
-export function stopIfExhausted(file: string, simulation: Simulation, availableBytes = availableMemory()): void {
-  if (availableBytes >= LEFT_BYTES) return;
-  const seconds = formatDurationNs(simulation.nowNs);
-  const { residentBytes } = simulation.estimate;
-  throw new InputError(
-    `${file}: stopped after ${seconds} of simulated time, for this machine has only ${
-      bytes(availableBytes)
-    } of memory ` +
-      `left: the process takes ${bytes(peakRss())}, and was estimated to need ${bytes(residentBytes)}.`,
+export function stopIfExhausted(file: string, simulation: Simulation): void {
+  const leftBytes = availableNow();
+  if (leftBytes >= LEFT_BYTES) return;
+  throw stopped(file, simulation, `this machine has only ${bytes(leftBytes)} of memory left`);
+}
+
+/** What to say of a run that ended because a table could not grow: one sentence. */
+export function outgrown(file: string, simulation: Simulation, { neededBytes, roomBytes }: OutOfMemory): InputError {
+  const room = roomBytes === undefined ? "the system does not give it" : `this machine has ${bytes(roomBytes)} left`;
+  return stopped(file, simulation, `a table that is full would take ${bytes(neededBytes)} more to grow, and ${room}`);
+}
+
+function stopped(file: string, simulation: Simulation, why: string): InputError {
+  const { residentBytes } = inThreads(simulation.estimate, simulation.threads.count);
+  return new InputError(
+    `${file}: stopped after ${formatDurationNs(simulation.nowNs)} of simulated time, since ${why}: the process takes ${
+      bytes(peakRss())
+    }, and was estimated to need ${bytes(residentBytes)}.`,
     { file },
   );
 }

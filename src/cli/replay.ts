@@ -6,7 +6,7 @@
 import { divergenceText } from "../replay/divergence.ts";
 import { replayTrace } from "../replay/replay.ts";
 import { TraceReader } from "../trace/reader.ts";
-import { availableMemory } from "./memory.ts";
+import { availableBytes } from "../base/machine.ts";
 import { type Command, runCommand } from "./commands.ts";
 import { complain, print } from "./output.ts";
 import { EXIT } from "./exit.ts";
@@ -50,7 +50,7 @@ function replay([file]: string[], { json, quiet }: Record<string, boolean>): num
   const { header, places, divergence, events, checkpoints, digest } = replayTrace({
     file,
     open: () => openTrace(file),
-    availableBytes: availableMemory(),
+    availableBytes: availableBytes(),
   });
   const text = divergence === undefined ? "" : divergenceText(divergence, places, header.level);
   if (json) {

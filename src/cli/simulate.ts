@@ -21,8 +21,8 @@ import { CaptureOut } from "./capture.ts";
 import { Checkpoints, resume } from "./checkpoints.ts";
 import { EXIT } from "./exit.ts";
 import { pathFromInvocation, readScenarioText } from "./files.ts";
-import { watchMemory } from "../store/growth.ts";
-import { availableMemory, buildWithinMemory, peakRss, stopIfExhausted } from "./memory.ts";
+import { OutOfMemory } from "../base/growth.ts";
+import { buildWithinMemory, outgrown, peakRss, stopIfExhausted } from "./memory.ts";
 import { type DumpRequest, Dumps, parseDump, SeriesOut } from "./looks.ts";
 import { complain, LineWriter, print, ReaderGone } from "./output.ts";
 import { PacketPrinter } from "./packets.ts";
@@ -54,8 +54,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   const resumed = asked.resume === undefined ? undefined : resume(asked.resume);
   const loaded = resumed?.loaded ?? loadScenario(asked.file, readScenarioText(asked.file), overridesOf(asked));
   const filter = asked.filter === undefined ? undefined : parseFilter(asked.filter, Object.keys(loaded.scenario.nodes));
-  watchMemory(availableMemory);
-  const simulation = resumed?.simulation ?? buildWithinMemory(loaded, availableMemory());
+  const simulation = resumed?.simulation ?? buildWithinMemory(loaded, { threads: asked.workers });
   if (asked.checkpointEveryNs !== undefined) {
     const { checkpointEveryNs: everyNs, checkpointDir: directory = "." } = asked;
     simulation.marks.push(new Checkpoints({ simulation, loaded, everyNs, directory, resumed: resumed?.path }));
@@ -110,7 +109,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
         lines.flush();
       },
     );
-    report = simulation.report({ fourtuple: version(), wallSeconds });
+    report = simulation.report({ fourtuple: version(), wallSeconds, peakRssBytes: seenRssBytes });
     report.ended = ended;
     report.memory.peakRssBytes = Math.max(seenRssBytes, peakRss());
     report.expect = loaded.expectations.map((line) => evaluateExpect(line, report));
@@ -118,7 +117,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
     simulation.close();
   } catch (error) {
     for (const output of outputs) output.discard();
-    throw error;
+    throw error instanceof OutOfMemory ? outgrown(loaded.file, simulation, error) : error;
   } finally {
     progress.clear();
   }

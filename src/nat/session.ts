@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { grown } from "../store/growth.ts";
-import { alignedWords } from "../store/rows.ts";
+import { lengthenedRows } from "../store/rows.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { MODE, type NatProfile } from "./behaviour.ts";
@@ -367,7 +366,5 @@ function outsideKey(
 }
 
 function growCold(t: NatTables): void {
-  const cold = grown(t.sessionCold.byteLength, () => alignedWords(t.sessions.capacity * SESSION_COLD_STRIDE));
-  cold.set(t.sessionCold);
-  t.sessionCold = cold;
+  t.sessionCold = lengthenedRows(t.sessionCold, t.sessions.capacity * SESSION_COLD_STRIDE);
 }

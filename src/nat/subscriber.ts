@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import type { NatProfile } from "./behaviour.ts";
 import { TOKENS_PER_SESSION } from "./carrier.ts";
@@ -38,17 +39,11 @@ export function subscriberRow(t: NatTables, gateway: number, internal: number): 
   t.addresses.retain(internal);
   const profile = t.profileOf(gateway);
   if (profile.tokensPerMs !== 0) {
-    if (t.tokens.length < t.subscribers.capacity) growTokens(t);
+    if (t.tokens.length < t.subscribers.capacity) t.tokens = lengthened(t.tokens, t.subscribers.capacity);
     t.tokens[subscriber] = profile.tokensMost;
     words[row + TOKENS_AT] = t.tick;
   }
   return subscriber;
-}
-
-function growTokens(t: NatTables): void {
-  const grown = new Float64Array(t.subscribers.capacity);
-  grown.set(t.tokens);
-  t.tokens = grown;
 }
 
 /** Counts a port taken (1) or given back (-1). */

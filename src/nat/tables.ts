@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import { canonicalText, type PlainValue, plainValue } from "../base/plain.ts";
 import type { StateVisitor } from "../base/state.ts";
 import type { AddressTable } from "../base/address.ts";
@@ -320,11 +321,7 @@ export class NatTables {
   /** Asks the driver for a timer at a tick. */
   requestTimer(ref: number, tick: number): void {
     const at = this.timerRequestCount * 2;
-    if (at === this.timerRequests.length) {
-      const grown = new Int32Array(at * 2);
-      grown.set(this.timerRequests);
-      this.timerRequests = grown;
-    }
+    if (at === this.timerRequests.length) this.timerRequests = lengthened(this.timerRequests, at * 2);
     this.timerRequests[at] = ref;
     this.timerRequests[at + 1] = tick;
     this.timerRequestCount++;

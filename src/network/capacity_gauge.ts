@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import type { LimitName } from "../base/limit_names.ts";
 import { Expiries } from "./capacity_expiry.ts";
 import type { CapacityStream } from "./capacity_streams.ts";
@@ -64,11 +65,7 @@ export class Numbering {
       this.#others.set(key, this.count);
       return this.count++;
     }
-    if (row >= this.#first.length) {
-      const grown = new Int32Array(Math.max(row + 1, this.#first.length * 2));
-      grown.set(this.#first);
-      this.#first = grown;
-    }
+    if (row >= this.#first.length) this.#first = lengthened(this.#first, Math.max(row + 1, this.#first.length * 2));
     if (this.#first[row] === 0) this.#first[row] = ++this.count;
     return this.#first[row] - 1;
   }
@@ -223,9 +220,7 @@ export class Gauge {
   remember(place: number): void {
     if (this.sequenceLength >= LONGEST_SEQUENCE) return;
     if (this.sequenceLength === this.sequence.length) {
-      const grown = new Int32Array(this.sequence.length * 2);
-      grown.set(this.sequence);
-      this.sequence = grown;
+      this.sequence = lengthened(this.sequence, this.sequence.length * 2);
     }
     this.sequence[this.sequenceLength++] = place;
   }

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import { formatDurationNs, formatRateBps } from "../base/units.ts";
 import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
@@ -323,9 +324,7 @@ export class Captures {
   }
 
   #grow(): void {
-    const grown = new Uint8Array(2 * this.#buffer.length);
-    grown.set(this.#buffer.subarray(0, this.#used));
-    this.#buffer = grown;
+    this.#buffer = lengthened(this.#buffer, 2 * this.#buffer.length);
   }
 
   #seenBy(point: CapturePoint, node: number, d: number): Seen {

@@ -20,12 +20,18 @@ import { PACKET } from "../wire/packet.ts";
 import { APP_EVENT } from "./app_event.ts";
 import { type Load, tuplesOf } from "./load.ts";
 
-/** What a run takes in memory, bytes. */
+/** What a run takes in memory, bytes. Each further thread adds its own (`threadTableBytes`, `threadBytes`). */
 export interface MemoryEstimate {
   /** Of its tables: what `memory.columnBytes` of the report will be. */
   tableBytes: number;
-  /** Of the whole process at its largest: `memory.peakRssBytes`. */
+  /** What the process will take in all, besides what it has taken already. */
+  addedBytes: number;
+  /** Of the whole process at its largest: `memory.peakRssBytes`. What it has taken already is measured. */
   residentBytes: number;
+  /** Of a further thread's tables: it has rows for the whole network, and hash tables of its own. */
+  threadTableBytes: number;
+  /** Of a further thread in all. */
+  threadBytes: number;
 }
 
 /** Nodes of a network, and directions of its links. */
@@ -35,14 +41,25 @@ export interface Size {
   gateways: number;
 }
 
-/** Deno with fourtuple loaded and compiled, and its heap: 100 (the largest runs) to 130 MB, however large the run. */
-const PROCESS_BYTES = 120e6;
+/** Deno with fourtuple loaded, where what the process has is not to be told, or not known. */
+const LOADED_BYTES = 95e6;
+
+/** What building adds to the heap, and what running adds to it until all that is hot is compiled, by `HOT` connections. */
+const BUILD_BYTES = 8e6;
+const HOT_BYTES = 19e6;
+const HOT = 1000;
+
+/** A thread: its heap, and what it loads and compiles again; rings to and from the others. */
+const THREAD_BYTES = 45e6;
 
 /** Working out the routes and ranks of a node, whose memory the process keeps. */
-const NODE_BUILD_BYTES = 60;
+const NODE_BUILD_BYTES = 46;
 
 /** Values of quantiles are sorted in a copy. */
 const SORTED_BYTES = 4;
+
+/** The report's count of ports in use: a page of each of two tables for every pair of a host and a destination. */
+const PAIR_BYTES = 2 * 4096;
 
 /** Bytes of a proxy's books about one connection: objects and entries of maps. */
 const PROXIED_BYTES = 500;
@@ -81,18 +98,58 @@ const ROW = {
   DIRECTION: words(DIRECTION.STRIDE, 2 * PACE.STRIDE),
 } as const;
 
-/** What a run of this load on a network of this size takes. */
-export function estimateOf(load: Load, size: Size): MemoryEstimate {
+/** What a run of this load on a network of this size takes. `takenBytes`: what the process has already, 0 for unknown. */
+export function estimateOf(load: Load, size: Size, takenBytes: number): MemoryEstimate {
   const tableBytes = Math.ceil(
     size.nodes * ROW.NODE + size.directions * ROW.DIRECTION + size.gateways * ROW.GATEWAY +
       connectionTables(load) + natTables(load, size) + transientTables(load) + datagramTables(load) +
       load.samples * 4,
   );
-  const residentBytes = Math.ceil(
-    PROCESS_BYTES + tableBytes + size.nodes * NODE_BUILD_BYTES + load.samples * SORTED_BYTES +
-      load.proxied * PROXIED_BYTES,
+  const hot = Math.min(1, load.samples / HOT + load.bulkFlows);
+  const addedBytes = Math.ceil(
+    BUILD_BYTES + hot * HOT_BYTES + tableBytes + size.nodes * NODE_BUILD_BYTES + load.samples * SORTED_BYTES +
+      countingBytes(load) + load.proxied * PROXIED_BYTES,
   );
-  return { tableBytes, residentBytes };
+  const networkBytes = size.nodes * ROW.NODE + size.directions * ROW.DIRECTION + size.gateways * ROW.GATEWAY;
+  const threadTableBytes = networkBytes + hashTables(load, size);
+  return {
+    tableBytes,
+    addedBytes,
+    residentBytes: addedBytes + (takenBytes === 0 ? LOADED_BYTES : takenBytes),
+    threadTableBytes,
+    threadBytes: THREAD_BYTES + threadTableBytes + size.nodes * NODE_BUILD_BYTES + load.samples * SORTED_BYTES,
+  };
+}
+
+/** The same of a run in `threads` threads. */
+export function inThreads(estimate: MemoryEstimate, threads: number): MemoryEstimate {
+  const { tableBytes, addedBytes, residentBytes, threadTableBytes, threadBytes } = estimate;
+  const further = threads - 1;
+  return {
+    ...estimate,
+    tableBytes: tableBytes + further * threadTableBytes,
+    addedBytes: addedBytes + further * threadBytes,
+    residentBytes: residentBytes + further * threadBytes,
+  };
+}
+
+/** The same of a process that has nothing in it but fourtuple: equal for equal networks. */
+export function inOwnProcess(estimate: MemoryEstimate): MemoryEstimate {
+  return { ...estimate, residentBytes: LOADED_BYTES + estimate.addedBytes };
+}
+
+/** The report's tables of ports in use towards each destination. */
+function countingBytes({ ends, timeWaits, pairs }: Load): number {
+  let slots = 1024;
+  while (slots < 2 * (ends + timeWaits)) slots *= 2;
+  return Math.min(pairs * PAIR_BYTES, 2 * 4 * slots);
+}
+
+/** Hash tables: each thread reserves its own for all of the load, and touches all of them. */
+function hashTables(load: Load, { gateways }: Size): number {
+  const { sessions, mappings, subscribers, flows } = load;
+  return tupleTableBytes(tuplesOf(load)) + (flows === 0 ? 0 : tupleTableBytes(2 * flows)) +
+    (gateways === 0 ? 0 : 2 * tupleTableBytes(sessions) + 2 * tupleTableBytes(mappings) + tupleTableBytes(subscribers));
 }
 
 function connectionTables(load: Load): number {

@@ -43,6 +43,8 @@ export interface Load {
   /** Connections in all, and connections and exchanges: their times are kept. */
   connections: number;
   samples: number;
+  /** Pairs of a host that opens and an endpoint that it opens to, of those open at once. */
+  pairs: number;
   /** Connections whose requests proxies keep books of. */
   proxied: number;
 }
@@ -68,6 +70,7 @@ export const NO_LOAD: Readonly<Load> = {
   exchanges: 0,
   connections: 0,
   samples: 0,
+  pairs: 0,
   proxied: 0,
 };
 
@@ -120,6 +123,7 @@ function addConnections(load: Load, options: WorkloadOptions, flows: Flows, ways
   const { opened, accepted } = flows;
   // One more round trip goes by until the other end is closed too.
   const passing = Math.min(count, perSecond * rttSeconds);
+  load.pairs += Math.min(opened + flows.timeWaits, flows.sources * flows.targets);
   load.ends += lasting ? opened + accepted : opened + Math.min(count, accepted + passing);
   load.synRows += Math.min(flows.backlog, count, passing);
   const { close = "client" } = options;

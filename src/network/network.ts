@@ -4,6 +4,7 @@
  * @module
  */
 import { canonicalText, plainText, type PlainValue, plainValue } from "../base/plain.ts";
+import { residentBytes } from "../base/machine.ts";
 import { type ApplicationOptions, installApplications } from "./applications.ts";
 import { buildBalancers } from "./balancer_build.ts";
 import type { BalancerOptions } from "./balancer_options.ts";
@@ -204,6 +205,7 @@ export class Network {
     const workloads = planWorkloads(this.#workloads, plan, dns);
     const probes = planProbes(this.#probes, plan);
     const events = planEvents(this.#events, plan, workloads.map(({ options }) => options.name));
+    const estimate = this.estimateMemory();
     const partition = buildPartition(plan, this.#seed, this.#load());
     buildBalancers(partition, plan);
     checkReachable(partition, workloads);
@@ -215,7 +217,7 @@ export class Network {
       partition,
       name: this.#name,
       seed: this.#seed,
-      estimate: this.estimateMemory(),
+      estimate,
       declaration: this.toJSON(),
       numbering: this.#numbering,
       run,
@@ -252,8 +254,9 @@ export class Network {
   }
 
   /**
-   * What the process will take in memory if this is built and run: from counts, rates, holding times, delays and limits
-   * alone, before anything large is made. What user code opens by itself is not in it.
+   * What the process will take in memory if this is built and run: what it has taken already, and what will come, from
+   * counts, rates, holding times, delays and limits alone, before anything large is made. What user code opens by itself
+   * is not in it.
    *
    * @example
    * ```ts
@@ -278,7 +281,7 @@ export class Network {
       (sum, { a, b }) => sum + 2 * Math.max(...[a, b].map((end) => membersOf(end, members))),
       0,
     );
-    return estimateOf(this.#load(), { nodes: count(), directions, gateways: count("nat") });
+    return estimateOf(this.#load(), { nodes: count(), directions, gateways: count("nat") }, residentBytes());
   }
 
   #load(): Load {

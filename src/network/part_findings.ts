@@ -12,6 +12,7 @@ import { NODE } from "../node/nodes.ts";
 import type { RunReport } from "../report/document.ts";
 import { DROP_REASONS } from "./drops.ts";
 import { findLimits, joinLimits, type LimitFindings } from "./limits_report.ts";
+import { inThreads } from "./estimate.ts";
 import { columnBytes, connectionBytes } from "./memory.ts";
 import { owns } from "./part.ts";
 import type { JointCounts } from "./part_journal.ts";
@@ -115,6 +116,7 @@ export function joinFindings(
   }
   const bytes = (which: 0 | 1) => parts.reduce((sum, part) => sum + part.bytes[which], 0);
   const { peakConcurrent } = connections;
+  const estimate = inThreads(facts.estimate, parts.length);
   return {
     fourtuple: facts.fourtuple,
     scenario: facts.scenario,
@@ -138,8 +140,8 @@ export function joinFindings(
     memory: {
       peakRssBytes: facts.peakRssBytes,
       columnBytes: bytes(0),
-      estimatedRssBytes: facts.estimate.residentBytes,
-      estimatedColumnBytes: facts.estimate.tableBytes,
+      estimatedRssBytes: estimate.residentBytes,
+      estimatedColumnBytes: estimate.tableBytes,
       bytesPerConnection: peakConcurrent === 0 ? 0 : Math.round(bytes(1) / peakConcurrent),
     },
     limits: joinLimits(parts.map((part) => part.limits), s.conditions.limitNotes),

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import type { OpenCount, OpenJournal } from "../app/open_journal.ts";
 import { EVENT_KIND, type Part } from "./part.ts";
 import { sendBytes } from "./part_crossing.ts";
@@ -39,11 +40,7 @@ export class PartJournal implements OpenJournal {
   note(slot: number, change: number): void {
     const s = this.#partition;
     const at = this.#count++ * ENTRY;
-    if (at === this.#entries.length) {
-      const grown = new Float64Array(at * 2);
-      grown.set(this.#entries);
-      this.#entries = grown;
-    }
+    if (at === this.#entries.length) this.#entries = lengthened(this.#entries, at * 2);
     const entries = this.#entries;
     entries[at + TIME] = s.nowNs;
     // (Timers come before all that was there at their instant.)

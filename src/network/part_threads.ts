@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { OutOfMemory } from "../base/growth.ts";
 import { barrierBuffer, SharedBarrier } from "../store/shared_barrier.ts";
 import { ringBuffer, SharedRing } from "../store/shared_ring.ts";
 import type { NetworkDocument } from "./document.ts";
@@ -54,6 +55,11 @@ const NUMBERS_AT = 256;
 const TEXT_AT = 512;
 const TEXT_BYTES = 4096;
 
+/** What a thread that can do no more says: it is writing why; here is a text; a table could not grow. */
+const FAILED = { WRITING: 1, FAULT: 2, MEMORY: 3 } as const;
+/** Numbers of a table that could not grow: bytes needed, and what there was (NaN: unknown). */
+const [NEEDED_BYTES, ROOM_BYTES] = [1, 2];
+
 /** Commands: the low bits of their running number. */
 export const COMMAND = { RUN: 1, REPORT: 2, DIGEST: 3, END: 4, THROWN: 5, BITS: 3 } as const;
 
@@ -87,17 +93,21 @@ export class ThreadControl {
   /** This thread can do no more: the others are told why. */
   fail(error: unknown): void {
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    if (Atomics.compareExchange(this.words, CONTROL_AT.FAILED, 0, 1) !== 0) return;
+    if (Atomics.compareExchange(this.words, CONTROL_AT.FAILED, 0, FAILED.WRITING) !== 0) return;
+    if (error instanceof OutOfMemory) {
+      this.numbers[NEEDED_BYTES] = error.neededBytes;
+      this.numbers[ROOM_BYTES] = error.roomBytes ?? NaN;
+    }
     const bytes = new TextEncoder().encode(text).subarray(0, TEXT_BYTES);
     this.#text.set(bytes);
     Atomics.store(this.words, CONTROL_AT.MESSAGE_LENGTH, bytes.length);
-    Atomics.store(this.words, CONTROL_AT.FAILED, 2);
+    Atomics.store(this.words, CONTROL_AT.FAILED, error instanceof OutOfMemory ? FAILED.MEMORY : FAILED.FAULT);
     Atomics.notify(this.words, CONTROL_AT.READY);
   }
 
   /** Why a thread has failed, if one has. */
   get failure(): string | undefined {
-    if (Atomics.load(this.words, CONTROL_AT.FAILED) !== 2) return undefined;
+    if (Atomics.load(this.words, CONTROL_AT.FAILED) < FAILED.FAULT) return undefined;
     const length = Atomics.load(this.words, CONTROL_AT.MESSAGE_LENGTH);
     return new TextDecoder().decode(this.#text.slice(0, length));
   }
@@ -105,6 +115,10 @@ export class ThreadControl {
   /** Throws where another thread has failed. */
   check(): void {
     const { failure } = this;
+    if (this.words[CONTROL_AT.FAILED] === FAILED.MEMORY) {
+      const roomBytes = this.numbers[ROOM_BYTES];
+      throw new OutOfMemory(this.numbers[NEEDED_BYTES], Number.isNaN(roomBytes) ? undefined : roomBytes);
+    }
     if (failure !== undefined) throw new Error(`A thread of the run has failed: ${failure}`);
   }
 }

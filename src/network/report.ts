@@ -35,7 +35,7 @@ export const NO_FACTS: Readonly<ReportFacts> = {
   fourtuple: "",
   wallSeconds: 0,
   peakRssBytes: 0,
-  estimate: { tableBytes: 0, residentBytes: 0 },
+  estimate: { tableBytes: 0, addedBytes: 0, residentBytes: 0, threadTableBytes: 0, threadBytes: 0 },
 };
 
 /**

@@ -35,7 +35,7 @@ import {
 } from "./restore.ts";
 import { canonicalText, type PlainValue } from "../base/plain.ts";
 import { addChanges, type ForkChange } from "./fork.ts";
-import type { MemoryEstimate } from "./estimate.ts";
+import { inOwnProcess, type MemoryEstimate } from "./estimate.ts";
 import { liveReport, NO_FACTS, type ReportFacts, runReport } from "./report.ts";
 import { takeThrown, throwAll } from "./part_thrown.ts";
 import { Threads } from "./threads.ts";
@@ -479,7 +479,9 @@ export class Simulation {
   }
 
   #facts(extra: { fourtuple?: string; wallSeconds?: number; peakRssBytes?: number }): ReportFacts {
-    const { name: scenario, seed, estimate } = this;
+    const { name: scenario, seed } = this;
+    // (Where nothing of this process is told, equal runs have equal reports.)
+    const estimate = extra.peakRssBytes === undefined ? inOwnProcess(this.estimate) : this.estimate;
     return { ...NO_FACTS, ...extra, scenario, seed, estimate, ended: this.#asked.ended };
   }
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 
 import type { PlainValue, StateVisitor } from "../base/state.ts";
 
@@ -125,8 +126,10 @@ export class Cpus {
   add(node: number, settings: number): number {
     const { cores } = this.settings[settings];
     const cpu = this.count++;
-    while (this.count * CPU.STRIDE > this.words.length) this.words = doubled(this.words);
-    while ((this.coreCount + cores) * CORE.STRIDE > this.cores.length) this.cores = doubled(this.cores);
+    while (this.count * CPU.STRIDE > this.words.length) this.words = lengthened(this.words, 2 * this.words.length);
+    while ((this.coreCount + cores) * CORE.STRIDE > this.cores.length) {
+      this.cores = lengthened(this.cores, 2 * this.cores.length);
+    }
     const at = cpu * CPU.STRIDE;
     this.words[at + CPU.NODE] = node;
     this.words[at + CPU.SETTINGS] = settings;
@@ -204,10 +207,4 @@ export class Cpus {
       firstDropNs: words[at + FIRST_DROP_NS],
     };
   }
-}
-
-function doubled(words: Float64Array): Float64Array {
-  const grown = new Float64Array(words.length * 2);
-  grown.set(words);
-  return grown;
 }

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import type { AddressTable } from "../base/address.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { alignedWords, RowPool } from "../store/rows.ts";
@@ -490,8 +491,5 @@ function checkLink(link: number): number {
 
 /** `words`, or a larger copy if it has no room for `needed`. */
 function withRoom(words: Int32Array, needed: number): Int32Array {
-  if (needed <= words.length) return words;
-  const grown = new Int32Array(Math.max(needed, words.length * 2));
-  grown.set(words);
-  return grown;
+  return needed <= words.length ? words : lengthened(words, Math.max(needed, words.length * 2));
 }

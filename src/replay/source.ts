@@ -43,8 +43,8 @@ export function tracedRun(header: TraceHeader, file: string, availableBytes = In
 }
 
 function checkMemory(network: Network, file: string, availableBytes: number): void {
-  const { residentBytes: needed } = network.estimateMemory();
-  if (needed <= availableBytes) return;
+  const { addedBytes, residentBytes: needed } = network.estimateMemory();
+  if (addedBytes <= availableBytes) return;
   const gigabytes = (needed / 1e9).toFixed(1);
   throw new InputError(`${file}: its run needs about ${gigabytes} GB of memory, more than there is here.`, { file });
 }

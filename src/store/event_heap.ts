@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import type { StateVisitor } from "../base/state.ts";
 import type { CompareRefs } from "./tie_sort.ts";
 
@@ -87,11 +88,7 @@ export class EventHeap {
   }
 
   #grow(): void {
-    const times = new Float64Array(this.count * 2);
-    times.set(this.times);
-    this.times = times;
-    const refs = new Int32Array(this.count * 2);
-    refs.set(this.refs);
-    this.refs = refs;
+    this.times = lengthened(this.times, this.count * 2);
+    this.refs = lengthened(this.refs, this.count * 2);
   }
 }

@@ -8,7 +8,7 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import { CLOCK, newClock } from "./clock.ts";
-import { lengthened } from "./growth.ts";
+import { grown, lengthened } from "../base/growth.ts";
 import { RadixSorter } from "./radix_sort.ts";
 import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { EventHeap } from "./event_heap.ts";
@@ -457,8 +457,8 @@ export class EventQueue {
   #rebuild(): void {
     const heap = this.#heap;
     const count = this.size - (this.#irregular - heap.count);
-    const times = new Float64Array(count);
-    const refs = new Int32Array(count);
+    const times = grown(count * 8, () => new Float64Array(count));
+    const refs = grown(count * 4, () => new Int32Array(count));
     let at = 0;
     for (let i = this.currentCursor; i < this.currentEnd; i++) {
       times[at] = this.clock[BASE] + this.#currentOffsets[i];

@@ -6,7 +6,7 @@
 
 import type { StateVisitor } from "../base/state.ts";
 import { CLOCK } from "./clock.ts";
-import { grown } from "./growth.ts";
+import { lengthened } from "../base/growth.ts";
 
 const { TIME } = CLOCK;
 
@@ -160,15 +160,9 @@ export class EventSlots {
   }
 
   #grow(chunks: number): void {
-    const times = grown(this.times.byteLength, () => new Float64Array(chunks << CHUNK_BITS));
-    times.set(this.times);
-    const refs = grown(this.refs.byteLength, () => new Int32Array(chunks << CHUNK_BITS));
-    refs.set(this.refs);
-    const links = new Int32Array(chunks);
-    links.set(this.#links);
-    this.times = times;
-    this.refs = refs;
-    this.#links = links;
+    this.times = lengthened(this.times, chunks << CHUNK_BITS);
+    this.refs = lengthened(this.refs, chunks << CHUNK_BITS);
+    this.#links = lengthened(this.#links, chunks);
     this.#chunks = chunks;
   }
 }

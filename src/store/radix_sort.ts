@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { grown } from "../base/growth.ts";
 
 /** Up to this many pairs, insertion is faster. */
 const INSERTION_LIMIT = 24;
@@ -36,8 +37,8 @@ export class RadixSorter {
   sort(keys: Int32Array, refs: Int32Array, count: number): void {
     if (count <= INSERTION_LIMIT) return insertionSort(keys, refs, count);
     if (this.#keyScratch.length < count) {
-      this.#keyScratch = new Int32Array(count * 2);
-      this.#refScratch = new Int32Array(count * 2);
+      this.#keyScratch = grown(count * 4, () => new Int32Array(count * 2));
+      this.#refScratch = grown(count * 4, () => new Int32Array(count * 2));
     }
     let fromKeys: Int32Array = keys;
     let fromRefs: Int32Array = refs;

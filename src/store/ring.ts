@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { grown } from "../base/growth.ts";
 import type { StateVisitor } from "../base/state.ts";
 
 /** A buffer of at least this many bytes is let go when the ring becomes empty. */
@@ -94,15 +95,15 @@ export class ByteRing {
   #grow(needed: number): void {
     let capacity = Math.max(256, this.#bytes.length * 2);
     while (capacity < needed) capacity *= 2;
-    const grown = new Uint8Array(capacity);
+    const longer = grown(this.length, () => new Uint8Array(capacity));
     const old = this.#bytes;
     for (let position = this.#begin; position < this.#end;) {
       const from = position % old.length;
       const to = position % capacity;
       const run = Math.min(this.#end - position, old.length - from, capacity - to);
-      grown.set(old.subarray(from, from + run), to);
+      longer.set(old.subarray(from, from + run), to);
       position += run;
     }
-    this.#bytes = grown;
+    this.#bytes = longer;
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { StateVisitor } from "../base/state.ts";
-import { grown } from "./growth.ts";
+import { grown } from "../base/growth.ts";
 
 /** Bytes in a cache line; rows that are multiples of it never straddle two. */
 const LINE_BYTES = 64;
@@ -18,6 +18,13 @@ const LARGE_BUFFER_SKEW_BYTES = 16;
  */
 export function alignedWords(words: number): Int32Array {
   return new Int32Array(new ArrayBuffer(words * 4 + LINE_BYTES), LINE_BYTES - LARGE_BUFFER_SKEW_BYTES, words);
+}
+
+/** A copy with room for `length` words, aligned as {@linkcode alignedWords} are. */
+export function lengthenedRows(words: Int32Array, length: number): Int32Array {
+  const longer = grown(words.byteLength, () => alignedWords(length));
+  longer.set(words);
+  return longer;
 }
 
 /** Options of {@linkcode RowPool}. */
@@ -123,9 +130,7 @@ export class RowPool {
   }
 
   #grow(capacity: number): void {
-    const words = grown(this.words.byteLength, () => alignedWords(capacity * this.strideWords));
-    words.set(this.words);
-    this.words = words;
+    this.words = lengthenedRows(this.words, capacity * this.strideWords);
     this.capacity = capacity;
   }
 }

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { grown } from "../base/growth.ts";
 import { InputError } from "../base/errors.ts";
 import { plainText, plainValue } from "../base/plain.ts";
 import type { Column, PlainValue, Stateful, StateVisitor } from "../base/state.ts";
@@ -43,7 +44,7 @@ export function takeSnapshot(header: SnapshotHeader, state: Stateful): Uint8Arra
   const start = PREFIX_BYTES + headerBytes.length;
   const sizer = new Sizer();
   state.visitState(sizer);
-  const bytes = new Uint8Array(start + sizer.bytes);
+  const bytes = grown(start + sizer.bytes, () => new Uint8Array(start + sizer.bytes));
   bytes.set(new TextEncoder().encode(MAGIC));
   const view = new DataView(bytes.buffer);
   view.setFloat64(AT.LENGTH, bytes.length, true);

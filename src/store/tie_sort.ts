@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { grown } from "../base/growth.ts";
 
 /** Runs up to this length are sorted by insertion. */
 const INSERTION_RUN = 6;
@@ -30,7 +31,9 @@ export class TieSorter {
     }
     const count = end - begin;
     if (count <= INSERTION_RUN) return;
-    if (this.#scratch.length < count) this.#scratch = new Int32Array(Math.max(64, count + (count >> 1)));
+    if (this.#scratch.length < count) {
+      this.#scratch = grown(count * 2, () => new Int32Array(Math.max(64, count + (count >> 1))));
+    }
     for (let width = INSERTION_RUN; width < count; width *= 2) {
       for (let left = begin; left + width < end; left += 2 * width) {
         this.#merge(refs, left, left + width, Math.min(end, left + 2 * width), compare);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { StateVisitor } from "../base/state.ts";
-import { grown } from "./growth.ts";
+import { lengthened } from "../base/growth.ts";
 
 /** Timers in a chunk, as a power of two. */
 const CHUNK_BITS = 5;
@@ -35,11 +35,7 @@ export class RefList {
 
   /** Appends a reference. */
   push(ref: number): void {
-    if (this.count === this.items.length) {
-      const grown = new Int32Array(this.count * 2);
-      grown.set(this.items);
-      this.items = grown;
-    }
+    if (this.count === this.items.length) this.items = lengthened(this.items, this.count * 2);
     this.items[this.count++] = ref;
   }
 }
@@ -221,12 +217,8 @@ export class TimerWheel {
   }
 
   #grow(chunks: number): void {
-    const entries = grown(this.#entries.byteLength, () => new Int32Array(chunks << (CHUNK_BITS + 1)));
-    entries.set(this.#entries);
-    this.#entries = entries;
-    const links = new Int32Array(chunks);
-    links.set(this.#links);
-    this.#links = links;
+    this.#entries = lengthened(this.#entries, chunks << (CHUNK_BITS + 1));
+    this.#links = lengthened(this.#links, chunks);
     this.#chunks = chunks;
   }
 

@@ -17,7 +17,7 @@
  */
 import { finalise32 } from "../base/hash.ts";
 import type { StateVisitor } from "../base/state.ts";
-import { grown } from "./growth.ts";
+import { grown } from "../base/growth.ts";
 import { alignedWords } from "./rows.ts";
 
 /** Most of the slots that may be taken before the table doubles. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import { isPaced, pacingRate } from "./pacing_rate.ts";
 import { push } from "./output.ts";
 import { retransmitLost } from "./retransmit.ts";
@@ -36,9 +37,7 @@ export function paces(stack: TcpStack, s: number): boolean {
 function requestFineTimer(stack: TcpStack, ref: number, ns: number): void {
   const at = stack.fineTimerRequestCount * 2;
   if (at === stack.fineTimerRequests.length) {
-    const grown = new Float64Array(2 * at);
-    grown.set(stack.fineTimerRequests);
-    stack.fineTimerRequests = grown;
+    stack.fineTimerRequests = lengthened(stack.fineTimerRequests, 2 * at);
   }
   stack.fineTimerRequests[at] = ref;
   stack.fineTimerRequests[at + 1] = ns;

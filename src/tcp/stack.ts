@@ -6,8 +6,8 @@
  */
 import type { AddressTable } from "../base/address.ts";
 import { CLOCK, newClock } from "../store/clock.ts";
-import { grown } from "../store/growth.ts";
-import { alignedWords, RowPool } from "../store/rows.ts";
+import { lengthened } from "../base/growth.ts";
+import { alignedWords, lengthenedRows, RowPool } from "../store/rows.ts";
 import { Demux } from "../transport/demux.ts";
 import { PortAllocator } from "../transport/ports.ts";
 import type { HostTable } from "../transport/hosts.ts";
@@ -371,7 +371,7 @@ export class TcpStack {
 
   /** Appends a packet to the outbox. */
   pushOut(packet: number): void {
-    if (this.outCount === this.out.length) this.out = doubled(this.out);
+    if (this.outCount === this.out.length) this.out = lengthened(this.out, 2 * this.out.length);
     this.out[this.outCount++] = packet;
     this.counters.segmentsOut++;
   }
@@ -379,7 +379,7 @@ export class TcpStack {
   /** Appends an event. */
   pushEvent(conn: number, kind: number, argument: number): void {
     const at = this.eventCount * 3;
-    if (at === this.events.length) this.events = doubled(this.events);
+    if (at === this.events.length) this.events = lengthened(this.events, 2 * at);
     const events = this.events;
     events[at] = conn;
     events[at + 1] = kind;
@@ -390,7 +390,7 @@ export class TcpStack {
   /** Asks the driver to call `timerFired(ref)` at `tick`. */
   requestTimer(ref: number, tick: number): void {
     const at = this.timerRequestCount * 2;
-    if (at === this.timerRequests.length) this.timerRequests = doubled(this.timerRequests);
+    if (at === this.timerRequests.length) this.timerRequests = lengthened(this.timerRequests, 2 * at);
     this.timerRequests[at] = ref;
     this.timerRequests[at + 1] = tick;
     this.timerRequestCount++;
@@ -424,20 +424,8 @@ export class TcpStack {
 
   #growWithTcbs(): void {
     const { capacity } = this.tcbs;
-    this.warm = lengthened(this.warm, capacity * WARM_STRIDE);
-    this.timers = lengthened(this.timers, capacity * TIMER_STRIDE);
-    this.loneSentUs = lengthened(this.loneSentUs, capacity);
+    this.warm = lengthenedRows(this.warm, capacity * WARM_STRIDE);
+    this.timers = lengthenedRows(this.timers, capacity * TIMER_STRIDE);
+    this.loneSentUs = lengthenedRows(this.loneSentUs, capacity);
   }
-}
-
-function lengthened(words: Int32Array, length: number): Int32Array {
-  const longer = grown(words.byteLength, () => alignedWords(length));
-  longer.set(words);
-  return longer;
-}
-
-function doubled(words: Int32Array): Int32Array {
-  const grown = new Int32Array(words.length * 2);
-  grown.set(words);
-  return grown;
 }

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { CLOCK } from "../store/clock.ts";
 import type { Profile, ProfileTable } from "./profile.ts";
@@ -80,11 +81,7 @@ export class HostBudgets {
   /** A row for a host: `limitBytes` of memory (Infinity: none is counted out), and its profile's other limits. */
   add(limitBytes: number, profile: number): number {
     const row = this.#count++;
-    if (this.#count * STRIDE > this.words.length) {
-      const grown = new Float64Array(this.words.length * 2);
-      grown.set(this.words);
-      this.words = grown;
-    }
+    if (this.#count * STRIDE > this.words.length) this.words = lengthened(this.words, this.words.length * 2);
     this.words[row * STRIDE + LIMIT] = limitBytes;
     this.words[row * STRIDE + PROFILE] = profile;
     return row;
@@ -260,12 +257,8 @@ export class HostBudgets {
 
   #grow(conn: number): void {
     const size = Math.max(conn + 1, this.#kinds.length * 2);
-    const buffers = new Float64Array(size);
-    buffers.set(this.#buffers);
-    this.#buffers = buffers;
-    const kinds = new Uint8Array(size);
-    kinds.set(this.#kinds);
-    this.#kinds = kinds;
+    this.#buffers = lengthened(this.#buffers, size);
+    this.#kinds = lengthened(this.#kinds, size);
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { grown } from "../base/growth.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 
@@ -72,7 +73,7 @@ export class KeyTable {
   /** Removes the entries whose first word `isOne`. Cold: looks at all. */
   removeWhere(isOne: (a: number) => boolean): void {
     const old = this.#entries;
-    this.#entries = new Int32Array(old.length);
+    this.#entries = grown(old.byteLength, () => new Int32Array(old.length));
     this.#size = 0;
     for (let at = 0; at < old.length; at += ENTRY_WORDS) {
       if (old[at + 3] !== 0 && !isOne(old[at])) this.set(old[at], old[at + 1], old[at + 2], old[at + 3]);
@@ -119,7 +120,7 @@ export class KeyTable {
   #grow(): void {
     const old = this.#entries;
     const slots = (this.#mask + 1) * 2;
-    this.#entries = new Int32Array(slots * ENTRY_WORDS);
+    this.#entries = grown(slots * ENTRY_WORDS * 4, () => new Int32Array(slots * ENTRY_WORDS));
     this.#mask = slots - 1;
     for (let at = 0; at < old.length; at += ENTRY_WORDS) {
       if (old[at + 3] === 0) continue;

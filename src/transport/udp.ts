@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import type { StateVisitor } from "../base/state.ts";
 import type { AddressTable } from "../base/address.ts";
 import { ERRNO } from "../base/errors.ts";
@@ -390,11 +391,7 @@ export class UdpSockets {
     const at = packet * PACKET_STRIDE;
     words[at + PACKET.WINDOW_TTL_TOS] = this.#profiles.get(this.#hosts.profileOf(host)).defaultTtl << 8;
     words[at + PACKET.LINK] = host;
-    if (this.outCount === this.out.length) {
-      const grown = new Int32Array(this.outCount * 2);
-      grown.set(this.out);
-      this.out = grown;
-    }
+    if (this.outCount === this.out.length) this.out = lengthened(this.out, this.outCount * 2);
     this.out[this.outCount++] = packet;
   }
 

@@ -1,4 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { OutOfMemory } from "../../src/base/growth.ts";
+import { sharedMemory, ThreadControl } from "../../src/network/part_threads.ts";
 import type { HostOptions, LinkOptions, WorkloadOptions } from "../../src/network/options.ts";
 import { Network } from "../../src/network/network.ts";
 import type { Simulation } from "../../src/network/simulation.ts";
@@ -213,4 +215,11 @@ Deno.test("hosts without a limit have no budget at all", () => {
   const simulation = pair({ load: { connections: 3 } });
   simulation.run();
   assertEquals(simulation.partition.hosts.budgets, undefined);
+});
+
+Deno.test("a table of another thread that cannot grow ends the run with the same sentence as in one thread", () => {
+  const { control } = sharedMemory(2);
+  new ThreadControl(control).fail(new OutOfMemory(100e6, 70e6));
+  const error = assertThrows(() => new ThreadControl(control).check(), OutOfMemory);
+  assertEquals([error.neededBytes, error.roomBytes], [100e6, 70e6]);
 });

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { grown } from "../../base/growth.ts";
 
 /** Departure times of the packets that wait, for queues limited in packets. */
 export interface PacketQueue {
@@ -25,9 +26,9 @@ export function forgetDeparted(queue: PacketQueue, nowNs: number): void {
 export function remember(queue: PacketQueue, departureNs: number): void {
   const size = queue.departuresNs.length;
   if (queue.count === size) {
-    const grown = new Float64Array(size * 2);
-    for (let i = 0; i < size; i++) grown[i] = queue.departuresNs[(queue.head + i) % size];
-    queue.departuresNs = grown;
+    const longer = grown(size * 8, () => new Float64Array(size * 2));
+    for (let i = 0; i < size; i++) longer[i] = queue.departuresNs[(queue.head + i) % size];
+    queue.departuresNs = longer;
     queue.head = 0;
   }
   queue.departuresNs[(queue.head + queue.count) % queue.departuresNs.length] = departureNs;
