@@ -53,7 +53,7 @@ export { Application } from "./src/app/application_host.ts";
 export type { ApplicationOptions } from "./src/network/applications.ts";
 export type { RunRecord, SimulationHeader } from "./src/network/restore.ts";
 export { type MemoryEstimate } from "./src/network/estimate.ts";
-export { type LinkGroup, type Mark, type PacketTap, Simulation } from "./src/network/simulation.ts";
+export { type LinkGroup, type Mark, type PacketTap, Simulation, type TapOptions } from "./src/network/simulation.ts";
 export { HostHandle, type Probe } from "./src/network/host_handle.ts";
 export type { Capture, CaptureOptions, CaptureSink } from "./src/network/capture.ts";
 export type { PacketFilter, SeenPacket } from "./src/network/packet_filter.ts";

@@ -10,7 +10,7 @@ import type { AppRuntime } from "./types.ts";
 
 /** What a loop needs of the workload. */
 export interface ArrivalLoopOptions {
-  runtime: Pick<AppRuntime, "nowNs" | "schedule">;
+  runtime: Pick<AppRuntime, "nowNs" | "schedule" | "arrives">;
   /** Index of the application, and the code of the event upon which it calls `arrive`. */
   app: number;
   code: number;
@@ -48,9 +48,10 @@ export class ArrivalLoop {
   arrive(): boolean {
     this.#held ||= this.#paused;
     if (this.#paused) return false;
-    const { count, times, begin } = this.#options;
+    const { count, times, begin, runtime } = this.#options;
     const now = this.#nextNs;
     do {
+      runtime.arrives?.(this.begun);
       begin(this.begun++);
       if (this.begun === count) return true;
       this.#nextNs = times.next();

@@ -54,6 +54,8 @@ export interface AppRuntime {
    * then. `node` is the node that it happens on: its own count numbers the event in the total order.
    */
   schedule(node: number, app: number, atNs: number, code: number, connection: number, argument: number): void;
+  /** Arrival number `i` of a workload begins, in an event that all threads see. */
+  arrives?(i: number): void;
   /**
    * As `schedule` without a connection, at the first whole millisecond from `atNs` on, and it can be taken back: what is
    * stopped does not keep a run alive. Returns the timer, good until it has acted or is stopped.

@@ -65,7 +65,9 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   const outputs: RunOutput[] = [];
   const { packets, addresses } = simulation;
   if (printer !== undefined) {
-    simulation.onDelivery((p, timeNs, from, to) => printer.see({ packets, addresses, p, timeNs, from, to }));
+    const see = (p: number, timeNs: number, from: string, to: string) =>
+      printer.see({ packets, addresses, p, timeNs, from, to });
+    simulation.onDelivery(see, { late: true });
   }
   if (asked.pcap !== undefined) {
     outputs.push(new CaptureOut({ ...asked, directory: pathFromInvocation(asked.pcap) }, simulation, loaded));

@@ -17,6 +17,7 @@ import { encodePacket } from "../wire/row_codec.ts";
 import { CaptureFile, type CaptureSink, InterfaceCounts } from "./capture_file.ts";
 import { DROP, DROP_REASONS } from "./drops.ts";
 import { Interfaces, LOOPBACK } from "./interfaces.ts";
+import { takeOff } from "./observers.ts";
 import { type PacketFilter, readFilter } from "./packet_filter.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -209,13 +210,14 @@ export class Captures {
       this.#delivered(p, timeNs, from, to, d);
     const sent = (p: number, timeNs: number, from: number, to: number, d: number) => this.#sent(p, timeNs, from, to, d);
     const dropped = (p: number, _timeNs: number, node: number, reason: number) => this.#dropped(p, node, reason);
-    s.taps.push(delivered);
-    s.sendTaps.push(sent);
-    s.dropTaps.push(dropped);
+    const { taps, sendTaps, dropTaps } = s;
+    taps.push(delivered);
+    sendTaps.push(sent);
+    dropTaps.push(dropped);
     this.#takeOff = () => {
-      s.taps.splice(s.taps.indexOf(delivered), 1);
-      s.sendTaps.splice(s.sendTaps.indexOf(sent), 1);
-      s.dropTaps.splice(s.dropTaps.indexOf(dropped), 1);
+      takeOff(taps, delivered);
+      takeOff(sendTaps, sent);
+      takeOff(dropTaps, dropped);
     };
   }
 

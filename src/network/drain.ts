@@ -15,7 +15,7 @@ import { emit } from "./deliver.ts";
 import { drainFineTimers } from "./fine_timers.ts";
 import { APP_EVENT } from "./app_event.ts";
 import { sendIcmpError, UNREACHABLE } from "./icmp.ts";
-import { owns } from "./part.ts";
+import { EVENT_KIND, isAt, owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 const { LINK, STRIDE } = PACKET;
@@ -29,9 +29,12 @@ const { CLOSED, FAILED } = TCP_EVENT;
  */
 export function drainTcp(s: Partition): void {
   const tcp = s.tcp;
+  const sightings = s.part === undefined ? undefined : s.part.sightings;
+  if (sightings !== undefined) sightings.nextStage();
   do {
     for (let i = 0; i < tcp.outCount; i++) {
       const p = tcp.out[i];
+      if (sightings !== undefined) sightings.packet = p;
       const host = s.packets.rows.words[p * STRIDE + LINK];
       emit(s, host, p, s.nodes.words[host * NODE_STRIDE + ROUTES]);
     }
@@ -49,13 +52,17 @@ export function drainTcp(s: Partition): void {
       if (kind === CLOSED || kind === FAILED) releaseAfterEvent(tcp, connection);
     }
     tcp.eventCount = 0;
+    if (sightings !== undefined) sightings.stepOn();
     if (s.udpSockets !== undefined) drainUdp(s, s.udpSockets);
+    if (sightings !== undefined) sightings.stepOn();
   } while (tcp.outCount > 0 || tcp.timerRequestCount > 0 || tcp.fineTimerRequestCount > 0);
 }
 
 function drainUdp(s: Partition, udp: UdpSockets): void {
+  const sightings = s.part === undefined ? undefined : s.part.sightings;
   for (let i = 0; i < udp.outCount; i++) {
     const p = udp.out[i];
+    if (sightings !== undefined) sightings.packet = p;
     const host = s.packets.rows.words[p * STRIDE + LINK];
     emit(s, host, p, s.nodes.words[host * NODE_STRIDE + ROUTES]);
   }
@@ -76,7 +83,9 @@ function sendOfNat(s: Partition): void {
   const { out, gateways } = s.nat;
   for (let i = 0; i < out.length; i += 2) {
     const node = s.nodes.rowOfRank(gateways.words[out[i] * GATEWAY.STRIDE + GATEWAY.RANK]);
+    if (s.part?.eventKind === EVENT_KIND.NAT_TIMER) isAt(s.part, EVENT_KIND.NAT_TIMER, s.nodes.rankOf(node));
     sendIcmpError(s, node, out[i + 1], UNREACHABLE.PORT, 0);
+    for (const tap of s.endTaps) tap(out[i + 1]);
     s.packets.release(out[i + 1]);
   }
   out.length = 0;

@@ -140,6 +140,7 @@ export function isEchoRequest(s: Partition, p: number): boolean {
 export function answerEchoAndRelease(s: Partition, node: number, p: number): void {
   s.delivered++;
   if (isEchoRequest(s, p)) answerEcho(s, node, p);
+  for (const tap of s.endTaps) tap(p);
   s.packets.release(p);
 }
 

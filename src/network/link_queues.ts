@@ -44,12 +44,14 @@ export function sendHeld(s: Partition, d: number): void {
 
 /** Cuts direction `d`: what waits for it or is on its way is lost. */
 export function cutDirection(s: Partition, d: number): void {
+  s.part?.sightings?.nextStage();
   s.links.cut(d);
   dropAll(s, s.links.discarded.overflowed, d, DROP.LINK_DOWN);
 }
 
 /** Empties the queue of direction `d`, whose node has restarted: what has left arrives. */
 export function purgeDirection(s: Partition, d: number): void {
+  s.part?.sightings?.nextStage();
   s.links.purge(d);
   dropAll(s, s.links.discarded.overflowed, d, DROP.RESTART);
 }

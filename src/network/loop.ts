@@ -160,5 +160,6 @@ function fireNatTimers(s: Partition): void {
     digestEvent(s.nodes.words, gateway, NAT_TIMER_ACTED, natTimerSerial(nat, ref), s.clock);
     natTimerFired(nat, ref);
   }
+  if (s.part !== undefined) isAt(s.part, EVENT_KIND.NAT_TIMER, 0);
   drainNat(s);
 }

@@ -18,6 +18,35 @@ export interface Mark {
   readonly inThreads?: boolean;
 }
 
+/** How a tap is called. */
+export interface TapOptions {
+  /** May it be called later than what it sees has happened, in the same order? Default false. */
+  late?: boolean;
+}
+
+/** Taps that may be called late. */
+const LATE = new WeakSet<object>();
+
+/**
+ * Says of a tap that it may be called later than what it sees has happened, but in the same order: that it looks at the
+ * packet, and at nothing else. Then several threads may run the network.
+ */
+export function late<T extends object>(tap: T): T {
+  LATE.add(tap);
+  return tap;
+}
+
+/** May a tap be called late? */
+export function isLate(tap: object): boolean {
+  return LATE.has(tap);
+}
+
+/** Takes a tap off its list, where it is there. */
+export function takeOff<T>(taps: T[], tap: T): void {
+  const at = taps.indexOf(tap);
+  if (at >= 0) taps.splice(at, 1);
+}
+
 /**
  * Links of one declaration: `count` of them, each with two directions of neighbouring ranks (there and back). Of an end
  * there are the rank of the first node and how many nodes there are: link i joins number floor(i * n / count).

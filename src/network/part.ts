@@ -7,6 +7,8 @@
  */
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import type { SharedRing } from "../store/shared_ring.ts";
+import { WordList } from "../store/word_list.ts";
+import type { Sightings } from "./part_sightings.ts";
 import type { Partition } from "./partition.ts";
 
 const { FROM, TO, FLAGS, STRIDE } = DIRECTION;
@@ -30,6 +32,10 @@ export class Part {
   earliestSentNs = Infinity;
   /** Pieces of their journals that other parts have sent (`part_journal.ts`), by their number. */
   readonly journals: Uint8Array[][];
+  /** What other parts have seen, where the first one is to know (`part_replay.ts`), by their number. */
+  readonly sighted: WordList[];
+  /** Writes down what taps see, if somebody watches. */
+  sightings: Sightings | undefined = undefined;
   /** Where this thread is in the total order: the kind (`EVENT_KIND`) and entity of the event that is happening. */
   eventKind = 0;
   eventEntity = 0;
@@ -48,6 +54,7 @@ export class Part {
     this.commonBlocks = options.commonBlocks;
     this.check = options.check;
     this.journals = Array.from({ length: options.count }, () => []);
+    this.sighted = Array.from({ length: options.count }, () => new WordList());
   }
 }
 

@@ -7,6 +7,7 @@
 import { DIRECTION } from "../link/links.ts";
 import { CLOCK } from "../store/clock.ts";
 import type { SharedRing } from "../store/shared_ring.ts";
+import type { WordList } from "../store/word_list.ts";
 import { CONTROL, EXTRA, PACKET } from "../wire/packet.ts";
 import type { Part } from "./part.ts";
 import type { Partition } from "./partition.ts";
@@ -17,17 +18,25 @@ const { TO, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { QUOTES, STEERED } = CONTROL;
 const { TIME } = CLOCK;
 
-/** Words of a ring: 1 MiB. */
+/** Words of a ring: 1 MiB. And of one that sightings go through, which are more than packets. */
 export const RING_WORDS = 2 ** 18;
+export const SIGHTINGS_RING_WORDS = 2 ** 20;
 
 /** Kinds of messages: the low two bits of their first word. */
-const KIND = { PACKET: 1, BYTES: 2 } as const;
+const KIND = { PACKET: 1, BYTES: 2, SIGHTINGS: 3 } as const;
 /** A packet's first word has, besides, whether an extra row follows; then which addresses follow, spelt out. */
 const WITH_EXTRA = 4;
 const SPELT_SHIFT = 8;
 const SPELT = { SRC: 1, DST: 2, QUOTED_SRC: 4, QUOTED_DST: 8, NEXT_HOP: 16 } as const;
 
 const WORD = 4294967296;
+
+/** Words of a message of sightings, at least: they are not taken apart. */
+const SIGHTINGS_WORDS = 16_384;
+
+/** What words are written to, and read from. */
+type Writable = Pick<SharedRing, "put">;
+type Readable = Pick<SharedRing, "take">;
 
 /** Hands packet `p`, which arrives over direction `d` at `clock[TIME]`, to the part that `d` leads to. */
 export function sendAway(s: Partition, part: Part, d: number, p: number): void {
@@ -57,15 +66,8 @@ export function sendAway(s: Partition, part: Part, d: number, p: number): void {
     ring.put(bytes === undefined ? -1 : bytes.length);
     if (bytes !== undefined) putBytes(ring, bytes);
   }
-  if (spelt !== 0) {
-    const extras = s.packets.extras.words;
-    const e = extra * EXTRA_STRIDE;
-    if (spelt & SPELT.SRC) putAddress(s, ring, rows[o + SRC]);
-    if (spelt & SPELT.DST) putAddress(s, ring, rows[o + DST]);
-    if (spelt & SPELT.QUOTED_SRC) putAddress(s, ring, extras[e + QUOTED_SRC]);
-    if (spelt & SPELT.QUOTED_DST) putAddress(s, ring, extras[e + QUOTED_DST]);
-    if (spelt & SPELT.NEXT_HOP) putAddress(s, ring, extras[e + NEXT_HOP]);
-  }
+  if (spelt !== 0) putAddresses(s, ring, spelt, o, extra);
+  part.sightings?.left(d, p);
   s.packets.release(p);
 }
 
@@ -79,6 +81,7 @@ export function takeArrivals(s: Partition, part: Part): void {
       any = true;
       const first = ring.take();
       if ((first & 3) === KIND.BYTES) part.journals[from].push(takeBytes(ring, first >>> 2));
+      else if ((first & 3) === KIND.SIGHTINGS) takeSightings(part, from, ring, first >>> 2);
       else takePacket(s, ring, first);
     }
     if (any) ring.done();
@@ -116,7 +119,8 @@ export function receiveBytes(s: Partition, part: Part, from: number): Uint8Array
     while (ring.readable() === 0) part.check();
     const first = ring.take();
     if ((first & 3) !== KIND.BYTES) {
-      takePacket(s, ring, first);
+      if ((first & 3) === KIND.SIGHTINGS) takeSightings(part, from, ring, first >>> 2);
+      else takePacket(s, ring, first);
       continue;
     }
     const piece = takeBytes(ring, first >>> 2);
@@ -153,19 +157,33 @@ function takePacket(s: Partition, ring: SharedRing, first: number): void {
     extras[e + PAYLOAD] = length < 0 ? 0 : s.packets.payloads.put(takeBytes(ring, length));
   }
   const spelt = first >>> SPELT_SHIFT;
-  if (spelt !== 0) {
-    const extras = s.packets.extras.words;
-    if (spelt & SPELT.SRC) rows[o + SRC] = takeAddress(s, ring);
-    if (spelt & SPELT.DST) rows[o + DST] = takeAddress(s, ring);
-    if (spelt & SPELT.QUOTED_SRC) extras[e + QUOTED_SRC] = takeAddress(s, ring);
-    if (spelt & SPELT.QUOTED_DST) extras[e + QUOTED_DST] = takeAddress(s, ring);
-    if (spelt & SPELT.NEXT_HOP) extras[e + NEXT_HOP] = takeAddress(s, ring);
-  }
+  if (spelt !== 0) takeAddresses(s, ring, spelt, o, e);
   s.queue.push(timeNs, p << 1);
 }
 
+/** Hands what is written in `list`, whole sightings, over to the first part. */
+export function sendSightings(s: Partition, part: Part, list: WordList): void {
+  const ring = part.outgoing[0]!;
+  while (list.filled) {
+    const { words, begin } = list;
+    let end = begin;
+    while (end < list.end && end - begin < SIGHTINGS_WORDS) end += words[end] >>> 3;
+    if (!ring.hasRoom(1 + end - begin)) waitForRoom(s, part, ring, 1 + end - begin);
+    ring.put(KIND.SIGHTINGS | ((end - begin) << 2));
+    for (let i = begin; i < end; i++) ring.put(words[i]);
+    ring.handOver();
+    list.begin = end;
+  }
+}
+
+function takeSightings(part: Part, from: number, ring: SharedRing, count: number): void {
+  const list = part.sighted[from];
+  list.reserve(count);
+  for (let i = 0; i < count; i++) list.put(ring.take());
+}
+
 /** Which addresses of a packet have ids that other parts may not know. */
-function speltOf(s: Partition, part: Part, o: number, extra: number): number {
+export function speltOf(s: Partition, part: Part, o: number, extra: number): number {
   const rows = s.packets.rows.words;
   const strange = (id: number) => id !== 0 && part.commonBlocks[id >>> 8] !== 1;
   let spelt = (strange(rows[o + SRC]) ? SPELT.SRC : 0) | (strange(rows[o + DST]) ? SPELT.DST : 0);
@@ -195,13 +213,15 @@ function waitForRoom(s: Partition, part: Part, ring: SharedRing, words: number):
   }
 }
 
-function putBytes(ring: SharedRing, bytes: Uint8Array): void {
+/** Writes bytes as words. */
+export function putBytes(ring: Writable, bytes: Uint8Array): void {
   for (let i = 0; i < bytes.length; i += 4) {
     ring.put(bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24));
   }
 }
 
-function takeBytes(ring: SharedRing, length: number): Uint8Array {
+/** Reads bytes that stand there as words. */
+export function takeBytes(ring: Readable, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   for (let i = 0; i < length; i += 4) {
     const word = ring.take();
@@ -210,14 +230,48 @@ function takeBytes(ring: SharedRing, length: number): Uint8Array {
   return bytes;
 }
 
+/** Writes the addresses that are to be spelt out of the packet whose row begins at `o`. */
+export function putAddresses(s: Partition, to: Writable, spelt: number, o: number, extra: number): void {
+  const rows = s.packets.rows.words;
+  const extras = s.packets.extras.words;
+  const e = extra * EXTRA_STRIDE;
+  if (spelt & SPELT.SRC) putAddress(s, to, rows[o + SRC]);
+  if (spelt & SPELT.DST) putAddress(s, to, rows[o + DST]);
+  if (spelt & SPELT.QUOTED_SRC) putAddress(s, to, extras[e + QUOTED_SRC]);
+  if (spelt & SPELT.QUOTED_DST) putAddress(s, to, extras[e + QUOTED_DST]);
+  if (spelt & SPELT.NEXT_HOP) putAddress(s, to, extras[e + NEXT_HOP]);
+}
+
+/** Reads them into the packet whose row begins at `o`, its extra row at `e`. It holds their ids. */
+export function takeAddresses(s: Partition, from: Readable, spelt: number, o: number, e: number): void {
+  const rows = s.packets.rows.words;
+  const extras = s.packets.extras.words;
+  if (spelt & SPELT.SRC) rows[o + SRC] = takeAddress(s, from);
+  if (spelt & SPELT.DST) rows[o + DST] = takeAddress(s, from);
+  if (spelt & SPELT.QUOTED_SRC) extras[e + QUOTED_SRC] = takeAddress(s, from);
+  if (spelt & SPELT.QUOTED_DST) extras[e + QUOTED_DST] = takeAddress(s, from);
+  if (spelt & SPELT.NEXT_HOP) extras[e + NEXT_HOP] = takeAddress(s, from);
+}
+
+/** Lets go of the ids that `takeAddresses` holds. */
+export function releaseAddresses(s: Partition, spelt: number, o: number, e: number): void {
+  const rows = s.packets.rows.words;
+  const extras = s.packets.extras.words;
+  if (spelt & SPELT.SRC) s.addresses.release(rows[o + SRC]);
+  if (spelt & SPELT.DST) s.addresses.release(rows[o + DST]);
+  if (spelt & SPELT.QUOTED_SRC) s.addresses.release(extras[e + QUOTED_SRC]);
+  if (spelt & SPELT.QUOTED_DST) s.addresses.release(extras[e + QUOTED_DST]);
+  if (spelt & SPELT.NEXT_HOP) s.addresses.release(extras[e + NEXT_HOP]);
+}
+
 /** Its length in words, and the words. */
-function putAddress(s: Partition, ring: SharedRing, id: number): void {
+function putAddress(s: Partition, ring: Writable, id: number): void {
   const { family, words } = s.addresses.toAddress(id);
   ring.put(family);
   for (const word of words) ring.put(word | 0);
 }
 
-function takeAddress(s: Partition, ring: SharedRing): number {
+function takeAddress(s: Partition, ring: Readable): number {
   const family = ring.take() as 4 | 6;
   const words = Array.from({ length: family === 4 ? 1 : 4 }, () => ring.take() >>> 0);
   return s.addresses.internCounted({ family, words });

@@ -12,6 +12,7 @@ import { registeredModules } from "./modules.ts";
 import { receiveBytes } from "./part_crossing.ts";
 import { type Findings, findingsOf, joinFindings, putDigests, readFindings } from "./part_findings.ts";
 import { joinPieces, JointCounts } from "./part_journal.ts";
+import { Replay, takeObservers, watchedBy } from "./part_replay.ts";
 import type { PartRun } from "./part_run.ts";
 import { readThrown, takeThrown, throwAll } from "./part_thrown.ts";
 import { COMMAND, CONTROL_AT, type Division, joinThreads, sharedMemory, ThreadControl } from "./part_threads.ts";
@@ -46,9 +47,14 @@ export class LeadThread {
   ) {
     this.division = division;
     this.#partition = s;
+    const observers = takeObservers(s);
     this.#own = joinThreads(s, 0, division, shared, commonBlocks);
     this.#control = this.#own.control;
     const { part, journal, runner } = this.#own;
+    if (observers !== undefined) {
+      const replay = new Replay(s, part, observers);
+      runner.onHorizon = (horizonNs) => replay.showUntil(horizonNs);
+    }
     if (journal === undefined) return;
     const joint = this.#joint = new JointCounts(1 + s.workloads.length);
     runner.onWindow = (window) => {
@@ -63,7 +69,7 @@ export class LeadThread {
     built: { declaration: NetworkDocument; numbering: Numbering },
     commonBlocks: Uint8Array,
   ): LeadThread | string {
-    const shared = sharedMemory(division.count);
+    const shared = sharedMemory(division.count, watchedBy(s));
     const control = new ThreadControl(shared.control);
     const modules = [...registeredModules()];
     for (let index = 1; index < division.count; index++) {

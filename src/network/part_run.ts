@@ -42,10 +42,14 @@ const BROUGHT = {
   OPEN: 6,
   HOPS: 7,
   THREW: 8,
+  SEEN: 9,
 } as const;
 
 /** Numbers that a part brings. */
-export const NUMBERS_BROUGHT = 9;
+export const NUMBERS_BROUGHT = 10;
+
+/** Where some part has seen more than this in a window, the next is half as long. */
+const MOST_SEEN = 16_384;
 
 /** How to run. */
 export interface PartRun {
@@ -67,6 +71,10 @@ export class PartRunner {
   readonly #wait: () => void;
   /** Called after each window, with its number, when all that was sent in it has arrived. */
   onWindow: ((window: number) => void) | undefined = undefined;
+  /** Called when the threads have met, with a time before which everything has happened, in all parts. */
+  onHorizon: ((horizonNs: number) => void) | undefined = undefined;
+  /** How long windows are, ns: shorter than they might be where somebody looks at what happens in them. */
+  #windowNs: number;
   #window = 0;
 
   /** `journal`: what it keeps, if it is kept. */
@@ -79,6 +87,7 @@ export class PartRunner {
     this.#part = part;
     this.#barrier = options.barrier;
     this.#lookaheadNs = options.lookaheadNs;
+    this.#windowNs = part.sightings === undefined ? options.lookaheadNs : Math.min(options.lookaheadNs, NS_PER_MS);
     this.#journal = options.journal;
     this.#wait = () => {
       part.check();
@@ -110,6 +119,8 @@ export class PartRunner {
         stop += barrier.brought(k, BROUGHT.STOP);
         threw += barrier.brought(k, BROUGHT.THREW);
       }
+      if (this.#part.sightings !== undefined) this.#fitWindow();
+      this.onHorizon?.(nextNs);
       if (threw > 0) return "threw";
       if (past ? nextNs === Infinity && untilNs === Infinity : liveNs === Infinity && nextNs > nowNs) {
         if (s.nowNs < nowNs) s.queue.advanceTo(nowNs);
@@ -125,8 +136,16 @@ export class PartRunner {
         return "time";
       }
       if (stop > 0) return "batch";
-      this.#go(Math.min(startNs + this.#lookaheadNs - 1, endNs), aliveNs);
+      this.#go(Math.min(startNs + this.#windowNs - 1, endNs), aliveNs);
     }
+  }
+
+  /** All parts see how much was seen in the last window, and choose the same length for the next. */
+  #fitWindow(): void {
+    let most = 0;
+    for (let k = 0; k < this.#part.count; k++) most = Math.max(most, this.#barrier.brought(k, BROUGHT.SEEN));
+    if (most > MOST_SEEN) this.#windowNs = Math.ceil(this.#windowNs / 2);
+    else if (most < MOST_SEEN / 4) this.#windowNs = Math.min(this.#lookaheadNs, this.#windowNs * 2);
   }
 
   /** What all parts had done when they met last. */
@@ -147,6 +166,11 @@ export class PartRunner {
     const barrier = this.#barrier;
     this.#window++;
     if (part.index !== 0) this.#journal?.send(part, this.#window);
+    if (part.sightings !== undefined) {
+      barrier.bring(BROUGHT.SEEN, part.sightings.count);
+      part.sightings.count = 0;
+      part.sightings.handOver(true);
+    }
     handOver(part);
     const nextNs = nextEventNs(s);
     const sentNs = part.earliestSentNs;
@@ -173,6 +197,7 @@ export class PartRunner {
     const s = this.#partition;
     const part = this.#part;
     const { queue, tcpWheel, natWheel, clock } = s;
+    const { sightings } = part;
     const links = s.links.words;
     for (;;) {
       const tick = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
@@ -186,8 +211,10 @@ export class PartRunner {
         } else {
           part.eventKind = EVENT_KIND.APPLICATION;
           part.eventEntity = s.events.words[(ref >>> 1) * EVENT_STRIDE + APP_EVENT.RANK];
+          if (sightings !== undefined) sightings.begins(ref >>> 1, isEverywhere(s, ref >>> 1));
           fireAppEvent(s, ref >>> 1);
         }
+        if (sightings !== undefined) sightings.handOver(false);
         // (What has just happened may have armed an earlier timer.)
         const next = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
         if (next !== tick) break;
@@ -200,6 +227,11 @@ export class PartRunner {
       fireTick(s, tick, tickNs);
     }
   }
+}
+
+/** Does an event of an application happen in all parts? */
+function isEverywhere(s: Partition, row: number): boolean {
+  return s.apps[s.events.words[row * EVENT_STRIDE + APP_EVENT.APP]]!.everywhere === true;
 }
 
 /** Has this part nothing to do that would keep a run alive? */

@@ -8,9 +8,10 @@ import { barrierBuffer, SharedBarrier } from "../store/shared_barrier.ts";
 import { ringBuffer, SharedRing } from "../store/shared_ring.ts";
 import type { NetworkDocument } from "./document.ts";
 import { Part, takePart } from "./part.ts";
-import { RING_WORDS } from "./part_crossing.ts";
+import { RING_WORDS, SIGHTINGS_RING_WORDS } from "./part_crossing.ts";
 import { journalOf } from "./part_journal.ts";
 import { NUMBERS_BROUGHT, PartRunner } from "./part_run.ts";
+import { Sightings, type Watched } from "./part_sightings.ts";
 import type { Partition } from "./partition.ts";
 import type { Numbering } from "./plan.ts";
 
@@ -46,6 +47,8 @@ export interface SharedMemory {
   barrier: SharedArrayBuffer;
   /** From part i to part j: number `i * count + j`. */
   rings: (SharedArrayBuffer | undefined)[];
+  /** What is to be seen of packets, if somebody looks. */
+  watched: Watched | undefined;
 }
 
 /** Places of the control block. */
@@ -64,14 +67,17 @@ const [NEEDED_BYTES, ROOM_BYTES] = [1, 2];
 export const COMMAND = { RUN: 1, REPORT: 2, DIGEST: 3, END: 4, THROWN: 5, BITS: 3 } as const;
 
 /** Memory for a run in `count` parts. */
-export function sharedMemory(count: number): SharedMemory {
+export function sharedMemory(count: number, watched: Watched | undefined): SharedMemory {
   const rings = Array.from({ length: count * count }, (_, i) => {
-    return Math.floor(i / count) === i % count ? undefined : ringBuffer(RING_WORDS);
+    const [from, to] = [Math.floor(i / count), i % count];
+    if (from === to) return undefined;
+    return ringBuffer(to === 0 && watched !== undefined ? SIGHTINGS_RING_WORDS : RING_WORDS);
   });
   return {
     control: new SharedArrayBuffer(TEXT_AT + TEXT_BYTES),
     barrier: barrierBuffer(count, NUMBERS_BROUGHT),
     rings,
+    watched,
   };
 }
 
@@ -148,6 +154,7 @@ export function joinThreads(
     check: () => control.check(),
   });
   takePart(s, part);
+  if (shared.watched !== undefined) part.sightings = new Sightings(s, part, shared.watched);
   const journal = division.journals ? journalOf(s) : undefined;
   const barrier = new SharedBarrier(shared.barrier, { me: index, parties: count, numbers: NUMBERS_BROUGHT });
   return { part, runner: new PartRunner(s, part, { barrier, lookaheadNs, journal }), control, journal };

@@ -133,14 +133,16 @@ export class Partition implements UdpRuntime {
   readonly listeners: number[] = [];
   /** How those were used that are closed. */
   readonly closedListeners: ListenerUse[] = [];
-  readonly taps: DeliveryTap[] = [];
-  readonly sendTaps: DeliveryTap[] = [];
+  taps: DeliveryTap[] = [];
+  sendTaps: DeliveryTap[] = [];
   /** Sees every attempt to open a connection: the node, and the connection or a negative `ERRNO`. */
   onOpen: ((node: number, outcome: number) => void) | undefined = undefined;
   /** Sees exchanges over UDP of a node: -1 as one begins, 0 as it is answered, or the `ERRNO` with which it fails. */
   onExchange: ((node: number, outcome: number) => void) | undefined = undefined;
   /** They see packets that go no further: the row, when, the node, and a `DROP`. */
-  readonly dropTaps: DeliveryTap[] = [];
+  dropTaps: DeliveryTap[] = [];
+  /** They see packets end that were for a gateway or a router itself. */
+  endTaps: ((packet: number) => void)[] = [];
   /** The part of the network that this thread runs, where others run the rest. */
   part: Part | undefined = undefined;
   /** The clock that the queue, links and cores share (`CLOCK`). */
@@ -230,6 +232,11 @@ export class Partition implements UdpRuntime {
     words[o + APP_EVENT.SEQUENCE] = nodes[at + SCHEDULED]++;
     words[o + APP_EVENT.ARGUMENT] = argument;
     this.queue.push(atNs, (row << 1) | 1);
+  }
+
+  /** See {@linkcode AppRuntime}. */
+  arrives(i: number): void {
+    this.part?.sightings?.arrives(i);
   }
 
   /** See {@linkcode AppRuntime}. */

@@ -22,8 +22,8 @@ import { SocketLayer } from "../socket/layer.ts";
 import { NetworkError } from "./errors.ts";
 import { HostHandle } from "./host_handle.ts";
 import type { NetworkDocument } from "./document.ts";
-import type { LinkGroup, Mark, PacketTap } from "./observers.ts";
-import { type Partition, SOCKET_APP } from "./partition.ts";
+import { late, type LinkGroup, type Mark, type PacketTap, takeOff, type TapOptions } from "./observers.ts";
+import { type DeliveryTap, type Partition, SOCKET_APP } from "./partition.ts";
 import type { Numbering } from "./plan.ts";
 import {
   readHeader,
@@ -40,7 +40,7 @@ import { liveReport, NO_FACTS, type ReportFacts, runReport } from "./report.ts";
 import { takeThrown, throwAll } from "./part_thrown.ts";
 import { Threads } from "./threads.ts";
 
-export type { LinkGroup, Mark, PacketTap } from "./observers.ts";
+export type { LinkGroup, Mark, PacketTap, TapOptions } from "./observers.ts";
 
 /** Simulated time between two looks at `until`: fixed, so that how a run is sliced does not change where it ends. */
 const UNTIL_GRID_NS = 1e6;
@@ -260,31 +260,27 @@ export class Simulation {
 
   /**
    * Sees every packet delivery, at every hop. It must not change anything, nor call sockets, and the row is good for
-   * the time of the call only. Returns a function that takes it off again.
+   * the time of the call only. Returns a function that takes it off again. One that may be `late` is called in the same
+   * order, but maybe after other things have happened: then several threads may run the network.
    */
-  onDelivery(tap: PacketTap): () => void {
-    this.#threads.needOne();
-    const s = this.partition;
-    const inner = (p: number, timeNs: number, from: number, to: number) =>
-      tap(p, timeNs, s.nodes.nameOf(from), s.nodes.nameOf(to));
-    s.taps.push(inner);
-    return () => {
-      const at = s.taps.indexOf(inner);
-      if (at >= 0) s.taps.splice(at, 1);
-    };
+  onDelivery(tap: PacketTap, options: TapOptions = {}): () => void {
+    return this.#tap(this.partition.taps, tap, options);
   }
 
   /**
    * Sees every packet as a node hands it to a link, also those that the link will drop or lose; `onDelivery` sees
-   * them arrive. It must not change anything. Returns a function that takes it off again.
+   * them arrive. It must not change anything. Returns a function that takes it off again. `options` as of `onDelivery`.
    */
-  onSend(tap: PacketTap): () => void {
+  onSend(tap: PacketTap, options: TapOptions = {}): () => void {
+    return this.#tap(this.partition.sendTaps, tap, options);
+  }
+
+  #tap(taps: DeliveryTap[], tap: PacketTap, options: TapOptions): () => void {
     this.#threads.needOne();
-    const s = this.partition;
-    const inner = (p: number, timeNs: number, from: number, to: number) =>
-      tap(p, timeNs, s.nodes.nameOf(from), s.nodes.nameOf(to));
-    s.sendTaps.push(inner);
-    return () => s.sendTaps.splice(s.sendTaps.indexOf(inner), 1);
+    const { nodes } = this.partition;
+    const inner: DeliveryTap = (p, timeNs, from, to) => tap(p, timeNs, nodes.nameOf(from), nodes.nameOf(to));
+    taps.push(options.late === true ? late(inner) : inner);
+    return () => takeOff(taps, inner);
   }
 
   /**

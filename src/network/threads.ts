@@ -8,6 +8,7 @@ import { plainText, type PlainValue, plainValue } from "../base/plain.ts";
 import { planDns } from "./dns_plan.ts";
 import type { NetworkDocument } from "./document.ts";
 import { planEvents } from "./event_plan.ts";
+import { isLate } from "./observers.ts";
 import type { RunOptions } from "./options.ts";
 import { registeredModules } from "./modules.ts";
 import { divideNetwork } from "./part_division.ts";
@@ -84,8 +85,11 @@ export class Threads {
     if (options.until !== undefined) {
       return "The condition that ends it is asked of the whole network every simulated millisecond.";
     }
-    if (marked || s.taps.length + s.sendTaps.length + s.dropTaps.length > 0 || s.onOpen !== undefined) {
-      return "Packets are printed, captured, traced or sampled on the way, which needs the whole network in one thread.";
+    if (marked || s.onOpen !== undefined) {
+      return "Its state is looked at on the way, which needs the whole network in one thread.";
+    }
+    if (![...s.taps, ...s.sendTaps, ...s.dropTaps].every(isLate)) {
+      return "Packets are looked at as they pass, which needs the whole network in one thread.";
     }
     const { nodes, workloads, applications = [] } = this.#built.declaration;
     if (applications.length > 0 && registeredModules().length === 0) {

@@ -121,6 +121,11 @@ export class PacketEncoder {
     if (hop < 255) live.hops[row] = hop + 1;
   }
 
+  /** The packet in `row` goes no further, and nobody saw it end. */
+  ended(row: number): void {
+    if (row < this.#live.serials.length) this.#live.serials[row] = 0;
+  }
+
   /** The block so far; what comes next begins another. */
   take(): PacketBlock {
     const block = { count: this.#count, sinceNs: this.#sinceNs, columns: this.#columns.map((column) => column.take()) };

@@ -4,6 +4,7 @@
  * @module
  */
 import { DIRECTION } from "../link/links.ts";
+import { late, takeOff } from "../network/observers.ts";
 import type { Simulation } from "../network/simulation.ts";
 import { PACKET } from "../wire/packet.ts";
 import { CONTENT, readContent } from "./content.ts";
@@ -22,8 +23,11 @@ export type PacketWatch = (
   node: number,
 ) => void;
 
-/** Calls `watch` at every delivery and drop. Returns a function that ends it. */
-export function watchPackets(simulation: Simulation, watch: PacketWatch): () => void {
+/**
+ * Calls `watch` at every delivery and drop, later than they happen where several threads run the network; and `ended` with
+ * the row of a packet that has ended, unseen, at the gateway or router that it was for. Returns a function that ends it.
+ */
+export function watchPackets(simulation: Simulation, watch: PacketWatch, ended?: (row: number) => void): () => void {
   const s = simulation.partition;
   const content = new Int32Array(CONTENT.WORDS);
   const delivered = (p: number, timeNs: number, from: number, to: number) => {
@@ -36,10 +40,13 @@ export function watchPackets(simulation: Simulation, watch: PacketWatch): () => 
     readContent(s.packets, s.addresses, p, content, 0);
     watch(timeNs, placeNumber(true, s.nodes.rankOf(node)), content, reason, p, node);
   };
-  s.taps.push(delivered);
-  s.dropTaps.push(dropped);
+  const { taps, dropTaps, endTaps } = s;
+  taps.push(late(delivered));
+  dropTaps.push(late(dropped));
+  if (ended !== undefined) endTaps.push(ended);
   return () => {
-    if (s.taps.includes(delivered)) s.taps.splice(s.taps.indexOf(delivered), 1);
-    if (s.dropTaps.includes(dropped)) s.dropTaps.splice(s.dropTaps.indexOf(dropped), 1);
+    takeOff(taps, delivered);
+    takeOff(dropTaps, dropped);
+    if (ended !== undefined) takeOff(endTaps, ended);
   };
 }

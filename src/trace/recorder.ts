@@ -83,7 +83,7 @@ export function traceHeader(simulation: Simulation, options: Omit<RecorderOption
 /** Records a simulation from its beginning. */
 export class Recorder implements Mark {
   /** See {@linkcode Mark}. */
-  readonly inThreads: boolean;
+  readonly inThreads = true;
   readonly #simulation: Simulation;
   readonly #sink: (bytes: Uint8Array) => void;
   readonly #plan: CheckpointPlan;
@@ -97,19 +97,18 @@ export class Recorder implements Mark {
     if (s.nowNs > 0 || s.hops > 0) throw new Error("A trace is recorded from a run's beginning.");
     this.#simulation = simulation;
     this.#sink = options.sink;
-    this.inThreads = options.level === "checkpoints";
     this.#plan = new CheckpointPlan(s.nodes.capacity);
     this.#write(encodeItem(traceHeader(simulation, options)));
     simulation.marks.push(this);
     this.#takeOff.push(() => simulation.marks.splice(simulation.marks.indexOf(this), 1));
     if (options.level !== "packets") return;
-    this.#encoder = new PacketEncoder();
+    const encoder = this.#encoder = new PacketEncoder();
     const { words } = s.nodes;
     this.#takeOff.push(watchPackets(simulation, (timeNs, place, content, reason, row, node) => {
       const ended = reason >= 0 || words[node * NODE.STRIDE + NODE.KIND] === NODE_KIND.HOST;
-      this.#encoder!.event(timeNs, place, row, content, ended, reason);
-      if (this.#encoder!.full) this.#flush();
-    }));
+      encoder.event(timeNs, place, row, content, ended, reason);
+      if (encoder.full) this.#flush();
+    }, (row) => encoder.ended(row)));
   }
 
   /** See {@linkcode Mark}. */

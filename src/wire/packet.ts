@@ -215,6 +215,14 @@ export class PacketPool {
     this.rows.release(packet);
   }
 
+  /** Frees a packet's extra row and its payload bytes. */
+  releaseExtraOf(packet: number): void {
+    const at = packet * STRIDE + EXTRA_AT;
+    const extra = this.rows.words[at];
+    if (extra !== 0) this.#releaseExtra(extra);
+    this.rows.words[at] = 0;
+  }
+
   /** A second packet with the same content (its own payload handle on the same bytes). */
   clone(packet: number): number {
     const copy = this.rows.allocate();

@@ -140,7 +140,7 @@ Deno.test("a run that is too short to gain, or that somebody looks at, stays in 
       one.onDelivery(() => {});
       one.run(always({ workers }));
     }),
-    "printed, captured, traced or sampled",
+    "looked at as they pass",
   );
   assertStringIncludes(
     reasonAgainst(small(), (one) => {

@@ -6,7 +6,7 @@ import { anyNetwork, Draw } from "../network/support/anything.ts";
 import { canBeBuilt, divisible } from "../network/support/threads.ts";
 import { assertSameTrace, recorded } from "./support/threads.ts";
 
-for (const level of ["checkpoints"] as const) {
+for (const level of ["checkpoints", "packets"] as const) {
   Deno.test(`in two to four threads a trace of ${level} has the same bytes, for networks of everything`, () => {
     let divided = 0;
     fc.assert(
@@ -40,4 +40,29 @@ Deno.test("checkpoints on the way are the same in two threads, also where the ru
   assertEquals(divided.threads.count, 2);
   divided.close();
   assertEquals(found, alone);
+});
+
+Deno.test("what happens at the same instant in several parts is traced in the order of one thread", () => {
+  const network = new Network({ seed: 5 });
+  const sides = ["a", "b", "c"];
+  network.router("core", { address: "10.9.9.9" });
+  network.host("server", { address: "192.0.2.1/24", listen: [{ port: 80 }, { port: 53, protocol: "udp" }] });
+  network.link("core", "server", { rateBps: 1e8, delayNs: 3e6, queuePackets: 50 });
+  sides.forEach((side, i) => {
+    network.host(side, { count: 5, address: `10.${i}.0.1/24` });
+    network.router(`r${side}`, { address: `10.${i}.9.1` });
+    // What all send at once, in one event, is lost and dropped on the first links, which are in three parts.
+    network.link(side, `r${side}`, { rateBps: 1e7, delayNs: 1e5, loss: 0.2, queuePackets: 3, duplicate: 0.1 });
+    network.link(`r${side}`, "core", { rateBps: 1e7, delayNs: 2e6, loss: 0.05, duplicate: 0.1, queuePackets: 20 });
+  });
+  const how = { from: sides, connections: 100 };
+  network.workload({ ...how, name: "held", kind: "hold", to: ["server:80"], holdNs: 1e12 });
+  network.workload({ ...how, name: "asked", kind: "request-response", transport: "udp", to: ["server:53"] });
+  network.event({ kind: "workload", workload: "held", atNs: 5e9, action: "stop", close: true });
+  for (const [at, state] of [[2e8, "down"], [3e8, "up"]] as const) {
+    for (const side of sides) network.event({ kind: "link", link: `${side}--r${side}`, atNs: at, state });
+  }
+  network.probe({ name: "echo", kind: "ping", from: "a[1]", to: "rc", count: 9, intervalNs: 1e6 });
+  network.partition([...sides.map((side) => [side, `r${side}`]), ["core", "server"]]);
+  assertEquals(assertSameTrace(network.toJSON(), "packets", { workers: 4, untilNs: 7e9 }), 4);
 });
