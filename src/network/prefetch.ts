@@ -52,6 +52,8 @@ export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end:
   const slots = new Int32Array(MOST);
   const hashes = new Int32Array(MOST);
   return (refs, begin, end) => {
+    // A packet alone has nothing to be fetched beside.
+    if (end - begin === 1) return;
     if (end - begin > MOST) end = begin + MOST;
     let touched = 0;
     const rows = s.packets.rows.words;

@@ -15,7 +15,7 @@ import { rackAdaptWindow, rackAdvance } from "./rack.ts";
 import { rateDelivered, rateSample } from "./rate.ts";
 import { alert, RESEND } from "./recovery.ts";
 import { checkReordering } from "./reordering.ts";
-import { dropHead, retransmitLost, sentMs } from "./retransmit.ts";
+import { beginQueue, dropAcked, retransmitLost, sentMs } from "./retransmit.ts";
 import { restartTimer } from "./rto_timer.ts";
 import { noteLeastRtt, sampleRtt } from "./rtt.ts";
 import { sackIn } from "./sack_in.ts";
@@ -238,7 +238,7 @@ function cleanQueue(
   let lastDelivered = 0;
   let joined = 0;
   let head = cold[k + RTX_HEAD];
-  for (; head !== 0; head = cold[k + RTX_HEAD]) {
+  while (head !== 0) {
     const at = head * RTX_STRIDE;
     const end = records[at + END];
     const tags = records[at + FLAGS];
@@ -271,8 +271,9 @@ function cleanQueue(
       }
     }
     if (r !== 0) rateDelivered(stack, r, head);
-    dropHead(stack, k);
+    head = dropAcked(stack, k, r, head, tags);
   }
+  if (acked > 0) beginQueue(stack, k, head, acked);
   if (counted > 0) countDelivered(stack, k, r, counted, (flags & ECE) !== 0);
   if (head !== 0 && (records[head * RTX_STRIDE + FLAGS] & SACKED) !== 0) flags |= RENEGING;
   let seqRtt = -1;

@@ -11,7 +11,7 @@ import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER, RECEIVER_FLAG } from "./state/receiver_row.ts";
 import { ACK_STATE, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
-import { freeSpace, receiverAt } from "./window.ts";
+import { freeSpace } from "./window.ts";
 
 const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, HOST, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, TS_OFFSET, STRIDE: WARM_STRIDE } = WARM;
@@ -69,10 +69,8 @@ export function measureRoundTrip(stack: TcpStack, conn: number, r: number, p: nu
   rows[r + RTT_TIME] = stack.nowUs || 1;
 }
 
-/** The application has read: once in a round trip, the buffer follows the speed of reading (Linux 6.x). */
-export function adjustBuffer(stack: TcpStack, conn: number): void {
-  const r = receiverAt(stack, conn);
-  if (r === 0) return;
+/** The application has read: once in a round trip, the buffer of the row at `r` follows the speed of reading (Linux 6.x). */
+export function adjustBuffer(stack: TcpStack, conn: number, r: number): void {
   const rows = stack.receivers.words;
   const time = (stack.nowUs - rows[r + SPACE_TIME]) >>> 0;
   if (rows[r + RTT] === 0 || time < rows[r + RTT] >> 3) return;

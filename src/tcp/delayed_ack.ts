@@ -178,15 +178,20 @@ export function ackCheck(stack: TcpStack, conn: number): void {
   if ((acks & SCHEDULED) === 0) return;
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
-  if (
-    ((acks & QUICK_MASK) !== 0 && (acks & PING_PONG) === 0) || (acks & ACK_NOW) !== 0 ||
-    // More than a segment, and the window moves far enough or the reader waits for more (else reading sends the ACK).
-    (((words[c + RCV_NXT] - words[c + RCV_WUP]) | 0) > words[c + MSS] >>> 16 &&
-      (selectWindow(stack, conn) >= ((words[c + RCV_ADV] - words[c + RCV_WUP]) | 0) ||
-        unreadBytes(stack, conn) < readSetting(stack, conn, SETTINGS.RECEIVE_LOW)))
-  ) {
+  if (((acks & QUICK_MASK) !== 0 && (acks & PING_PONG) === 0) || (acks & ACK_NOW) !== 0) {
     sendAck(stack, conn);
     return;
+  }
+  if (((words[c + RCV_NXT] - words[c + RCV_WUP]) | 0) > words[c + MSS] >>> 16) {
+    // More than a segment, and the window moves far enough or the reader waits for more (else reading sends the ACK).
+    const window = selectWindow(stack, conn);
+    if (
+      window >= ((words[c + RCV_ADV] - words[c + RCV_WUP]) | 0) ||
+      unreadBytes(stack, conn) < readSetting(stack, conn, SETTINGS.RECEIVE_LOW)
+    ) {
+      sendAck(stack, conn, window);
+      return;
+    }
   }
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row === 0 || stack.cold.words[row * COLD_STRIDE + OOO_HEAD] === 0) delayAck(stack, conn);

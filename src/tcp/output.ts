@@ -19,7 +19,7 @@ import { recordSegment } from "./retransmit.ts";
 import { timerAfterSending } from "./rto_timer.ts";
 import { rtoMs } from "./rtt.ts";
 import { inFlight } from "./scoreboard.ts";
-import { attachPayload, emit } from "./segment_out.ts";
+import { attachPayload, emit, emitNext } from "./segment_out.ts";
 import { currentMss, groupSegments, NAGLE, nagleHolds, nagleOf, shouldDefer } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
 import { SENDER } from "./state/sender_row.ts";
@@ -238,12 +238,13 @@ function sendGroup(
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   let next = seq;
+  let p = 0;
   for (let left = length;;) {
     const size = left < mss ? left : mss;
     const last = size === left;
     // A group ends with PSH on the wire, but a segment of it that is sent again is itself alone (Linux).
     const flags = F_ACK | (last && (push || length > mss) ? F_PSH : 0) | (last && fin ? F_FIN : 0);
-    const p = emit(stack, conn, next, size, flags);
+    p = p === 0 ? emit(stack, conn, next, size, flags) : emitNext(stack, conn, p, next, size, flags);
     if (p === 0) {
       enterCwr(stack, conn);
       return next;

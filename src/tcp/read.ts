@@ -10,9 +10,7 @@ import { settleMemory } from "./memory.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, TCB, WARM } from "./state/tcb.ts";
 import { findReadable, passUrgent, readable, skipByte } from "./urgent_in.ts";
-import { unreadBytes } from "./window.ts";
-
-const { COLD: WARM_COLD } = WARM;
+import { receiverAt, unreadBytes } from "./window.ts";
 
 const { STATE: STATE_AT, RCV_READ, STRIDE } = TCB;
 const { STREAM, STRIDE: WARM_STRIDE } = WARM;
@@ -58,7 +56,7 @@ function prepareRead(stack: TcpStack, conn: number, max: number): number {
   const count = Math.max(0, Math.min(max, readable.bytes));
   if (readable.skips && max > 0) {
     skipByte(stack, conn);
-    passUrgent(stack, conn);
+    passUrgent(stack, conn, receiverAt(stack, conn));
   }
   return count;
 }
@@ -91,9 +89,10 @@ function consume(stack: TcpStack, conn: number, count: number): void {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   words[c + RCV_READ] = (words[c + RCV_READ] + count) | 0;
-  if (stack.warm[conn * WARM_STRIDE + WARM_COLD] !== 0) {
-    passUrgent(stack, conn);
-    adjustBuffer(stack, conn);
+  const r = receiverAt(stack, conn);
+  if (r !== 0) {
+    passUrgent(stack, conn, r);
+    adjustBuffer(stack, conn, r);
   }
   if (stack.hosts.budgets !== undefined) settleMemory(stack, stack.hosts.budgets, conn);
   if ((words[c + STATE_AT] & DONE) === 0) cleanUpAfterRead(stack, conn, count);

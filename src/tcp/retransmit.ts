@@ -93,7 +93,7 @@ function noteRecord(stack: TcpStack, k: number, row: number, record: number, fir
   appendSent(stack, row, record);
 }
 
-/** Frees the first record, which is acknowledged, and takes it out of all counts. */
+/** Frees the first record, and takes it out of all counts. */
 export function dropHead(stack: TcpStack, k: number): void {
   const cold = stack.cold.words;
   const head = cold[k + RTX_HEAD];
@@ -101,6 +101,29 @@ export function dropHead(stack: TcpStack, k: number): void {
   if ((flags & (SACKED | LOST | RETRANSMITTED)) !== 0) uncount(cold, k, flags);
   cold[k + PACKETS_OUT]--;
   unlink(stack, k, head);
+}
+
+/**
+ * Frees the first record, which is acknowledged and has these flags, and takes it out of what points to it. Returns the
+ * next one: when all that is acknowledged has gone, `beginQueue` is due. `r`: offset of the `RECOVERY` row, 0 for none.
+ */
+export function dropAcked(stack: TcpStack, k: number, r: number, head: number, flags: number): number {
+  const cold = stack.cold.words;
+  const next = stack.segments.words[head * RTX_STRIDE + NEXT];
+  if ((flags & (SACKED | LOST | RETRANSMITTED)) !== 0) uncount(cold, k, flags);
+  if (cold[k + RTX_HINT] === head) cold[k + RTX_HINT] = 0;
+  if (r !== 0) leaveRow(stack, r, head, next);
+  stack.segments.release(head);
+  return next;
+}
+
+/** After `dropAcked` of `dropped` records: `head` is the first record now, 0 for none. */
+export function beginQueue(stack: TcpStack, k: number, head: number, dropped: number): void {
+  const cold = stack.cold.words;
+  cold[k + RTX_HEAD] = head;
+  if (head === 0) cold[k + RTX_TAIL] = 0;
+  else stack.segments.words[head * RTX_STRIDE + PREV] = 0;
+  cold[k + PACKETS_OUT] -= dropped;
 }
 
 function uncount(cold: Int32Array, k: number, flags: number): void {
@@ -118,19 +141,21 @@ function unlink(stack: TcpStack, k: number, record: number): void {
   const previous = records[at + PREV];
   if (cold[k + RTX_HINT] === record) cold[k + RTX_HINT] = 0;
   const row = cold[k + RECOVERY_AT];
-  if (row !== 0) {
-    const r = row * ROW_STRIDE;
-    const rows = stack.recoveries.words;
-    removeSent(stack, r, record);
-    if (rows[r + HIGHEST_SACK] === record) rows[r + HIGHEST_SACK] = next;
-    if (rows[r + SACK_FINGER] === record) rows[r + SACK_FINGER] = next;
-    if (rows[r + LOST_HINT] === record) rows[r + LOST_HINT] = 0;
-  }
+  if (row !== 0) leaveRow(stack, row * ROW_STRIDE, record, next);
   if (previous === 0) cold[k + RTX_HEAD] = next;
   else records[previous * RTX_STRIDE + NEXT] = next;
   if (next === 0) cold[k + RTX_TAIL] = previous;
   else records[next * RTX_STRIDE + PREV] = previous;
   stack.segments.release(record);
+}
+
+/** A record goes: the `RECOVERY` row points to the next one instead. */
+function leaveRow(stack: TcpStack, r: number, record: number, next: number): void {
+  const rows = stack.recoveries.words;
+  removeSent(stack, r, record);
+  if (rows[r + HIGHEST_SACK] === record) rows[r + HIGHEST_SACK] = next;
+  if (rows[r + SACK_FINGER] === record) rows[r + SACK_FINGER] = next;
+  if (rows[r + LOST_HINT] === record) rows[r + LOST_HINT] = 0;
 }
 
 /** Splits a record that is longer than `bytes`: the MSS went down, or the window is smaller. */

@@ -111,7 +111,7 @@ export function armTailLossProbe(stack: TcpStack, conn: number, anew: boolean): 
     delayMs = Math.ceil(((srtt >> 2) + (alone ? profile.rtoMinMs * 1000 : LEAST_US)) / 1000);
   }
   const leftUs = anew ? rtoMs(stack, conn) * 1000 : rtoLeftUs(stack, conn, k);
-  if (leftUs > 0) delayMs = Math.min(delayMs, Math.ceil(leftUs / 1000));
+  if (leftUs > 0 && leftUs < 1000 * delayMs) delayMs = Math.ceil(leftUs / 1000);
   setRexmitKind(stack, conn, TAIL_LOSS);
   stack.armTimer(conn, REXMIT, Math.max(1, delayMs));
   return true;

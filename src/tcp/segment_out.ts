@@ -15,7 +15,7 @@ import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { stampUrgent } from "./urgent_out.ts";
 import { takeAnswer } from "./validate.ts";
-import { advertiseWindow, receiverAt } from "./window.ts";
+import { advertiseWindow, receiverAt, selectWindow } from "./window.ts";
 
 const { ECN: FLAG_ECN, RCV_SHIFT_AT: FLAG_RCV_SHIFT_AT, SCALING: FLAG_SCALING } = FLAG;
 const { SND_END: TCB_SND_END } = TCB;
@@ -40,20 +40,30 @@ const {
   TS_VAL,
   TS_ECR,
   LINK,
+  EXTRA: P_EXTRA,
   STRIDE: P_STRIDE,
 } = PACKET;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 const { HAS_TIMESTAMPS, FLAGS_MASK, DONT_FRAGMENT } = CONTROL;
+/** A window that is yet to be worked out. */
+const UNKNOWN = -1;
 const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | DONT_FRAGMENT;
 
 /**
  * Writes a segment with ACK set (unless `flags` has RST alone) to the outbox: what every synchronized state sends.
  * Payload is counted; `attachPayload` adds real bytes. Takes note that an ACK went out. Returns the packet, or 0 if the
- * host's interface takes nothing: then nothing has happened.
+ * host's interface takes nothing: then nothing has happened. `offer`: the window, where `selectWindow` was asked already.
  */
-export function emit(stack: TcpStack, conn: number, seq: number, length: number, flags: number): number {
+export function emit(
+  stack: TcpStack,
+  conn: number,
+  seq: number,
+  length: number,
+  flags: number,
+  offer: number = UNKNOWN,
+): number {
   if (stack.egressShut !== 0 && stack.isEgressShut(stack.tcbs.words[conn * STRIDE + HOST])) return 0;
-  const window = advertiseWindow(stack, conn);
+  const window = advertiseWindow(stack, conn, offer === UNKNOWN ? selectWindow(stack, conn) : offer);
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
@@ -92,6 +102,43 @@ export function emit(stack: TcpStack, conn: number, seq: number, length: number,
 }
 
 /**
+ * Writes the segment that follows `before` in a group, as `emit` would: a network card (TSO) copies the header, too.
+ * Where segments may differ in more than their place, flags and length, `emit` is asked.
+ */
+export function emitNext(
+  stack: TcpStack,
+  conn: number,
+  before: number,
+  seq: number,
+  length: number,
+  flags: number,
+): number {
+  const state = stack.tcbs.words[conn * STRIDE + STATE];
+  if (
+    state < 0 || (state & FLAG_ECN) !== 0 || stack.ipFieldsUsed || stack.urgentUsed ||
+    stack.packets.rows.words[before * P_STRIDE + P_EXTRA] !== 0
+  ) return emit(stack, conn, seq, length, flags);
+  const p = stack.packets.allocate();
+  const packets = stack.packets.rows.words;
+  const i = before * P_STRIDE;
+  const o = p * P_STRIDE;
+  packets[o + SRC] = packets[i + SRC];
+  packets[o + DST] = packets[i + DST];
+  packets[o + P_PORTS] = packets[i + P_PORTS];
+  packets[o + SEQ] = seq;
+  packets[o + ACK] = packets[i + ACK];
+  packets[o + P_CONTROL] = (packets[i + P_CONTROL] & ~FLAGS_MASK) | flags;
+  packets[o + WINDOW_TTL_TOS] = packets[i + WINDOW_TTL_TOS];
+  packets[o + LENGTH] = length;
+  packets[o + TS_VAL] = packets[i + TS_VAL];
+  packets[o + TS_ECR] = packets[i + TS_ECR];
+  packets[o + LINK] = packets[i + LINK];
+  stack.counters.bytesOut += length;
+  stack.pushOut(p);
+  return p;
+}
+
+/**
  * A sequence number that the peer accepts: SND.NXT, unless the peer has taken its window back behind it (by more than
  * what scaling rounds off); then the window's edge (Linux `tcp_acceptable_seq`).
  */
@@ -115,9 +162,9 @@ function addReceiverFields(stack: TcpStack, conn: number, p: number, r: number, 
   }
 }
 
-/** Sends an ACK at once. */
-export function sendAck(stack: TcpStack, conn: number): void {
-  emit(stack, conn, acceptableSeq(stack, conn), 0, F_ACK);
+/** Sends an ACK at once. `offer`: the window, where `selectWindow` was asked already. */
+export function sendAck(stack: TcpStack, conn: number, offer: number = UNKNOWN): void {
+  emit(stack, conn, acceptableSeq(stack, conn), 0, F_ACK, offer);
 }
 
 /**

@@ -122,10 +122,8 @@ export function findReadable(stack: TcpStack, conn: number): void {
   }
 }
 
-/** The reader has moved on: once past the urgent byte, there is none. */
-export function passUrgent(stack: TcpStack, conn: number): void {
-  const r = receiverAt(stack, conn);
-  if (r === 0) return;
+/** The reader has moved on: once past the urgent byte, there is none. `r` is where the `RECEIVER` row begins. */
+export function passUrgent(stack: TcpStack, conn: number, r: number): void {
   const rows = stack.receivers.words;
   if (rows[r + STATE_AT] === 0) return;
   if (((stack.tcbs.words[conn * STRIDE + RCV_READ] - rows[r + URGENT]) | 0) > 0) rows[r + STATE_AT] = 0;

@@ -139,11 +139,11 @@ export function selectWindow(stack: TcpStack, conn: number): number {
 }
 
 /**
- * Moves the right edge as far as it may, never to the left (RFC 9293 3.8.6 SHLD-14), and returns the window field for a
- * segment without SYN.
+ * Moves the right edge as far as `selected` (`selectWindow`) has it, never to the left (RFC 9293 3.8.6 SHLD-14), and
+ * returns the window field for a segment without SYN.
  */
-export function advertiseWindow(stack: TcpStack, conn: number): number {
-  let window = selectWindow(stack, conn);
+export function advertiseWindow(stack: TcpStack, conn: number, selected: number): number {
+  let window = selected;
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;

@@ -132,8 +132,13 @@ function unsentBelow(stack: TcpStack, conn: number, factor: number): boolean {
 
 /** Is there so much room that waiting writers are told: a third of the buffer (`sk_stream_is_writeable`)? */
 export function isWritable(stack: TcpStack, conn: number): boolean {
-  const charge = bufferCharge(stack, conn);
   const size = sendBufferBytes(stack, conn);
+  const words = stack.tcbs.words;
+  const c = conn * STRIDE;
+  // The bytes alone are too many: what is charged besides need not be worked out.
+  const outstanding = (words[c + SND_END] - words[c + SND_UNA]) | 0;
+  if (size - outstanding < outstanding >> 1) return false;
+  const charge = bufferCharge(stack, conn);
   if (hostAllowance(stack, conn) <= 0) return false;
   return size - charge >= charge >> 1 && charge < size && unsentBelow(stack, conn, 2);
 }
