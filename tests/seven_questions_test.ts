@@ -39,7 +39,7 @@ function load(name: string, set: string[] = []): LoadedScenario {
 
 function outcome(loaded: LoadedScenario): RunReport {
   const simulation = buildSimulation(loaded);
-  const { ended } = simulation.run(runOptions(loaded, () => simulation.liveReport()));
+  const { ended } = simulation.run(runOptions(loaded));
   const report = { ...simulation.report(), ended };
   return { ...report, expect: loaded.expectations.map((line) => evaluateExpect(line, report)) };
 }

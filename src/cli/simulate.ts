@@ -104,7 +104,7 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   try {
     const { ended, wallSeconds, peakRssBytes: seenRssBytes } = await runInSlices(
       simulation,
-      { ...runOptions(loaded, () => simulation.liveReport()), workers: asked.workers },
+      { ...runOptions(loaded), workers: asked.workers },
       () => {
         stopIfExhausted(loaded.file, simulation);
         progress.update(simulation.progress());

@@ -6,6 +6,7 @@
 export type { NatBehaviour, NatOptions } from "./options_nat.ts";
 import type { HoldDistribution } from "../app/holding.ts";
 import type { ProxyOptions } from "./proxy_options.ts";
+import type { RunReport } from "../report/document.ts";
 import type { Profile } from "../transport/profile.ts";
 import type { DnsServerOptions, ResolverOptions } from "./options_dns.ts";
 
@@ -340,6 +341,11 @@ export interface RunOptions {
   pastQuiescence?: boolean;
   /** Asked at the end of every simulated millisecond in which something happened; ends the run when it says true. */
   until?: () => boolean;
+  /**
+   * The same, asked of the report so far (each part of which is worked out when it is read) and of nothing else: such a run
+   * may be in several threads.
+   */
+  untilReport?: (report: RunReport) => boolean;
   /** Ends the run early, leaving everything readable (Ctrl-C). Asked now and then. */
   interrupted?: () => boolean;
   /**
@@ -348,6 +354,9 @@ export interface RunOptions {
    */
   workers?: number;
 }
+
+/** Simulated time between two looks at `until`: fixed, so that how a run is sliced does not change where it ends. */
+export const UNTIL_GRID_NS = 1e6;
 
 /** Until when a run goes, ns. Throws `RangeError`. */
 export function untilOf({ untilNs = Infinity }: RunOptions): number {

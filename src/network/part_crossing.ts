@@ -80,7 +80,7 @@ export function takeArrivals(s: Partition, part: Part): void {
     while (ring.readable() > 0) {
       any = true;
       const first = ring.take();
-      if ((first & 3) === KIND.BYTES) part.journals[from].push(takeBytes(ring, first >>> 2));
+      if ((first & 3) === KIND.BYTES) part.journals[from].push(takeMany(ring, first >>> 2));
       else if ((first & 3) === KIND.SIGHTINGS) takeSightings(part, from, ring, first >>> 2);
       else takePacket(s, ring, first);
     }
@@ -104,7 +104,7 @@ export function sendBytes(s: Partition, part: Part, to: number, bytes: Uint8Arra
     const words = 1 + (piece.length + 3 >> 2);
     if (!ring.hasRoom(words)) waitForRoom(s, part, ring, words);
     ring.put(KIND.BYTES | (piece.length << 2));
-    putBytes(ring, piece);
+    putMany(ring, piece);
     ring.handOver();
     if (piece.length < PIECE) return;
   }
@@ -123,7 +123,7 @@ export function receiveBytes(s: Partition, part: Part, from: number): Uint8Array
       else takePacket(s, ring, first);
       continue;
     }
-    const piece = takeBytes(ring, first >>> 2);
+    const piece = takeMany(ring, first >>> 2);
     ring.done();
     pieces.push(piece);
     length += piece.length;
@@ -228,6 +228,20 @@ export function takeBytes(ring: Readable, length: number): Uint8Array {
     for (let k = 0; k < 4 && i + k < length; k++) bytes[i + k] = word >>> (8 * k);
   }
   return bytes;
+}
+
+/** The same of many bytes, at once. */
+function putMany(ring: SharedRing, bytes: Uint8Array): void {
+  const words = new Int32Array(bytes.length + 3 >> 2);
+  new Uint8Array(words.buffer).set(bytes);
+  ring.putAll(words);
+}
+
+function takeMany(ring: SharedRing, length: number): Uint8Array {
+  const words = new Int32Array(length + 3 >> 2);
+  ring.takeAll(words);
+  const bytes = new Uint8Array(words.buffer);
+  return length === bytes.length ? bytes : bytes.slice(0, length);
 }
 
 /** Writes the addresses that are to be spelt out of the packet whose row begins at `o`. */

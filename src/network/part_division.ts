@@ -41,6 +41,8 @@ export interface Undivided {
   count: number;
   /** Which nodes belong together: the first part's, the second's and so on. The first has what is not named. */
   parts?: readonly (readonly string[])[];
+  /** Threads meet so often at least, ns. */
+  meetNs?: number;
   /** Divide it also where nothing is gained. */
   always?: boolean;
 }
@@ -84,7 +86,7 @@ function divideByLoad(
   edges: Edges,
   rows: number,
 ): Uint8Array | string {
-  const { plan, workloads, applications, count, always } = undivided;
+  const { plan, workloads, applications, count, always, meetNs = Infinity } = undivided;
   const load = estimateLoad(s, plan, workloads, applications);
   const loads = new Float64Array(rows);
   plan.populations.forEach(({ firstRow, count: members }, i) =>
@@ -101,7 +103,7 @@ function divideByLoad(
       const packed = packParts({ atoms, loads, edges, packets, crossing: CROSSING, parts });
       if (packed === undefined) continue;
       const apart = openersOf(undivided, packed.owners) > 1 ? opened * OPENED_APART : 0;
-      const meetings = (simulated * 1e9) / delayNs;
+      const meetings = (simulated * 1e9) / Math.min(delayNs, meetNs);
       const taken = (packed.most + apart) * UNIT_SECONDS + meetings * MEETING_SECONDS + STARTING_SECONDS;
       if (best === undefined || taken < best.seconds) best = { owners: packed.owners, seconds: taken };
     }

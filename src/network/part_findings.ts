@@ -27,12 +27,14 @@ const { DIGEST_LO, STRIDE } = NODE;
 /** Words of a node's digests. */
 const DIGEST_WORDS = 4;
 
-/** Parts of the document that are sums, and what sums do not say. */
-type Summed = Pick<RunReport, "connections" | "workloads" | "dns" | "datagrams" | "packets" | "events">;
-
-/** What a part has to report. */
+/** What a part has to report, by section. Quantiles are worked out over all parts together. */
 export interface Findings {
-  sums: Summed;
+  connections: Omit<RunReport["connections"], "connectMs">;
+  workloads: RunReport["workloads"];
+  dns: Omit<RunReport["dns"], "lookupMs">;
+  datagrams: Omit<RunReport["datagrams"], "replyMs">;
+  packets: RunReport["packets"];
+  events: number;
   nats: RunReport["nats"];
   balancers: RunReport["balancers"];
   proxies: RunReport["proxies"];
@@ -44,114 +46,166 @@ export interface Findings {
   /** Bytes of columns: all, and those that there are because there are connections. */
   bytes: [all: number, connections: number];
   /** Times to connect, to look up, to be answered, µs. */
-  samples: [Uint32Array, Uint32Array, Uint32Array];
+  connectUs: Uint32Array;
+  lookupUs: Uint32Array;
+  replyUs: Uint32Array;
 }
 
-/** What the part of `s` has to report. */
-export function findingsOf(s: Partition): Findings {
-  const { connections, workloads, dns, datagrams, packets, events } = liveReport(s, NO_FACTS);
-  const none = { p50: null, p90: null, p99: null, max: null };
-  // (Quantiles are worked out over all parts together.)
-  const sums = {
-    connections: { ...omit(connections, "connectMs"), connectMs: none },
-    workloads,
-    dns: { ...omit(dns, "lookupMs"), lookupMs: none },
-    datagrams: { ...omit(datagrams, "replyMs"), replyMs: none },
-    packets,
-    events,
-  } as Summed;
-  const states = s.probes?.states ?? [];
-  const probes = states.flatMap(({ node }, i): [number, ProbeReport][] => owns(s, node) ? [[i, readProbe(s, i)]] : []);
-  const targets = (s.dns?.targets.all ?? []).map((count): Findings["targets"][number] => {
-    const { name, address, port, established, failed } = count;
-    return [s.dns!.names.textOf(name), s.addresses.toText(address), port, established, failed];
-  });
-  return {
-    sums,
-    nats: natReports(s),
-    balancers: balancerReports(s),
-    proxies: proxyReports(s),
-    probes,
-    targets,
-    limits: findLimits(s),
-    bytes: [columnBytes(s), connectionBytes(s)],
-    samples: [
-      s.stats.sortedConnectUs(),
-      s.dns?.stats.lookupUs.sorted() ?? new Uint32Array(0),
-      s.datagrams.replyUs.sorted(),
-    ],
-  };
+/** A section of what parts have to report. */
+export type Section = keyof Findings;
+
+/** How each section is found. */
+const FINDERS: { [K in Section]: (s: Partition) => Findings[K] } = {
+  connections: (s) => omit(liveReport(s, NO_FACTS).connections, "connectMs"),
+  workloads: (s) => liveReport(s, NO_FACTS).workloads,
+  dns: (s) => omit(liveReport(s, NO_FACTS).dns, "lookupMs"),
+  datagrams: (s) => omit(liveReport(s, NO_FACTS).datagrams, "replyMs"),
+  packets: (s) => liveReport(s, NO_FACTS).packets,
+  events: (s) => s.hops + s.acted,
+  nats: natReports,
+  balancers: balancerReports,
+  proxies: proxyReports,
+  probes: (s) =>
+    (s.probes?.states ?? []).flatMap(({ node }, i) =>
+      owns(s, node) ? [[i, readProbe(s, i)] as [number, ProbeReport]] : []
+    ),
+  targets: (s) =>
+    (s.dns?.targets.all ?? []).map((count) => {
+      const { name, address, port, established, failed } = count;
+      return [s.dns!.names.textOf(name), s.addresses.toText(address), port, established, failed];
+    }),
+  limits: findLimits,
+  bytes: (s) => [columnBytes(s), connectionBytes(s)],
+  connectUs: (s) => s.stats.sortedConnectUs(),
+  lookupUs: (s) => s.dns?.stats.lookupUs.sorted() ?? new Uint32Array(0),
+  replyUs: (s) => s.datagrams.replyUs.sorted(),
+};
+
+/** All sections. */
+export const SECTIONS: readonly Section[] = Object.keys(FINDERS) as Section[];
+const SAMPLES = ["connectUs", "lookupUs", "replyUs"] as const;
+
+/** What the part of `s` has to report, in these sections. */
+export function findingsOf(s: Partition, sections: readonly Section[]): Partial<Findings> {
+  return Object.fromEntries(sections.map((section) => [section, FINDERS[section](s)]));
 }
 
-/** The document that the findings of all parts make; those of `s`, the first part, first. */
-export function joinFindings(
+/**
+ * The document that the findings of all parts make, each part of it worked out when it is read. `found` gives a section
+ * of all parts, those of `s`, the first part, first; it is changed.
+ */
+export function jointReport(
   s: Partition,
-  parts: readonly Findings[],
-  facts: ReportFacts & Pick<RunReport, "digest" | "eventDigest">,
+  found: <K extends Section>(section: K) => Findings[K][],
+  facts: ReportFacts & { digest: (which: "deliveries" | "events") => string },
   joint: JointCounts | undefined,
 ): RunReport {
-  const sums = parts.map((part) => part.sums).reduce((a, b) => addUp(a, b) as Summed);
-  const { connections, workloads, dns, datagrams, packets } = sums;
-  const quantilesOf = (which: number) => quantiles(joinSorted(parts.map((part) => part.samples[which])));
-  connections.connectMs = quantilesOf(0);
-  dns.lookupMs = quantilesOf(1);
-  datagrams.replyMs = quantilesOf(2);
-  for (const counts of [connections, ...workloads, dns, datagrams]) {
+  const summed = <K extends Section>(section: K) => found(section).reduce((a, b) => addUp(a, b) as Findings[K]);
+  const samples = (section: typeof SAMPLES[number]) => quantiles(joinSorted(found(section)));
+  const ordered = <T extends { failed: Record<string, number> }>(counts: T): T => {
     counts.failed = inOrder(counts.failed, ERRNO_NAMES);
-    if ("broken" in counts) counts.broken = inOrder(counts.broken, ERRNO_NAMES);
-  }
-  packets.dropped = inOrder(packets.dropped, DROP_REASONS);
+    const more = counts as { broken?: Record<string, number> };
+    if (more.broken !== undefined) more.broken = inOrder(more.broken, ERRNO_NAMES);
+    return counts;
+  };
   // Where connections are opened in one part only, its peaks are those of all.
-  const peaks = [connections, ...workloads];
-  peaks.forEach((counts, slot) => {
-    const ofParts = parts.map((part) => [part.sums.connections, ...part.sums.workloads][slot].peakConcurrent);
-    counts.peakConcurrent = joint?.peakOpen[slot] ?? Math.max(...ofParts);
-  });
-  const probes = new Map(parts.flatMap((part) => part.probes));
-  const targets = new TargetCounts();
-  for (const [name, address, port, established, failed] of parts.flatMap((part) => part.targets)) {
-    const count = targets.of(s.dns!.names.idOf(name), s.addresses.intern(address), port);
-    count.established += established;
-    count.failed += failed;
-  }
-  const bytes = (which: 0 | 1) => parts.reduce((sum, part) => sum + part.bytes[which], 0);
-  const { peakConcurrent } = connections;
-  const estimate = inThreads(facts.estimate, parts.length);
+  const peak = (slot: number, ofParts: number[]) => joint?.peakOpen[slot] ?? Math.max(...ofParts);
+  const connections = () => {
+    const peakConcurrent = peak(0, found("connections").map((counts) => counts.peakConcurrent));
+    return { ...ordered(summed("connections")), peakConcurrent };
+  };
   return {
     fourtuple: facts.fourtuple,
     scenario: facts.scenario,
     seed: facts.seed,
-    digest: facts.digest,
-    eventDigest: facts.eventDigest,
+    get digest() {
+      return facts.digest("deliveries");
+    },
+    get eventDigest() {
+      return facts.digest("events");
+    },
     ended: facts.ended,
     simulatedSeconds: s.nowNs / 1e9,
     wallSeconds: facts.wallSeconds,
-    connections,
-    workloads,
-    dns,
-    datagrams,
-    targets: targetReports(s, targets),
-    nats: joinNats(parts.map((part) => part.nats), s.nowNs),
-    balancers: joinBalancers(s, parts.map((part) => part.balancers)),
-    proxies: joinProxies(parts.map((part) => part.proxies)),
-    probes: probeOrder(s).map((i) => probes.get(i)!),
-    packets,
-    events: sums.events,
-    memory: {
-      peakRssBytes: facts.peakRssBytes,
-      columnBytes: bytes(0),
-      estimatedRssBytes: estimate.residentBytes,
-      estimatedColumnBytes: estimate.tableBytes,
-      bytesPerConnection: peakConcurrent === 0 ? 0 : Math.round(bytes(1) / peakConcurrent),
+    get connections() {
+      return withQuantiles(connections(), "connectMs", () => samples("connectUs"));
     },
-    limits: joinLimits(parts.map((part) => part.limits), s.conditions.limitNotes),
+    get workloads() {
+      const ofParts = found("workloads");
+      return summed("workloads").map((counts, i) => {
+        const peakConcurrent = peak(1 + i, ofParts.map((part) => part[i].peakConcurrent));
+        return { ...ordered(counts), peakConcurrent };
+      });
+    },
+    get dns() {
+      return withQuantiles(ordered(summed("dns")), "lookupMs", () => samples("lookupUs"));
+    },
+    get datagrams() {
+      return withQuantiles(ordered(summed("datagrams")), "replyMs", () => samples("replyUs"));
+    },
+    get targets() {
+      const targets = new TargetCounts();
+      for (const [name, address, port, established, failed] of found("targets").flat()) {
+        const count = targets.of(s.dns!.names.idOf(name), s.addresses.intern(address), port);
+        count.established += established;
+        count.failed += failed;
+      }
+      return targetReports(s, targets);
+    },
+    get nats() {
+      return joinNats(found("nats"), s.nowNs);
+    },
+    get balancers() {
+      return joinBalancers(s, found("balancers"));
+    },
+    get proxies() {
+      return joinProxies(found("proxies"));
+    },
+    get probes() {
+      const probes = new Map(found("probes").flat());
+      return probeOrder(s).map((i) => probes.get(i)!);
+    },
+    get packets() {
+      const packets = summed("packets");
+      return { ...packets, dropped: inOrder(packets.dropped, DROP_REASONS) };
+    },
+    get events() {
+      return summed("events");
+    },
+    get memory() {
+      const bytes = summed("bytes");
+      const { peakConcurrent } = connections();
+      const estimate = inThreads(facts.estimate, s.part!.count);
+      return {
+        peakRssBytes: facts.peakRssBytes,
+        columnBytes: bytes[0],
+        estimatedRssBytes: estimate.residentBytes,
+        estimatedColumnBytes: estimate.tableBytes,
+        bytesPerConnection: peakConcurrent === 0 ? 0 : Math.round(bytes[1] / peakConcurrent),
+      };
+    },
+    get limits() {
+      return joinLimits(found("limits"), s.conditions.limitNotes);
+    },
     expect: [],
   };
 }
 
-/** Findings as bytes: lengths, text, samples. */
-export function findingsBytes(findings: Findings): Uint8Array {
-  const { samples, ...rest } = findings;
+/** `counts` with quantiles that are worked out when they are read. */
+function withQuantiles<T extends object, K extends string>(
+  counts: T,
+  name: K,
+  quantilesOf: () => ReturnType<typeof quantiles>,
+): T & Record<K, ReturnType<typeof quantiles>> {
+  return Object.defineProperty(counts, name, { get: quantilesOf, enumerable: true }) as
+    & T
+    & Record<K, ReturnType<typeof quantiles>>;
+}
+
+/** Findings as bytes: lengths, samples, text. */
+export function findingsBytes(findings: Partial<Findings>): Uint8Array {
+  const { connectUs, lookupUs, replyUs, ...rest } = findings;
+  const samples = [connectUs, lookupUs, replyUs].map((one) => one ?? new Uint32Array(0));
   const text = new TextEncoder().encode(plainText(rest as unknown as PlainValue));
   const words = Uint32Array.of(text.length, ...samples.map((one) => one.length));
   const parts = [words, ...samples].map((one) => new Uint8Array(one.buffer, one.byteOffset, one.byteLength));
@@ -164,17 +218,17 @@ export function findingsBytes(findings: Findings): Uint8Array {
   return bytes;
 }
 
-/** Findings out of bytes. */
-export function readFindings(bytes: Uint8Array): Findings {
-  const [textLength, ...lengths] = new Uint32Array(bytes.buffer, bytes.byteOffset, 4);
-  let at = bytes.byteOffset + 16;
-  const samples = lengths.map((length) => {
+/** Findings out of bytes. (Samples that were not asked for are empty.) */
+export function readFindings(bytes: Uint8Array): Partial<Findings> {
+  const [textLength, ...lengths] = new Uint32Array(bytes.buffer, bytes.byteOffset, 1 + SAMPLES.length);
+  let at = bytes.byteOffset + 4 * (1 + SAMPLES.length);
+  const samples = lengths.map((length, i) => {
     const one = new Uint32Array(bytes.buffer, at, length);
     at += one.byteLength;
-    return one;
+    return [SAMPLES[i], one];
   });
   const text = new TextDecoder().decode(new Uint8Array(bytes.buffer, at, textLength));
-  return { ...plainValue(text) as object, samples } as unknown as Findings;
+  return { ...plainValue(text) as object, ...Object.fromEntries(samples) } as unknown as Partial<Findings>;
 }
 
 /** The digests of the nodes of `s`' part, in the order of rows. */

@@ -10,7 +10,15 @@ import type { NetworkDocument } from "./document.ts";
 import type { Stop } from "./loop.ts";
 import { registeredModules } from "./modules.ts";
 import { receiveBytes } from "./part_crossing.ts";
-import { type Findings, findingsOf, joinFindings, putDigests, readFindings } from "./part_findings.ts";
+import {
+  type Findings,
+  findingsOf,
+  jointReport,
+  putDigests,
+  readFindings,
+  type Section,
+  SECTIONS,
+} from "./part_findings.ts";
 import { joinPieces, JointCounts } from "./part_journal.ts";
 import { Replay, takeObservers, watchedBy } from "./part_replay.ts";
 import type { PartRun } from "./part_run.ts";
@@ -36,7 +44,7 @@ export class LeadThread {
   #commands = 0;
   #ended = false;
   /** What all parts found, as long as nothing has happened since. */
-  #findings: Findings[] | undefined;
+  #findings: { [K in Section]?: Findings[K][] } = {};
   #hasDigests = true;
 
   private constructor(
@@ -95,7 +103,7 @@ export class LeadThread {
   /** As `runPartition`; "batch" where `interrupted` said so. */
   run(run: PartRun): Stop {
     this.#live();
-    this.#findings = undefined;
+    this.#findings = {};
     this.#hasDigests = false;
     const { words, numbers } = this.#control;
     numbers[0] = run.untilNs;
@@ -127,27 +135,51 @@ export class LeadThread {
 
   /** The document. */
   report(facts: ReportFacts): RunReport {
-    const s = this.#partition;
-    const findings = structuredClone(this.#gatherFindings());
-    const digests = { digest: this.digest("deliveries"), eventDigest: this.digest("events") };
-    return joinFindings(s, findings, { ...facts, ...digests }, this.#joint);
+    this.#gather(SECTIONS);
+    const live = this.liveReport(facts);
+    return { ...live, connections: { ...live.connections }, dns: { ...live.dns }, datagrams: { ...live.datagrams } };
+  }
+
+  /** The same, each part of it asked of the threads and worked out when it is read. */
+  liveReport(facts: ReportFacts): RunReport {
+    const found = <K extends Section>(section: K): Findings[K][] => {
+      this.#gather([section]);
+      return structuredClone(this.#findings[section]!);
+    };
+    const digest = this.digest.bind(this);
+    return jointReport(this.#partition, found, { ...facts, digest }, this.#joint);
+  }
+
+  /** When something happens next in any part, ns: at the earliest. */
+  nextEventNs(): number {
+    return this.#own.runner.nextEventNs();
+  }
+
+  /** Events so far, in all parts. */
+  get events(): number {
+    return this.#own.runner.events;
   }
 
   /** Ends the other threads. What they have found is kept. */
   close(): void {
     if (this.#ended) return;
     this.#gatherDigests();
-    this.#gatherFindings();
+    this.#gather(SECTIONS);
     this.#command(COMMAND.END);
     this.#ended = true;
   }
 
-  #gatherFindings(): Findings[] {
-    if (this.#findings !== undefined) return this.#findings;
+  /** Has all parts find these sections, all of them or one, as far as nobody has since the last run. */
+  #gather(sections: readonly Section[]): void {
+    if (sections.every((section) => this.#findings[section] !== undefined)) return;
     this.#live();
+    this.#control.words[CONTROL_AT.SECTION] = sections.length > 1 ? -1 : SECTIONS.indexOf(sections[0]);
     this.#command(COMMAND.REPORT);
-    const others = this.#fromOthers().map(readFindings);
-    return this.#findings = [findingsOf(this.#partition), ...others];
+    const own = findingsOf(this.#partition, sections);
+    const parts = [own, ...this.#fromOthers().map(readFindings)];
+    for (const section of sections) {
+      Object.assign(this.#findings, { [section]: parts.map((findings) => findings[section]) });
+    }
   }
 
   #gatherDigests(): void {

@@ -43,10 +43,11 @@ const BROUGHT = {
   HOPS: 7,
   THREW: 8,
   SEEN: 9,
+  ACTED: 10,
 } as const;
 
 /** Numbers that a part brings. */
-export const NUMBERS_BROUGHT = 10;
+export const NUMBERS_BROUGHT = 11;
 
 /** Where some part has seen more than this in a window, the next is half as long. */
 const MOST_SEEN = 16_384;
@@ -150,13 +151,27 @@ export class PartRunner {
 
   /** What all parts had done when they met last. */
   progress(): { attempted: number; established: number; open: number; packets: number } {
-    const sum = (which: number) => {
-      let total = 0;
-      for (let k = 0; k < this.#part.count; k++) total += this.#barrier.brought(k, which);
-      return total;
-    };
-    const [attempted, established] = [sum(BROUGHT.ATTEMPTED), sum(BROUGHT.ESTABLISHED)];
-    return { attempted, established, open: sum(BROUGHT.OPEN), packets: sum(BROUGHT.HOPS) };
+    const [attempted, established] = [this.#sum(BROUGHT.ATTEMPTED), this.#sum(BROUGHT.ESTABLISHED)];
+    return { attempted, established, open: this.#sum(BROUGHT.OPEN), packets: this.#sum(BROUGHT.HOPS) };
+  }
+
+  /** Links crossed, timers that acted and application events, of all parts when they met last. */
+  get events(): number {
+    return this.#sum(BROUGHT.HOPS) + this.#sum(BROUGHT.ACTED);
+  }
+
+  /** When something happens next in any part, ns: at the earliest. As they saw it when they met last. */
+  nextEventNs(): number {
+    if (this.#window === 0) return nextEventNs(this.#partition);
+    let nextNs = Infinity;
+    for (let k = 0; k < this.#part.count; k++) nextNs = Math.min(nextNs, this.#barrier.brought(k, BROUGHT.NEXT));
+    return nextNs;
+  }
+
+  #sum(which: number): number {
+    let total = 0;
+    for (let k = 0; k < this.#part.count; k++) total += this.#barrier.brought(k, which);
+    return total;
   }
 
   /** Hands over what was sent, says how far this part is, and waits for the others. */
@@ -185,6 +200,7 @@ export class PartRunner {
     barrier.bring(BROUGHT.ESTABLISHED, established);
     barrier.bring(BROUGHT.OPEN, open);
     barrier.bring(BROUGHT.HOPS, s.hops);
+    barrier.bring(BROUGHT.ACTED, s.acted);
     barrier.meet(this.#wait);
     takeArrivals(s, part);
   }

@@ -52,7 +52,15 @@ export interface SharedMemory {
 }
 
 /** Places of the control block. */
-export const CONTROL_AT = { COMMAND: 0, READY: 16, FAILED: 17, PAST: 18, STARTED: 19, MESSAGE_LENGTH: 20 } as const;
+export const CONTROL_AT = {
+  COMMAND: 0,
+  READY: 16,
+  FAILED: 17,
+  PAST: 18,
+  STARTED: 19,
+  MESSAGE_LENGTH: 20,
+  SECTION: 21,
+} as const;
 /** Bytes at which its numbers begin, and those of a failure's text. */
 const NUMBERS_AT = 256;
 const TEXT_AT = 512;

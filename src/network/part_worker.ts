@@ -7,7 +7,7 @@
 import { registerModule } from "./modules.ts";
 import { Network } from "./network.ts";
 import { sendBytes } from "./part_crossing.ts";
-import { digestsOf, findingsBytes, findingsOf } from "./part_findings.ts";
+import { digestsOf, findingsBytes, findingsOf, SECTIONS } from "./part_findings.ts";
 import { thrownBytes } from "./part_thrown.ts";
 import { COMMAND, CONTROL_AT, joinThreads, ThreadControl, type ThreadOrder } from "./part_threads.ts";
 
@@ -49,9 +49,11 @@ async function serve({ index, declaration, numbering, modules, division, shared 
       case COMMAND.RUN:
         runner.run({ untilNs: numbers[0], past: words[CONTROL_AT.PAST] === 1 });
         break;
-      case COMMAND.REPORT:
-        sendBytes(s, part, 0, findingsBytes(findingsOf(s)));
+      case COMMAND.REPORT: {
+        const section = words[CONTROL_AT.SECTION];
+        sendBytes(s, part, 0, findingsBytes(findingsOf(s, section < 0 ? SECTIONS : [SECTIONS[section]])));
         break;
+      }
       case COMMAND.DIGEST:
         sendBytes(s, part, 0, digestsOf(s));
         break;

@@ -17,7 +17,7 @@ import { eachNode, hostRows } from "./node_selection.ts";
 import { Series, type SeriesOptions, type SeriesRow } from "./series.ts";
 import { drainTcp } from "./drain.ts";
 import { nextEventNs, runBatches } from "./loop.ts";
-import { LONGEST_RUN_NS, type RunOptions, untilOf } from "./options.ts";
+import { LONGEST_RUN_NS, type RunOptions, UNTIL_GRID_NS, untilOf } from "./options.ts";
 import { SocketLayer } from "../socket/layer.ts";
 import { NetworkError } from "./errors.ts";
 import { HostHandle } from "./host_handle.ts";
@@ -41,9 +41,6 @@ import { takeThrown, throwAll } from "./part_thrown.ts";
 import { Threads } from "./threads.ts";
 
 export type { LinkGroup, Mark, PacketTap, TapOptions } from "./observers.ts";
-
-/** Simulated time between two looks at `until`: fixed, so that how a run is sliced does not change where it ends. */
-const UNTIL_GRID_NS = 1e6;
 
 /**
  * A network that runs: made by `Network.build`.
@@ -85,6 +82,8 @@ export class Simulation {
   readonly #numbering: Numbering;
   #asked: RunRecord = { ended: "interrupted" };
   #captures: Captures | undefined;
+  /** Events that there had been when a condition was asked last. */
+  #eventsSeen = -1;
   #running = false;
   readonly #threads: Threads;
 
@@ -191,10 +190,11 @@ export class Simulation {
       untilNs: options.untilNs,
       pastQuiescence: options.pastQuiescence,
     };
+    const asks = options.until !== undefined || options.untilReport !== undefined;
     const lead = this.#threads.begin(options, this.marks.some(({ inThreads }) => inThreads !== true));
     for (;;) {
       const markNs = this.#nextMark();
-      const lookNs = options.until === undefined ? Infinity : this.#nextLook();
+      const lookNs = asks ? this.#nextLook() : Infinity;
       const stopNs = Math.min(untilNs, lookNs, markNs);
       const { interrupted } = options;
       const stop = lead?.run({ untilNs: stopNs, past, interrupted }) ?? runBatches(s, stopNs, past, interrupted);
@@ -204,7 +204,8 @@ export class Simulation {
       // Not where a slice ends in between: the condition is asked at the same moments however the run is sliced.
       if (stop === "quiescence" || stopNs === lookNs) {
         this.#asked.askNs = undefined;
-        if (options.until?.() === true) return this.#end("until");
+        const askNow = asks && (this.#hasHappened() || stop === "quiescence");
+        if (askNow && this.#isOver(options)) return this.#end("until");
       }
       if (stop === "quiescence") return this.#end("quiescence");
       if (stopNs === untilNs || s.nowNs >= LONGEST_RUN_NS) return this.#end("time");
@@ -437,7 +438,7 @@ export class Simulation {
   /** The same, each part worked out only when it is read: for conditions that are asked often. */
   liveReport(): RunReport {
     const facts = this.#facts({});
-    return this.#threads.lead?.report(facts) ?? liveReport(this.partition, facts);
+    return this.#threads.lead?.liveReport(facts) ?? liveReport(this.partition, facts);
   }
 
   /**
@@ -448,10 +449,23 @@ export class Simulation {
     const s = this.partition;
     const { askNs } = this.#asked;
     if (askNs !== undefined && askNs >= s.nowNs) return askNs;
-    const nextNs = Math.max(s.nowNs + 1, nextEventNs(s));
+    const nextNs = Math.max(s.nowNs + 1, this.#threads.lead?.nextEventNs() ?? nextEventNs(s));
     const lookNs = Math.ceil(nextNs / UNTIL_GRID_NS) * UNTIL_GRID_NS;
     if (lookNs !== Infinity) this.#asked.askNs = lookNs;
     return lookNs;
+  }
+
+  /** Has anything happened since this was asked last? (A timer may have been taken back, or not be due yet.) */
+  #hasHappened(): boolean {
+    const { hops, acted } = this.partition;
+    const events = this.#threads.lead?.events ?? hops + acted;
+    if (events === this.#eventsSeen) return false;
+    this.#eventsSeen = events;
+    return true;
+  }
+
+  #isOver({ until, untilReport }: RunOptions): boolean {
+    return until?.() === true || untilReport?.(this.liveReport()) === true;
   }
 
   #nextMark(): number {

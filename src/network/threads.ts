@@ -9,7 +9,7 @@ import { planDns } from "./dns_plan.ts";
 import type { NetworkDocument } from "./document.ts";
 import { planEvents } from "./event_plan.ts";
 import { isLate } from "./observers.ts";
-import type { RunOptions } from "./options.ts";
+import { type RunOptions, UNTIL_GRID_NS } from "./options.ts";
 import { registeredModules } from "./modules.ts";
 import { divideNetwork } from "./part_division.ts";
 import { LeadThread } from "./part_lead.ts";
@@ -83,7 +83,7 @@ export class Threads {
     const s = this.#partition;
     if (this.#code) return "Code opens sockets or is called on the way, which needs the whole network in one thread.";
     if (options.until !== undefined) {
-      return "The condition that ends it is asked of the whole network every simulated millisecond.";
+      return "Code decides every simulated millisecond whether it ends, which needs the whole network in one thread.";
     }
     if (marked || s.onOpen !== undefined) {
       return "Its state is looked at on the way, which needs the whole network in one thread.";
@@ -124,6 +124,7 @@ export class Threads {
       events: planEvents(events, plan, declared.map(({ name }) => name)),
       count,
       parts: this.#built.declaration.partition,
+      meetNs: options.untilReport === undefined ? undefined : UNTIL_GRID_NS,
       always: ALWAYS.has(options),
     });
     if (typeof division === "string") return division;

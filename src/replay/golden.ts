@@ -129,7 +129,7 @@ function scenarioSubject(path: string, set: readonly string[]): Subject {
   const loaded = loadScenario(path, new TextDecoder().decode(bytes), set);
   return rebuilt(scenarioSource(loaded, set), () => {
     const simulation = buildSimulation(loaded);
-    return { simulation, run: runOptions(loaded, () => simulation.liveReport()) };
+    return { simulation, run: runOptions(loaded) };
   });
 }
 

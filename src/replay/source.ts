@@ -31,7 +31,7 @@ export function tracedRun(header: TraceHeader, file: string, availableBytes = In
     const network = buildNetwork(loaded);
     checkMemory(network, file, availableBytes);
     const simulation = inScenarioTerms(loaded, () => network.build());
-    return { simulation, run: runOptions(loaded, () => simulation.liveReport()) };
+    return { simulation, run: runOptions(loaded) };
   }
   const simulation = located(file, () => {
     const network = Network.fromJSON(JSON.parse(header.source.text) as NetworkDocument);

@@ -299,19 +299,14 @@ function workloadOptions(workload: ScenarioWorkload): WorkloadOptions {
   });
 }
 
-/**
- * When the run ends, as `Simulation.run` takes it.
- *
- * @param report The report so far, asked often: `() => simulation.liveReport()`.
- */
-export function runOptions(loaded: LoadedScenario, report: () => RunReport): RunOptions {
+/** When the run ends, as `Simulation.run` takes it. */
+export function runOptions(loaded: LoadedScenario): RunOptions {
   const { untilNs, conditions } = loaded.run;
   return withoutUndefined<RunOptions>({
     untilNs,
-    until: conditions.length === 0 ? undefined : () => {
-      const now = report();
-      return conditions.some((condition) => conditionHolds(condition, now));
-    },
+    untilReport: conditions.length === 0
+      ? undefined
+      : (report) => conditions.some((condition) => conditionHolds(condition, report)),
   });
 }
 

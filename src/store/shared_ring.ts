@@ -62,6 +62,15 @@ export class SharedRing {
     this.at = (this.at + 1) | 0;
   }
 
+  /** Writer: adds several words, for which there must be room. */
+  putAll(words: Int32Array): void {
+    const at = this.at & this.mask;
+    const first = Math.min(words.length, this.words.length - at);
+    this.words.set(words.subarray(0, first), at);
+    this.words.set(words.subarray(first), 0);
+    this.at = (this.at + words.length) | 0;
+  }
+
   /** Writer: what was put is the reader's now. */
   handOver(): void {
     Atomics.store(this.#header, WRITTEN, this.at);
@@ -80,6 +89,15 @@ export class SharedRing {
     const word = this.words[this.at & this.mask];
     this.at = (this.at + 1) | 0;
     return word;
+  }
+
+  /** Reader: the next words, which must be there. */
+  takeAll(into: Int32Array): void {
+    const at = this.at & this.mask;
+    const first = Math.min(into.length, this.words.length - at);
+    into.set(this.words.subarray(at, at + first));
+    into.set(this.words.subarray(0, into.length - first), first);
+    this.at = (this.at + into.length) | 0;
   }
 
   /** Reader: the places of what was taken are the writer's again. */

@@ -158,5 +158,5 @@ export function loadSmall(name: string): LoadedScenario {
 /** The same, ready to run. */
 export function smallRun(loaded: LoadedScenario): TracedRun {
   const simulation = buildSimulation(loaded);
-  return { simulation, run: runOptions(loaded, () => simulation.liveReport()) };
+  return { simulation, run: runOptions(loaded) };
 }

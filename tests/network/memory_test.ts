@@ -218,7 +218,7 @@ Deno.test("hosts without a limit have no budget at all", () => {
 });
 
 Deno.test("a table of another thread that cannot grow ends the run with the same sentence as in one thread", () => {
-  const { control } = sharedMemory(2);
+  const { control } = sharedMemory(2, undefined);
   new ThreadControl(control).fail(new OutOfMemory(100e6, 70e6));
   const error = assertThrows(() => new ThreadControl(control).check(), OutOfMemory);
   assertEquals([error.neededBytes, error.roomBytes], [100e6, 70e6]);

@@ -58,7 +58,7 @@ Deno.test("a refusal names the override that set what is refused", () => {
 Deno.test("a run ends by the first of its conditions", () => {
   const loaded = loadScenario("a.yaml", GOOD + "run: { until: [9s, connections.open >= 3] }\n");
   const simulation = buildSimulation(loaded);
-  assertEquals(simulation.run(runOptions(loaded, () => simulation.liveReport())).ended, "until");
+  assertEquals(simulation.run(runOptions(loaded)).ended, "until");
   assertEquals(simulation.report().connections.open >= 3, true);
 });
 

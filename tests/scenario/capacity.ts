@@ -52,7 +52,7 @@ export function assertCeiling(file: string, text: string): boolean {
     const set = parseOverride(`workloads.${binds.workloads[0]}.connections=${binds.ceiling + more}`);
     const loaded = loadScenario(file, text, [set]);
     const simulation = buildSimulation(loaded);
-    simulation.run(runOptions(loaded, () => simulation.liveReport()));
+    simulation.run(runOptions(loaded));
     const found = simulation.report().limits.find(({ limit, node }) => limit === binds.limit && node === binds.node);
     assertEquals(found?.refused ?? 0, more, `${file}: ${nameOf(binds)} with ${binds.ceiling + more} connections`);
   }

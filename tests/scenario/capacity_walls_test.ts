@@ -262,7 +262,7 @@ for (const wall of WALLS) {
     );
 
     const simulation = buildSimulation(loaded);
-    simulation.run(runOptions(loaded, () => simulation.liveReport()));
+    simulation.run(runOptions(loaded));
     const bound = simulation.report().limits.filter(({ refused }) => refused > 0);
     const [first] = bound.toSorted((a, b) => a.firstHitSeconds! - b.firstHitSeconds!);
     assertEquals(`${first.limit}@${first.node}`, wall.binds);

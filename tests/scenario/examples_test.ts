@@ -35,7 +35,7 @@ for (const name of examples()) {
   Deno.test(`examples/${name} turns out as it expects, and refuses what its capacity foretells`, () => {
     const loaded = load(name);
     const simulation = buildSimulation(loaded);
-    const { ended } = simulation.run(runOptions(loaded, () => simulation.liveReport()));
+    const { ended } = simulation.run(runOptions(loaded));
     const report = { ...simulation.report(), ended };
     const lines = loaded.expectations.map((line) => evaluateExpect(line, report));
     assertEquals(lines.filter((line) => !line.ok), []);

@@ -23,6 +23,24 @@ Deno.test("a ring gives words in the order in which they were put, however it wr
   );
 });
 
+Deno.test("several words at once are put and taken as they would be one by one, wherever the ring wraps", () => {
+  const words = Int32Array.from({ length: 11 }, (_, i) => i - 5);
+  const buffer = ringBuffer(16);
+  const [put, taken] = [new SharedRing(buffer), new SharedRing(buffer)];
+  for (let round = 0; round < 16; round++) {
+    put.putAll(words.subarray(0, round % 12));
+    put.put(round);
+    put.handOver();
+    assertEquals(taken.readable(), round % 12 + 1);
+    const into = new Int32Array(round % 12);
+    taken.takeAll(into);
+    assertEquals(into, words.slice(0, round % 12));
+    assertEquals(taken.take(), round);
+    taken.done();
+    assert(put.hasRoom(16));
+  }
+});
+
 Deno.test("a reader sees what was handed over, and nothing else", () => {
   const buffer = ringBuffer(16);
   const writer = new SharedRing(buffer);
