@@ -17,7 +17,7 @@ import { encodePacket } from "../wire/row_codec.ts";
 import { CaptureFile, type CaptureSink, InterfaceCounts } from "./capture_file.ts";
 import { DROP, DROP_REASONS } from "./drops.ts";
 import { Interfaces, LOOPBACK } from "./interfaces.ts";
-import { takeOff } from "./observers.ts";
+import { late, takeOff } from "./observers.ts";
 import { type PacketFilter, readFilter } from "./packet_filter.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -98,7 +98,13 @@ class CapturePoint implements Capture {
   readonly interfaces: Map<number, Seen> = new Map();
   readonly #close: () => void;
 
-  constructor(simulation: Simulation, options: CaptureOptions, sink: CaptureSink, linkType: number, close: () => void) {
+  constructor(
+    simulation: Simulation,
+    options: CaptureOptions,
+    sink: CaptureSink,
+    { linkType, startNs }: { linkType: number; startNs: number },
+    close: () => void,
+  ) {
     const { filter, snaplen = Infinity } = options;
     if (!(snaplen === Infinity || (Number.isSafeInteger(snaplen) && snaplen >= 1 && snaplen <= 262_144))) {
       throw new RangeError(`A snap length is 1 to 262,144 bytes, not ${snaplen}.`);
@@ -115,7 +121,7 @@ class CapturePoint implements Capture {
       snaplen: snaplen === Infinity ? undefined : snaplen,
       fileBytes: options.fileBytes,
       linkType,
-      startNs: simulation.nowNs,
+      startNs,
     });
   }
 
@@ -133,6 +139,8 @@ export class Captures {
   readonly #arriving = new Map<number, CapturePoint[]>();
   readonly #looping = new Map<number, CapturePoint[]>();
   readonly #byNode = new Map<number, CapturePoint>();
+  /** The links as they were when the first capture began: as such they are described. */
+  readonly #directions: Int32Array;
   #everyNode: ((node: string) => { options: CaptureOptions; sink: CaptureSink }) | undefined;
   readonly #points = new Set<CapturePoint>();
   readonly #pending: Pending[] = [];
@@ -145,13 +153,16 @@ export class Captures {
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
     this.interfaces = new Interfaces(simulation.partition, simulation.links);
+    const { links } = simulation.partition;
+    const changes = simulation.declaration.events.some(({ kind }) => kind === "link");
+    this.#directions = changes ? links.words.slice() : links.words;
   }
 
   /** Begins a capture. Throws `NetworkError` where there is no such interface, `InputError` for a wrong filter. */
   add(options: CaptureOptions, sink: CaptureSink): Capture {
     const of = this.interfaces.nodesOf(options.node);
     const { outbound, inbound } = this.interfaces.directionsOf(of, options.node, options.interface);
-    const point = this.#open(options, sink, outbound.length > 1);
+    const point = this.#open(options, sink, outbound.length > 1, this.#simulation.nowNs);
     for (const d of outbound) listOf(this.#leaving, d).push(point);
     for (const d of inbound) listOf(this.#arriving, d).push(point);
     if (options.interface === undefined || options.interface === LOOPBACK) {
@@ -178,9 +189,10 @@ export class Captures {
     this.#takeOff = undefined;
   }
 
-  #open(options: CaptureOptions, sink: CaptureSink, severalInterfaces: boolean): CapturePoint {
+  #open(options: CaptureOptions, sink: CaptureSink, severalInterfaces: boolean, startNs: number): CapturePoint {
     const linkType = severalInterfaces ? LINKTYPE_RAW_OF_SEVERAL : LINKTYPE_RAW;
-    const point: CapturePoint = new CapturePoint(this.#simulation, options, sink, linkType, () => this.#end(point));
+    const begin = { linkType, startNs };
+    const point: CapturePoint = new CapturePoint(this.#simulation, options, sink, begin, () => this.#end(point));
     this.#points.add(point);
     this.#install();
     return point;
@@ -210,14 +222,17 @@ export class Captures {
       this.#delivered(p, timeNs, from, to, d);
     const sent = (p: number, timeNs: number, from: number, to: number, d: number) => this.#sent(p, timeNs, from, to, d);
     const dropped = (p: number, _timeNs: number, node: number, reason: number) => this.#dropped(p, node, reason);
-    const { taps, sendTaps, dropTaps } = s;
-    taps.push(delivered);
-    sendTaps.push(sent);
-    dropTaps.push(dropped);
+    const marked = (p: number) => this.#marked(p);
+    const { taps, sendTaps, dropTaps, markTaps } = s;
+    taps.push(late(delivered));
+    sendTaps.push(late(sent));
+    dropTaps.push(late(dropped));
+    markTaps.push(marked);
     this.#takeOff = () => {
       takeOff(taps, delivered);
       takeOff(sendTaps, sent);
       takeOff(dropTaps, dropped);
+      takeOff(markTaps, marked);
     };
   }
 
@@ -225,14 +240,14 @@ export class Captures {
     this.#settle();
     const points = d < 0 ? this.#looping.get(to) : this.#arriving.get(d);
     if (points !== undefined) { for (const point of points) this.#see(point, to, p, timeNs, from, to, d, false); }
-    if (this.#everyNode !== undefined) this.#see(this.#pointOf(to), to, p, timeNs, from, to, d, false);
+    if (this.#everyNode !== undefined) this.#see(this.#pointOf(to, timeNs), to, p, timeNs, from, to, d, false);
   }
 
   #sent(p: number, timeNs: number, from: number, to: number, d: number): void {
     if (this.#pending.length > 0 && this.#pending[0].timeNs !== timeNs) this.#settle();
     const points = this.#leaving.get(d);
     if (points !== undefined) { for (const point of points) this.#see(point, from, p, timeNs, from, to, d, true); }
-    if (this.#everyNode !== undefined) this.#see(this.#pointOf(from), from, p, timeNs, from, to, d, true);
+    if (this.#everyNode !== undefined) this.#see(this.#pointOf(from, timeNs), from, p, timeNs, from, to, d, true);
   }
 
   #dropped(p: number, node: number, reason: number): void {
@@ -252,12 +267,19 @@ export class Captures {
     }
   }
 
+  #marked(p: number): void {
+    for (let i = this.#pending.length - 1; i >= 0 && this.#pending[i].p === p; i--) {
+      const one = this.#pending[i];
+      if (one.outbound && one.ecn !== CE) one.comment = "marked: congestion experienced, by this interface's queue";
+    }
+  }
+
   /** The file of a node, in captures of every node. */
-  #pointOf(node: number): CapturePoint {
+  #pointOf(node: number, timeNs: number): CapturePoint {
     let point = this.#byNode.get(node);
     if (point === undefined) {
       const { options, sink } = this.#everyNode!(this.#simulation.partition.nodes.nameOf(node));
-      this.#byNode.set(node, point = this.#open(options, sink, this.interfaces.isMultihomed(node)));
+      this.#byNode.set(node, point = this.#open(options, sink, this.interfaces.isMultihomed(node), timeNs));
     }
     return point;
   }
@@ -308,13 +330,8 @@ export class Captures {
 
   /** Writes the packets of an instant that is over: nothing more can become of them where they were seen. */
   #settle(): void {
-    const words = this.#simulation.partition.packets.rows.words;
     for (const one of this.#pending) {
       if (one.kept < 0) continue;
-      // The row is what the link made of it: it has not arrived, or this would have been called before.
-      if (one.outbound && !one.dropped && one.ecn !== CE && (words[one.p * STRIDE + WINDOW_TTL_TOS] & CE) === CE) {
-        one.comment = "marked: congestion experienced, by this interface's queue";
-      }
       one.point.file.packet(one.seen.id, one.timeNs, this.#buffer.subarray(one.at, one.at + one.kept), {
         originalBytes: one.originalBytes,
         direction: one.outbound ? "outbound" : "inbound",
@@ -345,14 +362,15 @@ export class Captures {
 
   #describe(node: number, d: number): { name: string; description: string; speedBps?: number } {
     const { nodes, links } = this.#simulation.partition;
+    const words = this.#directions;
     const name = this.interfaces.nameOf(node, d);
     if (d < 0) return { name, description: `loopback of ${nodes.nameOf(node)}` };
     const at = this.interfaces.outOf(node, d) * DIRECTION_STRIDE;
-    const peer = links.words[at + TO];
-    const { rateBps, delayNs } = links.settings[links.words[at + SETTINGS]];
+    const peer = words[at + TO];
+    const { rateBps, delayNs } = links.settings[words[at + SETTINGS]];
     const facts = [`link ${this.interfaces.linkOf(d)} to ${nodes.nameOf(peer)}`];
     if (rateBps !== Infinity) facts.push(formatRateBps(rateBps));
-    facts.push(`delay ${formatDurationNs(delayNs)}`, `MTU ${links.words[at + MTU]}`);
+    facts.push(`delay ${formatDurationNs(delayNs)}`, `MTU ${words[at + MTU]}`);
     const speedBps = Number.isSafeInteger(rateBps) ? rateBps : undefined;
     return { name, description: facts.join(", "), speedBps };
   }

@@ -32,6 +32,9 @@ const { HELD } = LINK_DROP;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
 const { PROTOCOL_SHIFT, STEERED } = CONTROL;
 
+/** Both bits of the ECN field: congestion experienced (RFC 3168 5). */
+const CE = 3;
+
 /** TTL's place in WINDOW_TTL_TOS. */
 const TTL_ONE = 1 << 8;
 const TTL_MASK = 0xff00;
@@ -83,10 +86,17 @@ export function sendInto(s: Partition, node: number, p: number, d: number): void
     for (const tap of s.sendTaps) tap(p, s.nowNs, node, links.words[d * DIRECTION_STRIDE + TO], d);
   }
   const refusal = links.sendNow(d, p);
+  if (s.markTaps.length !== 0) seeMark(s, p);
   if (refusal !== 0) return refusal === HELD ? sendHeld(s, d) : drop(s, node, p, dropOfLink(refusal));
   if (s.part !== undefined && (links.words[d * DIRECTION_STRIDE + FLAGS] & AWAY) !== 0) sendAway(s, s.part, d, p);
   else s.queue.pushTimed(p << 1);
   if (links.duplicate.packet !== 0) pushTwin(s, d);
+}
+
+/** A link has been given packet `p`: is it marked now? */
+function seeMark(s: Partition, p: number): void {
+  if ((s.packets.rows.words[p * STRIDE + WINDOW_TTL_TOS] & CE) !== CE) return;
+  for (const tap of s.markTaps) tap(p);
 }
 
 /** Sends a packet that `node` has made: to itself, by its only link, or else by route table `table`. */

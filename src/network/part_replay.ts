@@ -16,7 +16,7 @@ import type { DeliveryTap, Partition } from "./partition.ts";
 const { EXTRA: EXTRA_AT, LINK, LINK_SEQ, STRIDE } = PACKET;
 const { PAYLOAD, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { TIME_LO, TIME_HI, ORDER, PLACE, ROW, FROM, TO, DIRECTION: DIRECTION_AT, WORDS } = SEEN;
-const { DELIVERED, SENT, DROPPED, GONE } = SIGHTING;
+const { DELIVERED, SENT, DROPPED, GONE, MARKED } = SIGHTING;
 
 const WORD = 4294967296;
 
@@ -26,27 +26,30 @@ export interface Observers {
   sendTaps: DeliveryTap[];
   dropTaps: DeliveryTap[];
   endTaps: ((packet: number) => void)[];
+  markTaps: ((packet: number) => void)[];
 }
 
 /** Takes the observers of `s` away, for what its own part does is not all. Undefined where nobody looks. */
 export function takeObservers(s: Partition): Observers | undefined {
   if (watchedBy(s) === undefined) return undefined;
-  const { taps, sendTaps, dropTaps, endTaps } = s;
+  const { taps, sendTaps, dropTaps, endTaps, markTaps } = s;
   s.taps = [];
   s.sendTaps = [];
   s.dropTaps = [];
   s.endTaps = [];
-  return { taps, sendTaps, dropTaps, endTaps };
+  s.markTaps = [];
+  return { taps, sendTaps, dropTaps, endTaps, markTaps };
 }
 
 /** What they want to see; undefined where nobody looks. */
-export function watchedBy({ taps, sendTaps, dropTaps, endTaps }: Observers): Watched | undefined {
+export function watchedBy({ taps, sendTaps, dropTaps, endTaps, markTaps }: Observers): Watched | undefined {
   if (taps.length + sendTaps.length + dropTaps.length === 0) return undefined;
   return {
     deliveries: taps.length > 0,
     sends: sendTaps.length > 0,
     drops: dropTaps.length > 0,
-    identities: endTaps.length > 0,
+    marks: markTaps.length > 0,
+    identities: endTaps.length + markTaps.length > 0,
   };
 }
 
@@ -96,7 +99,7 @@ export class Replay {
     const kind = head & 7;
     const [from, to, d] = [words[at + FROM], words[at + TO], words[at + DIRECTION_AT]];
     list.begin = at + WORDS;
-    if (kind > DROPPED) this.#end(kind, part, words[at + ROW], d, to);
+    if (kind > DROPPED) this.#note(kind, part, words[at + ROW], d, to);
     else {
       const p = this.#rowOf(part, words[at + ROW], words, at + WORDS);
       const spelt = this.#read(list, p);
@@ -111,14 +114,15 @@ export class Replay {
     list.begin = at + (head >>> 3);
   }
 
-  /** A packet has ended, or left for another part. */
-  #end(kind: number, part: number, row: number, d: number, sequence: number): void {
+  /** A packet has ended, was marked, or left for another part. */
+  #note(kind: number, part: number, row: number, d: number, sequence: number): void {
     const rows = this.#rows[part];
     const p = row < rows.length ? rows[row] : 0;
     if (p === 0) return;
-    if (kind === GONE) {
-      for (const tap of this.#observers.endTaps) tap(p);
-    } else {
+    const { endTaps, markTaps } = this.#observers;
+    if (kind === GONE) { for (const tap of endTaps) tap(p); }
+    else if (kind === MARKED) { for (const tap of markTaps) tap(p); }
+    else {
       this.#away.set(keyOf(d, sequence), p);
       rows[row] = 0;
     }

@@ -21,6 +21,7 @@ export interface Watched {
   deliveries: boolean;
   sends: boolean;
   drops: boolean;
+  marks: boolean;
   /** Is to be known which packet is which, from hop to hop? */
   identities: boolean;
 }
@@ -34,11 +35,13 @@ export const SIGHTING = {
   GONE: 3,
   /** It has left for another part. */
   LEFT: 4,
+  /** It has congestion's mark, now that a link has it. */
+  MARKED: 5,
 } as const;
 
 /**
  * Words of a sighting: its length and kind (`length << 3 | kind`), its place in the total order, the packet's row, where.
- * Then come those of the packet, but for GONE and LEFT.
+ * Then come those of the packet, where it has been seen.
  */
 export const SEEN = {
   HEAD: 0,
@@ -108,6 +111,7 @@ export class Sightings {
         this.#see(SIGHTING.DROPPED, timeNs, p, node, reason, s.packets.rows.words[p * STRIDE + LINK])
       );
     }
+    if (watched.marks) s.markTaps.push((p) => this.#note(SIGHTING.MARKED, s.nowNs, p, 0, 0, 0));
     if (watched.identities) s.endTaps.push((p) => this.#note(SIGHTING.GONE, s.nowNs, p, 0, 0, 0));
   }
 
@@ -155,9 +159,9 @@ export class Sightings {
   left(d: number, p: number): void {
     if (!this.watched.identities) return;
     const s = this.#partition;
-    // (What a host sends is seen for the first time where it arrives.)
+    // (Where what is sent is not seen, a host's packets are seen for the first time where they arrive.)
     const from = s.links.words[d * DIRECTION.STRIDE + DIRECTION.FROM];
-    if (s.nodes.words[from * NODE.STRIDE + NODE.KIND] === NODE_KIND.HOST) return;
+    if (!this.watched.sends && s.nodes.words[from * NODE.STRIDE + NODE.KIND] === NODE_KIND.HOST) return;
     this.#note(SIGHTING.LEFT, s.nowNs, p, d, s.packets.rows.words[p * STRIDE + LINK_SEQ], d);
   }
 

@@ -143,6 +143,8 @@ export class Partition implements UdpRuntime {
   dropTaps: DeliveryTap[] = [];
   /** They see packets end that were for a gateway or a router itself. */
   endTaps: ((packet: number) => void)[] = [];
+  /** They see packets marked, which a link has been given, in the same instant. */
+  markTaps: ((packet: number) => void)[] = [];
   /** The part of the network that this thread runs, where others run the rest. */
   part: Part | undefined = undefined;
   /** The clock that the queue, links and cores share (`CLOCK`). */

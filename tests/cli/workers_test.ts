@@ -32,6 +32,27 @@ Deno.test("--workers gives the same document as one thread, and says how it ran"
   });
 });
 
+Deno.test("what --packets prints, and the files of --trace and --pcap, are the same with --workers", async () => {
+  await inDirectory(async (directory) => {
+    const file = `${directory}/s.json`;
+    Deno.writeTextFileSync(file, SCENARIO(`"partition": [["clients", "r1"], "server"],`));
+    const [alone, divided] = await Promise.all([1, 2].map(async (workers) => {
+      const to = `${directory}/${workers}`;
+      Deno.mkdirSync(to);
+      const looks = ["--packets", "--trace", `${to}/trace`, "--trace-level", "packets", "--pcap", `${to}/pcap`];
+      const { stdout, stderr } = await simulate([file, ...looks, "--workers", `${workers}`]);
+      const files = ["trace", "pcap/server.pcapng", "pcap/r1.pcapng", "pcap/clients.2.pcapng"].map((name) =>
+        Deno.readFileSync(`${to}/${name}`)
+      );
+      return { lines: stdout.split("\n").filter((line) => /->/.test(line)), files, stderr };
+    }));
+    assertStringIncludes(divided.stderr, "In 2 threads");
+    assert(alone.lines.length > 500);
+    assertEquals(divided.lines, alone.lines);
+    assertEquals(divided.files, alone.files);
+  });
+});
+
 Deno.test("a wrong --workers, and a partition of nodes that there are not, are told", async () => {
   await inDirectory(async (directory) => {
     const file = `${directory}/s.json`;

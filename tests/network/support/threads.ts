@@ -61,3 +61,28 @@ export function assertSameInThreads(network: NetworkDocument, workers: number, o
     return simulation.threads.count;
   });
 }
+
+/** A network has the same captures of every node in one thread as in several. Returns how many, and all of it as text. */
+export function assertSameCaptures(network: NetworkDocument, options: RunOptions): { threads: number; text: string } {
+  const { workers = 1, ...alone } = options;
+  const [expected, found] = [alone, always({ ...alone, workers })].map((run) => {
+    const simulation = Network.fromJSON(network).build();
+    const files: Record<string, string[]> = {};
+    simulation.captures.addEveryNode((node) => {
+      const pieces: string[] = files[node] = [];
+      return { options: { node }, sink: { write: (bytes) => pieces.push(new TextDecoder("latin1").decode(bytes)) } };
+    });
+    try {
+      simulation.run(run);
+      simulation.captures.close();
+      return { files, threads: simulation.threads.count };
+    } finally {
+      simulation.close();
+    }
+  });
+  const names = Object.keys(expected.files);
+  assertEquals(Object.keys(found.files).sort(), names.toSorted());
+  const differing = names.filter((name) => expected.files[name].join("") !== found.files[name].join(""));
+  assertEquals(differing, []);
+  return { threads: found.threads, text: Object.values(found.files).flat().join("") };
+}
