@@ -16,6 +16,8 @@ export interface PeersArguments {
   connections: number;
   /** Run a tenth of the connections, too, and say what a connection costs in both. */
   growth: boolean;
+  /** Run requests over held connections, too. */
+  held: boolean;
   /** Most connections of ns-3. */
   ns3Connections: number;
   /** Simulated seconds of the one flow; 0 leaves it out. */
@@ -35,6 +37,8 @@ Usage: deno task bench:peers [flags]
   --connections N   from 10 to 15,000,000 (default 1,000,000)
   --ns3-connections N  most connections of ns-3, whose cost grows with the square (default 10,000)
   --bulk-seconds N  simulated seconds of the flow (default 10); 0 leaves it out
+  --held            also ten simulated seconds of requests over connections that are held (and the second phase of
+                    the yardstick, if that is the prototype)
   --growth          also with a tenth of the connections: what a connection costs in both
   --yardstick FILE  a .c file, or a program that may be run, that takes part besides: run as PROGRAM N 1000 0, it
                     prints native.c's JSON or the prototype's line (phase1 wall ... s hops ... HWM ... MB)
@@ -45,7 +49,7 @@ less of). The native program and the kernel's need gcc, and the kernel's a netwo
 and Debian's libns3-dev.
 `;
 
-const BOOLEAN = ["help", "growth"] as const;
+const BOOLEAN = ["help", "growth", "held"] as const;
 const STRING = ["rounds", "connections", "yardstick", "ns3-connections", "bulk-seconds"] as const;
 
 /**
@@ -68,6 +72,7 @@ export function readArguments(args: readonly string[]): PeersArguments {
     rounds: whole("rounds", parsed.rounds ?? "3", 1, 1000),
     connections: whole("connections", parsed.connections ?? "1000000", 10, 15_000_000),
     growth: parsed.growth,
+    held: parsed.held,
     ns3Connections: whole("ns3-connections", parsed["ns3-connections"] ?? "10000", 10, 1_000_000),
     bulkSeconds: whole("bulk-seconds", parsed["bulk-seconds"] ?? "10", 0, 10_000),
     yardstick: parsed.yardstick,

@@ -6,8 +6,18 @@
 import { InputError } from "../../src/base/errors.ts";
 import { bytes, counted, seconds } from "../../src/report/text.ts";
 import { HELP, type PeersArguments, readArguments } from "./arguments.ts";
-import { bulkComparison, type BulkSample, comparison, growth, type Series } from "./outcome.ts";
-import { type BulkProgram, fourtuple, fourtupleBulk, linux, native, ns3, type Program, yardstick } from "./programs.ts";
+import { bulkComparison, comparison, growth, heldComparison, type Series } from "./outcome.ts";
+import {
+  fourtuple,
+  fourtupleBulk,
+  fourtupleHeld,
+  linux,
+  native,
+  ns3,
+  type Program,
+  yardstick,
+  yardstickHeld,
+} from "./programs.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   try {
@@ -21,8 +31,18 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(
       await compare(asked, [...await programs(asked), ...fromNs3 === undefined ? [] : [fromNs3.connections]]),
     );
+    if (asked.held) {
+      const holders = [fourtupleHeld(), ...asked.yardstick === undefined ? [] : [yardstickHeld(asked.yardstick)]];
+      const runs = await inTurns(asked.rounds, "requests", holders, ({ run }) => run(asked.connections));
+      const title = `Ten simulated seconds of 100,000 requests each over ${counted(asked.connections, "connection")}`;
+      console.log(heldComparison(title, runs));
+    }
     const flows = [fourtupleBulk(), ...fromNs3 === undefined ? [] : [fromNs3.bulk]];
-    for (const loss of asked.bulkSeconds > 0 ? [0, 0.01] : []) console.log(await compareBulk(asked, flows, loss));
+    for (const loss of asked.bulkSeconds > 0 ? [0, 0.01] : []) {
+      const runs = await inTurns(asked.rounds, "one flow", flows, ({ run }) => run(asked.bulkSeconds, loss));
+      const lost = loss === 0 ? "" : `, ${loss * 100}% of its packets lost`;
+      console.log(bulkComparison(`One flow, 1 Gbit/s, 10 ms, ${asked.bulkSeconds} s simulated${lost}`, runs));
+    }
     return 0;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
@@ -81,17 +101,21 @@ async function compare(asked: PeersArguments, all: readonly Program[]): Promise<
   return asked.growth ? `${table}\n${growth(sizes[0], whole[0], sizes[1], whole[1])}` : table;
 }
 
-async function compareBulk(asked: PeersArguments, all: readonly BulkProgram[], loss: number): Promise<string> {
-  const runs = all.map(({ name }) => ({ name, samples: [] as BulkSample[] }));
-  for (let round = 0; round < asked.rounds; round++) {
+/** Runs programs one after the other, so many times. */
+async function inTurns<Program extends { name: string }, Sample>(
+  rounds: number,
+  what: string,
+  all: readonly Program[],
+  run: (program: Program) => Promise<Sample>,
+): Promise<{ name: string; samples: Sample[] }[]> {
+  const runs = all.map(({ name }) => ({ name, samples: [] as Sample[] }));
+  for (let round = 0; round < rounds; round++) {
     for (const [i, program] of all.entries()) {
-      const sample = await program.run(asked.bulkSeconds, loss);
-      runs[i].samples.push(sample);
-      console.error(`round ${round + 1} of ${asked.rounds}, one flow: ${program.name} ${seconds(sample.cpuSeconds)}`);
+      runs[i].samples.push(await run(program));
+      console.error(`round ${round + 1} of ${rounds}, ${what}: ${program.name}`);
     }
   }
-  const lost = loss === 0 ? "" : `, ${loss * 100}% of its packets lost`;
-  return bulkComparison(`One flow, 1 Gbit/s, 10 ms, ${asked.bulkSeconds} s simulated${lost}`, runs);
+  return runs;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

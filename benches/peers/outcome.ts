@@ -28,6 +28,16 @@ export interface BulkSample {
   segments: number;
 }
 
+/** One run of requests over connections that are held. */
+export interface HeldSample {
+  /** Time of the requests alone, s. */
+  wallSeconds: number;
+  /** Packets times links. */
+  packetHops: number;
+  /** Requests answered in full. */
+  requests: number;
+}
+
 /** All runs of one program with one number of connections; the same place is the same round for every program. */
 export interface Series {
   /** The program. */
@@ -64,6 +74,18 @@ export function readNative(text: string): Sample {
   const [wallSeconds, packetHops, ends, replies, mebibytes] = line.slice(1).map(Number);
   // It counts both ends of a connection.
   return { wallSeconds, packetHops, peakRssBytes: mebibytes * 2 ** 20, established: ends / 2, replies };
+}
+
+/**
+ * Reads the prototype's line about its second phase.
+ *
+ * @throws {SyntaxError} where there is none.
+ */
+export function readHeld(text: string): HeldSample {
+  const line = /phase2 .*wall ([\d.]+) s hops (\d+) .* done (\d+)/.exec(text);
+  if (line === null) throw new SyntaxError("There is no line about a second phase.");
+  const [wallSeconds, packetHops, requests] = line.slice(1).map(Number);
+  return { wallSeconds, packetHops, requests };
 }
 
 /** The middle value; the mean of the two in the middle of an even number. NaN of none. */
@@ -148,6 +170,32 @@ export function bulkComparison(
       name,
       formatCount(samples[0].segments),
       seconds(median(samples.map(({ cpuSeconds }) => cpuSeconds))),
+      formatCount(Math.round(median(paces(samples)))),
+    ];
+    if (all.length > 1) {
+      row.push(samples === base.samples ? "" : withSpread(ratios(paces(base.samples), paces(samples)), times));
+    }
+    return row;
+  });
+  return `${title}\n\n${columns([head, ...rows])}`;
+}
+
+/** The table of requests over held connections. Ratios are of the first program to the others. */
+export function heldComparison(
+  title: string,
+  all: readonly { name: string; samples: readonly HeldSample[] }[],
+): string {
+  const [base] = all;
+  const paces = (samples: readonly HeldSample[]) => samples.map((sample) => sample.packetHops / sample.wallSeconds);
+  const head = ["", "requests", "wall", "us/request", "packet-hops/s"];
+  if (all.length > 1) head.push(`${base.name} does`);
+  const rows = all.map(({ name, samples }) => {
+    const wall = median(samples.map(({ wallSeconds }) => wallSeconds));
+    const row = [
+      name,
+      formatCount(samples[0].requests),
+      seconds(wall),
+      (wall * 1e6 / samples[0].requests).toFixed(1),
       formatCount(Math.round(median(paces(samples)))),
     ];
     if (all.length > 1) {

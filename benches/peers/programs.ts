@@ -5,7 +5,7 @@
  */
 import { InputError } from "../../src/base/errors.ts";
 import { pathFromInvocation } from "../../src/cli/files.ts";
-import { type BulkSample, readFourtuple, readNative, type Sample } from "./outcome.ts";
+import { type BulkSample, type HeldSample, readFourtuple, readHeld, readNative, type Sample } from "./outcome.ts";
 
 /** Something that does the work. */
 export interface Program {
@@ -23,6 +23,14 @@ export interface BulkProgram {
   name: string;
   /** Simulates so many seconds with this share of packets lost. */
   run(seconds: number, loss: number): Promise<BulkSample>;
+}
+
+/** Something that answers requests over connections that are held. */
+export interface HeldProgram {
+  /** What tables call it. */
+  name: string;
+  /** Opens so many, then does ten simulated seconds of 100,000 requests each. */
+  run(connections: number): Promise<HeldSample>;
 }
 
 /** What a program's run or a compiler left behind. */
@@ -132,16 +140,34 @@ export async function ns3(most: number): Promise<{ connections: Program; bulk: B
 
 /** fourtuple, one flow. */
 export function fourtupleBulk(): BulkProgram {
-  const flags = simulateTask().split(" ").slice(2).filter((flag) => flag.startsWith("--v8-flags"));
+  return { name: "fourtuple", run: (seconds, loss) => ownProgram("bulk.ts", `${seconds}`, `${loss}`) };
+}
+
+/** fourtuple, requests over held connections. */
+export function fourtupleHeld(): HeldProgram {
+  return { name: "fourtuple", run: (connections) => ownProgram("held.ts", `${connections}`) };
+}
+
+/** The second phase of the prototype, that `yardstick` has made or found. */
+export function yardstickHeld(path: string): HeldProgram {
+  const command = path.endsWith(".c") ? "out/peers/yardstick" : pathFromInvocation(path);
   return {
-    name: "fourtuple",
-    run: async (seconds, loss) => {
-      const args = ["run", ...flags, "--no-prompt", "--allow-read", "benches/peers/bulk.ts", `${seconds}`, `${loss}`];
-      const ended = await execute(Deno.execPath(), args);
-      if (ended.code !== 0) throw failed("fourtuple", ended);
-      return JSON.parse(ended.stdout);
+    name: "yardstick",
+    run: async (connections) => {
+      const ended = await execute(command, [`${connections}`, `${HOSTS}`, "1000000"]);
+      if (ended.code !== 0) throw failed("yardstick", ended);
+      return readHeld(ended.stdout);
     },
   };
+}
+
+/** What a program of this folder prints, run with the engine's flags of `deno task simulate`. */
+async function ownProgram<T>(name: string, ...args: string[]): Promise<T> {
+  const flags = simulateTask().split(" ").slice(2).filter((flag) => flag.startsWith("--v8-flags"));
+  const program = ["run", ...flags, "--no-prompt", "--allow-read", `benches/peers/${name}`];
+  const ended = await execute(Deno.execPath(), [...program, ...args]);
+  if (ended.code !== 0) throw failed("fourtuple", ended);
+  return JSON.parse(ended.stdout);
 }
 
 async function compiled(name: string, source: string): Promise<Program | undefined> {

@@ -5,11 +5,12 @@ import {
   columns,
   comparison,
   growth,
+  heldComparison,
   median,
   ratios,
   readFourtuple,
 } from "../../benches/peers/outcome.ts";
-import { readNative, type Sample } from "../../benches/peers/outcome.ts";
+import { readHeld, readNative, type Sample } from "../../benches/peers/outcome.ts";
 import { overrides } from "../../benches/peers/programs.ts";
 import { InputError } from "../../src/base/errors.ts";
 
@@ -27,6 +28,7 @@ Deno.test("without flags the peers run three rounds of a million connections", (
     rounds: 3,
     connections: 1_000_000,
     growth: false,
+    held: false,
     ns3Connections: 10_000,
     bulkSeconds: 10,
     yardstick: undefined,
@@ -39,6 +41,7 @@ Deno.test("rounds, connections, growth and a yardstick can be asked for", () => 
     rounds: 5,
     connections: 20_000,
     growth: true,
+    held: false,
     ns3Connections: 10_000,
     bulkSeconds: 10,
     yardstick: "y.c",
@@ -165,4 +168,19 @@ Deno.test("one flow is compared by segments a second of processor time", () => {
     "fourtuple     1,000             1 s       1,000",
     "ns-3          1,000            40 s          25                 40.00 x",
   ]);
+});
+
+Deno.test("requests over held connections are compared by packet-hops a second", () => {
+  const line =
+    "C N 7 H 1000 | phase1 wall 6 s\n   phase2 1000 wall 2.000 s hops 20000 237.6 ns/hop 4.21 Mhops/s done 1000";
+  const yardstick = readHeld(line);
+  assertEquals(yardstick, { wallSeconds: 2, packetHops: 20_000, requests: 1000 });
+  const own = { wallSeconds: 4, packetHops: 15_000, requests: 1000 };
+  const all = [{ name: "fourtuple", samples: [own] }, { name: "yardstick", samples: [yardstick] }];
+  assertEquals(heldComparison("Held", all).split("\n").slice(2, 5), [
+    "           requests  wall  us/request  packet-hops/s  fourtuple does",
+    "fourtuple     1,000   4 s      4000.0          3,750",
+    "yardstick     1,000   2 s      2000.0         10,000          0.38 x",
+  ]);
+  assertThrows(() => readHeld("C N 7 H 1000 | phase1 wall 6 s"), SyntaxError);
 });
