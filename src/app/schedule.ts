@@ -48,6 +48,8 @@ export class ScheduleBook {
   /** From initial sequence number and server port to the server application of the schedule. */
   #apps = new Map<number, number>();
   #keeper: unknown;
+  /** Where several threads have a book each: called with what is written into this one; an application of -1: taken. */
+  onWrite: ((sequence: number, port: number, app: number) => void) | undefined = undefined;
 
   /** Is `client` the one that shows the book to snapshots? The first that asks is. */
   isKeptBy(client: unknown): boolean {
@@ -57,14 +59,21 @@ export class ScheduleBook {
 
   /** The client's SYN with this initial sequence number begins a connection to `port` that `app` will serve. */
   announce(sequence: number, port: number, app: number): void {
-    this.#apps.set(keyOf(sequence, port), app);
+    this.copy(sequence, port, app);
+    this.onWrite?.(sequence, port, app);
+  }
+
+  /** The same, written into the book of another thread. */
+  copy(sequence: number, port: number, app: number): void {
+    if (app < 0) this.#apps.delete(keyOf(sequence, port));
+    else this.#apps.set(keyOf(sequence, port), app);
   }
 
   /** Takes the entry of a connection that has been accepted, or has ended; -1 if there is none. */
   take(sequence: number, port: number): number {
     const key = keyOf(sequence, port);
     const app = this.#apps.get(key) ?? -1;
-    this.#apps.delete(key);
+    if (this.#apps.delete(key)) this.onWrite?.(sequence, port, -1);
     return app;
   }
 

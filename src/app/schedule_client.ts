@@ -59,6 +59,8 @@ const TIMER = { ARRIVAL: 0, THINK_OVER: 1, HOLD_OVER: 2, HALF_CLOSE: 3 } as cons
 
 /** See the module's description. */
 export class ScheduleClient implements App {
+  /** See {@linkcode App}. */
+  readonly everywhere = true;
   #opened = 0;
   readonly #options: ScheduleClientOptions;
   readonly #runtime: ScheduleRuntime;
@@ -138,6 +140,7 @@ export class ScheduleClient implements App {
     const { app, server, sources, targets, fromPorts, book, counts } = this.#options;
     const runtime = this.#runtime;
     const node = sources.at(i);
+    if (!runtime.owns(node)) return;
     targets.notOwn(i, ownAddress(runtime, node, "any"));
     const remote = chosenAddress(targets, runtime, node, true);
     const port = targets.port;

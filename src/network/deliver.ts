@@ -17,7 +17,7 @@ import { DROP, dropOfLink } from "./drops.ts";
 import { equalPath } from "./equal_paths.ts";
 import { pushTwin, sendHeld } from "./link_queues.ts";
 import { answerEchoAndRelease, icmpInHost, sendIcmpError, UNREACHABLE } from "./icmp.ts";
-import { isSpoofed } from "./syn_flood.ts";
+import { isSpoofed } from "./spoofs.ts";
 import { LOOPBACK_APP, type Partition } from "./partition.ts";
 import { sendAway } from "./part_crossing.ts";
 import { forwardSteered, steer } from "./steering.ts";

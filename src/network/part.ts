@@ -10,11 +10,15 @@ import type { SharedRing } from "../store/shared_ring.ts";
 import { WordList } from "../store/word_list.ts";
 import type { Sightings } from "./part_sightings.ts";
 import type { Partition } from "./partition.ts";
+import { SpoofsHeld } from "./spoofs.ts";
 
 const { FROM, TO, FLAGS, STRIDE } = DIRECTION;
 
 /** Kinds of events in the order in which they happen at one instant and in one round. */
 export const EVENT_KIND = { TCP_TIMER: 0, APP_TIMER: 1, NAT_TIMER: 2, DELIVERY: 3, APPLICATION: 4 } as const;
+
+/** Kinds of notes. */
+export const NOTE = { SCHEDULE: 0 } as const;
 
 /** What a thread knows of the part that it runs. */
 export class Part {
@@ -36,6 +40,10 @@ export class Part {
   readonly sighted: WordList[];
   /** Writes down what taps see, if somebody watches. */
   sightings: Sightings | undefined = undefined;
+  /** What other parts note (`sendNote`), by its kind. */
+  readonly notes: ((a: number, b: number, c: number) => void)[] = [];
+  /** Addresses of floods that run elsewhere. */
+  readonly spoofs: SpoofsHeld = new SpoofsHeld();
   /** Where this thread is in the total order: the kind (`EVENT_KIND`) and entity of the event that is happening. */
   eventKind = 0;
   eventEntity = 0;

@@ -23,7 +23,7 @@ export const RING_WORDS = 2 ** 18;
 export const SIGHTINGS_RING_WORDS = 2 ** 20;
 
 /** Kinds of messages: the low two bits of their first word. */
-const KIND = { PACKET: 1, BYTES: 2, SIGHTINGS: 3 } as const;
+const KIND = { NOTE: 0, PACKET: 1, BYTES: 2, SIGHTINGS: 3 } as const;
 /** A packet's first word has, besides, whether an extra row follows; then which addresses follow, spelt out. */
 const WITH_EXTRA = 4;
 const SPELT_SHIFT = 8;
@@ -73,6 +73,7 @@ export function sendAway(s: Partition, part: Part, d: number, p: number): void {
 
 /** Takes in what has come from the other parts. */
 export function takeArrivals(s: Partition, part: Part): void {
+  if (s.spoofs.length > 0) part.spoofs.letGo(s);
   for (let from = 0; from < part.count; from++) {
     const ring = part.incoming[from];
     if (ring === undefined) continue;
@@ -82,7 +83,7 @@ export function takeArrivals(s: Partition, part: Part): void {
       const first = ring.take();
       if ((first & 3) === KIND.BYTES) part.journals[from].push(takeMany(ring, first >>> 2));
       else if ((first & 3) === KIND.SIGHTINGS) takeSightings(part, from, ring, first >>> 2);
-      else takePacket(s, ring, first);
+      else takeOther(s, part, ring, first);
     }
     if (any) ring.done();
   }
@@ -120,7 +121,7 @@ export function receiveBytes(s: Partition, part: Part, from: number): Uint8Array
     const first = ring.take();
     if ((first & 3) !== KIND.BYTES) {
       if ((first & 3) === KIND.SIGHTINGS) takeSightings(part, from, ring, first >>> 2);
-      else takePacket(s, ring, first);
+      else takeOther(s, part, ring, first);
       continue;
     }
     const piece = takeMany(ring, first >>> 2);
@@ -138,7 +139,22 @@ export function receiveBytes(s: Partition, part: Part, from: number): Uint8Array
   }
 }
 
-function takePacket(s: Partition, ring: SharedRing, first: number): void {
+/** Tells all other parts three numbers of 32 bits: `Part.notes` of this kind gets them, before any later packet. */
+export function sendNote(s: Partition, part: Part, kind: number, a: number, b: number, c: number): void {
+  for (const ring of part.outgoing) {
+    if (ring === undefined) continue;
+    if (!ring.hasRoom(4)) waitForRoom(s, part, ring, 4);
+    for (const word of [KIND.NOTE | (kind << 2), a, b, c]) ring.put(word);
+  }
+}
+
+function takeOther(s: Partition, part: Part, ring: SharedRing, first: number): void {
+  if ((first & 3) === KIND.PACKET) return takePacket(s, part, ring, first);
+  const [a, b, c] = [ring.take(), ring.take(), ring.take()];
+  part.notes[first >>> 2](a, b, c);
+}
+
+function takePacket(s: Partition, part: Part, ring: SharedRing, first: number): void {
   const p = s.packets.allocate();
   const o = p * STRIDE;
   const rows = s.packets.rows.words;
@@ -157,7 +173,10 @@ function takePacket(s: Partition, ring: SharedRing, first: number): void {
     extras[e + PAYLOAD] = length < 0 ? 0 : s.packets.payloads.put(takeBytes(ring, length));
   }
   const spelt = first >>> SPELT_SHIFT;
-  if (spelt !== 0) takeAddresses(s, ring, spelt, o, e);
+  if (spelt !== 0) {
+    takeAddresses(s, ring, spelt, o, e);
+    if (s.spoofs.length > 0) eachSpelt(s, spelt, o, e, (id) => part.spoofs.hold(s, id, timeNs));
+  }
   s.queue.push(timeNs, p << 1);
 }
 
@@ -269,13 +288,17 @@ export function takeAddresses(s: Partition, from: Readable, spelt: number, o: nu
 
 /** Lets go of the ids that `takeAddresses` holds. */
 export function releaseAddresses(s: Partition, spelt: number, o: number, e: number): void {
+  eachSpelt(s, spelt, o, e, (id) => s.addresses.release(id));
+}
+
+function eachSpelt(s: Partition, spelt: number, o: number, e: number, see: (id: number) => void): void {
   const rows = s.packets.rows.words;
   const extras = s.packets.extras.words;
-  if (spelt & SPELT.SRC) s.addresses.release(rows[o + SRC]);
-  if (spelt & SPELT.DST) s.addresses.release(rows[o + DST]);
-  if (spelt & SPELT.QUOTED_SRC) s.addresses.release(extras[e + QUOTED_SRC]);
-  if (spelt & SPELT.QUOTED_DST) s.addresses.release(extras[e + QUOTED_DST]);
-  if (spelt & SPELT.NEXT_HOP) s.addresses.release(extras[e + NEXT_HOP]);
+  if (spelt & SPELT.SRC) see(rows[o + SRC]);
+  if (spelt & SPELT.DST) see(rows[o + DST]);
+  if (spelt & SPELT.QUOTED_SRC) see(extras[e + QUOTED_SRC]);
+  if (spelt & SPELT.QUOTED_DST) see(extras[e + QUOTED_DST]);
+  if (spelt & SPELT.NEXT_HOP) see(extras[e + NEXT_HOP]);
 }
 
 /** Its length in words, and the words. */

@@ -117,10 +117,11 @@ function divideByLoad(
 
 /** Seconds of simulated time in which a workload does most of what it does, roughly. */
 function durationOf({ options }: PlannedWorkload): number {
-  const { connections, arrivals, holdNs = 0, thinkNs = 0, requests = 1 } = options;
+  const { connections, arrivals, holdNs = 0, thinkNs = 0, requests = 1, atNs = [] } = options;
   const perSecond = arrivals?.perSecond ?? Infinity;
   const each = (Number.isFinite(holdNs) ? holdNs : 0) + thinkNs * requests;
-  return connections / perSecond + each / 1e9;
+  const last = atNs.length === 0 ? 0 : atNs[atNs.length - 1] / 1e9;
+  return last + connections / perSecond + each / 1e9;
 }
 
 /** How many parts open connections. */

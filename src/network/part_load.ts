@@ -165,6 +165,11 @@ function packetsOf(options: WorkloadOptions): number {
     ? segments(options.bytes ?? 1_000_000)
     : kind === "request-response"
     ? requests * (segments(options.requestBytes ?? 100) + segments(options.replyBytes ?? 1000))
+    : options.exchanges !== undefined
+    ? options.exchanges.reduce(
+      (sum, { requestBytes = 0, replyBytes = 0 }) => sum + segments(requestBytes) + segments(replyBytes),
+      0,
+    )
     : segments(options.bytes ?? 0);
   return connections * (5 + data);
 }

@@ -13,6 +13,7 @@ import { journalOf } from "./part_journal.ts";
 import { NUMBERS_BROUGHT, PartRunner } from "./part_run.ts";
 import { Sightings, type Watched } from "./part_sightings.ts";
 import type { Partition } from "./partition.ts";
+import { shareSchedules } from "./workloads_schedule.ts";
 import type { Numbering } from "./plan.ts";
 
 /** What a thread gets to begin with. */
@@ -162,6 +163,7 @@ export function joinThreads(
     check: () => control.check(),
   });
   takePart(s, part);
+  shareSchedules(s, part);
   if (shared.watched !== undefined) part.sightings = new Sightings(s, part, shared.watched);
   const journal = division.journals ? journalOf(s) : undefined;
   const barrier = new SharedBarrier(shared.barrier, { me: index, parties: count, numbers: NUMBERS_BROUGHT });

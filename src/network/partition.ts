@@ -41,7 +41,7 @@ import { freeFile, lacksFile, takeFile } from "./files.ts";
 import { LimitRecords } from "./limits.ts";
 import { owns, type Part } from "./part.ts";
 import type { Plan } from "./plan.ts";
-import type { Spoof } from "./syn_flood.ts";
+import type { Spoof } from "./spoofs.ts";
 import type { PartitionParts } from "./partition_parts.ts";
 import { prefetcher } from "./prefetch.ts";
 import { hasRoute } from "./reachability.ts";

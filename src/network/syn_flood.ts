@@ -11,7 +11,7 @@ import { ArrivalLoop } from "../app/arrival_loop.ts";
 import type { ArrivalTimes } from "../app/arrivals.ts";
 import type { Sources, Targets } from "../app/targets.ts";
 import type { App } from "../app/types.ts";
-import { AddressError, type IpAddress, type IpPrefix, networkOf, parsePrefix } from "../base/address.ts";
+import { AddressError, type IpAddress, networkOf, parsePrefix } from "../base/address.ts";
 import { drawWord, substreamKey } from "../base/rng.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { NODE } from "../node/nodes.ts";
@@ -20,9 +20,7 @@ import { emit } from "./deliver.ts";
 import { NetworkError } from "./errors.ts";
 import type { WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
-
-/** How long packets from and to a made-up address may be under way, ns. */
-const HELD_NS = 10e9;
+import { HELD_NS, maskOf, type Spoof } from "./spoofs.ts";
 
 /** What a plain SYN looks like: Ethernet's MSS, Linux's window and TTL. */
 const SYN_CONTROL = TCP_FLAG.SYN | CONTROL.HAS_MSS | CONTROL.DONT_FRAGMENT |
@@ -35,9 +33,6 @@ const TIMER = { SEND: 0, LET_GO: 1 } as const;
 
 /** Draws for each SYN: its port, its sequence number, its address. */
 const DRAWS = 4;
-
-/** Where made-up addresses come from: a prefix; none: anywhere in IPv4. */
-export type Spoof = IpPrefix | undefined;
 
 /** What `WorkloadOptions.spoof` says. Throws `NetworkError`. */
 export function spoofOf(options: WorkloadOptions, subject: string): Spoof {
@@ -76,25 +71,10 @@ export function checkFlood(options: WorkloadOptions, subject: string, to: readon
   }
 }
 
-/** May an address be one that a flood has made up? Then nobody is there, and routers say nothing about it. */
-export function isSpoofed(s: Partition, address: number): boolean {
-  const ipv6 = s.addresses.isIpv6(address);
-  return s.spoofs.some((spoof) => {
-    if (spoof === undefined) return !ipv6;
-    if ((spoof.address.family === 6) !== ipv6) return false;
-    const { words } = s.addresses.toAddress(address);
-    return words.every((word, k) => ((word ^ spoof.address.words[k]) & maskOf(spoof.bits, k)) === 0);
-  });
-}
-
-/** Which bits of word `k` of an address belong to a prefix. */
-function maskOf(bits: number, k: number): number {
-  const left = Math.min(32, Math.max(0, bits - 32 * k));
-  return left === 0 ? 0 : -1 << (32 - left);
-}
-
 /** The application that sends the SYNs. */
 export class SynFlood implements App {
+  /** See {@linkcode App}. */
+  readonly everywhere = true;
   readonly #partition: Partition;
   readonly #app: number;
   readonly #spoof: Spoof;
@@ -173,6 +153,7 @@ export class SynFlood implements App {
     const s = this.#partition;
     const { k0, k1 } = this.#key;
     const node = this.#sources.at(i);
+    if (!s.owns(node)) return;
     const source = this.#address(i);
     this.#targets.notOwn(i, s.addressOf(node));
     const p = s.packets.allocate();

@@ -91,17 +91,13 @@ export class Threads {
     if (![...s.taps, ...s.sendTaps, ...s.dropTaps].every(isLate)) {
       return "Packets are looked at as they pass, which needs the whole network in one thread.";
     }
-    const { nodes, workloads, applications = [] } = this.#built.declaration;
+    const { nodes, applications = [] } = this.#built.declaration;
     if (applications.length > 0 && registeredModules().length === 0) {
       return "Its applications were registered by no module's URL (registerModule), which other threads need.";
     }
     for (const node of nodes) {
       if (node.kind !== "balancer" || node.options.services.every(({ health }) => health === undefined)) continue;
       return `Whether anything but health checks of ${node.name} is under way is known in one thread only.`;
-    }
-    for (const { name, kind } of workloads) {
-      if (kind === "syn-flood") return `The addresses that the flood "${name}" makes up are known in one thread only.`;
-      if (kind === "schedule") return `Both ends of the schedule "${name}" share what is to be said in one thread.`;
     }
     if (typeof Worker === "undefined" || typeof SharedArrayBuffer === "undefined") {
       return "This runtime has no threads with shared memory.";

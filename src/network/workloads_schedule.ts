@@ -10,6 +10,8 @@ import type { Sources, Targets } from "../app/targets.ts";
 import type { WorkloadCounts } from "../app/workload_counts.ts";
 import { NetworkError } from "./errors.ts";
 import { type ExchangeOptions, holdNsOf, type ServiceOptions, type WorkloadOptions } from "./options.ts";
+import { NOTE, type Part } from "./part.ts";
+import { sendNote } from "./part_crossing.ts";
 import type { Partition } from "./partition.ts";
 
 /** Exchanges of a connection at most: their number is kept in 27 bits. */
@@ -68,6 +70,14 @@ function bookOf(s: Partition): ScheduleBook {
   let book = BOOKS.get(s);
   if (book === undefined) BOOKS.set(s, book = new ScheduleBook());
   return book;
+}
+
+/** Has all threads of a run write their books alike. */
+export function shareSchedules(s: Partition, part: Part): void {
+  const book = BOOKS.get(s);
+  if (book === undefined) return;
+  book.onWrite = (sequence, port, app) => sendNote(s, part, NOTE.SCHEDULE, sequence, port, app);
+  part.notes[NOTE.SCHEDULE] = (sequence, port, app) => book.copy(sequence, port, app);
 }
 
 /** Makes both sides of a schedule and starts the first. */

@@ -149,10 +149,6 @@ Deno.test("a run that is too short to gain, or that somebody looks at, stays in 
     }),
     "Code opens sockets",
   );
-  const flood = small((one) => {
-    one.workload({ name: "flood", kind: "syn-flood", from: ["clients"], to: ["server:80"], connections: 3 });
-  });
-  assertStringIncludes(reasonAgainst(flood, (one) => one.run(always({ workers }))), `flood "flood"`);
 });
 
 Deno.test("of a run in several threads the report is there when they have ended, and nobody looks inside", () => {

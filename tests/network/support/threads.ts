@@ -9,13 +9,10 @@ import { always } from "../../../src/network/threads.ts";
 
 /** The same network without what keeps it in one thread. */
 export function divisible(network: NetworkDocument): NetworkDocument {
-  const workloads = network.workloads.filter(({ kind }) => kind !== "schedule" && kind !== "syn-flood");
-  const names = workloads.map(({ name }) => name);
-  const events = network.events.filter((event) => event.kind !== "workload" || names.includes(event.workload));
   for (const node of network.nodes) {
     if (node.kind === "balancer") { for (const service of node.options.services) delete service.health; }
   }
-  return { ...network, workloads, events };
+  return network;
 }
 
 /** Can the network be built? (Not all that is drawn can.) */
