@@ -10,7 +10,7 @@ import { DIRECTION, PACE } from "../link/layout.ts";
 import { GATEWAY, MAPPING, SESSION, SESSION_COLD, SUBSCRIBER } from "../nat/layout.ts";
 import { tupleTableBytes } from "../store/tuple_table.ts";
 import { timerWheelBytes } from "../store/timer_wheel.ts";
-import { COLD, RTX, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "../tcp/state/tcb.ts";
+import { COLD, RTX, SETTINGS, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "../tcp/state/tcb.ts";
 import { RECEIVER } from "../tcp/state/receiver_row.ts";
 import { SENDER } from "../tcp/state/sender_row.ts";
 import { RECOVERY } from "../tcp/state/recovery_row.ts";
@@ -80,7 +80,11 @@ const words = (...strides: number[]) => 4 * strides.reduce((sum, stride) => sum 
 const ROW = {
   END: words(TCB.STRIDE, WARM.STRIDE, TIMER.STRIDE, 1),
   COLD: words(COLD.STRIDE),
-  BULK: words(RECEIVER.STRIDE, SENDER.STRIDE, RECOVERY.STRIDE, 32),
+  RECEIVER: words(RECEIVER.STRIDE),
+  SENDER: words(SENDER.STRIDE),
+  RECOVERY: words(RECOVERY.STRIDE),
+  WINDOW: words(16),
+  SETTINGS: words(SETTINGS.STRIDE),
   SEGMENT: words(RTX.STRIDE),
   SYN: words(SYN_ROW.STRIDE),
   TIME_WAIT: words(TIME_WAIT_ROW.STRIDE),
@@ -105,7 +109,7 @@ export function estimateOf(load: Load, size: Size, takenBytes: number): MemoryEs
       connectionTables(load) + natTables(load, size) + transientTables(load) + datagramTables(load) +
       load.samples * 4,
   );
-  const hot = Math.min(1, load.samples / HOT + load.bulkFlows);
+  const hot = Math.min(1, load.samples / HOT + load.senders);
   const addedBytes = Math.ceil(
     BUILD_BYTES + hot * HOT_BYTES + tableBytes + size.nodes * NODE_BUILD_BYTES + load.samples * SORTED_BYTES +
       countingBytes(load) + load.proxied * PROXIED_BYTES,
@@ -153,8 +157,10 @@ function hashTables(load: Load, { gateways }: Size): number {
 }
 
 function connectionTables(load: Load): number {
-  const { ends, coldEnds, bulkFlows, segments, synRows, timeWaits, tcpTimers } = load;
-  return ends * ROW.END + coldEnds * ROW.COLD + bulkFlows * ROW.BULK + segments * ROW.SEGMENT + synRows * ROW.SYN +
+  const { ends, coldEnds, segments, synRows, timeWaits, tcpTimers } = load;
+  const some = load.receivers * ROW.RECEIVER + load.senders * ROW.SENDER + load.windows * ROW.WINDOW +
+    load.recoveries * ROW.RECOVERY + load.settings * ROW.SETTINGS;
+  return ends * ROW.END + coldEnds * ROW.COLD + some + segments * ROW.SEGMENT + synRows * ROW.SYN +
     timeWaits * ROW.TIME_WAIT + tupleTableBytes(tuplesOf(load)) + timerWheelBytes(tcpTimers, TCP_SLOTS);
 }
 

@@ -10,7 +10,7 @@ import type { LinkOptions, QueueDisciplineOptions } from "./options.ts";
 type Kind = QueueDisciplineOptions["kind"];
 
 /** Limits in packets of queues that are given none. */
-const LIMIT_PACKETS: Readonly<Record<Kind, number>> = { codel: 1000, "fq-codel": 10_240, red: 1000 };
+export const LIMIT_PACKETS: Readonly<Record<Kind, number>> = { codel: 1000, "fq-codel": 10_240, red: 1000 };
 const MOST_FLOWS = 65_536;
 
 /** What each discipline has, besides `kind` and `ecn`. */

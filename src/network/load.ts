@@ -8,7 +8,7 @@
 import { DEFAULT_PROFILE, type Profile } from "../transport/profile.ts";
 import { type Flows, flowsOf } from "./load_flows.ts";
 import { Ways } from "./load_ways.ts";
-import type { NatOptions, WorkloadOptions } from "./options.ts";
+import { holdNsOf, type NatOptions, type WorkloadOptions } from "./options.ts";
 import type { ProxyOptions } from "./proxy_options.ts";
 import type { Declaration, LinkDeclaration } from "./plan.ts";
 
@@ -18,8 +18,12 @@ export interface Load {
   ends: number;
   /** Ends that have something unacknowledged for long, or have had a loss: they have a cold row and records. */
   coldEnds: number;
-  /** Flows that move much: what recovery, autotuning and congestion control keep of them. */
-  bulkFlows: number;
+  /** What of a connection has rows of its own: receiving in bursts, long sending, a grown window, recovery, options. */
+  receivers: number;
+  senders: number;
+  windows: number;
+  recoveries: number;
+  settings: number;
   /** Segments kept for retransmission. */
   segments: number;
   synRows: number;
@@ -53,7 +57,11 @@ export interface Load {
 export const NO_LOAD: Readonly<Load> = {
   ends: 0,
   coldEnds: 0,
-  bulkFlows: 0,
+  receivers: 0,
+  senders: 0,
+  windows: 0,
+  recoveries: 0,
+  settings: 0,
   segments: 0,
   synRows: 0,
   timeWaits: 0,
@@ -82,6 +90,10 @@ const RTO_SECONDS = 1;
 const CLOSING_SECONDS = 240;
 const FLOW_SECONDS = 120;
 const UDP_SECONDS = 300;
+/** Segments of a message from which on its sender counts its window, has filled the first, and keeps a long queue. */
+const COUNTED_SEGMENTS = 6;
+const FULL_SEGMENTS = 10;
+const LONG_SEGMENTS = 31;
 /** Seconds after which a DNS query is repeated or given up. */
 const DNS_SECONDS = 5;
 
@@ -135,14 +147,7 @@ function addConnections(load: Load, options: WorkloadOptions, flows: Flows, ways
   const armed = 2 * Math.min(count, perSecond * RTO_SECONDS);
   load.tcpTimers += options.keepAliveNs === undefined ? Math.min(armed, 2 * opened + passing) : Math.max(armed, opened);
   if (!lasting && seconds > rttSeconds) load.events += opened;
-  if (flows.bulk) {
-    const data = inFlight(flows, opened);
-    // (What was lost, and what came after it, is kept until all of it is there.)
-    load.segments += 2 * data;
-    load.packets += data;
-    load.coldEnds += 2 * opened;
-    load.bulkFlows += opened;
-  }
+  addTransfers(load, options, flows);
   load.packets += Math.min(count * flows.burst, perSecond * flows.packets * rttSeconds / 2);
   const proxy = proxyOf(ways, flows);
   if (proxy !== undefined) {
@@ -154,14 +159,46 @@ function addConnections(load: Load, options: WorkloadOptions, flows: Flows, ways
   }
 }
 
-/** Data segments under way of flows that move much: what links and queues hold, and no more than windows let out. */
-function inFlight({ way, windowSegments, bitsPerSegment }: Flows, flows: number): number {
-  const byWindow = flows * windowSegments;
-  if (way === undefined || way.bitsPerSecond === Infinity) return byWindow;
-  return Math.min(
-    byWindow,
-    (way.bitsPerSecond * way.rttSeconds) / bitsPerSegment + Math.min(way.queuePackets, byWindow),
-  );
+/** What messages of more than a segment leave behind at their ends, and have under way. */
+function addTransfers(load: Load, options: WorkloadOptions, flows: Flows): void {
+  const { opened, segments, loss, transferring } = flows;
+  const { keepAliveNs = Infinity } = options;
+  // A probe is answered by the end that was silent.
+  const aliveSeconds = flows.lasting ? flows.count / flows.perSecond : holdNsOf(options) / 1e9;
+  const probed = aliveSeconds > keepAliveNs / 1e9 ? 1 : 0;
+  const cold = { client: keepAliveNs === Infinity ? 0 : 1, server: probed };
+  if (keepAliveNs !== Infinity) load.settings += opened;
+  load.receivers += opened * probed;
+  for (const [sent, from, to] of [[segments.up, "client", "server"], [segments.down, "server", "client"]] as const) {
+    // Share of the connections in which something of that direction is lost.
+    const hurt = loss === 0 ? 0 : Math.min(1, loss * flows.dataSegments * sent / (segments.up + segments.down));
+    const receiving = sent > 1 ? 1 : hurt;
+    cold[to] = Math.max(cold[to], receiving);
+    cold[from] = Math.max(cold[from], sent >= COUNTED_SEGMENTS ? 1 : hurt);
+    load.receivers += opened * receiving;
+    load.windows += opened * (sent >= FULL_SEGMENTS ? 1 : hurt / 2);
+    load.senders += opened * (sent > LONG_SEGMENTS ? 1 : 0);
+    load.recoveries += Math.min(opened, transferring + flows.perSecond * RTO_SECONDS) * hurt;
+  }
+  load.coldEnds += opened * (cold.client + cold.server);
+  if (Math.max(segments.up, segments.down) <= 1) return;
+  const { windowSegments } = flows;
+  const byWindow = transferring * windowSegments;
+  const inPipe = Math.min(byWindow, pipeOf(flows, byWindow));
+  const overfull = inPipe < byWindow;
+  // Where windows let out more than queues hold, what is lost is kept until it is acknowledged.
+  load.segments += overfull ? Math.max(inPipe * KEPT, transferring * Math.min(windowSegments, FULL_SEGMENTS)) : inPipe;
+  if (overfull) load.recoveries += transferring;
+  if (Math.max(segments.up, segments.down) > FULL_SEGMENTS) load.packets += inPipe;
+}
+
+/** Segments kept for retransmission where a queue has overflowed, of each that is under way. */
+const KEPT = 1.4;
+
+/** Data segments that links and queues hold; without a limit, `most`. */
+function pipeOf({ way, bitsPerSegment }: Flows, most: number): number {
+  if (way === undefined || way.bitsPerSecond === Infinity) return most;
+  return (way.bitsPerSecond * way.rttSeconds) / bitsPerSegment + Math.min(way.queuePackets, most);
 }
 
 function proxyOf(ways: Ways, { to }: Flows): ProxyOptions | undefined {

@@ -32,9 +32,13 @@ export interface Flows {
   burst: number;
   /** Connections that may wait half open, or for accept(), all listening ports together. */
   backlog: number;
-  /** Do they move more than a few segments? */
-  bulk: boolean;
-  /** Segments that one window lets out, and bits of a full one. */
+  /** Segments of the longest message to the server, and of the longest from it. */
+  segments: { up: number; down: number };
+  /** Data segments of one connection, and share of packets lost. */
+  dataSegments: number;
+  loss: number;
+  /** Connections that have data under way at once, segments of each, and bits of a full one. */
+  transferring: number;
   windowSegments: number;
   bitsPerSegment: number;
   /** Hosts that open, endpoints that they open to. */
@@ -51,8 +55,6 @@ export interface Flows {
 const SEGMENT_BYTES = 1448;
 const FULL_BYTES = 1514;
 const FIRST_WINDOW = 10;
-/** Moves more than this: bulk. */
-const BULK_BYTES = 64 * 1024;
 /** Packets of opening and closing. */
 const HANDSHAKE_PACKETS = 3;
 const CLOSE_PACKETS = 4;
@@ -78,13 +80,14 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
   const sizes = sizesOf(options);
   const holdSeconds = holdNsOf(options) / 1e9;
   const lasting = options.kind !== "schedule" && (options.close === "none" || holdSeconds === Infinity);
-  const work = workSeconds(options, sizes, rttSeconds, way);
+  const { workSeconds: work, transferSeconds, rounds } = timesOf(options, sizes, rttSeconds, way);
   const seconds = lasting ? Infinity : work + holdSeconds;
   const waiting = overload(sizes.bytes, count, perSecond, way);
   const from = hostOf(ways, plainName(options.from[0] ?? ""));
   const server = serverOf(ways, to);
   const profile = { ...DEFAULT_PROFILE, ...from?.profile };
-  const ports = sources * targets * (profile.ephemeralPortHigh - profile.ephemeralPortLow + 1) *
+  const places = profile.portAllocation === "host-wide" ? 1 : targets;
+  const ports = sources * places * (profile.ephemeralPortHigh - profile.ephemeralPortLow + 1) *
     (1 + (from?.extraAddresses?.length ?? 0));
   const closer = options.close === "server" ? server : from;
   const closerProfile: Profile = { ...DEFAULT_PROFILE, ...closer?.profile };
@@ -102,7 +105,9 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
     Math.max(1, ports - Math.min(opened, perSecond * work)),
     closers * closerProfile.maxTimeWaits,
   );
-  const bulk = sizes.largest > BULK_BYTES;
+  const working = Math.min(count, perSecond * work);
+  // Exchanges of a connection that others of other connections meet: while those come, and it thinks in between.
+  const overlapping = Math.min(1, (count / perSecond + rttSeconds) / work);
   // (A port may be used again after its TIME_WAIT.)
   const lastSeconds = Math.min(untilSeconds, count / perSecond + closerProfile.timeWaitNs / 1e9);
   const turns = lasting ? 1 : 1 + Math.floor(lastSeconds / (closerProfile.timeWaitNs / 1e9));
@@ -116,12 +121,19 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
     opened: Math.max(accepted, Math.min(opened, accepted + perSecond * SYN_SECONDS)),
     accepted,
     timeWaits,
-    packets: HANDSHAKE_PACKETS + (bulk ? 0 : sizes.packets) + (lasting ? 0 : CLOSE_PACKETS),
-    burst: bulk || sizes.packets === 0 ? 1 : Math.min(FIRST_WINDOW, 1 + Math.ceil(sizes.packets / 2)),
+    packets: HANDSHAKE_PACKETS + (rounds > 0 ? 0 : sizes.packets * overlapping) + (lasting ? 0 : CLOSE_PACKETS),
+    burst: rounds > 0 || sizes.packets === 0 ? 1 : 1 + Math.min(FIRST_WINDOW, segmentsOf(sizes.largest)),
     backlog: targets *
       Math.min(server?.listen?.[0]?.backlog ?? 4096, server?.profile?.somaxconn ?? DEFAULT_PROFILE.somaxconn),
-    bulk,
-    windowSegments: Math.ceil(Math.min(sizes.largest, profile.receiveBufferMaxBytes / 2) / SEGMENT_BYTES),
+    segments: { up: segmentsOf(sizes.up), down: segmentsOf(sizes.down) },
+    dataSegments: sizes.packets / 2,
+    loss: way?.loss ?? 0,
+    transferring: Math.min(opened, working * transferSeconds / work + waiting),
+    windowSegments: windowOf(sizes.largest, rounds, {
+      together: count <= perSecond * transferSeconds,
+      mostBytes: profile.receiveBufferMaxBytes / 2,
+      loss: way?.loss ?? 0,
+    }),
     bitsPerSegment: FULL_BYTES * 8,
     sources,
     targets,
@@ -133,6 +145,33 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
 
 /** Seconds that a SYN without an answer is repeated for (Linux: 1 + 2 + … + 64). */
 const SYN_SECONDS = 127;
+
+/**
+ * Segments that a connection has under way while it moves a message of `bytes`: where connections come one after the
+ * other, the mean of slow start's rounds; where all are at it together, the most.
+ */
+function windowOf(
+  bytes: number,
+  rounds: number,
+  { together, mostBytes, loss }: { together: boolean; mostBytes: number; loss: number },
+): number {
+  const all = segmentsOf(bytes);
+  const each = rounds === 0 ? all : together ? largestRound(all) : all / (rounds + 1);
+  // (A window that losses halve again and again: RFC 5681, Mathis.)
+  return Math.min(each, segmentsOf(mostBytes), loss === 0 ? Infinity : Math.max(FIRST_WINDOW, 1.5 / Math.sqrt(loss)));
+}
+
+/** The most segments of a round of slow start, of `all` in a message. */
+function largestRound(all: number): number {
+  let left = all;
+  let round = FIRST_WINDOW;
+  for (; left > round; round *= 2) left -= round;
+  return Math.max(round / 2, left);
+}
+
+function segmentsOf(bytes: number): number {
+  return Math.ceil(bytes / SEGMENT_BYTES);
+}
 
 function plainName(text: string): string {
   return /^[^[\]]*/.exec(text)![0];
@@ -172,6 +211,7 @@ function wayTo(ways: Ways, from: string, to: string | undefined): Way | undefine
     bitsPerSecond: Math.min(way.bitsPerSecond, further.bitsPerSecond),
     linkBitsPerSecond: Math.min(way.linkBitsPerSecond, further.linkBitsPerSecond),
     queuePackets: Math.max(way.queuePackets, further.queuePackets),
+    loss: 1 - (1 - way.loss) * (1 - further.loss),
     past: [...way.past, balancer, ...further.past],
   };
 }
@@ -227,13 +267,23 @@ function fluctuating({ arrivals, holdDistribution }: WorkloadOptions, mean: numb
   return random && mean > 0 && mean < Infinity ? mean + 3 * Math.sqrt(mean) : mean;
 }
 
-/** What a connection moves: bytes in all, the most one way without a pause, packets of data and their ACKs. */
-function sizesOf(options: WorkloadOptions): { bytes: number; largest: number; packets: number } {
+interface Sizes {
+  /** In all. */
+  bytes: number;
+  /** The most one way without a pause; to the server, and from it. */
+  largest: number;
+  up: number;
+  down: number;
+  /** Packets of data and their ACKs. */
+  packets: number;
+}
+
+/** What a connection moves. */
+function sizesOf(options: WorkloadOptions): Sizes {
   const { kind, requests = 1 } = options;
-  const packetsOf = (bytes: number) => Math.ceil(bytes / SEGMENT_BYTES);
   if (kind === "bulk") {
     const { bytes = 1e6 } = options;
-    return { bytes, largest: bytes, packets: packetsOf(bytes) * 1.5 };
+    return { bytes, largest: bytes, up: bytes, down: 0, packets: segmentsOf(bytes) * 1.5 };
   }
   if (kind === "schedule") {
     const each = (options.exchanges ?? []).map(({ requestBytes = 0, replyBytes = 0 }) => [requestBytes, replyBytes]);
@@ -241,29 +291,33 @@ function sizesOf(options: WorkloadOptions): { bytes: number; largest: number; pa
     return {
       bytes: flat.reduce((sum, bytes) => sum + bytes, 0),
       largest: Math.max(0, ...flat),
-      packets: flat.reduce((sum, bytes) => sum + 2 * packetsOf(bytes), 0),
+      up: Math.max(0, ...each.map(([request]) => request)),
+      down: Math.max(0, ...each.map(([_, reply]) => reply)),
+      packets: flat.reduce((sum, bytes) => sum + 2 * segmentsOf(bytes), 0),
     };
   }
   const torrent = kind === "torrent";
   if (kind === "hold" || (torrent && (options.bytes ?? 0) === 0 && options.requestBytes === undefined)) {
-    return { bytes: 0, largest: 0, packets: 0 };
+    return { bytes: 0, largest: 0, up: 0, down: 0, packets: 0 };
   }
   const request = torrent ? options.requestBytes ?? options.bytes ?? 0 : options.requestBytes ?? 100;
   const reply = torrent ? options.replyBytes ?? options.bytes ?? 0 : options.replyBytes ?? 1000;
   return {
     bytes: requests * (request + reply),
     largest: Math.max(request, reply),
-    packets: requests * 2 * (packetsOf(request) + packetsOf(reply)),
+    up: request,
+    down: reply,
+    packets: requests * 2 * (segmentsOf(request) + segmentsOf(reply)),
   };
 }
 
-/** From the SYN to the last byte, s. */
-function workSeconds(
+/** From the SYN to the last byte, s; how long of that data is under way; rounds of slow start after the first. */
+function timesOf(
   options: WorkloadOptions,
-  sizes: { bytes: number; largest: number },
+  sizes: Sizes,
   rttSeconds: number,
   way: Way | undefined,
-): number {
+): { workSeconds: number; transferSeconds: number; rounds: number } {
   const { requests = 1, thinkNs = 0 } = options;
   // Slow start: the window doubles.
   let rounds = 0;
@@ -276,7 +330,10 @@ function workSeconds(
     : sizes.bytes === 0
     ? 0
     : requests * rttSeconds * (1 + rounds) + (requests - 1) * thinkNs / 1e9;
-  return rttSeconds + exchanges + (sizes.bytes * 8) / (way?.linkBitsPerSecond ?? Infinity);
+  const sending = (sizes.bytes * 8) / (way?.linkBitsPerSecond ?? Infinity);
+  // (Of an exchange's time, its longest message is under way for as many round trips as it takes.)
+  const transferSeconds = sizes.bytes === 0 ? 0 : requests * rttSeconds * (1 + rounds) + sending;
+  return { workSeconds: rttSeconds + exchanges + sending, transferSeconds, rounds };
 }
 
 /** Connections that wait because together they want more than the links carry. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { LIMIT_PACKETS } from "./link_disciplines.ts";
 import type { LinkOptions } from "./options.ts";
 import type { Declaration, LinkDeclaration } from "./plan.ts";
 
@@ -17,6 +18,8 @@ export interface Way {
   linkBitsPerSecond: number;
   /** Packets that may wait for its narrowest links. */
   queuePackets: number;
+  /** Share of the packets that are lost on the way there. */
+  loss: number;
   /** Populations between its ends, in order. */
   past: Declaration[];
 }
@@ -27,6 +30,7 @@ interface Step {
   seconds: number;
   bitsPerSecond: number;
   links: number;
+  loss: number;
   cost: number;
   queuePackets: number;
 }
@@ -76,12 +80,17 @@ export class Ways {
 
   #add(from: string, to: string, links: number, options: LinkOptions): void {
     const { delayNs = 0, delaySpreadSteps = 0, delaySpreadStepNs = 0, jitterNs = 0, rateBps = Infinity } = options;
-    const { queueBytes = Infinity, queuePackets = UNLIMITED } = options;
+    const { queueBytes = Infinity, queueDiscipline } = options;
+    const least = queueDiscipline === undefined || queueBytes !== Infinity
+      ? UNLIMITED
+      : LIMIT_PACKETS[queueDiscipline.kind];
+    const { queuePackets = least } = options;
     const steps = this.#steps.get(from) ?? [];
     this.#steps.set(from, steps);
     steps.push({
       to,
       links,
+      loss: options.loss ?? 0,
       cost: options.cost ?? 1,
       seconds: (delayNs + Math.min(links, delaySpreadSteps) * delaySpreadStepNs / 2 + jitterNs / 2) / 1e9,
       bitsPerSecond: rateBps,
@@ -122,11 +131,13 @@ export class Ways {
       bitsPerSecond: Infinity,
       linkBitsPerSecond: Infinity,
       queuePackets: 0,
+      loss: 0,
       past: [],
     };
     for (let name = to; name !== from; name = best.get(name)!.via) {
       const { step, via } = best.get(name)!;
       if (step === undefined) break;
+      way.loss = 1 - (1 - way.loss) * (1 - step.loss);
       way.linkBitsPerSecond = Math.min(way.linkBitsPerSecond, step.bitsPerSecond);
       if (step.bitsPerSecond * step.links < way.bitsPerSecond) {
         way.bitsPerSecond = step.bitsPerSecond * step.links;
