@@ -1,12 +1,17 @@
 /*
  * The work of fourtuple's benches in ns-3, to measure fourtuple against.
  *
- *     g++ -O3 ns3.cc -o ns3 -lns3-internet -lns3-point-to-point -lns3-network -lns3-core     (Debian: libns3-dev)
+ *     g++ -O3 ns3.cc -o ns3 -lns3-internet -lns3-point-to-point -lns3-traffic-control -lns3-network -lns3-core
+ *                                                                                              (Debian: libns3-dev)
  *     ./ns3 connections N [HOSTS]      HOSTS clients - r1 - r2 - r3 - r4 - server: N connections to one port, one every
  *                                      10 us; each sends 100 bytes, reads 1,000, and stays open. (ns-3 has no NAT: r2 is
  *                                      a router.)
  *     ./ns3 bulk SECONDS LOSS          sender - router - receiver: 1 Gbit/s, 10 ms there and back, one flow, CUBIC and
  *                                      SACK, segments of 1,448 bytes; LOSS is the share of data packets lost.
+ *
+ * What is slow in ns-3 and can be left out, is: no queue discipline before the devices' own queues; the application
+ * writes segments (packets of 64 KiB are cut by copying); the queue is as short as keeps the link busy, since every
+ * segment that is sent looks at all that are in flight (TcpTxBuffer::NextSeg).
  *
  * One line of JSON comes out. Setting up the network is not part of the time.
  */
@@ -19,6 +24,7 @@
 #include "ns3/internet-module.h"
 #include "ns3/network-module.h"
 #include "ns3/point-to-point-module.h"
+#include "ns3/traffic-control-module.h"
 
 using namespace ns3;
 
@@ -38,6 +44,12 @@ static double peakBytes() {
 
 static void onHop(Ptr<const Packet>) { packetHops++; }
 
+/* Addresses came with a queue discipline: packets go straight to the device. */
+static void withoutDiscipline(NetDeviceContainer devices) {
+  TrafficControlHelper helper;
+  helper.Uninstall(devices);
+}
+
 /* One link; addresses of one /30 each. */
 static Ipv4InterfaceContainer join(Ptr<Node> a, Ptr<Node> b, const char *rate, Time delay, Ipv4AddressHelper &addresses) {
   PointToPointHelper link;
@@ -47,6 +59,7 @@ static Ipv4InterfaceContainer join(Ptr<Node> a, Ptr<Node> b, const char *rate, T
   NetDeviceContainer devices = link.Install(a, b);
   for (uint32_t i = 0; i < 2; i++) devices.Get(i)->TraceConnectWithoutContext("MacRx", MakeCallback(&onHop));
   Ipv4InterfaceContainer interfaces = addresses.Assign(devices);
+  withoutDiscipline(devices);
   addresses.NewNetwork();
   return interfaces;
 }
@@ -157,7 +170,7 @@ static void fill(Ptr<Socket> socket, uint32_t room) {
   static bool filling = false;
   if (filling) return;
   filling = true;
-  while (room >= SEGMENT && socket->Send(Create<Packet>(room < 65536 ? room : 65536)) > 0) room = socket->GetTxAvailable();
+  while (room >= SEGMENT && socket->Send(Create<Packet>(SEGMENT)) > 0) room = socket->GetTxAvailable();
   filling = false;
 }
 
@@ -183,13 +196,15 @@ static int bulk(double seconds, double loss) {
   PointToPointHelper link;
   link.SetDeviceAttribute("DataRate", StringValue("1Gbps"));
   link.SetChannelAttribute("Delay", TimeValue(MicroSeconds(2500)));
-  link.SetQueue("ns3::DropTailQueue", "MaxSize", StringValue("1000p"));
+  link.SetQueue("ns3::DropTailQueue", "MaxSize", StringValue("400p"));
   NetDeviceContainer left = link.Install(nodes.Get(0), nodes.Get(1));
   NetDeviceContainer right = link.Install(nodes.Get(1), nodes.Get(2));
   Ipv4AddressHelper addresses("10.0.0.0", "255.255.255.0");
   Ipv4InterfaceContainer a = addresses.Assign(left);
   addresses.NewNetwork();
   Ipv4InterfaceContainer b = addresses.Assign(right);
+  withoutDiscipline(left);
+  withoutDiscipline(right);
   routesOf(nodes.Get(0))->SetDefaultRoute(a.GetAddress(1), 1);
   routesOf(nodes.Get(2))->SetDefaultRoute(b.GetAddress(0), 1);
   left.Get(0)->TraceConnectWithoutContext("MacTx", MakeCallback(&onSegment));

@@ -118,7 +118,7 @@ export async function linux(): Promise<Program | undefined> {
 
 /** ns-3, which needs g++ and Debian's libns3-dev; undefined where they are not. `most` connections: it is quadratic. */
 export async function ns3(most: number): Promise<{ connections: Program; bulk: BulkProgram } | undefined> {
-  const libraries = ["internet", "point-to-point", "network", "core"].map((name) => `-lns3-${name}`);
+  const libraries = ["internet", "point-to-point", "traffic-control", "network", "core"].map((name) => `-lns3-${name}`);
   const source = "benches/peers/ns3.cc";
   const ended = await build(["g++", "-O3", "-w", source, "-o", "out/peers/ns3", ...libraries]);
   if (ended === undefined || ended.code !== 0) return undefined;

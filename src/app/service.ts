@@ -231,6 +231,13 @@ export class Service implements App {
 
   /** `bytes` more of those that the work consists of. */
   #sink(c: number, bytes: number): void {
+    const warm = this.#runtime.tcp.warm;
+    const at = c * STRIDE + APP_DATA2;
+    const rest = warm[at] - bytes;
+    if (rest > 0) {
+      warm[at] = rest;
+      return;
+    }
     const left = Math.max(0, this.#left(c) - bytes);
     this.#setLeft(c, left);
     if (left === 0) this.#workDone(c);

@@ -47,13 +47,16 @@ const MOST = 1024;
 /** Loads whose result nobody uses would be optimised away. Nothing reads it. */
 let sink = 0;
 
+/** Fewer events than this are not looked at ahead: that would cost more than it wins. */
+const FEW = 4;
+
 /** Makes the hook for `EventQueue.onBucket`. */
 export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end: number) => void {
   const slots = new Int32Array(MOST);
   const hashes = new Int32Array(MOST);
   return (refs, begin, end) => {
-    // A packet alone has nothing to be fetched beside.
-    if (end - begin === 1) return;
+    // A few packets have little to be fetched beside.
+    if (end - begin < FEW) return;
     if (end - begin > MOST) end = begin + MOST;
     let touched = 0;
     const rows = s.packets.rows.words;

@@ -35,7 +35,7 @@ const { FIN: RTX_FLAG_FIN, JOINED: RTX_FLAG_JOINED, PUSH: RTX_FLAG_PUSH, RECORD_
 const { PROBE: REXMIT_KIND_PROBE } = REXMIT_KIND;
 
 const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, STRIDE } = TCB;
-const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, FIN_SENT, NO_DELAY, CORK, ACTIVE } = FLAG;
 const { STRIDE: SENDER_STRIDE } = SENDER;
 const { PACKETS_OUT, SND_SMALL, LAST_SENT_MS, SENDER: SENDER_AT, STRIDE: COLD_STRIDE } = COLD;
@@ -237,6 +237,7 @@ function sendGroup(
 ): number {
   const words = stack.tcbs.words;
   const c = conn * STRIDE;
+  const streams = stack.warm[conn * WARM_STRIDE + STREAM] !== 0;
   let next = seq;
   let p = 0;
   for (let left = length;;) {
@@ -249,7 +250,7 @@ function sendGroup(
       enterCwr(stack, conn);
       return next;
     }
-    attachPayload(stack, conn, p, next, size);
+    if (streams) attachPayload(stack, conn, p, next, size);
     const end = (next + size + (last && fin ? 1 : 0)) | 0;
     recordSegment(
       stack,

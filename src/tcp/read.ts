@@ -9,7 +9,7 @@ import { cleanUpAfterRead } from "./delayed_ack.ts";
 import { settleMemory } from "./memory.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, TCB, WARM } from "./state/tcb.ts";
-import { findReadable, passUrgent, readable, skipByte } from "./urgent_in.ts";
+import { findReadable, isUrgentNear, passUrgent, readable, skipByte } from "./urgent_in.ts";
 import { receiverAt, unreadBytes } from "./window.ts";
 
 const { STATE: STATE_AT, RCV_READ, STRIDE } = TCB;
@@ -52,6 +52,7 @@ export function peekBytes(stack: TcpStack, conn: number, max: number): Uint8Arra
 
 /** How many bytes a read of `max` takes; passes over an urgent byte that is not part of the stream. */
 function prepareRead(stack: TcpStack, conn: number, max: number): number {
+  if (!isUrgentNear(stack, conn)) return Math.max(0, Math.min(max, unreadBytes(stack, conn)));
   findReadable(stack, conn);
   const count = Math.max(0, Math.min(max, readable.bytes));
   if (readable.skips && max > 0) {

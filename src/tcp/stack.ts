@@ -234,9 +234,10 @@ export class TcpStack {
     const ns = this.clock[NOW];
     if (ns === this.#syncedNs) return;
     this.#syncedNs = ns;
-    const ms = Math.floor(ns / 1e6);
+    const exactMs = ns / 1e6;
+    const ms = Math.floor(exactMs);
     this.nowMs = ms | 0;
-    this.nowTick = ms * 1e6 === ns ? ms | 0 : (ms + 1) | 0;
+    this.nowTick = ms === exactMs ? ms | 0 : (ms + 1) | 0;
     // `| 0` wraps modulo 2^32 for any exact integer.
     this.nowUs = Math.floor(ns / 1e3) | 0;
   }

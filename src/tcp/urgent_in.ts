@@ -106,6 +106,12 @@ export function skipByte(stack: TcpStack, conn: number): void {
  */
 export const readable: { bytes: number; skips: boolean } = { bytes: 0, skips: false };
 
+/** Is there urgent data that the reader has not passed? */
+export function isUrgentNear(stack: TcpStack, conn: number): boolean {
+  const r = receiverAt(stack, conn);
+  return r !== 0 && stack.receivers.words[r + STATE_AT] !== 0;
+}
+
 /** Fills in {@linkcode readable}. */
 export function findReadable(stack: TcpStack, conn: number): void {
   const unread = unreadBytes(stack, conn);
