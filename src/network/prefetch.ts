@@ -54,6 +54,8 @@ const FEW = 4;
 export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end: number) => void {
   const slots = new Int32Array(MOST);
   const hashes = new Int32Array(MOST);
+  const connections = new Int32Array(MOST);
+  const sessions = new Int32Array(MOST);
   return (refs, begin, end) => {
     // A few packets have little to be fetched beside.
     if (end - begin < FEW) return;
@@ -76,30 +78,30 @@ export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end:
       else if (table === INSIDE) touched ^= inside[slot >> 2];
       else if (table === OUTSIDE) touched ^= outside[slot >> 2];
     }
-    const tcbs = s.tcp.tcbs.words;
-    const { warm, timers, loneSentUs } = s.tcp;
     const syns = s.tcp.synRows.words;
-    const sessions = s.nat.sessions.words;
+    let ends = 0;
+    let translated = 0;
     for (let i = 0; i < n; i++) {
       const slot = slots[i];
       const table = slot & 3;
-      const hash = hashes[i];
-      let row = slot >> 2;
-      if (table === INSIDE) {
-        touched ^= sessions[valueOf(inside, insideMask, row, hash) * SESSION_STRIDE];
-        continue;
-      }
-      if (table === OUTSIDE) {
-        touched ^= sessions[valueOf(outside, outsideMask, row, hash) * SESSION_STRIDE];
-        continue;
-      }
-      if (table === DEMUX) {
-        const value = valueOf(demux, demuxMask, row, hash);
-        row = value >>> 2;
+      const at = slot >> 2;
+      if (table === INSIDE) sessions[translated++] = valueOf(inside, insideMask, at, hashes[i]);
+      else if (table === OUTSIDE) sessions[translated++] = valueOf(outside, outsideMask, at, hashes[i]);
+      else if (table === TIMED) connections[ends++] = at;
+      else {
+        const value = valueOf(demux, demuxMask, at, hashes[i]);
         const kind = value & 3;
-        if (kind === SYN_RECEIVED) touched ^= syns[row * SYN_STRIDE];
-        if (kind !== CONNECTION) continue;
+        if (kind === CONNECTION) connections[ends++] = value >>> 2;
+        else if (kind === SYN_RECEIVED) touched ^= syns[(value >>> 2) * SYN_STRIDE];
       }
+    }
+    // (The shorter a loop, the more of its loads are under way at once.)
+    const words = s.nat.sessions.words;
+    for (let i = 0; i < translated; i++) touched ^= words[sessions[i] * SESSION_STRIDE];
+    const tcbs = s.tcp.tcbs.words;
+    const { warm, timers, loneSentUs } = s.tcp;
+    for (let i = 0; i < ends; i++) {
+      const row = connections[i];
       touched ^= tcbs[row * TCB_STRIDE] ^ warm[row * WARM_STRIDE] ^ timers[row * TIMER_STRIDE] ^ loneSentUs[row];
     }
     sink ^= touched;
