@@ -44,6 +44,7 @@ export class Dumps {
     for (const atNs of new Set(requests.flatMap(({ atNs }) => atNs ?? []))) {
       // (Marks stand at whole milliseconds.)
       const mark: Mark = {
+        inThreads: true,
         nextNs: Math.ceil(atNs / 1e6) * 1e6,
         reached: () => {
           mark.nextNs = Infinity;

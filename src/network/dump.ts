@@ -20,6 +20,7 @@ import {
 import { linkLines, links, routeLines, routes } from "./dump_routes.ts";
 import { socketLines, sockets, socketSummaryLines } from "./dump_sockets.ts";
 import { eachNode } from "./node_selection.ts";
+import { owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 /** What may be dumped. */
@@ -69,16 +70,30 @@ function kindsOf(kind: DumpKind): readonly number[] {
   return Object.values(NODE_KIND);
 }
 
+/** What a dump says of one node: its name, lines, and how many entries those are. */
+export type DumpSection = [node: string, lines: string[], entries: number];
+
+/** What a dump says of the nodes of this part, or of all. */
+export function dumpSections(s: Partition, kind: DumpKind, nodes?: string): DumpSection[] {
+  return sectionsOf(s, kind, wantedNodes(s, kind, nodes).filter((node) => owns(s, node)));
+}
+
+function wantedNodes(s: Partition, kind: DumpKind, nodes?: string): number[] {
+  const kinds = kindsOf(kind);
+  return eachNode(s.nodes, nodes).filter((node) => kinds.includes(s.nodes.words[node * NODE.STRIDE + NODE.KIND]));
+}
+
 /**
  * The text of a dump, ending in a line feed: for each node its name and what it has. `nodes` narrows it (`server`,
- * `clients[0..9],gw`); without it, those nodes are left out that have nothing. Throws `InputError`.
+ * `clients[0..9],gw`); without it, those nodes are left out that have nothing. Throws `InputError`. `others` says what
+ * there is of the nodes of other parts.
  */
-export function dumpText(s: Partition, kind: DumpKind, nodes?: string): string {
-  const kinds = kindsOf(kind);
-  const wanted = eachNode(s.nodes, nodes).filter((node) =>
-    kinds.includes(s.nodes.words[node * NODE.STRIDE + NODE.KIND])
-  );
-  const sections = sectionsOf(s, kind, wanted);
+export function dumpText(s: Partition, kind: DumpKind, nodes?: string, others?: () => DumpSection[]): string {
+  let sections = dumpSections(s, kind, nodes);
+  if (others !== undefined) {
+    const byName = new Map([...sections, ...others()].map((section) => [section[0], section]));
+    sections = wantedNodes(s, kind, nodes).map((node) => byName.get(s.nodes.nameOf(node))!);
+  }
   const lines: string[] = [];
   let left = 0;
   for (const [name, section, entries] of sections) {
@@ -93,8 +108,7 @@ export function dumpText(s: Partition, kind: DumpKind, nodes?: string): string {
   return lines.join("\n") + "\n";
 }
 
-/** For each node its name, lines, and how many entries those are. */
-function sectionsOf(s: Partition, kind: DumpKind, wanted: number[]): [string, string[], number][] {
+function sectionsOf(s: Partition, kind: DumpKind, wanted: number[]): DumpSection[] {
   switch (kind) {
     case "sockets":
     case "udp-sockets": {
@@ -128,7 +142,7 @@ function grouped<T extends { node: string }>(
   wanted: number[],
   list: T[],
   lines: (list: T[]) => string[],
-): [string, string[], number][] {
+): DumpSection[] {
   const byNode = new Map<string, T[]>();
   for (const one of list) {
     const known = byNode.get(one.node);

@@ -36,6 +36,20 @@ export function late<T extends object>(tap: T): T {
   return tap;
 }
 
+/** Taps of which each thread has its own. */
+const LOCAL = new WeakSet<object>();
+
+/** Says of a tap that each thread has one like it, which sees what happens in its part. */
+export function local<T extends object>(tap: T): T {
+  LOCAL.add(tap);
+  return tap;
+}
+
+/** Has each thread a tap like this? */
+export function isLocal(tap: object): boolean {
+  return LOCAL.has(tap);
+}
+
 /** May a tap be called late? */
 export function isLate(tap: object): boolean {
   return LATE.has(tap);

@@ -22,6 +22,10 @@ const { TIME } = CLOCK;
 export const RING_WORDS = 2 ** 18;
 export const SIGHTINGS_RING_WORDS = 2 ** 20;
 
+/** How often a thread looks for an answer before it sleeps, and how long, ms. */
+const SPINS = 4000;
+const NAP_MS = 0.1;
+
 /** Kinds of messages: the low two bits of their first word. */
 const KIND = { NOTE: 0, PACKET: 1, BYTES: 2, SIGHTINGS: 3 } as const;
 /** A packet's first word has, besides, whether an extra row follows; then which addresses follow, spelt out. */
@@ -116,16 +120,26 @@ export function receiveBytes(s: Partition, part: Part, from: number): Uint8Array
   const ring = part.incoming[from]!;
   const pieces: Uint8Array[] = [];
   let length = 0;
+  // (What the first part asks may have come with the last arrivals. Others get no journals.)
+  const early = from === 0 ? part.journals[0] : [];
   for (;;) {
-    while (ring.readable() === 0) part.check();
-    const first = ring.take();
-    if ((first & 3) !== KIND.BYTES) {
-      if ((first & 3) === KIND.SIGHTINGS) takeSightings(part, from, ring, first >>> 2);
-      else takeOther(s, part, ring, first);
-      continue;
+    let piece = early.shift();
+    if (piece === undefined) {
+      for (let spins = 1; ring.readable() === 0; spins++) {
+        if (spins % SPINS !== 0) continue;
+        part.check();
+        // (Nobody wakes it.)
+        Atomics.wait(ring.words, 0, ring.words[0], NAP_MS);
+      }
+      const first = ring.take();
+      if ((first & 3) !== KIND.BYTES) {
+        if ((first & 3) === KIND.SIGHTINGS) takeSightings(part, from, ring, first >>> 2);
+        else takeOther(s, part, ring, first);
+        continue;
+      }
+      piece = takeMany(ring, first >>> 2);
+      ring.done();
     }
-    const piece = takeMany(ring, first >>> 2);
-    ring.done();
     pieces.push(piece);
     length += piece.length;
     if (piece.length === PIECE) continue;

@@ -7,9 +7,10 @@
 import type { RunReport } from "../report/document.ts";
 import { combineDigest } from "./digest.ts";
 import type { NetworkDocument } from "./document.ts";
+import type { DumpKind, DumpSection } from "./dump.ts";
 import type { Stop } from "./loop.ts";
 import { registeredModules } from "./modules.ts";
-import { receiveBytes } from "./part_crossing.ts";
+import { receiveBytes, sendBytes } from "./part_crossing.ts";
 import {
   type Findings,
   findingsOf,
@@ -23,10 +24,19 @@ import { joinPieces, JointCounts } from "./part_journal.ts";
 import { Replay, takeObservers, watchedBy } from "./part_replay.ts";
 import type { PartRun } from "./part_run.ts";
 import { readThrown, takeThrown, throwAll } from "./part_thrown.ts";
-import { COMMAND, CONTROL_AT, type Division, joinThreads, sharedMemory, ThreadControl } from "./part_threads.ts";
+import {
+  COMMAND,
+  CONTROL_AT,
+  type Division,
+  joinThreads,
+  type LookRequest,
+  sharedMemory,
+  ThreadControl,
+} from "./part_threads.ts";
 import type { Partition } from "./partition.ts";
 import type { Numbering } from "./plan.ts";
 import type { ReportFacts } from "./report.ts";
+import { readSample, type SeriesSample } from "./series_counts.ts";
 
 /** How long a thread may take to load its modules, ms. */
 const START_MS = 60_000;
@@ -74,7 +84,7 @@ export class LeadThread {
   static start(
     s: Partition,
     division: Division,
-    built: { declaration: NetworkDocument; numbering: Numbering },
+    built: { declaration: NetworkDocument; numbering: Numbering; series: (string | undefined)[] },
     commonBlocks: Uint8Array,
   ): LeadThread | string {
     const shared = sharedMemory(division.count, watchedBy(s));
@@ -158,6 +168,25 @@ export class LeadThread {
   /** Events so far, in all parts. */
   get events(): number {
     return this.#own.runner.events;
+  }
+
+  /** What the other threads say in a dump. */
+  dumps(kind: DumpKind, nodes?: string): DumpSection[] {
+    return this.#look({ dump: kind, nodes }).flatMap((bytes) => JSON.parse(new TextDecoder().decode(bytes)));
+  }
+
+  /** What the other threads have counted for a series. */
+  samples(series: number): SeriesSample[] {
+    return this.#look({ series }).map(readSample);
+  }
+
+  #look(request: LookRequest): Uint8Array[] {
+    this.#live();
+    this.#command(COMMAND.LOOK);
+    const { part } = this.#own;
+    const bytes = new TextEncoder().encode(JSON.stringify(request));
+    for (let k = 1; k < part.count; k++) sendBytes(this.#partition, part, k, bytes);
+    return this.#fromOthers();
   }
 
   /** Ends the other threads. What they have found is kept. */

@@ -8,6 +8,7 @@
 import { DIRECTION } from "../link/links.ts";
 import type { WordList } from "../store/word_list.ts";
 import { EXTRA, PACKET } from "../wire/packet.ts";
+import { isLocal, takeOff } from "./observers.ts";
 import type { Part } from "./part.ts";
 import { releaseAddresses, takeAddresses, takeBytes } from "./part_crossing.ts";
 import { SEEN, SIGHTING, type Watched } from "./part_sightings.ts";
@@ -33,21 +34,27 @@ export interface Observers {
 export function takeObservers(s: Partition): Observers | undefined {
   if (watchedBy(s) === undefined) return undefined;
   const { taps, sendTaps, dropTaps, endTaps, markTaps } = s;
-  s.taps = [];
-  s.sendTaps = [];
-  s.dropTaps = [];
+  s.taps = taps.filter(isLocal);
+  s.sendTaps = sendTaps.filter(isLocal);
+  s.dropTaps = dropTaps.filter(isLocal);
   s.endTaps = [];
   s.markTaps = [];
-  return { taps, sendTaps, dropTaps, endTaps, markTaps };
+  const others = <T extends object>(list: T[]) => {
+    // (Who takes a tap off knows the list.)
+    for (const tap of list.filter(isLocal)) takeOff(list, tap);
+    return list;
+  };
+  return { taps: others(taps), sendTaps: others(sendTaps), dropTaps: others(dropTaps), endTaps, markTaps };
 }
 
 /** What they want to see; undefined where nobody looks. */
 export function watchedBy({ taps, sendTaps, dropTaps, endTaps, markTaps }: Observers): Watched | undefined {
-  if (taps.length + sendTaps.length + dropTaps.length === 0) return undefined;
+  const [deliveries, sends, drops] = [taps, sendTaps, dropTaps].map((list) => !list.every(isLocal));
+  if (!deliveries && !sends && !drops) return undefined;
   return {
-    deliveries: taps.length > 0,
-    sends: sendTaps.length > 0,
-    drops: dropTaps.length > 0,
+    deliveries,
+    sends,
+    drops,
     marks: markTaps.length > 0,
     identities: endTaps.length + markTaps.length > 0,
   };

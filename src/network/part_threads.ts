@@ -7,6 +7,7 @@ import { OutOfMemory } from "../base/growth.ts";
 import { barrierBuffer, SharedBarrier } from "../store/shared_barrier.ts";
 import { ringBuffer, SharedRing } from "../store/shared_ring.ts";
 import type { NetworkDocument } from "./document.ts";
+import type { DumpKind } from "./dump.ts";
 import { Part, takePart } from "./part.ts";
 import { RING_WORDS, SIGHTINGS_RING_WORDS } from "./part_crossing.ts";
 import { journalOf } from "./part_journal.ts";
@@ -15,6 +16,9 @@ import { Sightings, type Watched } from "./part_sightings.ts";
 import type { Partition } from "./partition.ts";
 import { shareSchedules } from "./workloads_schedule.ts";
 import type { Numbering } from "./plan.ts";
+
+/** What the first thread asks the others with LOOK: for dumps of their nodes, or for a sample of a series. */
+export type LookRequest = { dump: DumpKind; nodes?: string } | { series: number };
 
 /** What a thread gets to begin with. */
 export interface ThreadOrder {
@@ -25,6 +29,8 @@ export interface ThreadOrder {
   numbering: Numbering;
   /** Modules to import first. */
   modules: string[];
+  /** What series are of: nodes (undefined: all). */
+  series: (string | undefined)[];
   /** How the network is divided. */
   division: Division;
   shared: SharedMemory;
@@ -73,7 +79,7 @@ const FAILED = { WRITING: 1, FAULT: 2, MEMORY: 3 } as const;
 const [NEEDED_BYTES, ROOM_BYTES] = [1, 2];
 
 /** Commands: the low bits of their running number. */
-export const COMMAND = { RUN: 1, REPORT: 2, DIGEST: 3, END: 4, THROWN: 5, BITS: 3 } as const;
+export const COMMAND = { RUN: 1, REPORT: 2, DIGEST: 3, END: 4, THROWN: 5, LOOK: 6, BITS: 3 } as const;
 
 /** Memory for a run in `count` parts. */
 export function sharedMemory(count: number, watched: Watched | undefined): SharedMemory {

@@ -4,12 +4,14 @@
  *
  * @module
  */
+import { dumpSections } from "./dump.ts";
 import { registerModule } from "./modules.ts";
 import { Network } from "./network.ts";
-import { sendBytes } from "./part_crossing.ts";
+import { receiveBytes, sendBytes } from "./part_crossing.ts";
 import { digestsOf, findingsBytes, findingsOf, SECTIONS } from "./part_findings.ts";
 import { thrownBytes } from "./part_thrown.ts";
-import { COMMAND, CONTROL_AT, joinThreads, ThreadControl, type ThreadOrder } from "./part_threads.ts";
+import { COMMAND, CONTROL_AT, joinThreads, type LookRequest, ThreadControl, type ThreadOrder } from "./part_threads.ts";
+import { sampleBytes, SeriesCounts } from "./series_counts.ts";
 
 /** How often a thread looks for a command, and how long it sleeps, ms, before it waits for events. */
 const SPINS = 4000;
@@ -28,10 +30,12 @@ scope.onmessage = ({ data }) => {
 };
 
 /** Builds the network, and does what the first thread says until it says that this is all. */
-async function serve({ index, declaration, numbering, modules, division, shared }: ThreadOrder): Promise<void> {
+async function serve({ index, declaration, numbering, modules, series, division, shared }: ThreadOrder): Promise<void> {
   for (const url of modules) await registerModule(url);
   const { partition: s } = Network.fromJSON(declaration, numbering).build();
   const { part, runner, control } = joinThreads(s, index, division, shared, s.addresses.blocksForGood());
+  const counts = series.map((nodes) => new SeriesCounts(s, nodes));
+  for (const one of counts) one.watch();
   const { words, numbers } = control;
   Atomics.add(words, CONTROL_AT.READY, 1);
   Atomics.notify(words, CONTROL_AT.READY);
@@ -60,6 +64,15 @@ async function serve({ index, declaration, numbering, modules, division, shared 
       case COMMAND.THROWN:
         sendBytes(s, part, 0, thrownBytes(s));
         break;
+      case COMMAND.LOOK: {
+        const request = JSON.parse(new TextDecoder().decode(receiveBytes(s, part, 0))) as LookRequest;
+        if ("series" in request) sendBytes(s, part, 0, sampleBytes(counts[request.series].take()));
+        else {
+          const sections = JSON.stringify(dumpSections(s, request.dump, request.nodes));
+          sendBytes(s, part, 0, new TextEncoder().encode(sections));
+        }
+        break;
+      }
       case COMMAND.END:
         return;
     }

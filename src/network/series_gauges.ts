@@ -12,6 +12,7 @@ import { FLAG, LISTENER, SYN_ROW, TCB, TIME_WAIT_FLAG, TIME_WAIT_ROW } from "../
 import { KeyTable } from "../transport/key_table.ts";
 import { memoryInUse } from "./budget_build.ts";
 import type { NodeSelection } from "./node_selection.ts";
+import { owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 /** What stands at the end of an interval. */
@@ -82,7 +83,16 @@ const FIELDS: Record<number, keyof SeriesGauges> = {
   [STATE.LAST_ACK]: "lastAck",
 };
 
-/** The gauges of all groups. `groupOf`: the group of a node, -1 for none. */
+/** The gauges of a group in one part more: what stands at all of its nodes is the sum, but for what a host has. */
+export function addGauges(sum: SeriesGauges, part: SeriesGauges): void {
+  for (const [name, value] of Object.entries(part) as [keyof SeriesGauges, number | string][]) {
+    if (name === "timeSeconds" || name === "node" || name === "portsCapacity") continue;
+    if (name === "portsUsed") sum.portsUsed = Math.max(sum.portsUsed, value as number);
+    else sum[name] += value as number;
+  }
+}
+
+/** The gauges of all groups, of the nodes of this part. `groupOf`: the group of a node, -1 for none. */
 export function gauges(s: Partition, groups: readonly NodeSelection[], groupOf: Int32Array): SeriesGauges[] {
   const all = groups.map(({ name }): SeriesGauges => ({
     timeSeconds: s.nowNs / 1e9,
@@ -115,8 +125,9 @@ export function gauges(s: Partition, groups: readonly NodeSelection[], groupOf: 
   addStates(s, all, groupOf);
   const directions = s.links.words;
   for (let d = 0; d < s.links.count; d++) {
-    const group = groupOf[directions[d * DIRECTION.STRIDE + DIRECTION.FROM]];
-    if (group < 0) continue;
+    const from = directions[d * DIRECTION.STRIDE + DIRECTION.FROM];
+    const group = groupOf[from];
+    if (group < 0 || !owns(s, from)) continue;
     all[group].queueBytes += s.links.backlogBytes(d, s.nowNs);
     all[group].queueDrops += s.links.queueDrops(d) + s.links.earlyDrops(d);
   }
@@ -129,16 +140,18 @@ export function gauges(s: Partition, groups: readonly NodeSelection[], groupOf: 
 function addNode(s: Partition, node: number, gauge: SeriesGauges): void {
   const at = node * NODE.STRIDE;
   const words = s.nodes.words;
-  gauge.files += words[at + NODE.FILES];
+  if (owns(s, node)) gauge.files += words[at + NODE.FILES];
   if (words[at + NODE.KIND] === NODE_KIND.HOST) {
     if (gauge.portsCapacity === 0) {
       const { ephemeralPortLow, ephemeralPortHigh } = s.tcp.profileOf(node);
       gauge.portsCapacity = ephemeralPortHigh - ephemeralPortLow + 1;
     }
     const cpu = words[at + NODE.CPU];
+    if (!owns(s, node)) return;
     gauge.memoryBytes += memoryInUse(s, node);
     if (cpu !== 0 && s.cpus !== undefined) gauge.cpuQueue += s.cpus.words[cpu * CPU.STRIDE + CPU.WAITING];
   }
+  if (!owns(s, node)) return;
   if (words[at + NODE.KIND] === NODE_KIND.BALANCER) gauge.flows += s.balancers!.list[words[at + NODE.BALANCER]]!.flows;
   if (words[at + NODE.KIND] !== NODE_KIND.NAT) return;
   const stats = gatewayStats(s.nat, words[at + NODE.GATEWAY]);

@@ -359,8 +359,8 @@ export class Simulation {
    * `conntrack -L`, `routes` as `ip route`, and so on. `nodes` narrows it: `server, clients[0..9]`. Throws `InputError`.
    */
   dump(kind: DumpKind, nodes?: string): string {
-    this.#threads.needOne();
-    return dumpText(this.partition, checkDumpKind(kind), nodes);
+    const { lead } = this.#threads;
+    return dumpText(this.partition, checkDumpKind(kind), nodes, lead && (() => lead.dumps(kind, nodes)));
   }
 
   /** The same as plain data, of all nodes or of some. Throws `InputError`. */
@@ -383,7 +383,9 @@ export class Simulation {
    */
   series(options: SeriesOptions, sink: (row: SeriesRow) => void): Series {
     this.#threads.needOne();
-    const series = new Series(this.partition, options, sink);
+    const number = this.#threads.series.length;
+    const series = new Series(this.partition, options, sink, () => this.#threads.lead?.samples(number) ?? []);
+    this.#threads.series.push(options.nodes);
     this.marks.push(series);
     return series;
   }

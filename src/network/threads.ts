@@ -8,7 +8,7 @@ import { plainText, type PlainValue, plainValue } from "../base/plain.ts";
 import { planDns } from "./dns_plan.ts";
 import type { NetworkDocument } from "./document.ts";
 import { planEvents } from "./event_plan.ts";
-import { isLate } from "./observers.ts";
+import { isLate, isLocal } from "./observers.ts";
 import { type RunOptions, UNTIL_GRID_NS } from "./options.ts";
 import { registeredModules } from "./modules.ts";
 import { divideNetwork } from "./part_division.ts";
@@ -26,6 +26,8 @@ export class Threads {
   lead: LeadThread | undefined = undefined;
   /** Why there are not as many as were asked for: a sentence; empty where there are. */
   why = "";
+  /** What series are of, in the order in which they were begun: nodes (undefined: all). */
+  readonly series: (string | undefined)[] = [];
   readonly #partition: Partition;
   readonly #built: { declaration: NetworkDocument; numbering: Numbering };
   #decided: boolean;
@@ -85,10 +87,10 @@ export class Threads {
     if (options.until !== undefined) {
       return "Code decides every simulated millisecond whether it ends, which needs the whole network in one thread.";
     }
-    if (marked || s.onOpen !== undefined) {
-      return "Its state is looked at on the way, which needs the whole network in one thread.";
+    if (marked) {
+      return "Snapshots are written on the way, which needs the whole network in one thread.";
     }
-    if (![...s.taps, ...s.sendTaps, ...s.dropTaps].every(isLate)) {
+    if (![...s.taps, ...s.sendTaps, ...s.dropTaps].every((tap) => isLate(tap) || isLocal(tap))) {
       return "Packets are looked at as they pass, which needs the whole network in one thread.";
     }
     const { nodes, applications = [] } = this.#built.declaration;
@@ -125,7 +127,7 @@ export class Threads {
     });
     if (typeof division === "string") return division;
     if (division.count < 2) return "All of the network is in one part.";
-    return LeadThread.start(s, division, this.#built, commonBlocks);
+    return LeadThread.start(s, division, { ...this.#built, series: this.series }, commonBlocks);
   }
 }
 

@@ -1,4 +1,6 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { InputError } from "../../src/base/errors.ts";
+import { DUMP_KINDS } from "../../src/network/dump.ts";
 import { Network } from "../../src/network/network.ts";
 import { always } from "../../src/network/threads.ts";
 import { formatPacket } from "../../src/wire/tcpdump.ts";
@@ -35,6 +37,28 @@ Deno.test("captures of several threads have the bytes of one thread's, with what
   for (const comment of ["marked: congestion experienced", "dropped: loss", "corrupt: bit", "dropped: checksum"]) {
     assertStringIncludes(text, comment);
   }
+});
+
+Deno.test("dumps and series of several threads say what those of one thread do", () => {
+  const looks = (workers: number) => {
+    const found: string[] = [];
+    return inThreads(marking().toJSON(), { workers }, () => found, (simulation, options) => {
+      const all = simulation.series({ intervalNs: 3e7 }, (row) => found.push(JSON.stringify(row)));
+      simulation.series({ intervalNs: 1e8, nodes: "clients[1..2], r1" }, (row) => found.push(JSON.stringify(row)));
+      for (const untilNs of [1.1e8, 4e8]) {
+        simulation.run(always({ ...options, untilNs }));
+        for (const kind of DUMP_KINDS) found.push(simulation.dump(kind));
+        found.push(simulation.dump("links", "r1, clients[3]"));
+      }
+      simulation.run(options);
+      all.finish();
+      assertEquals(simulation.threads.count, workers);
+      assertThrows(() => simulation.dump("links", "r9"), InputError, "r9");
+    });
+  };
+  const alone = looks(1);
+  assert(alone.length > 100);
+  assertEquals(looks(3), alone);
 });
 
 Deno.test("a tap that may be late sees the packets of all threads in the order of one, until it is taken off", () => {

@@ -156,7 +156,7 @@ Deno.test("of a run in several threads the report is there when they have ended,
   const { ended } = simulation.run(always({ workers: 2 }));
   assertEquals(ended, "quiescence");
   const before = [simulation.digest, outcome(simulation)];
-  assertThrows(() => simulation.dump("sockets"), InputError, "several threads");
+  assertThrows(() => simulation.inspect(), InputError, "several threads");
   assertThrows(() => simulation.snapshot(), InputError, "several threads");
   assert(simulation.progress().established > 0);
   simulation.close();
