@@ -82,11 +82,12 @@ export function drop(s: Partition, node: number, p: number, reason: number): voi
 /** Puts packet `p` of `node` into link direction `d`. */
 export function sendInto(s: Partition, node: number, p: number, d: number): void {
   const links = s.links;
-  if (s.sendTaps.length !== 0) {
+  const watched = s.sendTaps.length !== 0;
+  if (watched) {
     for (const tap of s.sendTaps) tap(p, s.nowNs, node, links.words[d * DIRECTION_STRIDE + TO], d);
   }
   const refusal = links.sendNow(d, p);
-  if (s.markTaps.length !== 0) seeMark(s, p);
+  if (watched) seeMark(s, p);
   if (refusal !== 0) return refusal === HELD ? sendHeld(s, d) : drop(s, node, p, dropOfLink(refusal));
   if (s.part !== undefined && (links.words[d * DIRECTION_STRIDE + FLAGS] & AWAY) !== 0) sendAway(s, s.part, d, p);
   else s.queue.pushTimed(p << 1);
@@ -95,7 +96,7 @@ export function sendInto(s: Partition, node: number, p: number, d: number): void
 
 /** A link has been given packet `p`: is it marked now? */
 function seeMark(s: Partition, p: number): void {
-  if ((s.packets.rows.words[p * STRIDE + WINDOW_TTL_TOS] & CE) !== CE) return;
+  if (s.markTaps.length === 0 || (s.packets.rows.words[p * STRIDE + WINDOW_TTL_TOS] & CE) !== CE) return;
   for (const tap of s.markTaps) tap(p);
 }
 
