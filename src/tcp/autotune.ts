@@ -23,6 +23,7 @@ const LONGEST_MS = 2_000_000;
 /** A segment of `length` bytes came: may more be offered? `r` is where the `RECEIVER` row begins. */
 export function growWindow(stack: TcpStack, conn: number, r: number, length: number): void {
   const rows = stack.receivers.words;
+  if (rows[r + CLAMP] <= rows[r + SSTHRESH]) return;
   const room = Math.min(rows[r + CLAMP], freeSpace(stack, conn)) - rows[r + SSTHRESH];
   if (room <= 0) return;
   const { budgets } = stack.hosts;

@@ -94,7 +94,10 @@ export function selectWindow(stack: TcpStack, conn: number): number {
   // Without a cold row, which is usual, a look at the profile says it all.
   const bare = stack.warm[conn * WARM_STRIDE + COLD_AT] === 0;
   const r = bare ? 0 : receiverAt(stack, conn);
-  const allowed = (bare ? stack.profileOfConnection(conn).receiveBufferBytes : receiveBuffer(stack, conn)) >> 1;
+  let buffer: number;
+  if (r !== 0) buffer = stack.receivers.words[r + BUFFER];
+  else buffer = bare ? stack.profileOfConnection(conn).receiveBufferBytes : receiveBuffer(stack, conn);
+  const allowed = buffer >> 1;
   let free = allowed - (bare ? (words[c + RCV_NXT] - words[c + RCV_READ]) | 0 : heldBytes(stack, conn));
   let clamp: number;
   let most: number;
