@@ -130,6 +130,7 @@ export class ScheduleClient implements App {
     const { atNs } = this.#options;
     const now = atNs[this.#opened];
     do {
+      this.#runtime.arrives?.(this.#opened);
       this.#open(this.#opened++);
       if (this.#opened === atNs.length) return;
     } while (atNs[this.#opened] <= now);

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Network } from "../../src/network/network.ts";
 import type { WorkloadOptions } from "../../src/network/options.ts";
+import { assertSameTrace } from "../trace/support/threads.ts";
 import { assertSameInThreads, inThreads } from "./support/threads.ts";
 
 /** Clients behind a NAT and others, two servers. */
@@ -38,6 +39,7 @@ for (const spoof of ["random", "2001:db8:9::/48"]) {
     });
     const options = { untilNs: 120e9, pastQuiescence: true };
     assertEquals(assertSameInThreads(one.toJSON(), 3, options), 3);
+    assertEquals(assertSameTrace(one.toJSON(), "packets", { workers: 3, untilNs: 5e9 }), 3);
     // What the first thread, the servers', has of addresses in the end is no more than it had in the beginning.
     const before = one.build().partition.addresses.blocksInUse;
     const after = inThreads(
@@ -50,7 +52,7 @@ for (const spoof of ["random", "2001:db8:9::/48"]) {
 }
 
 Deno.test("schedules whose two ends lie in different threads are played as in one", () => {
-  const atNs = Array.from({ length: 40 }, (_, i) => i * 7e6);
+  const atNs = Array.from({ length: 40 }, (_, i) => (i >> 2) * 14e6);
   const exchanges = [{ requestBytes: 200, replyBytes: 9000, workNs: 3e6 }, { thinkNs: 5e6, requestBytes: 50 }];
   const schedule = { kind: "schedule", connections: 40, atNs, exchanges, holdNs: 1e7 } as const;
   const workloads: WorkloadOptions[] = [
@@ -69,6 +71,7 @@ Deno.test("schedules whose two ends lie in different threads are played as in on
   ];
   const one = network(workloads);
   assertEquals(assertSameInThreads(one.toJSON(), 3), 3);
+  assertEquals(assertSameTrace(one.toJSON(), "packets", { workers: 3 }), 3);
   const { workloads: reports } = inThreads(one.toJSON(), { workers: 3 }, (simulation) => simulation.report());
   assertEquals(reports.find(({ name }) => name === "through")!.repliesCompleted, 40);
 });
