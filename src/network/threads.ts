@@ -122,6 +122,7 @@ export class Threads {
       events: planEvents(events, plan, declared.map(({ name }) => name)),
       count,
       parts: this.#built.declaration.partition,
+      watched: s.taps.length + s.sendTaps.length + s.dropTaps.length > 0,
       meetNs: options.untilReport === undefined ? undefined : UNTIL_GRID_NS,
       always: ALWAYS.has(options),
     });
