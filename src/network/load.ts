@@ -169,9 +169,10 @@ function addTransfers(load: Load, options: WorkloadOptions, flows: Flows): void 
   const cold = { client: keepAliveNs === Infinity ? 0 : 1, server: probed };
   if (keepAliveNs !== Infinity) load.settings += opened;
   load.receivers += opened * probed;
+  const all = segments.up + segments.down;
   for (const [sent, from, to] of [[segments.up, "client", "server"], [segments.down, "server", "client"]] as const) {
     // Share of the connections in which something of that direction is lost.
-    const hurt = loss === 0 ? 0 : Math.min(1, loss * flows.dataSegments * sent / (segments.up + segments.down));
+    const hurt = loss === 0 || all === 0 ? 0 : Math.min(1, (loss * flows.dataSegments * sent) / all);
     const receiving = sent > 1 ? 1 : hurt;
     cold[to] = Math.max(cold[to], receiving);
     cold[from] = Math.max(cold[from], sent >= COUNTED_SEGMENTS ? 1 : hurt);

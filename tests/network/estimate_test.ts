@@ -1,7 +1,9 @@
 import { assert } from "@std/assert";
+import fc from "fast-check";
 import { columnBytes } from "../../src/network/memory.ts";
 import { Network } from "../../src/network/network.ts";
 import type { LinkOptions, WorkloadOptions } from "../../src/network/options.ts";
+import { anyNetwork, Draw } from "./support/anything.ts";
 
 /** 10,000 connections through a NAT or a router to a server. */
 function network(
@@ -80,3 +82,14 @@ for (const [name, load, middle] of CASES) {
     held(network(load, middle));
   });
 }
+
+Deno.test("whatever a network is, its estimate is of whole bytes", () => {
+  fc.assert(
+    fc.property(fc.gen(), (g) => {
+      for (const bytes of Object.values(anyNetwork(new Draw(g)).estimateMemory())) {
+        assert(Number.isSafeInteger(bytes) && bytes > 0);
+      }
+    }),
+    { numRuns: 300, seed: 1 },
+  );
+});
