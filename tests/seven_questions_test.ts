@@ -1,5 +1,5 @@
 /**
- * The seven questions (examples/1-… to 7-…): each holds what it expects, its twin in code makes the very same run and
+ * The seven questions (examples/1-… to 7-…): each holds what it expects and refuses what its capacity foretells, its twin in code makes the very same run and
  * prints the same summary, and the variants that its comments name turn out as they say.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
@@ -7,6 +7,7 @@ import { expectations, type Network, type RunReport, summary } from "../mod.ts";
 import { buildSimulation, runOptions } from "../src/scenario/build.ts";
 import { evaluateExpect } from "../src/scenario/expect.ts";
 import { type LoadedScenario, loadScenario } from "../src/scenario/load.ts";
+import { assertForetold } from "./scenario/capacity.ts";
 
 const FOLDER = new URL("../examples/", import.meta.url);
 
@@ -67,6 +68,7 @@ for (const name of NAMES) {
     const report = outcome(loaded);
     assertEquals(failed(report), []);
     assert(report.expect.length >= 5, "too little is expected");
+    assertForetold(loaded, report);
 
     const twin: Twin = await import(new URL(name.replace(".yaml", ".ts"), FOLDER).href);
     const simulation = twin.build(...args).build();
