@@ -7,6 +7,7 @@
  */
 import { InputError } from "./errors.ts";
 import { availableBytes } from "./machine.ts";
+import { formatCount } from "./units.ts";
 
 /** Copies of less are made without asking. */
 const LARGE_BYTES = 64 * 2 ** 20;
@@ -68,5 +69,5 @@ export function lengthened<T extends Growing>(elements: T, length: number, used:
 }
 
 function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 1e6).toLocaleString("en-US")} MB`;
+  return `${formatCount(Math.round(bytes / 1e6))} MB`;
 }

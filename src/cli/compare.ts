@@ -4,6 +4,7 @@
  * @module
  */
 import { compareTraces } from "../replay/compare.ts";
+import { counted } from "../report/text.ts";
 import { divergenceText } from "../replay/divergence.ts";
 import { shownFact, sourceChanges } from "../replay/source_changes.ts";
 import { type Command, runCommand } from "./commands.ts";
@@ -64,7 +65,7 @@ function compare([first, second]: string[], { json }: Record<string, boolean>): 
   if (a.level !== b.level) {
     lines.push(`${a.level === "packets" ? second : first} has checkpoints only: no packets are compared.`);
   }
-  if (same) lines.push(`The same run${events > 0 ? ` (${events.toLocaleString("en-US")} packet events)` : ""}.`);
+  if (same) lines.push(`The same run${events > 0 ? ` (${counted(events, "packet event")})` : ""}.`);
   if (divergence !== undefined) lines.push(`Recorded is ${first}, now is ${second}: ${text}`);
   if (facts.length > 0) {
     lines.push("What changed in the outcome:");

@@ -5,6 +5,7 @@
  */
 import { formatAddress } from "../base/address.ts";
 import { InputError } from "../base/errors.ts";
+import { formatCount } from "../base/units.ts";
 import { importCapture, type ImportedCapture } from "../replay/import_capture.ts";
 import type { ImportedConnection } from "../replay/import_connection.ts";
 import { notesOfCapture, scenarioOf } from "../replay/import_scenario.ts";
@@ -18,8 +19,8 @@ import {
   stimulusName,
   wrongLines,
 } from "../replay/stimulus_report.ts";
+import { counted } from "../report/text.ts";
 import { UsageError } from "./arguments.ts";
-import {} from "./commands.ts";
 import { complain, print } from "./output.ts";
 import { EXIT } from "./exit.ts";
 import { pathFromInvocation } from "./files.ts";
@@ -73,13 +74,13 @@ function importPcap(asked: ImportArguments): number {
   }
   files.commit();
   const lines: string[] = [
-    `${file}: ${count(capture.connections.length, "connection")} in ${count(capture.packets, "packet")}`,
+    `${file}: ${counted(capture.connections.length, "connection")} in ${counted(capture.packets, "packet")}`,
     ...capture.connections.slice(0, MOST_LISTED).map((connection) => `  ${lineOf(connection)}`),
   ];
   const more = capture.connections.length - MOST_LISTED;
-  if (more > 0) lines.push(`  … and ${count(more, "more")}`);
+  if (more > 0) lines.push(`  … and ${formatCount(more)} more`);
   if (made !== undefined) {
-    lines.push(`${scenario}: ${count(made.connections, "connection")} in ${count(made.workloads, "workload")}`);
+    lines.push(`${scenario}: ${counted(made.connections, "connection")} in ${counted(made.workloads, "workload")}`);
   }
   if (stimulus !== undefined) {
     lines.push(`${stimulus}: ${stimuli.length === 1 ? "1 stimulus" : `${stimuli.length} stimuli`}`);
@@ -143,10 +144,6 @@ function inFile<T>(file: string, action: () => T): T {
 /** The file's name without folder and ending. */
 function nameOf(file: string): string {
   return file.replace(/^.*[/\\]/, "").replace(/\.[^.]*$/, "") || "capture";
-}
-
-function count(n: number, what: string): string {
-  return `${n.toLocaleString("en-US")} ${what}${n === 1 || what === "more" ? "" : "s"}`;
 }
 
 function endOf({ address, port }: ImportedConnection["client"]): string {

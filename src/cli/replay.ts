@@ -7,6 +7,7 @@ import { divergenceText } from "../replay/divergence.ts";
 import { replayTrace } from "../replay/replay.ts";
 import { TraceReader } from "../trace/reader.ts";
 import { availableBytes } from "../base/machine.ts";
+import { counted } from "../report/text.ts";
 import { type Command, runCommand } from "./commands.ts";
 import { complain, print } from "./output.ts";
 import { EXIT } from "./exit.ts";
@@ -57,14 +58,10 @@ function replay([file]: string[], { json, quiet }: Record<string, boolean>): num
     const document = { file, engine, same: divergence === undefined, events, checkpoints, digest, divergence: text };
     print(`${JSON.stringify(document, null, 2)}\n`);
   } else if (divergence === undefined) {
-    const what = header.level === "packets" ? `${count(events, "packet event")}, ` : "";
-    if (!quiet) print(`${file}: the same run (${what}${count(checkpoints, "checkpoint")}, digest ${digest})\n`);
+    const what = header.level === "packets" ? `${counted(events, "packet event")}, ` : "";
+    if (!quiet) print(`${file}: the same run (${what}${counted(checkpoints, "checkpoint")}, digest ${digest})\n`);
   } else print(`${file}: ${text}\n`);
   return divergence === undefined ? EXIT.OK : EXIT.EXPECTATION_FAILED;
-}
-
-function count(n: number, what: string): string {
-  return `${n.toLocaleString("en-US")} ${what}${n === 1 ? "" : "s"}`;
 }
 
 if (import.meta.main) Deno.exit(main(Deno.args));

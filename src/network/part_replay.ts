@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { lengthened } from "../base/growth.ts";
 import { DIRECTION } from "../link/links.ts";
 import type { WordList } from "../store/word_list.ts";
 import { EXTRA, PACKET } from "../wire/packet.ts";
@@ -138,11 +139,7 @@ export class Replay {
   /** The row here of a packet, whose words stand at `at`. */
   #rowOf(part: number, row: number, words: Int32Array, at: number): number {
     const s = this.#partition;
-    if (row >= this.#rows[part].length) {
-      const grown = new Int32Array(2 * row);
-      grown.set(this.#rows[part]);
-      this.#rows[part] = grown;
-    }
+    if (row >= this.#rows[part].length) this.#rows[part] = lengthened(this.#rows[part], 2 * row);
     const rows = this.#rows[part];
     const d = words[at + LINK];
     if (this.#away.size > 0 && this.#part.owners[s.links.words[d * DIRECTION.STRIDE + DIRECTION.FROM]] !== part) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { formatCount } from "../base/units.ts";
 import type { FactDifference } from "../trace/report_facts.ts";
 import type { PacketEvent } from "../trace/packet_decoder.ts";
 import type { Places } from "../trace/places.ts";
@@ -67,7 +68,7 @@ function packetDivergence(divergence: Divergence & { kind: "packet" }, places: P
   const { index, recorded, now, before, ends, recordedEnds } = divergence;
   const timeNs = (recorded ?? now)!.timeNs;
   const lines = [
-    `the first packet that differs is event ${(index + 1).toLocaleString("en-US")}, at ` +
+    `the first packet that differs is event ${formatCount(index + 1)}, at ` +
     `${seconds(Math.min(timeNs, now?.timeNs ?? timeNs))} s:`,
   ];
   const first = recorded === undefined ? "nothing more: the recorded run was over" : eventLine(recorded, places);

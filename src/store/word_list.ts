@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { grown } from "../base/growth.ts";
 
 /** See the module's description. */
 export class WordList {
@@ -26,9 +27,9 @@ export class WordList {
     if (kept + count <= this.words.length / 2) {
       this.words.copyWithin(0, this.begin, this.end);
     } else {
-      const grown = new Int32Array(2 * (kept + count));
-      grown.set(this.words.subarray(this.begin, this.end));
-      this.words = grown;
+      const pending = this.words.subarray(this.begin, this.end);
+      this.words = grown(4 * kept, () => new Int32Array(2 * (kept + count)));
+      this.words.set(pending);
     }
     this.begin = 0;
     this.end = kept;
