@@ -89,7 +89,7 @@ export function scenarioOf(capture: ImportedCapture, options: ImportScenarioOpti
     "nodes:",
     `  ${HUB}: { kind: router }`,
     ...topology.hosts.flatMap(hostLines),
-    "links:",
+    ...(topology.hosts.length === 0 ? [] : ["links:"]),
     ...topology.hosts.map(linkLine),
     ...(groups.size === 0 ? [] : ["workloads:"]),
     ...[...groups.values()].flatMap((group, i) => workloadLines(group, i)),
@@ -131,6 +131,7 @@ export function notesOfCapture(capture: ImportedCapture): string[] {
   say(copies, "packet", "seen twice at one place, with the same identification: counted once.");
   say(timeless, "packet", "without a time (simple packet blocks): it got that of the one before, so pauses are lost.");
   say(timesBackwards, "packet", "seen before the one before it by its time: it got that one's.");
+  if (connections.length === 0) notes.push("There is no TCP connection in it: nothing to re-create or to play.");
   if (segmentsCut) notes.push("The capture is too large to be kept whole: connections end early.");
   return notes;
 }

@@ -128,6 +128,18 @@ Deno.test("a capture of another link type is answered with those that are read",
   assert(error.message.includes("link type 105") && error.message.includes("ETHERNET"), error.message);
 });
 
+Deno.test("a capture without a connection makes a scenario of nobody, which can be loaded, and is told so", () => {
+  // Acknowledgements alone: nothing was opened, no data went by.
+  const lone = records().filter(({ bytes }) => flagsOf({ timeNs: 0, bytes }) === TCP_FLAG.ACK).slice(0, 1);
+  for (const list of [[], lone]) {
+    const { text, notes, connections } = scenarioOf(imported(file(list)), { name: "x" });
+    assertEquals(connections, 0);
+    assert(notes.includes("There is no TCP connection in it: nothing to re-create or to play."), notes.join());
+    const simulation = simulationOf(text);
+    assertEquals(simulation.run().ended, "quiescence");
+  }
+});
+
 Deno.test("whatever headers say, import, scenario and stimuli come to an end, and the scenario can be loaded", () => {
   const all = records();
   const damage = fc.array(
