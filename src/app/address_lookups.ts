@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
@@ -53,6 +54,8 @@ const ROW = {
   /** Have some addresses been told? */
   TOLD: 11,
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 const {
@@ -68,6 +71,7 @@ const {
   DELAY_US,
   TIMER,
   TOLD,
+  MASK,
   STRIDE,
 } = ROW;
 const { A, AAAA } = DNS_KIND;
@@ -103,7 +107,7 @@ export class AddressLookups implements App, LookupClient {
     this.lookups.stats.lookups++;
     const row = this.#rows.allocate();
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const ipv4 = family !== "ipv6" && runtime.addressFor(node, false) !== 0;
     const ipv6 = family !== "ipv4" && runtime.addressFor(node, true) !== 0;
     words[o + CLIENT] = client;
@@ -126,7 +130,7 @@ export class AddressLookups implements App, LookupClient {
   /** See {@linkcode LookupClient}. */
   onLookup(row: number, kind: number, result: LookupResult): void {
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     if (result.errno === ECONNABORTED) {
       // The host has restarted: what is known already is of no use to anybody.
       for (const known of [IPV4, IPV6]) if (words[o + known] !== 0) this.lookups.answers.release(words[o + known]);
@@ -169,7 +173,7 @@ export class AddressLookups implements App, LookupClient {
   /** All answers are there. */
   #end(row: number): void {
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     if (words[o + TIMER] !== 0) this.#runtime.stopTimer(words[o + TIMER]);
     if (words[o + IPV4] === 0 && words[o + IPV6] === 0) {
       const [client, ticket, errno] = [words[o + CLIENT], words[o + TICKET], words[o + ERRNO_AT]];
@@ -184,7 +188,7 @@ export class AddressLookups implements App, LookupClient {
   #tell(row: number, more: boolean): void {
     const { answers, stats } = this.lookups;
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const [client, ticket, ipv4, ipv6] = [words[o + CLIENT], words[o + TICKET], words[o + IPV4], words[o + IPV6]];
     if (words[o + TOLD] === 0) {
       stats.answered++;

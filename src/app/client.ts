@@ -63,7 +63,7 @@ export interface ClientPlan extends FamilyChoice, Spread {
   firstAddressFamilyCount: number;
 }
 
-const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
+const { APP_STATE, APP_DATA, APP_DATA2, MASK, STRIDE } = WARM;
 const { CONNECTED, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 
 /**
@@ -218,7 +218,7 @@ export class WorkloadClient implements App {
   /** What a connection that is being opened begins with, but for `APP_DATA`. */
   #prepare(c: number, i: number): void {
     const tcp = this.#runtime.tcp;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     tcp.warm[o + APP_STATE] = OPENING | (this.#plan.requests << REQUESTS_SHIFT);
     tcp.warm[o + APP_DATA2] = i;
     const idleMs = this.#plan.keepAliveMs;
@@ -284,7 +284,7 @@ export class WorkloadClient implements App {
   #connected(c: number): void {
     const runtime = this.#runtime;
     const warm = runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     if (this.#named !== undefined) this.#countTarget(this.#named, c, true);
     const startedUs = this.#races === undefined ? warm[o + APP_DATA] : this.#races.won(c);
     runtime.stats.recordEstablished((((runtime.nowNs / 1000) | 0) - startedUs) >>> 0, runtime.isOverIpv6(c));
@@ -307,13 +307,13 @@ export class WorkloadClient implements App {
 
   #left(c: number): number {
     const warm = this.#runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     return (warm[o + APP_STATE] >>> REQUESTS_SHIFT) * BLOCK + warm[o + APP_DATA];
   }
 
   #setLeft(c: number, bytes: number): void {
     const warm = this.#runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     warm[o + APP_STATE] = (warm[o + APP_STATE] & PHASE_MASK) | (Math.floor(bytes / BLOCK) << REQUESTS_SHIFT);
     warm[o + APP_DATA] = bytes % BLOCK;
   }
@@ -350,7 +350,7 @@ export class WorkloadClient implements App {
     if (bytes <= 0) return;
     runtime.stats.bytesReceived += bytes;
     const warm = runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     if ((warm[o + APP_STATE] & PHASE_MASK) !== WORKING) return;
     if (this.#plan.kind === "download") {
       const left = Math.max(0, this.#left(c) - bytes);

@@ -3,14 +3,15 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { RowPool } from "../store/rows.ts";
 import { KeyTable } from "../transport/key_table.ts";
 
 /** Word offsets of a list's first row; the rows after it hold addresses from `MORE` on. */
-const LIST = { NEXT: 0, REFERENCES: 1, HASH: 2, COUNT: 3, FIRST: 4, STRIDE: 8 } as const;
+const LIST = { NEXT: 0, REFERENCES: 1, HASH: 2, COUNT: 3, FIRST: 4, MASK: rowMask(8), STRIDE: 8 } as const;
 
-const { NEXT, REFERENCES, HASH, COUNT, FIRST, STRIDE } = LIST;
+const { NEXT, REFERENCES, HASH, COUNT, FIRST, MASK, STRIDE } = LIST;
 
 /** Where addresses begin in the rows after the first. */
 const MORE = 1;
@@ -61,7 +62,7 @@ export class DnsAnswers {
   /** One reference less; without any the list is gone. */
   release(list: number): void {
     const words = this.#rows.words;
-    const o = list * STRIDE;
+    const o = (list * STRIDE) & MASK;
     if (--words[o + REFERENCES] > 0) return;
     const hash = words[o + HASH];
     const count = words[o + COUNT];

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import { type StateVisitor, visitMap } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import { drawWord, type SubstreamKey, substreamKey } from "../base/rng.ts";
@@ -86,11 +87,13 @@ const PENDING = {
   WAITERS: 8,
   LAST_WAITER: 9,
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 const WAITER = { NEXT: 0, CLIENT: 1, TICKET: 2, STRIDE: 4 } as const;
 
-const { NODE, NAME, CURRENT, KIND, SOCKET, ID, TRIES, TIMER, WAITERS, LAST_WAITER, STRIDE } = PENDING;
+const { NODE, NAME, CURRENT, KIND, SOCKET, ID, TRIES, TIMER, WAITERS, LAST_WAITER, MASK, STRIDE } = PENDING;
 const { A, AAAA, CNAME, NO_NAME } = DNS_KIND;
 const { EAI_AGAIN, EAI_NONAME, EAI_NODATA } = ERRNO;
 
@@ -272,7 +275,7 @@ export class DnsLookups implements App {
     if (socket < 0) return socket;
     const row = this.#pending.allocate();
     const words = this.#pending.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     words[o + NODE] = node;
     words[o + NAME] = words[o + CURRENT] = name;
     words[o + KIND] = kind;
@@ -289,7 +292,7 @@ export class DnsLookups implements App {
   #send(row: number, settings: LookupSettings): number {
     const runtime = this.#runtime;
     const words = this.#pending.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const node = words[o + NODE];
     const { servers, timeoutNs } = settings;
     const timer = runtime.startTimer(node, this.#app, runtime.nowNs + timeoutNs, 0, row);
@@ -344,7 +347,7 @@ export class DnsLookups implements App {
   /** Is the message the answer to what was asked? */
   #answers(message: DnsMessage, row: number): boolean {
     const words = this.#pending.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     if (!message.response || message.id !== words[o + ID] || message.questions.length !== 1) return false;
     const [{ name, type }] = message.questions;
     return type === typeOf(words[o + KIND]) && canonicalName(name) === this.names.textOf(words[o + CURRENT]);
@@ -353,7 +356,7 @@ export class DnsLookups implements App {
   /** The next server, or the same one again; after the last attempt it is over. */
   #tryNext(row: number): void {
     const words = this.#pending.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const settings = this.settingsOf(words[o + NODE])!;
     this.#stopTimer(row);
     if (words[o + TRIES] < settings.attempts * settings.servers.length && this.#send(row, settings) === 0) return;
@@ -364,7 +367,7 @@ export class DnsLookups implements App {
   /** An answer, good or bad: follows its aliases to addresses. */
   #take(row: number, message: DnsMessage): void {
     const words = this.#pending.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const node = words[o + NODE];
     const kind = words[o + KIND];
     const { answers, names } = this;
@@ -418,7 +421,7 @@ export class DnsLookups implements App {
 
   #follow(row: number, current: number, aliases: DnsAlias[]): void {
     const words = this.#pending.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     this.#followed.set(row, aliases);
     this.#stopTimer(row);
     words[o + CURRENT] = current;
@@ -438,7 +441,7 @@ export class DnsLookups implements App {
 
   /** Tells `result` to all who wait, and lets go of the question. */
   #end(row: number): void {
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     let words = this.#pending.words;
     const [node, name, kind] = [words[o + NODE], words[o + NAME], words[o + KIND]];
     this.#stopTimer(row);

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import { RowPool } from "../store/rows.ts";
@@ -57,9 +58,11 @@ const RACE = {
   PREFERS_IPV6: 29,
   FIRST_COUNT: 30,
   STRIDE: 32,
+  /** The bits of a row's offset. */
+  MASK: rowMask(32),
 } as const;
 const { NODE, NUMBER, PORT, STARTED_US, COUNT, NEXT, LIVE, TIMER, CANDIDATES, ATTEMPTS, PHASE, LAST_ERRNO } = RACE;
-const { LOCAL, LOCAL_PORT, DELAY_US, PREFERS_IPV6, FIRST_COUNT, STRIDE } = RACE;
+const { LOCAL, LOCAL_PORT, DELAY_US, PREFERS_IPV6, FIRST_COUNT, MASK, STRIDE } = RACE;
 
 /** All addresses are known; more may come; more may come, but it is won. */
 const [CLOSED, OPEN, OVER] = [0, 1, 2];
@@ -156,7 +159,7 @@ export class Races {
     const { rules } = start;
     const race = this.#rows.allocate();
     const words = this.#rows.words;
-    const at = race * STRIDE;
+    const at = (race * STRIDE) & MASK;
     words[at + NODE] = start.node;
     words[at + NUMBER] = start.number;
     words[at + PORT] = start.port;
@@ -176,7 +179,7 @@ export class Races {
   abandon(number: number): void {
     for (let race = 1; race < this.#rows.end; race++) {
       const words = this.#rows.words;
-      const at = race * STRIDE;
+      const at = (race * STRIDE) & MASK;
       // (What is free has no candidates.)
       if (words[at + NUMBER] !== number || words[at + COUNT] === 0 || words[at + PHASE] === OVER) continue;
       this.#giveUp(at);
@@ -190,7 +193,7 @@ export class Races {
    */
   complete(race: number, addresses: readonly number[]): void {
     const words = this.#rows.words;
-    const at = race * STRIDE;
+    const at = (race * STRIDE) & MASK;
     if (words[at + PHASE] === OVER) return this.#rows.release(race);
     words[at + PHASE] = CLOSED;
     this.#enter(at, addresses);
@@ -212,7 +215,7 @@ export class Races {
   won(connection: number): number {
     const race = this.#leave(connection);
     const words = this.#rows.words;
-    const at = race * STRIDE;
+    const at = (race * STRIDE) & MASK;
     this.#giveUp(at);
     const startedUs = words[at + STARTED_US];
     this.#end(race);
@@ -224,7 +227,7 @@ export class Races {
     const race = this.#leave(connection);
     this.#runtime.close(connection);
     const words = this.#rows.words;
-    const at = race * STRIDE;
+    const at = (race * STRIDE) & MASK;
     words[at + LAST_ERRNO] = errno;
     if (errno === ERRNO.ECONNABORTED) {
       // The host itself has restarted: whoever tried is no more.
@@ -266,7 +269,7 @@ export class Races {
   #attempt(race: number): void {
     const runtime = this.#runtime;
     const words = this.#rows.words;
-    const at = race * STRIDE;
+    const at = (race * STRIDE) & MASK;
     this.#stopTimer(at);
     while (words[at + NEXT] < words[at + COUNT]) {
       const k = words[at + NEXT]++;
@@ -293,7 +296,7 @@ export class Races {
   #leave(connection: number): number {
     const race = this.#runtime.tcp.warm[connection * WARM_STRIDE + APP_DATA];
     const words = this.#rows.words;
-    const at = race * STRIDE;
+    const at = (race * STRIDE) & MASK;
     words[at + LIVE]--;
     for (let k = 0; k < words[at + NEXT]; k++) {
       if (words[at + ATTEMPTS + k] === connection) words[at + ATTEMPTS + k] = 0;
@@ -313,7 +316,7 @@ export class Races {
 
   #endIfLost(race: number): void {
     const words = this.#rows.words;
-    const at = race * STRIDE;
+    const at = (race * STRIDE) & MASK;
     if (words[at + LIVE] > 0 || words[at + PHASE] === OPEN) return;
     const [errno, number] = [words[at + LAST_ERRNO], words[at + NUMBER]];
     this.#end(race);
@@ -322,7 +325,7 @@ export class Races {
 
   #end(race: number): void {
     const words = this.#rows.words;
-    const at = race * STRIDE;
+    const at = (race * STRIDE) & MASK;
     this.#stopTimer(at);
     if (words[at + PHASE] === OPEN) words[at + PHASE] = OVER;
     else this.#rows.release(race);

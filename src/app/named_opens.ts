@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { RowPool } from "../store/rows.ts";
 import type { AddressClient, AddressLookups, LookupManner } from "./address_lookups.ts";
@@ -22,9 +23,11 @@ const ROW = {
   /** The race that runs already, while more addresses may come; 0 for none. */
   RACE: 5,
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
 
-const { NODE, NUMBER, NAME, PORT, STARTED_US, RACE, STRIDE } = ROW;
+const { NODE, NUMBER, NAME, PORT, STARTED_US, RACE, MASK, STRIDE } = ROW;
 
 /** Connections of one application to names. */
 export class NamedOpens implements AddressClient {
@@ -65,7 +68,7 @@ export class NamedOpens implements AddressClient {
   open(node: number, number: number, name: number, port: number): void {
     const row = this.#rows.allocate();
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     words[o + NODE] = node;
     words[o + NUMBER] = number;
     words[o + NAME] = name;
@@ -82,7 +85,7 @@ export class NamedOpens implements AddressClient {
   /** See {@linkcode AddressClient}. */
   onAddresses(row: number, errno: number, list: number, more: boolean): void {
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const [node, number, name, port] = [words[o + NODE], words[o + NUMBER], words[o + NAME], words[o + PORT]];
     const [startedUs, race] = [words[o + STARTED_US], words[o + RACE]];
     if (!more) this.#rows.release(row);

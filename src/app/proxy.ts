@@ -50,7 +50,7 @@ export interface ProxyPlan {
   maxWaiting: number;
 }
 
-const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
+const { APP_STATE, APP_DATA, APP_DATA2, MASK, STRIDE } = WARM;
 const { ACCEPTABLE, CONNECTED, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 const { CLIENT, BACKEND, GONE } = SIDE;
 
@@ -272,7 +272,7 @@ export class Proxy implements App {
   /** Takes the bytes of requests out of a client's connection. */
   #takeRequests(client: number): void {
     const { tcp } = this.#runtime;
-    const at = client * STRIDE;
+    const at = (client * STRIDE) & MASK;
     const bytes = receive(tcp, client, unreadBytes(tcp, client));
     if (bytes <= 0) return;
     this.report.bytesForth += bytes;
@@ -358,7 +358,7 @@ export class Proxy implements App {
   /** Passes replies on, each to the client whose turn it is. */
   #takeReplies(c: number): void {
     const { tcp } = this.#runtime;
-    const at = c * STRIDE;
+    const at = (c * STRIDE) & MASK;
     const bytes = receive(tcp, c, unreadBytes(tcp, c));
     if (bytes <= 0) return;
     let left = bytes;

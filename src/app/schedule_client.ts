@@ -38,7 +38,7 @@ export interface ScheduleClientOptions {
   counts: WorkloadCounts;
 }
 
-const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
+const { APP_STATE, APP_DATA, APP_DATA2, MASK, STRIDE } = WARM;
 const { CONNECTED, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 
 /**
@@ -149,7 +149,7 @@ export class ScheduleClient implements App {
     counts.attempted++;
     if (c < 0) return void counts.failed[-c]++;
     const { warm, tcbs } = runtime.tcp;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     warm[o + APP_STATE] = OPENING;
     warm[o + APP_DATA] = (runtime.nowNs / 1000) | 0;
     warm[o + APP_DATA2] = 0;
@@ -235,7 +235,7 @@ export class ScheduleClient implements App {
   #read(c: number): void {
     const runtime = this.#runtime;
     const { warm } = runtime.tcp;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     const replyBytes = this.#plan.replyBytes[this.#exchange(c)];
     if (warm[o + APP_DATA2] < replyBytes) {
       if (warm[o + APP_STATE] & PEER_DONE) this.#close(c, false);

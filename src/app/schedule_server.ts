@@ -11,7 +11,7 @@ import { WARM } from "../tcp/state/tcb.ts";
 import { type ExchangePlan, lastSent, localPortOf, peerSequence, type ScheduleBook } from "./schedule.ts";
 import { type App, type AppRuntime, WORK } from "./types.ts";
 
-const { APP, APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
+const { APP, APP_STATE, APP_DATA, APP_DATA2, MASK, STRIDE } = WARM;
 const { READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 
 /**
@@ -85,7 +85,7 @@ export class ScheduleServer implements App {
   /** Serves a connection that was just accepted. */
   accepted(c: number): void {
     const { tcp } = this.#runtime;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     tcp.warm[o + APP] = this.#app;
     tcp.warm[o + APP_STATE] = READING;
     tcp.warm[o + APP_DATA] = 0;
@@ -123,7 +123,7 @@ export class ScheduleServer implements App {
     const plan = this.#plan;
     const runtime = this.#runtime;
     const { warm } = runtime.tcp;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     for (;;) {
       const k = this.#exchange(c);
       if (k === plan.count) return this.#done(c);
@@ -160,7 +160,7 @@ export class ScheduleServer implements App {
 
   #send(c: number): void {
     const { tcp } = this.#runtime;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     while (tcp.warm[o + APP_DATA] > 0) {
       const accepted = send(tcp, c, tcp.warm[o + APP_DATA]);
       if (accepted <= 0) return;

@@ -29,7 +29,7 @@ export interface ServicePlan {
   acceptIntervalNs: number;
 }
 
-const { APP_STATE, APP_DATA, APP_DATA2, STRIDE } = WARM;
+const { APP_STATE, APP_DATA, APP_DATA2, MASK, STRIDE } = WARM;
 const { ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 
 /** Bits of APP_STATE; above them: answers given, or (`source`) whole blocks of 2^30 bytes still to send. */
@@ -158,7 +158,7 @@ export class Service implements App {
   #accepted(c: number): void {
     if (this.#adopt?.(c)) return;
     const warm = this.#runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     warm[o + APP_STATE] = 0;
     warm[o + APP_DATA] = 0;
     warm[o + APP_DATA2] = 0;
@@ -181,7 +181,7 @@ export class Service implements App {
     if (bytes <= 0) return;
     const plan = this.#plan;
     const warm = runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     if (plan.kind === "echo") {
       warm[o + APP_DATA2] += bytes;
       return this.#pump(c);
@@ -197,7 +197,7 @@ export class Service implements App {
     const runtime = this.#runtime;
     const { requestBytes, replyBytes } = this.#plan;
     const warm = runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     let received = warm[o + APP_DATA];
     let answers = 0;
     while (received >= requestBytes && received > 0) {
@@ -220,7 +220,7 @@ export class Service implements App {
   /** The work on `answers` requests is done. */
   #worked(c: number, answers: number): void {
     const warm = this.#runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     warm[o + APP_STATE] &= ~AT_WORK;
     if (warm[o + APP_STATE] & CLOSING) return;
     warm[o + APP_DATA2] += answers * this.#plan.replyBytes;
@@ -246,13 +246,13 @@ export class Service implements App {
   /** Bytes that a source has still to send, or a sink to read. */
   #left(c: number): number {
     const warm = this.#runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     return (warm[o + APP_STATE] >>> COUNT_SHIFT) * BLOCK + warm[o + APP_DATA2];
   }
 
   #setLeft(c: number, bytes: number): void {
     const warm = this.#runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     warm[o + APP_STATE] = (warm[o + APP_STATE] & STATE_MASK) | (Math.floor(bytes / BLOCK) << COUNT_SHIFT);
     warm[o + APP_DATA2] = bytes % BLOCK;
   }
@@ -260,7 +260,7 @@ export class Service implements App {
   /** Sends what is owed, as far as the send buffer takes it. */
   #pump(c: number): void {
     const tcp = this.#runtime.tcp;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     if (tcp.warm[o + APP_STATE] & CLOSING) return;
     if (this.#plan.kind === "sink") return;
     const source = this.#plan.kind === "source";
@@ -292,7 +292,7 @@ export class Service implements App {
 
   #peerClosed(c: number): void {
     const warm = this.#runtime.tcp.warm;
-    const o = c * STRIDE;
+    const o = (c * STRIDE) & MASK;
     if (warm[o + APP_STATE] & CLOSING) return;
     warm[o + APP_STATE] |= PEER_DONE;
     // What a sink has not read will not come any more.

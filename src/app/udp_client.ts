@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import type { UdpRuntime } from "../socket/datagram.ts";
@@ -76,9 +77,12 @@ const EXCHANGE = {
   /** The next exchange of the same socket with the same peer. */
   NEXT: 10,
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
-const { SOCKET, INDEX, REMOTE, PORT, LEFT, RETRIES, TIMER: TIMER_AT, SENT_US, NODE, NAME, NEXT, STRIDE } = EXCHANGE;
+const { SOCKET, INDEX, REMOTE, PORT, LEFT, RETRIES, TIMER: TIMER_AT, SENT_US, NODE, NAME, NEXT, MASK, STRIDE } =
+  EXCHANGE;
 const { APP_STATE, HOST, STRIDE: SOCKET_STRIDE } = UDP_SOCKET;
 
 /** Codes of its own events. */
@@ -211,7 +215,7 @@ export class UdpClient implements App, AddressClient {
   onAddresses(row: number, errno: number, list: number): void {
     if (errno !== 0) return this.#end(row, errno);
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const { answers } = this.#addresses!.lookups;
     for (const address of answers.list(list)) this.#counts.of(words[o + NAME], address, words[o + PORT]);
     words[o + REMOTE] = answers.at(list, 0);
@@ -238,7 +242,7 @@ export class UdpClient implements App, AddressClient {
     this.#chooseTarget(i, node);
     const row = this.#rows.allocate();
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     words[o + INDEX] = i;
     words[o + NODE] = node;
     words[o + PORT] = targets.port;
@@ -258,7 +262,7 @@ export class UdpClient implements App, AddressClient {
   #begin(row: number): void {
     const runtime = this.#runtime;
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const [node, remote, port] = [words[o + NODE], words[o + REMOTE], words[o + PORT]];
     const local = runtime.sourceFor(node, remote);
     if (local === 0) return this.#end(row, ERRNO.ENETUNREACH);
@@ -295,7 +299,7 @@ export class UdpClient implements App, AddressClient {
   #request(row: number): void {
     const runtime = this.#runtime;
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const { requestBytes, timeoutNs } = this.#plan;
     const [socket, remote, node] = [words[o + SOCKET], words[o + REMOTE], words[o + NODE]];
     const sent = this.#plan.shareSocket
@@ -312,7 +316,7 @@ export class UdpClient implements App, AddressClient {
     if (row === 0) return;
     const runtime = this.#runtime;
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     // While no answer is waited for it is a late one, or a second.
     if (words[o + TIMER_AT] === 0) return;
     runtime.stopTimer(words[o + TIMER_AT]);
@@ -327,7 +331,7 @@ export class UdpClient implements App, AddressClient {
 
   #unanswered(row: number): void {
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     words[o + TIMER_AT] = 0;
     this.#stats.timedOut++;
     if (words[o + RETRIES] === this.#plan.retries) return this.#end(row, ERRNO.ETIMEDOUT);
@@ -340,7 +344,7 @@ export class UdpClient implements App, AddressClient {
     const words = this.#rows.words;
     const found: number[] = [];
     for (let row = 1; row < this.#rows.end; row++) {
-      const o = row * STRIDE;
+      const o = (row * STRIDE) & MASK;
       // (A free row's first word is a link of the free list, its others are 0.)
       if (words[o + NODE] !== 0 && words[o + SOCKET] === socket) found.push(row);
     }
@@ -348,7 +352,7 @@ export class UdpClient implements App, AddressClient {
     const node = this.#runtime.udp.rows.words[socket * SOCKET_STRIDE + HOST];
     if (this.#plan.shareSocket) this.#sockets.set(node, 0, 0, 0);
     for (const row of found) {
-      const o = row * STRIDE;
+      const o = (row * STRIDE) & MASK;
       // Between two requests, or held: an event is under way that releases the row.
       const waits = words[o + TIMER_AT] === 0;
       if (words[o + LEFT] > 0) this.#count(row, ERRNO.ECONNABORTED);
@@ -365,7 +369,7 @@ export class UdpClient implements App, AddressClient {
   /** The exchange is over, with an error or (0) without. */
   #end(row: number, errno: number): void {
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const socket = words[o + SOCKET];
     if (words[o + TIMER_AT] !== 0) this.#runtime.stopTimer(words[o + TIMER_AT]);
     words[o + TIMER_AT] = 0;
@@ -378,7 +382,7 @@ export class UdpClient implements App, AddressClient {
   /** Counts how an exchange has ended. */
   #count(row: number, errno: number): void {
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     this.#runtime.onExchange?.(words[o + NODE], errno);
     if (errno === 0) {
       this.#stats.answered++;
@@ -397,7 +401,7 @@ export class UdpClient implements App, AddressClient {
   /** Takes an exchange out of its peer's list. */
   #forget(row: number): void {
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     if (words[o + SOCKET] === 0) return;
     const [socket, remote, port] = [words[o + SOCKET], words[o + REMOTE], words[o + PORT]];
     let at = this.#byPeer.get(socket, remote, port);

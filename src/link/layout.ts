@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 
 /** Word offsets of a link direction's row. */
 export const DIRECTION = {
@@ -24,6 +25,8 @@ export const DIRECTION = {
   MTU: 7,
   /** Words in a row. */
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
 
 /** Bits of `DIRECTION.FLAGS`. */
@@ -55,4 +58,6 @@ export const PACE = {
   DELAY_NS: 3,
   /** Places of a direction: half a cache line. */
   STRIDE: 4,
+  /** The bits of a row's offset. */
+  MASK: rowMask(4),
 } as const;

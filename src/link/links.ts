@@ -26,11 +26,11 @@ export const LINK_FATE = { ARRIVES: 0, CUT: 1, PURGED: 2 } as const;
 /** Why a link took no packet, or lost it; or (`HELD`) that the packet waits in the link. */
 export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3, HELD: 4 } as const;
 
-const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, DETAILS, MTU, STRIDE } = DIRECTION;
-const { LINK, LINK_SEQ, HASH, SRC, STRIDE: PACKET_STRIDE } = PACKET;
+const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, DETAILS, MTU, MASK, STRIDE } = DIRECTION;
+const { LINK, LINK_SEQ, HASH, SRC, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } = PACKET;
 const { DOWN, ELABORATE, CUT } = DIRECTION_FLAG;
 
-const { FREE_AT_NS, FREE_AT_REST, RATE_BPS, DELAY_NS, STRIDE: PACE_STRIDE } = PACE;
+const { FREE_AT_NS, FREE_AT_REST, RATE_BPS, DELAY_NS, MASK: PACE_MASK, STRIDE: PACE_STRIDE } = PACE;
 
 const { NONE, QUEUE_FULL, LOST, DOWN: LINK_DOWN, HELD } = LINK_DROP;
 const { NOW, TIME } = CLOCK;
@@ -116,7 +116,7 @@ export class Links {
     },
   ): number {
     const row = this.count++;
-    const at = row * STRIDE;
+    const at = (row * STRIDE) & MASK;
     this.words[at + FROM] = options.from;
     this.words[at + TO] = options.to;
     this.words[at + SETTINGS] = options.settings;
@@ -147,7 +147,7 @@ export class Links {
 
   /** Makes direction `d` ready for settings that it may get later: impairments (`key` seeds their draws), a queue. */
   prepare(d: number, key: Int32Array): void {
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     const record = { peakBytes: 0, peakPackets: 0, firstFullNs: -1, carriedBytes: 0 };
     if ((this.words[at + FLAGS] & ELABORATE) === 0) {
       this.#elaborate(d, record, true, key);
@@ -162,8 +162,8 @@ export class Links {
 
   /** Gives direction `d`, which was prepared, other settings. What is on its way, or waits, goes as it would have. */
   change(d: number, settings: number): void {
-    const at = d * STRIDE;
-    const paceAt = d * PACE_STRIDE;
+    const at = (d * STRIDE) & MASK;
+    const paceAt = (d * PACE_STRIDE) & PACE_MASK;
     const { pace, words } = this;
     const before = this.settings[words[at + SETTINGS]];
     const after = this.settings[settings];
@@ -186,7 +186,7 @@ export class Links {
 
   /** Cuts direction `d`: what waits for it or is on its way is lost. */
   cut(d: number): void {
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     this.cuts.set(d, this.words[at + SENT]);
     this.words[at + FLAGS] |= CUT;
     this.#emptyQueue(d);
@@ -197,7 +197,7 @@ export class Links {
    * link holds packets back at random, some that waited may get through.)
    */
   purge(d: number): void {
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     const nowNs = this.clock[NOW];
     if (this.backlogBytes(d, nowNs) > 0) {
       const { impairments } = this.settings[this.words[at + SETTINGS]];
@@ -227,7 +227,7 @@ export class Links {
   #emptyQueue(d: number): void {
     this.pace[d * PACE_STRIDE + FREE_AT_NS] = -1;
     this.pace[d * PACE_STRIDE + FREE_AT_REST] = 0;
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     if ((this.words[at + FLAGS] & ELABORATE) === 0) return;
     const { packets, discipline } = this.#details[this.words[at + DETAILS]];
     packets.count = packets.head = 0;
@@ -250,10 +250,10 @@ export class Links {
   /** As `send`, at `clock[CLOCK.NOW]`: returns a `LINK_DROP`; for `NONE` the arrival time is in `clock[CLOCK.TIME]`. */
   sendNow(d: number, p: number): number {
     const words = this.words;
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     const flags = words[at + FLAGS];
     const rows = this.#packets.rows.words;
-    const row = p * PACKET_STRIDE;
+    const row = (p * PACKET_STRIDE) & PACKET_MASK;
     const bytes = packetBytes(this.#packets, p, this.#addresses.isIpv6(rows[row + SRC]));
     if (flags & ELABORATE) {
       this.duplicate.packet = 0;
@@ -275,9 +275,9 @@ export class Links {
   /** Packet `p` goes onto direction `d`: its number there, and what the link does to it. */
   #leaves(d: number, p: number, bytes: number): number {
     const words = this.words;
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     const rows = this.#packets.rows.words;
-    const row = p * PACKET_STRIDE;
+    const row = (p * PACKET_STRIDE) & PACKET_MASK;
     const sequence = words[at + SENT];
     words[at + SENT] = (sequence + 1) | 0;
     rows[row + LINK] = d;
@@ -321,7 +321,7 @@ export class Links {
 
   /** When direction `d` will have sent all that it is sending, ns, rounded up. */
   #freeNs(d: number): number {
-    const at = d * PACE_STRIDE;
+    const at = (d * PACE_STRIDE) & PACE_MASK;
     return this.pace[at + FREE_AT_NS] + (this.pace[at + FREE_AT_REST] > 0 ? 1 : 0);
   }
 
@@ -370,7 +370,7 @@ export class Links {
 
   /** Bytes that wait in direction `d` at `nowNs`, what is left of the packet being sent included. */
   backlogBytes(d: number, nowNs: number): number {
-    const at = d * PACE_STRIDE;
+    const at = (d * PACE_STRIDE) & PACE_MASK;
     const rateBps = this.pace[at + RATE_BPS];
     const waitNs = this.pace[at + FREE_AT_NS] - nowNs;
     const held = this.#disciplineOf(d)?.bytes ?? 0;
@@ -379,7 +379,7 @@ export class Links {
   }
 
   #disciplineOf(d: number): QueueDiscipline | undefined {
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     return this.words[at + FLAGS] & ELABORATE ? this.#details[this.words[at + DETAILS]].discipline : undefined;
   }
 
@@ -390,7 +390,7 @@ export class Links {
 
   /** Drops of direction `d` because its queue was full. */
   queueDrops(d: number): number {
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     return this.words[at + FLAGS] & ELABORATE ? this.#details[this.words[at + DETAILS]].drops : 0;
   }
 
@@ -402,7 +402,7 @@ export class Links {
   #departure(d: number, bytes: number): void {
     const clock = this.clock;
     const pace = this.pace;
-    const at = d * PACE_STRIDE;
+    const at = (d * PACE_STRIDE) & PACE_MASK;
     const rate = pace[at + RATE_BPS];
     let departNs = clock[NOW];
     if (rate !== Infinity) {
@@ -426,7 +426,7 @@ export class Links {
 
   /** Packets that direction `d` has marked with CE. */
   queueMarks(d: number): number {
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     const discipline = this.#disciplineOf(d);
     if (discipline !== undefined) return discipline.marks;
     return this.words[at + FLAGS] & ELABORATE ? this.#details[this.words[at + DETAILS]].marks : 0;
@@ -439,7 +439,7 @@ export class Links {
     const settings = this.settings[this.words[d * STRIDE + SETTINGS]];
     const nowNs = this.clock[NOW];
     const waiting = this.backlogBytes(d, nowNs);
-    const at = d * PACE_STRIDE;
+    const at = (d * PACE_STRIDE) & PACE_MASK;
     const ahead = this.pace[at + FREE_AT_NS] - nowNs;
     const busy = ahead > 0 || (ahead === 0 && this.pace[at + FREE_AT_REST] > 0);
     let full = busy && waiting + bytes > settings.queueBytes;
@@ -478,7 +478,7 @@ export class Links {
     if (outcome.drop) return LOST;
     if (outcome.duplicate) {
       const twin = this.#packets.clone(p);
-      const at = d * STRIDE;
+      const at = (d * STRIDE) & MASK;
       const twinSequence = this.words[at + SENT];
       this.words[at + SENT] = (twinSequence + 1) | 0;
       this.#packets.rows.words[twin * PACKET_STRIDE + LINK_SEQ] = twinSequence;

@@ -27,10 +27,12 @@ export const NO_BLOCK = -2;
 /** The internal address is not of a deterministic NAT's subscribers. */
 export const NO_SUBSCRIBER = -3;
 
-const { STRIDE, ADDRESS, NUMBER, NEXT, TAKEN, SERIAL, SINCE } = BLOCK;
+const { MASK, STRIDE, ADDRESS, NUMBER, NEXT, TAKEN, SERIAL, SINCE } = BLOCK;
 const { GATEWAY: BLOCK_GATEWAY, SUBSCRIBER: BLOCK_SUBSCRIBER } = BLOCK;
-const { PAIRED, BLOCK: FIRST_BLOCK, BLOCKS, BLOCKS_PEAK, INTERNAL, STRIDE: SUBSCRIBER_STRIDE } = SUBSCRIBER;
+const { PAIRED, BLOCK: FIRST_BLOCK, BLOCKS, BLOCKS_PEAK, INTERNAL, MASK: SUBSCRIBER_MASK, STRIDE: SUBSCRIBER_STRIDE } =
+  SUBSCRIBER;
 const {
+  MASK: GATEWAY_MASK,
   STRIDE: GATEWAY_STRIDE,
   PROFILE_COUNT,
   CURSOR: GATEWAY_CURSOR,
@@ -102,7 +104,7 @@ function takeInBlock(
   size: number,
 ): number {
   const words = t.blocks.words;
-  const row = block * STRIDE;
+  const row = (block * STRIDE) & MASK;
   const address = poolAddress(t, gateway, words[row + ADDRESS]);
   const low = words[row + NUMBER] * size;
   const port = takeOn(t, profile, gateway, protocol, address, internalPort, remote, remotePort, low, size, block);
@@ -138,7 +140,7 @@ function openBlock(
   const address = Math.floor(place / perAddress);
   const block = t.blocks.allocate();
   const words = t.blocks.words;
-  const row = block * STRIDE;
+  const row = (block * STRIDE) & MASK;
   words[row + BLOCK_GATEWAY] = gateway;
   words[row + ADDRESS] = address;
   words[row + NUMBER] = place % perAddress;
@@ -148,7 +150,7 @@ function openBlock(
   t.blockIndex.insert(hashTuple(gateway, address, place % perAddress, 0), block);
   if (++extras.blocks > extras.blocksPeak) extras.blocksPeak = extras.blocks;
   const subscribers = t.subscribers.words;
-  const at = subscriber * SUBSCRIBER_STRIDE;
+  const at = (subscriber * SUBSCRIBER_STRIDE) & SUBSCRIBER_MASK;
   if (last === 0) subscribers[at + FIRST_BLOCK] = block;
   else words[last * STRIDE + NEXT] = block;
   const blocks = ++subscribers[at + BLOCKS];
@@ -176,7 +178,7 @@ function freePlace(
 ): number {
   const extras = t.extrasOf(gateway);
   const words = t.gateways.words;
-  const at = gateway * GATEWAY_STRIDE;
+  const at = (gateway * GATEWAY_STRIDE) & GATEWAY_MASK;
   const count = words[at + PROFILE_COUNT] & 0xffff;
   const full = extras.fullOfBlocks ??= new PortBitmap(count);
   const paired = profile.paired ? t.subscribers.words[subscriber * SUBSCRIBER_STRIDE + PAIRED] : 0;
@@ -251,7 +253,7 @@ export function giveBackInBlock(
   const number = Math.floor((port - profile.portLow) / blockSizeOf(t, profile, gateway));
   const block = findBlock(t, gateway, offset, number);
   const words = t.blocks.words;
-  const row = block * STRIDE;
+  const row = (block * STRIDE) & MASK;
   words[row + TAKEN + protocol]--;
   if (words[row + TAKEN] + words[row + TAKEN + 1] + words[row + TAKEN + 2] === 0) closeBlock(t, profile, block);
 }
@@ -259,7 +261,7 @@ export function giveBackInBlock(
 /** Takes a block back. */
 function closeBlock(t: NatTables, profile: NatProfile, block: number): void {
   const words = t.blocks.words;
-  const row = block * STRIDE;
+  const row = (block * STRIDE) & MASK;
   const gateway = words[row + BLOCK_GATEWAY];
   const address = words[row + ADDRESS];
   const number = words[row + NUMBER];
@@ -273,7 +275,7 @@ function closeBlock(t: NatTables, profile: NatProfile, block: number): void {
   }
   t.blockIndex.remove(hashTuple(gateway, address, number, 0), block);
   const subscribers = t.subscribers.words;
-  const at = subscriber * SUBSCRIBER_STRIDE;
+  const at = (subscriber * SUBSCRIBER_STRIDE) & SUBSCRIBER_MASK;
   if (subscribers[at + FIRST_BLOCK] === block) subscribers[at + FIRST_BLOCK] = words[row + NEXT];
   else {
     let before = subscribers[at + FIRST_BLOCK];

@@ -9,7 +9,12 @@ import { findPermission } from "./find.ts";
 import { MAPPING, MAPPING_FLAG, PERMISSION } from "./layout.ts";
 import type { NatTables } from "./tables.ts";
 
-const { STRIDE: MAPPING_STRIDE, REMOTE_PORT_FLAGS: MAPPING_REMOTE_PORT_FLAGS, REMOTE: MAPPING_REMOTE } = MAPPING;
+const {
+  MASK: MAPPING_MASK,
+  STRIDE: MAPPING_STRIDE,
+  REMOTE_PORT_FLAGS: MAPPING_REMOTE_PORT_FLAGS,
+  REMOTE: MAPPING_REMOTE,
+} = MAPPING;
 const { STATIC: MAPPING_FLAG_STATIC } = MAPPING_FLAG;
 const {
   ENDPOINT_INDEPENDENT: BEHAVIOUR_ENDPOINT_INDEPENDENT,
@@ -21,7 +26,7 @@ const { STRIDE: PERMISSION_STRIDE, MAPPING: PERMISSION_MAPPING, REMOTE: PERMISSI
 /** Whether a remote address, from a port that the mapping has no session with, may reach a mapping. */
 export function admits(t: NatTables, profile: NatProfile, mapping: number, remote: number): boolean {
   const words = t.mappings.words;
-  const row = mapping * MAPPING_STRIDE;
+  const row = (mapping * MAPPING_STRIDE) & MAPPING_MASK;
   if (words[row + MAPPING_REMOTE_PORT_FLAGS] & MAPPING_FLAG_STATIC) return true;
   if (profile.filtering === BEHAVIOUR_ENDPOINT_INDEPENDENT) return true;
   if (profile.filtering === BEHAVIOUR_ADDRESS_AND_PORT_DEPENDENT) return false;

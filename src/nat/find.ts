@@ -11,6 +11,7 @@ import { BLOCK, BOUND, GATEWAY, HELD_SYN, HOLD, MAPPING, PERMISSION, SESSION, SP
 import type { NatTables } from "./tables.ts";
 
 const {
+  MASK: MAPPING_MASK,
   STRIDE: MAPPING_STRIDE,
   INTERNAL: MAPPING_INTERNAL,
   REMOTE: MAPPING_REMOTE,
@@ -19,19 +20,26 @@ const {
   REMOTE_PORT_FLAGS: MAPPING_REMOTE_PORT_FLAGS,
   EXTERNAL: MAPPING_EXTERNAL,
 } = MAPPING;
-const { STRIDE: SUBSCRIBER_STRIDE, INTERNAL: SUBSCRIBER_INTERNAL, GATEWAY: SUBSCRIBER_GATEWAY } = SUBSCRIBER;
+const { MASK: SUBSCRIBER_MASK, STRIDE: SUBSCRIBER_STRIDE, INTERNAL: SUBSCRIBER_INTERNAL, GATEWAY: SUBSCRIBER_GATEWAY } =
+  SUBSCRIBER;
 const {
+  MASK: SPACE_MASK,
   STRIDE: SPACE_STRIDE,
   EXTERNAL: SPACE_EXTERNAL,
   REALM: SPACE_REALM,
   REMOTE: SPACE_REMOTE,
   REMOTE_PORT: SPACE_REMOTE_PORT,
 } = SPACE;
-const { STRIDE: PERMISSION_STRIDE, MAPPING: PERMISSION_MAPPING, REMOTE: PERMISSION_REMOTE } = PERMISSION;
-const { STRIDE: GATEWAY_STRIDE, EXTERNAL_FIRST: GATEWAY_EXTERNAL_FIRST, PROFILE_COUNT: GATEWAY_PROFILE_COUNT } =
-  GATEWAY;
+const { MASK: PERMISSION_MASK, STRIDE: PERMISSION_STRIDE, MAPPING: PERMISSION_MAPPING, REMOTE: PERMISSION_REMOTE } =
+  PERMISSION;
+const {
+  MASK: GATEWAY_MASK,
+  STRIDE: GATEWAY_STRIDE,
+  EXTERNAL_FIRST: GATEWAY_EXTERNAL_FIRST,
+  PROFILE_COUNT: GATEWAY_PROFILE_COUNT,
+} = GATEWAY;
 
-const { REALM, INTERNAL, EXTERNAL, REMOTE, PORTS, REMOTE_PORT_STATE, STRIDE } = SESSION;
+const { REALM, INTERNAL, EXTERNAL, REMOTE, PORTS, REMOTE_PORT_STATE, MASK, STRIDE } = SESSION;
 
 /** Hash of a session's inner side. `ports` is internal port << 16 | remote port. */
 export function insideHash(realm: number, internal: number, remote: number, ports: number): number {
@@ -63,7 +71,7 @@ export function findInside(
     const session = entries[at + 1];
     if (session === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = session * STRIDE;
+    const row = (session * STRIDE) & MASK;
     if (
       words[row + INTERNAL] === internal && words[row + REMOTE] === remote && words[row + REALM] === realm &&
       ((words[row + PORTS] ^ ports) >>> 16) === 0 && words[row + REMOTE_PORT_STATE] >>> 16 === (ports & 0xffff)
@@ -86,7 +94,7 @@ export function findOutside(
     const session = entries[at + 1];
     if (session === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = session * STRIDE;
+    const row = (session * STRIDE) & MASK;
     if (
       words[row + EXTERNAL] === external && words[row + REMOTE] === remote && words[row + REALM] === realm &&
       (words[row + PORTS] & 0xffff) === ports >>> 16 && words[row + REMOTE_PORT_STATE] >>> 16 === (ports & 0xffff)
@@ -103,7 +111,7 @@ export function findExclusive(t: NatTables, realm: number, external: number, ext
     const session = entries[at + 1];
     if (session === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = session * STRIDE;
+    const row = (session * STRIDE) & MASK;
     if (
       words[row + EXTERNAL] === external && words[row + REALM] === realm &&
       (words[row + PORTS] & 0xffff) === externalPort && (words[row + REMOTE_PORT_STATE] & BOUND) === 0
@@ -127,7 +135,7 @@ export function findMappingInside(
     const mapping = entries[at + 1];
     if (mapping === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = mapping * MAPPING_STRIDE;
+    const row = (mapping * MAPPING_STRIDE) & MAPPING_MASK;
     if (
       words[row + MAPPING_INTERNAL] === internal && words[row + MAPPING_REMOTE] === remote &&
       words[row + MAPPING_REALM] === realm && words[row + MAPPING_PORTS] >>> 16 === internalPort &&
@@ -145,7 +153,7 @@ export function findMappingOutside(t: NatTables, realm: number, external: number
     const mapping = entries[at + 1];
     if (mapping === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = mapping * MAPPING_STRIDE;
+    const row = (mapping * MAPPING_STRIDE) & MAPPING_MASK;
     if (
       words[row + MAPPING_EXTERNAL] === external && words[row + MAPPING_REALM] === realm &&
       (words[row + MAPPING_PORTS] & 0xffff) === externalPort
@@ -162,7 +170,7 @@ export function findSubscriber(t: NatTables, gateway: number, internal: number):
     const subscriber = entries[at + 1];
     if (subscriber === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = subscriber * SUBSCRIBER_STRIDE;
+    const row = (subscriber * SUBSCRIBER_STRIDE) & SUBSCRIBER_MASK;
     if (words[row + SUBSCRIBER_INTERNAL] === internal && words[row + SUBSCRIBER_GATEWAY] === gateway) return subscriber;
   }
 }
@@ -176,7 +184,7 @@ export function findSpace(t: NatTables, realm: number, external: number, remote:
     const space = entries[at + 1];
     if (space === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = space * SPACE_STRIDE;
+    const row = (space * SPACE_STRIDE) & SPACE_MASK;
     if (
       words[row + SPACE_EXTERNAL] === external && words[row + SPACE_REALM] === realm &&
       words[row + SPACE_REMOTE] === remote && words[row + SPACE_REMOTE_PORT] === remotePort
@@ -193,7 +201,7 @@ export function findPermission(t: NatTables, mapping: number, remote: number): n
     const permission = entries[at + 1];
     if (permission === 0) return 0;
     if (entries[at] !== hash) continue;
-    const row = permission * PERMISSION_STRIDE;
+    const row = (permission * PERMISSION_STRIDE) & PERMISSION_MASK;
     if (words[row + PERMISSION_MAPPING] === mapping && words[row + PERMISSION_REMOTE] === remote) return permission;
   }
 }
@@ -295,7 +303,7 @@ export function isExternalAddress(t: NatTables, gateway: number, address: number
 /** The place of an address in a gateway's pool; -1 if it is not there. */
 export function poolPlace(t: NatTables, gateway: number, address: number): number {
   const words = t.gateways.words;
-  const at = gateway * GATEWAY_STRIDE;
+  const at = (gateway * GATEWAY_STRIDE) & GATEWAY_MASK;
   const first = words[at + GATEWAY_EXTERNAL_FIRST];
   if (first === 0) return t.extrasOf(gateway).pool!.placeOf(address);
   const offset = address - first;

@@ -16,7 +16,7 @@ import { releasePort } from "./pool.ts";
 import { holdRef } from "./ref.ts";
 import type { NatTables } from "./tables.ts";
 
-const { REALM, INTERNAL, EXTERNAL, PORTS, REMOTE, REMOTE_PORT, DEADLINE, OLDER, YOUNGER, STRIDE } = HOLD;
+const { REALM, INTERNAL, EXTERNAL, PORTS, REMOTE, REMOTE_PORT, DEADLINE, OLDER, YOUNGER, MASK, STRIDE } = HOLD;
 const { STRIDE: SUBSCRIBER_STRIDE, PAIRED } = SUBSCRIBER;
 
 /**
@@ -42,7 +42,7 @@ export function retirePort(
   if (profile.holdDownPorts !== 0 && extras.holds >= profile.holdDownPorts) endHold(t, profile, extras.holdOldest);
   const hold = t.holds.allocate();
   const words = t.holds.words;
-  const row = hold * STRIDE;
+  const row = (hold * STRIDE) & MASK;
   words[row + REALM] = realm;
   words[row + INTERNAL] = internal;
   words[row + EXTERNAL] = external;
@@ -80,7 +80,7 @@ export function reviveHeld(
   const hold = findHold(t, realm, internal, internalPort, remote, remotePort);
   if (hold === 0) return -1;
   const words = t.holds.words;
-  const row = hold * STRIDE;
+  const row = (hold * STRIDE) & MASK;
   const external = words[row + EXTERNAL];
   if (profile.paired && subscriber !== 0) {
     const at = subscriber * SUBSCRIBER_STRIDE + PAIRED;
@@ -129,7 +129,7 @@ function queue(t: NatTables, gateway: number, extras: GatewayExtras): void {
 
 function endHold(t: NatTables, profile: NatProfile, hold: number): void {
   const words = t.holds.words;
-  const row = hold * STRIDE;
+  const row = (hold * STRIDE) & MASK;
   const realm = words[row + REALM];
   const external = words[row + EXTERNAL];
   const port = words[row + PORTS] & 0xffff;
@@ -144,7 +144,7 @@ function endHold(t: NatTables, profile: NatProfile, hold: number): void {
 /** Takes a row out of the list and the indexes. */
 function forget(t: NatTables, profile: NatProfile, hold: number): void {
   const words = t.holds.words;
-  const row = hold * STRIDE;
+  const row = (hold * STRIDE) & MASK;
   const realm = words[row + REALM];
   const extras = t.extrasOf(realm >>> 2);
   const older = words[row + OLDER];
@@ -166,7 +166,7 @@ function forget(t: NatTables, profile: NatProfile, hold: number): void {
 
 function outsideKey(t: NatTables, profile: NatProfile, hold: number): number {
   const words = t.holds.words;
-  const row = hold * STRIDE;
+  const row = (hold * STRIDE) & MASK;
   const port = words[row + PORTS] & 0xffff;
   if (profile.mode !== MODE.OVERLOADED) return endpointHash(words[row + REALM], words[row + EXTERNAL], port);
   const ports = (port << 16) | words[row + REMOTE_PORT];
@@ -175,7 +175,7 @@ function outsideKey(t: NatTables, profile: NatProfile, hold: number): number {
 
 function insideKey(t: NatTables, hold: number): number {
   const words = t.holds.words;
-  const row = hold * STRIDE;
+  const row = (hold * STRIDE) & MASK;
   const ports = (words[row + PORTS] & 0xffff0000) | words[row + REMOTE_PORT];
   return hashTuple(words[row + REALM], words[row + INTERNAL], words[row + REMOTE], ports);
 }

@@ -13,8 +13,9 @@ import { refuse } from "./refusal.ts";
 import type { NatTables } from "./tables.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
 
-const { STRIDE: PACKET_STRIDE, EXTRA: PACKET_EXTRA, SRC: PACKET_SRC, DST: PACKET_DST } = PACKET;
+const { MASK: PACKET_MASK, STRIDE: PACKET_STRIDE, EXTRA: PACKET_EXTRA, SRC: PACKET_SRC, DST: PACKET_DST } = PACKET;
 const {
+  MASK: SESSION_MASK,
   STRIDE: SESSION_STRIDE,
   EXTERNAL: SESSION_EXTERNAL,
   PORTS: SESSION_PORTS,
@@ -47,7 +48,7 @@ function setQuotedPort(extras: Int32Array, quote: number, protocol: number, sour
 /** An error from inside about a packet that came in: both sources become the session's external address. */
 export function icmpErrorOutbound(t: NatTables, gateway: number, packet: number): NatVerdict {
   const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const extras = t.packets.extras.words;
   const quote = words[at + PACKET_EXTRA] * EXTRA.STRIDE;
   const protocol = protocolIndex(extras[quote + QUOTED_CONTROL] >>> 24);
@@ -60,7 +61,7 @@ export function icmpErrorOutbound(t: NatTables, gateway: number, packet: number)
   const ports = (quotedPort(extras, quote, protocol, false) << 16) | remotePort;
   const session = findInside(t, realm, internal, remote, ports, insideHash(realm, internal, remote, ports));
   if (session === 0) return refuse(t, gateway, DROP_NO_MAPPING, words[at + PACKET_SRC]);
-  const row = session * SESSION_STRIDE;
+  const row = (session * SESSION_STRIDE) & SESSION_MASK;
   const external = t.sessions.words[row + SESSION_EXTERNAL];
   extras[quote + QUOTED_DST] = external;
   setQuotedPort(extras, quote, protocol, false, t.sessions.words[row + SESSION_PORTS] & 0xffff);
@@ -71,7 +72,7 @@ export function icmpErrorOutbound(t: NatTables, gateway: number, packet: number)
 /** An error from outside about a packet that went out: it goes to the internal endpoint that sent it. */
 export function icmpErrorInbound(t: NatTables, gateway: number, packet: number): NatVerdict {
   const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const extras = t.packets.extras.words;
   const quote = words[at + PACKET_EXTRA] * EXTRA.STRIDE;
   const protocol = protocolIndex(extras[quote + QUOTED_CONTROL] >>> 24);
@@ -83,7 +84,7 @@ export function icmpErrorInbound(t: NatTables, gateway: number, packet: number):
   const remotePort = protocol === ICMP ? 0 : quotedPort(extras, quote, protocol, false);
   const session = findAnyOutside(t, gateway, realm, external, remote, externalPort, remotePort);
   if (session === 0) return refuse(t, gateway, DROP_NO_MAPPING);
-  const row = session * SESSION_STRIDE;
+  const row = (session * SESSION_STRIDE) & SESSION_MASK;
   const internal = t.sessions.words[row + SESSION_INTERNAL];
   extras[quote + QUOTED_SRC] = internal;
   setQuotedPort(extras, quote, protocol, true, t.sessions.words[row + SESSION_PORTS] >>> 16);
@@ -105,7 +106,7 @@ function findAnyOutside(
     const session = findExclusive(t, realm, external, externalPort);
     if (session !== 0) {
       const words = t.sessions.words;
-      const row = session * SESSION_STRIDE;
+      const row = (session * SESSION_STRIDE) & SESSION_MASK;
       const meant = words[row + SESSION_REMOTE] === remote &&
         words[row + SESSION_REMOTE_PORT_STATE] >>> 16 === remotePort;
       return meant ? session : 0;

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 
 /** Protocol indexes within the NAT: bits 0 and 1 of a realm word. ICMP's port is the query identifier (RFC 5508). */
 export const NAT_PROTOCOL = { TCP: 0, UDP: 1, ICMP: 2 } as const;
@@ -40,6 +41,8 @@ export const GATEWAY = {
   CURSOR: 15,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** A session: the part that every packet touches. */
@@ -62,6 +65,8 @@ export const SESSION = {
   QUEUED_AT: 7,
   /** Words in a row. */
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
 
 /** Bit of `SESSION.REMOTE_PORT_STATE`: the session belongs to a mapping row. */
@@ -91,6 +96,8 @@ export const SESSION_COLD = {
   REMOTE_INSIDE: 3,
   /** Words in a row. */
   STRIDE: 4,
+  /** The bits of a row's offset. */
+  MASK: rowMask(4),
 } as const;
 
 /** A mapping that sessions share (RFC 4787 section 4.1). */
@@ -113,6 +120,8 @@ export const MAPPING = {
   SUBSCRIBER: 7,
   /** Words in a row. */
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
 
 /** Flags of `MAPPING.REMOTE_PORT_FLAGS`. */
@@ -155,6 +164,8 @@ export const SUBSCRIBER = {
   OPENED: 14,
   /** Words in a row (one spare). */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** A block of ports (port-block allocation; RFC 7422). */
@@ -179,6 +190,8 @@ export const BLOCK = {
   SINCE: 10,
   /** Words in a row (one spare). */
   STRIDE: 12,
+  /** The bits of a row's offset. */
+  MASK: rowMask(12),
 } as const;
 
 /** A port that rests before another may have it (RFC 6888 REQ-8). */
@@ -203,6 +216,8 @@ export const HOLD = {
   YOUNGER: 8,
   /** Words in a row (three spare). */
   STRIDE: 12,
+  /** The bits of a row's offset. */
+  MASK: rowMask(12),
 } as const;
 
 /** An unsolicited SYN that will be answered (RFC 5382 REQ-4). */
@@ -219,6 +234,8 @@ export const HELD_SYN = {
   PACKET: 4,
   /** Words in a row (four spare). */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /**
@@ -242,6 +259,8 @@ export const SPACE = {
   CURSOR: 6,
   /** Words in a row (one spare). */
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
 
 /** Leave for a remote address to reach a mapping (endpoint-independent mapping, address-dependent filtering). */
@@ -254,4 +273,6 @@ export const PERMISSION = {
   COUNT: 2,
   /** Words in a row. */
   STRIDE: 4,
+  /** The bits of a row's offset. */
+  MASK: rowMask(4),
 } as const;

@@ -8,7 +8,7 @@ import { SUBSCRIBER } from "./layout.ts";
 import { LOG, logRecordBytes } from "./log_records.ts";
 import type { NatTables } from "./tables.ts";
 
-const { STRIDE, INTERNAL, LOG_RECORDS } = SUBSCRIBER;
+const { MASK, STRIDE, INTERNAL, LOG_RECORDS } = SUBSCRIBER;
 const { sessions: SESSIONS, blocks: BLOCKS } = LOG;
 
 /** A session of a subscriber begins or ends. */
@@ -24,7 +24,7 @@ export function logBlock(t: NatTables, profile: NatProfile, gateway: number, sub
 /** (A gateway that logs keeps a row for every subscriber.) */
 function logRecord(t: NatTables, profile: NatProfile, gateway: number, subscriber: number): void {
   if (t.silent) return;
-  const at = subscriber * STRIDE;
+  const at = (subscriber * STRIDE) & MASK;
   t.subscribers.words[at + LOG_RECORDS]++;
   const extras = t.extrasOf(gateway);
   extras.logRecords++;

@@ -18,6 +18,7 @@ const {
 } = BEHAVIOUR;
 const { STATIC: MAPPING_FLAG_STATIC } = MAPPING_FLAG;
 const {
+  MASK: MAPPING_MASK,
   STRIDE: MAPPING_STRIDE,
   REALM: MAPPING_REALM,
   INTERNAL: MAPPING_INTERNAL,
@@ -61,7 +62,7 @@ export function addMapping(
   }
   const mapping = t.mappings.allocate();
   const words = t.mappings.words;
-  const row = mapping * MAPPING_STRIDE;
+  const row = (mapping * MAPPING_STRIDE) & MAPPING_MASK;
   words[row + MAPPING_REALM] = realm;
   words[row + MAPPING_INTERNAL] = internal;
   words[row + MAPPING_EXTERNAL] = external;
@@ -81,7 +82,7 @@ export function addMapping(
 /** Ends a session's use of a mapping; the last one's end frees the mapping and its port, unless it is a forward. */
 export function releaseMapping(t: NatTables, profile: NatProfile, mapping: number): void {
   const words = t.mappings.words;
-  const row = mapping * MAPPING_STRIDE;
+  const row = (mapping * MAPPING_STRIDE) & MAPPING_MASK;
   const flags = words[row + MAPPING_REMOTE_PORT_FLAGS];
   if (--words[row + MAPPING_SESSIONS] > 0 || (flags & MAPPING_FLAG_STATIC) !== 0) return;
   const realm = words[row + MAPPING_REALM];

@@ -24,7 +24,7 @@ import type { NatTables } from "./tables.ts";
 import { translateOutbound } from "./translate.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
 
-const { SRC, DST, CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, STRIDE } = PACKET;
+const { SRC, DST, CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, MASK, STRIDE } = PACKET;
 const { QUOTED_SRC, QUOTED_DST, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { QUOTES } = CONTROL;
 const { EXTRAS, STRIDE: GATEWAY_STRIDE } = GATEWAY;
@@ -56,7 +56,7 @@ export function translateToIpv4(t: NatTables, gateway: number, packet: number): 
   const prefix = nat64PrefixOf(t, gateway)!;
   const addresses = t.addresses;
   const words = t.packets.rows.words;
-  const at = packet * STRIDE;
+  const at = (packet * STRIDE) & MASK;
   const internal = words[at + SRC];
   const inside = words[at + DST];
   const word = embeddedWord(addresses, prefix, inside);
@@ -104,7 +104,7 @@ export function translateToIpv4(t: NatTables, gateway: number, packet: number): 
 export function translateToIpv6(t: NatTables, gateway: number, packet: number): NatVerdict {
   const addresses = t.addresses;
   const words = t.packets.rows.words;
-  const at = packet * STRIDE;
+  const at = (packet * STRIDE) & MASK;
   if (!addresses.isIpv6(words[at + DST])) return FORWARD;
   const prefix = nat64PrefixOf(t, gateway)!;
   const source = addresses.word(words[at + SRC]);

@@ -8,7 +8,7 @@ import { CONTROL, EXTRA, PACKET, packetBytes, type PacketPool, PROTOCOL } from "
 import { quotedHeaderBytes } from "../wire/row_quote.ts";
 import { icmpToV4, icmpToV6, REST_MTU } from "./nat64_icmp.ts";
 
-const { PORTS, SEQ, CONTROL: CONTROL_AT, LENGTH, EXTRA: EXTRA_AT, CORRUPT, STRIDE } = PACKET;
+const { PORTS, SEQ, CONTROL: CONTROL_AT, LENGTH, EXTRA: EXTRA_AT, CORRUPT, MASK, STRIDE } = PACKET;
 const { QUOTES, DONT_FRAGMENT, PROTOCOL_SHIFT } = CONTROL;
 const { QUOTED_CONTROL, QUOTED_PORTS, QUOTED_LENGTH, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { ICMP, ICMPV6 } = PROTOCOL;
@@ -40,7 +40,7 @@ function echoToV6(type: number): number {
 /** Makes an IPv6 packet one of IPv4. False if it is of a kind that there is not in IPv4; the row is then as it was. */
 export function headerToIpv4(pool: PacketPool, packet: number): boolean {
   const words = pool.rows.words;
-  const at = packet * STRIDE;
+  const at = (packet * STRIDE) & MASK;
   let control = words[at + CONTROL_AT] & ~DONT_FRAGMENT;
   if (control >>> PROTOCOL_SHIFT === ICMPV6) {
     const ports = words[at + PORTS];
@@ -67,7 +67,7 @@ export function headerToIpv4(pool: PacketPool, packet: number): boolean {
 /** Makes an IPv4 packet one of IPv6. False if it is of a kind that there is not in IPv6; the row is then as it was. */
 export function headerToIpv6(pool: PacketPool, packet: number): boolean {
   const words = pool.rows.words;
-  const at = packet * STRIDE;
+  const at = (packet * STRIDE) & MASK;
   let control = words[at + CONTROL_AT] & ~DONT_FRAGMENT;
   if (control >>> PROTOCOL_SHIFT === ICMP) {
     const ports = words[at + PORTS];

@@ -11,6 +11,7 @@ import { fullTowards, giveBackOn, takeOn } from "./port_space.ts";
 import type { NatTables } from "./tables.ts";
 
 const {
+  MASK: GATEWAY_MASK,
   STRIDE: GATEWAY_STRIDE,
   PROFILE_COUNT: GATEWAY_PROFILE_COUNT,
   PORTS: GATEWAY_PORTS,
@@ -37,7 +38,7 @@ export function allocatePort(
     return takeInBlocks(t, profile, gateway, protocol, internalPort, remote, remotePort, subscriber);
   }
   const words = t.gateways.words;
-  const at = gateway * GATEWAY_STRIDE;
+  const at = (gateway * GATEWAY_STRIDE) & GATEWAY_MASK;
   const count = words[at + GATEWAY_PROFILE_COUNT] & 0xffff;
   const ports = profile.portCount;
   const shared = profile.mode === MODE_OVERLOADED;

@@ -17,6 +17,7 @@ import { PortBitmap } from "./port_bitmap.ts";
 import type { NatTables } from "./tables.ts";
 
 const {
+  MASK: GATEWAY_MASK,
   STRIDE: GATEWAY_STRIDE,
   PROFILE_COUNT: GATEWAY_PROFILE_COUNT,
   PORTS: GATEWAY_PORTS,
@@ -29,6 +30,7 @@ const { OVERLOADED: MODE_OVERLOADED, MAPPED: MODE_MAPPED, EXCLUSIVE: MODE_EXCLUS
 const { PRESERVATION: ASSIGNMENT_PRESERVATION, SEQUENTIAL: ASSIGNMENT_SEQUENTIAL } = ASSIGNMENT;
 const { STRIDE: BLOCK_STRIDE, CURSOR: BLOCK_CURSOR } = BLOCK;
 const {
+  MASK: SPACE_MASK,
   STRIDE: SPACE_STRIDE,
   USED: SPACE_USED,
   CURSOR: SPACE_CURSOR,
@@ -115,7 +117,7 @@ function takeWithin(
   }
   take(t, profile, gateway, protocol, address, base, offset);
   if (shared && space !== 0) {
-    const row = space * SPACE_STRIDE;
+    const row = (space * SPACE_STRIDE) & SPACE_MASK;
     const used = ++t.spaces.words[row + SPACE_USED];
     t.bitmaps[t.spaces.words[row + SPACE_BITMAP]]!.take(offset);
     if (used === portCount) noteFull(t, gateway, realm, address, remote, remotePort);
@@ -140,7 +142,7 @@ function firstTry(
     return t.spaces.words[base * SPACE_STRIDE + SPACE_CURSOR];
   }
   const words = t.gateways.words;
-  const at = gateway * GATEWAY_STRIDE;
+  const at = (gateway * GATEWAY_STRIDE) & GATEWAY_MASK;
   // At most one draw for each session opened: its serial counts the draws.
   const draw = drawWord(words[at + GATEWAY_KEY0], words[at + GATEWAY_KEY1], words[at + GATEWAY_SERIAL] >>> 0);
   return Math.floor((draw * count) / 2 ** 32);
@@ -157,12 +159,12 @@ function take(
   offset: number,
 ): void {
   const words = t.spaces.words;
-  const row = base * SPACE_STRIDE;
+  const row = (base * SPACE_STRIDE) & SPACE_MASK;
   const used = ++words[row + SPACE_USED];
   const bitmap = words[row + SPACE_BITMAP];
   if (bitmap !== 0) t.bitmaps[bitmap]!.take(offset);
   const gateways = t.gateways.words;
-  const at = gateway * GATEWAY_STRIDE;
+  const at = (gateway * GATEWAY_STRIDE) & GATEWAY_MASK;
   const ports = ++gateways[at + GATEWAY_PORTS + protocol];
   if (ports > gateways[at + GATEWAY_PORTS_PEAK + protocol]) gateways[at + GATEWAY_PORTS_PEAK + protocol] = ports;
   if (used === profile.portCount && profile.mode !== MODE_OVERLOADED) {
@@ -203,9 +205,9 @@ export function giveBackOn(
   const offset = port - profile.portLow;
   const words = t.spaces.words;
   const base = findSpace(t, realm, address, 0, 0);
-  const row = base * SPACE_STRIDE;
+  const row = (base * SPACE_STRIDE) & SPACE_MASK;
   const used = --words[row + SPACE_USED];
-  const at = gateway * GATEWAY_STRIDE;
+  const at = (gateway * GATEWAY_STRIDE) & GATEWAY_MASK;
   t.gateways.words[at + GATEWAY_PORTS + protocol]--;
   if (profile.mode === MODE_OVERLOADED) {
     const space = t.crowdedSpaces > 0 ? findSpace(t, realm, address, remote, remotePort) : 0;
@@ -317,7 +319,7 @@ function noteFull(
   remotePort: number,
 ): void {
   const gateways = t.gateways.words;
-  const at = gateway * GATEWAY_STRIDE;
+  const at = (gateway * GATEWAY_STRIDE) & GATEWAY_MASK;
   const count = gateways[at + GATEWAY_PROFILE_COUNT] & 0xffff;
   if (count === 1) return;
   let space = findSpace(t, realm, 0, remote, remotePort);
@@ -354,7 +356,7 @@ function setBitmap(t: NatTables, space: number, bitmap: PortBitmap): void {
 function makeSpace(t: NatTables, realm: number, address: number, remote: number, remotePort: number): number {
   const space = t.spaces.allocate();
   const words = t.spaces.words;
-  const row = space * SPACE_STRIDE;
+  const row = (space * SPACE_STRIDE) & SPACE_MASK;
   words[row + SPACE_REALM] = realm;
   words[row + SPACE_EXTERNAL] = address;
   words[row + SPACE_REMOTE] = remote;
@@ -366,7 +368,7 @@ function makeSpace(t: NatTables, realm: number, address: number, remote: number,
 function freeSpace(t: NatTables, space: number): void {
   freeBitmap(t, space);
   const words = t.spaces.words;
-  const row = space * SPACE_STRIDE;
+  const row = (space * SPACE_STRIDE) & SPACE_MASK;
   const remote = words[row + SPACE_REMOTE];
   if (remote !== 0) t.crowdedSpaces--;
   const hash = hashTuple(words[row + SPACE_REALM], words[row + SPACE_EXTERNAL], remote, words[row + SPACE_REMOTE_PORT]);

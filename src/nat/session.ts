@@ -32,10 +32,17 @@ import { initialTimeoutMs, TRACK } from "./timeouts.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
 
 const { SYN: TRACK_SYN } = TRACK;
-const { STRIDE: PACKET_STRIDE, SRC: PACKET_SRC, DST: PACKET_DST, PORTS: PACKET_PORTS, CONTROL: PACKET_CONTROL } =
-  PACKET;
+const {
+  MASK: PACKET_MASK,
+  STRIDE: PACKET_STRIDE,
+  SRC: PACKET_SRC,
+  DST: PACKET_DST,
+  PORTS: PACKET_PORTS,
+  CONTROL: PACKET_CONTROL,
+} = PACKET;
 const { MAPPED: MODE_MAPPED, EXCLUSIVE: MODE_EXCLUSIVE } = MODE;
 const {
+  MASK: MAPPING_MASK,
   STRIDE: MAPPING_STRIDE,
   EXTERNAL: MAPPING_EXTERNAL,
   PORTS: MAPPING_PORTS,
@@ -45,6 +52,7 @@ const {
 const { ICMP: NAT_PROTOCOL_ICMP, TCP: NAT_PROTOCOL_TCP, UDP: NAT_PROTOCOL_UDP } = NAT_PROTOCOL;
 const { STRIDE: SUBSCRIBER_STRIDE, SESSIONS: SUBSCRIBER_SESSIONS, PORTS: SUBSCRIBER_PORTS } = SUBSCRIBER;
 const {
+  MASK: SESSION_COLD_MASK,
   STRIDE: SESSION_COLD_STRIDE,
   SERIAL: SESSION_COLD_SERIAL,
   MAPPING: SESSION_COLD_MAPPING,
@@ -52,6 +60,7 @@ const {
   REMOTE_INSIDE: SESSION_COLD_REMOTE_INSIDE,
 } = SESSION_COLD;
 const {
+  MASK: SESSION_MASK,
   STRIDE: SESSION_STRIDE,
   REALM: SESSION_REALM,
   INTERNAL: SESSION_INTERNAL,
@@ -107,7 +116,7 @@ export function openOutbound(
 ): number {
   const profile = t.profileOf(gateway);
   const packets = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const track = mayOpen(profile, protocol, packets, at);
   const internal = packets[at + PACKET_SRC];
   if (track < 0) return -refuse(t, gateway, DROP_NO_MAPPING, internal);
@@ -129,7 +138,7 @@ export function openOutbound(
   let external: number;
   let externalPort: number;
   if (mapping !== 0) {
-    const row = mapping * MAPPING_STRIDE;
+    const row = (mapping * MAPPING_STRIDE) & MAPPING_MASK;
     external = t.mappings.words[row + MAPPING_EXTERNAL];
     externalPort = t.mappings.words[row + MAPPING_PORTS] & 0xffff;
   } else {
@@ -181,7 +190,7 @@ export function openOutbound(
 export function openInbound(t: NatTables, gateway: number, packet: number, protocol: number, ports: number): number {
   const profile = t.profileOf(gateway);
   const packets = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const remote = packets[at + PACKET_SRC];
   const external = packets[at + PACKET_DST];
   const realm = (gateway << 2) | protocol;
@@ -276,7 +285,7 @@ function addSession(
   if (t.sessions.capacity * SESSION_COLD_STRIDE > t.sessionCold.length) growCold(t);
   const deadline = t.tickCeiling + initialTimeoutMs(profile, realm & 3);
   const words = t.sessions.words;
-  const row = session * SESSION_STRIDE;
+  const row = (session * SESSION_STRIDE) & SESSION_MASK;
   words[row + SESSION_REALM] = realm;
   words[row + SESSION_INTERNAL] = internal;
   words[row + SESSION_EXTERNAL] = external;
@@ -288,7 +297,7 @@ function addSession(
 
   const gateways = t.gateways.words;
   const at = (realm >>> 2) * GATEWAY_STRIDE;
-  const cold = session * SESSION_COLD_STRIDE;
+  const cold = (session * SESSION_COLD_STRIDE) & SESSION_COLD_MASK;
   t.sessionCold[cold + SESSION_COLD_SERIAL] = ++gateways[at + GATEWAY_SERIAL];
   t.sessionCold[cold + SESSION_COLD_MAPPING] = mapping;
   t.sessionCold[cold + SESSION_COLD_SUBSCRIBER] = subscriber;
@@ -315,14 +324,14 @@ function addSession(
 /** Ends a session: its index entries, its use of a mapping or a port, its subscriber's count, its row. */
 export function removeSession(t: NatTables, session: number): void {
   const words = t.sessions.words;
-  const row = session * SESSION_STRIDE;
+  const row = (session * SESSION_STRIDE) & SESSION_MASK;
   const realm = words[row + SESSION_REALM];
   const internal = words[row + SESSION_INTERNAL];
   const external = words[row + SESSION_EXTERNAL];
   const remote = words[row + SESSION_REMOTE];
   const ports = words[row + SESSION_PORTS];
   const remotePort = words[row + SESSION_REMOTE_PORT_STATE] >>> 16;
-  const cold = session * SESSION_COLD_STRIDE;
+  const cold = (session * SESSION_COLD_STRIDE) & SESSION_COLD_MASK;
   const mapping = t.sessionCold[cold + SESSION_COLD_MAPPING];
   const subscriber = t.sessionCold[cold + SESSION_COLD_SUBSCRIBER];
   const gateway = realm >>> 2;

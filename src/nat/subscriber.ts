@@ -14,8 +14,20 @@ import type { NatTables } from "./tables.ts";
 
 const { STRIDE: GATEWAY_STRIDE, PROFILE_COUNT: GATEWAY_PROFILE_COUNT } = GATEWAY;
 const { GATEWAY: SUBSCRIBER_GATEWAY, INTERNAL: SUBSCRIBER_INTERNAL } = SUBSCRIBER;
-const { PAIRED, SESSIONS, PORTS, REFUSED, SESSIONS_PEAK, PORTS_PEAK, BLOCKS, LOG_RECORDS, TOKENS_AT, OPENED, STRIDE } =
-  SUBSCRIBER;
+const {
+  PAIRED,
+  SESSIONS,
+  PORTS,
+  REFUSED,
+  SESSIONS_PEAK,
+  PORTS_PEAK,
+  BLOCKS,
+  LOG_RECORDS,
+  TOKENS_AT,
+  OPENED,
+  MASK,
+  STRIDE,
+} = SUBSCRIBER;
 
 /** The internal address's row, made if the gateway keeps such rows and it has none; 0 if the gateway keeps none. */
 export function subscriberOf(t: NatTables, profile: NatProfile, gateway: number, internal: number): number {
@@ -32,7 +44,7 @@ export function subscriberRow(t: NatTables, gateway: number, internal: number): 
   if (known !== 0) return known;
   const subscriber = t.subscribers.allocate();
   const words = t.subscribers.words;
-  const row = subscriber * STRIDE;
+  const row = (subscriber * STRIDE) & MASK;
   words[row + SUBSCRIBER_GATEWAY] = gateway;
   words[row + SUBSCRIBER_INTERNAL] = internal;
   t.subscriberIndex.insert(hashTuple(gateway, internal, 0, 0), subscriber);
@@ -49,7 +61,7 @@ export function subscriberRow(t: NatTables, gateway: number, internal: number): 
 /** Counts a port taken (1) or given back (-1). */
 export function countPort(t: NatTables, subscriber: number, by: 1 | -1): void {
   const words = t.subscribers.words;
-  const row = subscriber * STRIDE;
+  const row = (subscriber * STRIDE) & MASK;
   const ports = words[row + PORTS] += by;
   if (ports > words[row + PORTS_PEAK]) {
     words[row + PORTS_PEAK] = ports;
@@ -61,7 +73,7 @@ export function countPort(t: NatTables, subscriber: number, by: 1 | -1): void {
 /** Counts a session opened. */
 export function countSession(t: NatTables, subscriber: number): void {
   const words = t.subscribers.words;
-  const row = subscriber * STRIDE;
+  const row = (subscriber * STRIDE) & MASK;
   words[row + OPENED]++;
   const sessions = ++words[row + SESSIONS];
   if (sessions > words[row + SESSIONS_PEAK]) {
@@ -106,7 +118,7 @@ export function releaseSession(t: NatTables, subscriber: number): void {
 /** Frees the row of a subscriber without sessions and blocks, unless it has refusals, tokens or a log to tell of. */
 export function releaseIfIdle(t: NatTables, subscriber: number): void {
   const words = t.subscribers.words;
-  const row = subscriber * STRIDE;
+  const row = (subscriber * STRIDE) & MASK;
   if (words[row + SESSIONS] !== 0 || words[row + BLOCKS] !== 0) return;
   words[row + PAIRED] = 0;
   if (words[row + REFUSED] !== 0 || words[row + LOG_RECORDS] !== 0) return;

@@ -13,8 +13,8 @@ import { heldSynRef } from "./ref.ts";
 import type { NatTables } from "./tables.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
 
-const { REALM, DEADLINE, SERIAL, LINK, PACKET: COPY, STRIDE } = HELD_SYN;
-const { SRC, DST, PORTS, CONTROL, LINK: PACKET_LINK, STRIDE: PACKET_STRIDE } = PACKET;
+const { REALM, DEADLINE, SERIAL, LINK, PACKET: COPY, MASK, STRIDE } = HELD_SYN;
+const { SRC, DST, PORTS, CONTROL, LINK: PACKET_LINK, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } = PACKET;
 /** Words of a packet row that are copied. */
 const COPIED = 8;
 const { SYN, ACK, RST } = TCP_FLAG;
@@ -34,7 +34,7 @@ export function holdSynIfUnsolicited(t: NatTables, gateway: number, packet: numb
 function isToBeHeld(t: NatTables, gateway: number, packet: number, verdict: NatVerdict): boolean {
   if (verdict !== DROP_NO_MAPPING && verdict !== DROP_FILTERED) return false;
   const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const control = words[at + CONTROL];
   if (control >>> 24 !== PROTOCOL.TCP || (control & (SYN | ACK | RST)) !== SYN) return false;
   if (t.profileOf(gateway).unsolicitedSynMs === 0) return false;
@@ -46,11 +46,11 @@ function isToBeHeld(t: NatTables, gateway: number, packet: number, verdict: NatV
 
 function holdSyn(t: NatTables, gateway: number, packet: number): void {
   const packets = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const extras = t.extrasOf(gateway);
   const held = t.heldSyns.allocate();
   const words = t.heldSyns.words;
-  const row = held * STRIDE;
+  const row = (held * STRIDE) & MASK;
   const deadline = t.tickCeiling + t.profileOf(gateway).unsolicitedSynMs;
   words[row + REALM] = (gateway << 2) | NAT_PROTOCOL.TCP;
   words[row + DEADLINE] = deadline;
@@ -83,13 +83,13 @@ export function cancelHeldSyn(t: NatTables, realm: number, external: number, rem
 /** Is a held SYN due? */
 export function heldSynTimerActs(t: NatTables, held: number): boolean {
   const words = t.heldSyns.words;
-  const row = held * STRIDE;
+  const row = (held * STRIDE) & MASK;
   return words[row + SERIAL] !== 0 && words[row + DEADLINE] === t.tick;
 }
 
 /** Hands a held SYN to the driver, to be answered: as it came, in a packet row of its own. */
 export function answerHeldSyn(t: NatTables, held: number): void {
-  const row = held * STRIDE;
+  const row = (held * STRIDE) & MASK;
   const packet = t.packets.allocate();
   const packets = t.packets.rows.words;
   const words = t.heldSyns.words;
@@ -104,7 +104,7 @@ export function answerHeldSyn(t: NatTables, held: number): void {
 /** Forgets all held SYNs of some gateways. Cold: looks at every row. */
 export function forgetHeldSyns(t: NatTables, isOne: (gateway: number) => boolean): void {
   for (let held = 1; held < t.heldSyns.end; held++) {
-    const row = held * STRIDE;
+    const row = (held * STRIDE) & MASK;
     const words = t.heldSyns.words;
     if (words[row + SERIAL] !== 0 && isOne(words[row + REALM] >>> 2)) forget(t, held);
   }
@@ -112,7 +112,7 @@ export function forgetHeldSyns(t: NatTables, isOne: (gateway: number) => boolean
 
 function forget(t: NatTables, held: number): void {
   const words = t.heldSyns.words;
-  const row = held * STRIDE;
+  const row = (held * STRIDE) & MASK;
   const remote = words[row + COPY + SRC];
   const external = words[row + COPY + DST];
   t.heldSynIndex.remove(hashOf(words, row), held);

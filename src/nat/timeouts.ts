@@ -12,7 +12,7 @@ import { NAT_PROTOCOL, SEEN, SESSION } from "./layout.ts";
 import { sessionRef } from "./ref.ts";
 import type { NatTables } from "./tables.ts";
 
-const { REALM, REMOTE_PORT_STATE, DEADLINE, QUEUED_AT, STRIDE } = SESSION;
+const { REALM, REMOTE_PORT_STATE, DEADLINE, QUEUED_AT, MASK, STRIDE } = SESSION;
 const { FIN, SYN, RST, ACK } = TCP_FLAG;
 const { TCP, UDP } = NAT_PROTOCOL;
 const { STREAM } = SEEN;
@@ -71,7 +71,7 @@ export function trackName(track: number): string {
 /** A packet of `session` from inside (`inward` 0) or outside (1): tracks and moves the deadline. */
 export function refresh(t: NatTables, profile: NatProfile, session: number, control: number, inward: number): void {
   const words = t.sessions.words;
-  const row = session * STRIDE;
+  const row = (session * STRIDE) & MASK;
   const protocol = words[row + REALM] & 3;
   let timeout: number;
   if (protocol === TCP) {

@@ -26,8 +26,9 @@ import type { NatTables } from "./tables.ts";
 import { refresh } from "./timeouts.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
 
-const { SRC, DST, PORTS: PACKET_PORTS, SEQ, CONTROL: PACKET_CONTROL, STRIDE: PACKET_STRIDE } = PACKET;
-const { INTERNAL, EXTERNAL, REMOTE, PORTS, REMOTE_PORT_STATE, STRIDE: SESSION_STRIDE } = SESSION;
+const { SRC, DST, PORTS: PACKET_PORTS, SEQ, CONTROL: PACKET_CONTROL, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } =
+  PACKET;
+const { INTERNAL, EXTERNAL, REMOTE, PORTS, REMOTE_PORT_STATE, MASK: SESSION_MASK, STRIDE: SESSION_STRIDE } = SESSION;
 const { QUOTES } = CONTROL;
 const { ICMP } = NAT_PROTOCOL;
 const { FORWARD, HAIRPIN, DROP_FILTERED, DROP_NO_MAPPING, DROP_HAIRPIN_OFF, DROP_UNSUPPORTED } = NAT_VERDICT;
@@ -50,7 +51,7 @@ export function translateOutbound(t: NatTables, gateway: number, packet: number)
  */
 export function translateInbound(t: NatTables, gateway: number, packet: number): NatVerdict {
   const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const control = words[at + PACKET_CONTROL];
   if (control & QUOTES) return icmpErrorInbound(t, gateway, packet);
   const protocol = protocolIndex(control >>> 24);
@@ -70,7 +71,7 @@ export function translateInbound(t: NatTables, gateway: number, packet: number):
   if (profile.mode === MODE.EXCLUSIVE) {
     session = findExclusive(t, realm, external, ports >>> 16);
     if (session !== 0) {
-      const row = session * SESSION_STRIDE;
+      const row = (session * SESSION_STRIDE) & SESSION_MASK;
       const sessions = t.sessions.words;
       const meant = sessions[row + REMOTE] === remote && sessions[row + REMOTE_PORT_STATE] >>> 16 === (ports & 0xffff);
       if (!meant) return refuse(t, gateway, DROP_FILTERED, sessions[row + INTERNAL]);
@@ -85,7 +86,7 @@ export function translateInbound(t: NatTables, gateway: number, packet: number):
     if (session < 0) return -session as NatVerdict;
   }
   const sessions = t.sessions.words;
-  const row = session * SESSION_STRIDE;
+  const row = (session * SESSION_STRIDE) & SESSION_MASK;
   words[at + DST] = sessions[row + INTERNAL];
   const internalPort = sessions[row + PORTS] >>> 16;
   if (protocol === ICMP) words[at + SEQ] = (internalPort << 16) | (words[at + SEQ] & 0xffff);
@@ -98,7 +99,7 @@ export function translateInbound(t: NatTables, gateway: number, packet: number):
 /** The outgoing half: the source becomes the session's external endpoint. */
 function outward(t: NatTables, gateway: number, packet: number): NatVerdict {
   const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const control = words[at + PACKET_CONTROL];
   if (control & QUOTES) return icmpErrorOutbound(t, gateway, packet);
   const protocol = protocolIndex(control >>> 24);
@@ -118,7 +119,7 @@ function outward(t: NatTables, gateway: number, packet: number): NatVerdict {
     if (session < 0) return -session as NatVerdict;
   }
   const sessions = t.sessions.words;
-  const row = session * SESSION_STRIDE;
+  const row = (session * SESSION_STRIDE) & SESSION_MASK;
   words[at + SRC] = sessions[row + EXTERNAL];
   const externalPort = sessions[row + PORTS] & 0xffff;
   if (protocol === ICMP) words[at + SEQ] = (externalPort << 16) | (words[at + SEQ] & 0xffff);
@@ -134,7 +135,7 @@ function outward(t: NatTables, gateway: number, packet: number): NatVerdict {
  */
 function hairpin(t: NatTables, gateway: number, packet: number): NatVerdict {
   const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   if (!t.profileOf(gateway).hairpinning) return refuse(t, gateway, DROP_HAIRPIN_OFF, words[at + SRC]);
   if (!mayHairpin(t, gateway, packet)) {
     // A ping to the gateway itself is not refused: the driver answers it.
@@ -166,7 +167,7 @@ function hairpin(t: NatTables, gateway: number, packet: number): NatVerdict {
  */
 function mayHairpin(t: NatTables, gateway: number, packet: number): boolean {
   const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const control = words[at + PACKET_CONTROL];
   if (control & QUOTES) return true;
   const protocol = protocolIndex(control >>> 24);
@@ -183,7 +184,7 @@ function mayHairpin(t: NatTables, gateway: number, packet: number): boolean {
 /** As `outboundHash`, for a TCP or UDP packet from outside and the index `t.outside`. */
 export function inboundHash(t: NatTables, gateway: number, packet: number): number {
   const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const realm = (gateway << 2) | protocolIndex(words[at + PACKET_CONTROL] >>> 24);
   const ports = words[at + PACKET_PORTS];
   const external = words[at + DST];
@@ -198,7 +199,7 @@ export function inboundHash(t: NatTables, gateway: number, packet: number): numb
  */
 export function outboundHash(t: NatTables, gateway: number, packet: number): number {
   const words = t.packets.rows.words;
-  const at = packet * PACKET_STRIDE;
+  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
   const protocol = protocolIndex(words[at + PACKET_CONTROL] >>> 24);
   const ports = protocol === ICMP ? words[at + SEQ] & 0xffff0000 : words[at + PACKET_PORTS];
   return insideHash((gateway << 2) | protocol, words[at + SRC], words[at + DST], ports);

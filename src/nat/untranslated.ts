@@ -7,7 +7,7 @@
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
 import type { NatTables } from "./tables.ts";
 
-const { SRC, DST, PORTS, CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, MASK, STRIDE } = PACKET;
 const { QUOTED_DST, QUOTED_SRC, QUOTED_PORTS, QUOTED_CONTROL, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { QUOTES, PROTOCOL_SHIFT } = CONTROL;
 const { TCP, UDP } = PROTOCOL;
@@ -48,7 +48,7 @@ export function isUntranslated(t: NatTables, gateway: number, inner: number, rem
 /** Is a packet from inside passed on as it is? An ICMP error is if the packet that it is about was. */
 export function passesOutward(t: NatTables, gateway: number, packet: number): boolean {
   const words = t.packets.rows.words;
-  const at = packet * STRIDE;
+  const at = (packet * STRIDE) & MASK;
   if ((words[at + CONTROL_AT] & QUOTES) !== 0) {
     const extras = t.packets.extras.words;
     const quote = words[at + EXTRA_AT] * EXTRA_STRIDE;
@@ -62,7 +62,7 @@ export function passesOutward(t: NatTables, gateway: number, packet: number): bo
 /** Is a packet from outside passed on as it is? */
 export function passesInward(t: NatTables, gateway: number, packet: number): boolean {
   const words = t.packets.rows.words;
-  const at = packet * STRIDE;
+  const at = (packet * STRIDE) & MASK;
   if ((words[at + CONTROL_AT] & QUOTES) !== 0) {
     const extras = t.packets.extras.words;
     const quote = words[at + EXTRA_AT] * EXTRA_STRIDE;

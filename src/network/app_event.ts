@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 
 /** Word offsets of a scheduled application event. */
 export const APP_EVENT = {
@@ -18,6 +19,8 @@ export const APP_EVENT = {
   ARGUMENT: 7,
   /** Words in a row. */
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
 
 /** Index of the socket layer among the applications. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { NODE } from "../node/nodes.ts";
 import { RowPool } from "../store/rows.ts";
@@ -15,9 +16,19 @@ import { EVENT_KIND, isAt, owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 /** Word offsets of a timer. */
-const TIMER = { APP: 0, CODE: 1, ARGUMENT: 2, NODE: 3, RANK: 4, SERIAL: 5, LIVE: 6, STRIDE: 8 } as const;
+const TIMER = {
+  APP: 0,
+  CODE: 1,
+  ARGUMENT: 2,
+  NODE: 3,
+  RANK: 4,
+  SERIAL: 5,
+  LIVE: 6,
+  MASK: rowMask(8),
+  STRIDE: 8,
+} as const;
 
-const { APP, CODE, ARGUMENT, NODE: NODE_AT, RANK, SERIAL, LIVE, STRIDE } = TIMER;
+const { APP, CODE, ARGUMENT, NODE: NODE_AT, RANK, SERIAL, LIVE, MASK, STRIDE } = TIMER;
 
 /** `LIVE` of a timer that keeps a run alive, and of one that does not; 0: stopped. */
 const FOREGROUND = 1;
@@ -70,7 +81,7 @@ export class AppTimers {
     const s = this.#partition;
     const row = this.#rows.allocate();
     const words = this.#rows.words;
-    const o = row * STRIDE;
+    const o = (row * STRIDE) & MASK;
     const nodes = s.nodes.words;
     words[o + APP] = app;
     words[o + CODE] = code;
@@ -118,7 +129,7 @@ export class AppTimers {
 
   #act(s: Partition, timer: number): void {
     const words = this.#rows.words;
-    const o = timer * STRIDE;
+    const o = (timer * STRIDE) & MASK;
     // An earlier one of this tick may have stopped it.
     const live = words[o + LIVE];
     const [app, code, argument, node] = [words[o + APP], words[o + CODE], words[o + ARGUMENT], words[o + NODE_AT]];

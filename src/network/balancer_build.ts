@@ -21,7 +21,7 @@ import { checkPortsFor } from "./health_checks.ts";
 import type { Partition } from "./partition.ts";
 import type { Plan, PlannedPopulation } from "./plan.ts";
 
-const { ADDRESS, BALANCER, EGRESS, ROUTES, FLAGS, STRIDE } = NODE;
+const { ADDRESS, BALANCER, EGRESS, ROUTES, FLAGS, MASK, STRIDE } = NODE;
 
 const MODES = {
   "nat": BALANCER_MODE.NAT,
@@ -273,7 +273,7 @@ function answerVia(s: Partition, balancers: Balancers, backend: Backend, subject
   if (other !== undefined) return;
   balancers.returns.set(node, [...known, { udp, address, port, via }]);
   const words = s.nodes.words;
-  const at = node * STRIDE;
+  const at = (node * STRIDE) & MASK;
   words[at + FLAGS] |= NODE_FLAG.ANSWERS_VIA_BALANCER;
   if (words[at + EGRESS] < 0) return;
   balancers.withOneLink.set(node, words[at + EGRESS]);

@@ -24,7 +24,7 @@ import { FLOW_TIMEOUT } from "./balancer_app.ts";
 import type { Partition } from "./partition.ts";
 import { steer, steeredTo, unsteer } from "./steering.ts";
 
-const { SRC, DST, PORTS, SEQ, ACK, LENGTH, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, SEQ, ACK, LENGTH, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, MASK, STRIDE } = PACKET;
 const { QUOTES, PROTOCOL_SHIFT, FLAGS_MASK, DONT_FRAGMENT } = CONTROL;
 const { TCP, UDP } = PROTOCOL;
 const { SYN, FIN, RST, ACK: ACK_FLAG } = TCP_FLAG;
@@ -41,6 +41,7 @@ const {
   DEADLINE,
   TIMER,
   TIMER_AT,
+  MASK: FLOW_MASK,
   STRIDE: FLOW_STRIDE,
 } = FLOW;
 const { MASK: STATE_MASK, SYN: STATE_SYN } = FLOW_STATE;
@@ -60,7 +61,7 @@ export function balancerIn(s: Partition, node: number, p: number): void {
     unsteer(s, p);
   }
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const balancer = b.list[s.nodes.words[node * NODE_STRIDE + BALANCER]]!;
   const destination = rows[o + DST];
   const protocol = rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT;
@@ -96,7 +97,7 @@ function isForCheck({ addresses, low, high, services }: CheckPorts, destination:
 /** The balancer that back end `node` sends packet `p` to, which answers a client of it; 0 for none. */
 export function viaBalancer(s: Partition, node: number, p: number): number {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const protocol = rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT;
   for (const { udp, address, port, via } of s.balancers!.returns.get(node)!) {
     if (rows[o + SRC] !== address || rows[o + PORTS] >>> 16 !== port) continue;
@@ -109,9 +110,9 @@ export function viaBalancer(s: Partition, node: number, p: number): number {
 function fromClient(s: Partition, node: number, p: number, flow: number): void {
   const b = s.balancers!;
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const words = b.flows.rows.words;
-  const at = flow * FLOW_STRIDE;
+  const at = (flow * FLOW_STRIDE) & FLOW_MASK;
   const backend = b.backends[words[at + BACKEND]];
   const state = words[at + STATE];
   const flags = rows[o + CONTROL_AT] & FLAGS_MASK;
@@ -149,9 +150,9 @@ function fromClient(s: Partition, node: number, p: number, flow: number): void {
 function fromBackend(s: Partition, node: number, p: number, flow: number): void {
   const b = s.balancers!;
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const words = b.flows.rows.words;
-  const at = flow * FLOW_STRIDE;
+  const at = (flow * FLOW_STRIDE) & FLOW_MASK;
   const flags = rows[o + CONTROL_AT] & FLAGS_MASK;
   if ((flags & RST) !== 0) b.countBroken(flow);
   b.setState(flow, trackFlow(words[at + STATE], flags, true));
@@ -167,7 +168,7 @@ function fromBackend(s: Partition, node: number, p: number, flow: number): void 
 function newcomer(s: Partition, node: number, p: number, service: Service): void {
   const b = s.balancers!;
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const flags = rows[o + CONTROL_AT] & FLAGS_MASK;
   const begins = service.udp || (flags & (SYN | ACK_FLAG)) === SYN;
   if (!service.remembers) return withoutFlow(s, node, p, service, begins);
@@ -185,7 +186,7 @@ function newcomer(s: Partition, node: number, p: number, service: Service): void
 /** Every packet is hashed anew. */
 function withoutFlow(s: Partition, node: number, p: number, service: Service, begins: boolean): void {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const hash = s.balancers!.hash(service, rows[o + SRC], rows[o + PORTS]);
   const place = chooseBackend(service.pool, hash);
   if (place < 0) return refuse(s, node, p, service, NO_BACKEND);
@@ -227,7 +228,7 @@ function refuse(s: Partition, node: number, p: number, service: Service, refusal
 /** Moves a flow's deadline; its timer only where it would act too late. */
 function refresh(s: Partition, b: Balancers, flow: number): void {
   const words = b.flows.rows.words;
-  const at = flow * FLOW_STRIDE;
+  const at = (flow * FLOW_STRIDE) & FLOW_MASK;
   const { balancer } = b.backends[words[at + BACKEND]].service;
   const deadline = Math.ceil(s.nowNs / 1e6) + balancer.timeoutsMs[words[at + STATE] & STATE_MASK];
   words[at + DEADLINE] = deadline;
@@ -240,7 +241,7 @@ function refresh(s: Partition, b: Balancers, flow: number): void {
 
 /** Has a flow's timer act at its deadline. */
 export function armFlow(s: Partition, b: Balancers, flow: number, node: number): void {
-  const at = flow * FLOW_STRIDE;
+  const at = (flow * FLOW_STRIDE) & FLOW_MASK;
   const deadline = b.flows.rows.words[at + DEADLINE];
   const timer = s.timers.startInBackground(node, b.app, deadline * 1e6, FLOW_TIMEOUT, flow);
   const words = b.flows.rows.words;
@@ -252,8 +253,8 @@ export function armFlow(s: Partition, b: Balancers, flow: number, node: number):
 function sendReset(s: Partition, node: number, p: number): void {
   const q = s.packets.allocate();
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
-  const at = q * STRIDE;
+  const o = (p * STRIDE) & MASK;
+  const at = (q * STRIDE) & MASK;
   const flags = rows[o + CONTROL_AT] & FLAGS_MASK;
   rows[at + SRC] = rows[o + DST];
   rows[at + DST] = rows[o + SRC];
@@ -279,7 +280,7 @@ export function translateError(s: Partition, balancer: Balancer, p: number): boo
   const b = s.balancers!;
   const rows = s.packets.rows.words;
   const extras = s.packets.extras.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const extra = rows[o + PACKET.EXTRA] * EXTRA.STRIDE;
   const protocol = extras[extra + EXTRA.QUOTED_CONTROL] >>> PROTOCOL_SHIFT;
   if (protocol !== TCP && protocol !== UDP) return false;
@@ -295,7 +296,7 @@ export function translateError(s: Partition, balancer: Balancer, p: number): boo
   const swapped = (ports << 16) | (ports >>> 16);
   const forth = b.flows.findForward(owner, destination, source, swapped);
   if (forth !== 0) {
-    const at = forth * FLOW_STRIDE;
+    const at = (forth * FLOW_STRIDE) & FLOW_MASK;
     if (words[at + LOCAL] === 0) steer(s, p, words[at + REAL]);
     else {
       rows[o + DST] = words[at + REAL];
@@ -306,7 +307,7 @@ export function translateError(s: Partition, balancer: Balancer, p: number): boo
   }
   const back = b.flows.findBackward(owner, source, destination, ports);
   if (back !== 0) {
-    const at = back * FLOW_STRIDE;
+    const at = (back * FLOW_STRIDE) & FLOW_MASK;
     rows[o + DST] = words[at + CLIENT];
     quote(words[at + CLIENT], words[at + VIRTUAL], words[at + FLOW_PORTS]);
     return true;

@@ -42,7 +42,7 @@ import { hasIpv6 } from "./plan_ipv6.ts";
 import { checkUnique } from "./realms.ts";
 import { computeRoutes } from "./topology.ts";
 
-const { STRIDE } = NODE;
+const { MASK, STRIDE } = NODE;
 
 /** Ethernet's. */
 const DEFAULT_MTU = 1500;
@@ -160,7 +160,7 @@ function fillNodes(population: PlannedPopulation, index: number, nodes: Nodes, a
   const inner = population.innerAddress === undefined ? 0 : addresses.intern(population.innerAddress);
   for (let i = 0; i < population.count; i++) {
     const node = population.firstRow + i;
-    const at = node * STRIDE;
+    const at = (node * STRIDE) & MASK;
     words[at + NODE.KIND] = population.kind;
     words[at + NODE.RANK] = population.firstRank + i;
     words[at + NODE.POPULATION] = index;

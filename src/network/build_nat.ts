@@ -10,7 +10,7 @@ import { located, NetworkError } from "./errors.ts";
 import type { NatOptions } from "./options.ts";
 import type { PlannedPopulation } from "./plan.ts";
 
-const { STRIDE } = NODE;
+const { MASK, STRIDE } = NODE;
 
 /** The id of the first address of gateway `i`'s pool. */
 export function poolId({ pool }: PlannedPopulation, i: number, addresses: AddressTable): number {
@@ -29,7 +29,7 @@ export function fillGateways(
   const profile = located(subject, () => nat.addProfile(profileOptions(options, population)));
   for (let i = 0; i < population.count; i++) {
     const node = population.firstRow + i;
-    const at = node * STRIDE;
+    const at = (node * STRIDE) & MASK;
     const gateway = nat.addGateway({
       name: population.plural ? `${population.name}[${i}]` : population.name,
       rank: population.firstRank + i,

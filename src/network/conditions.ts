@@ -11,7 +11,7 @@ import { NODE, NODE_FLAG } from "../node/nodes.ts";
 import type { RouteEntry } from "../node/routes.ts";
 import type { Partition } from "./partition.ts";
 
-const { FROM, TO, FLAGS, STRIDE } = DIRECTION;
+const { FROM, TO, FLAGS, MASK, STRIDE } = DIRECTION;
 
 /** A route given by hand. */
 export interface FixedRoute {
@@ -71,7 +71,7 @@ export function isDown(s: Partition, d: number): boolean {
 /** Takes a direction out of service, or puts it back, as it and the nodes at its ends say. */
 export function refreshDirection(s: Partition, d: number): void {
   const words = s.links.words;
-  const at = d * STRIDE;
+  const at = (d * STRIDE) & MASK;
   const off = (node: number) => (s.nodes.words[node * NODE.STRIDE + NODE.FLAGS] & NODE_FLAG.DOWN) !== 0;
   const down = s.conditions.downLinks.has(d) || off(words[at + FROM]) || off(words[at + TO]);
   if (down === isDown(s, d)) return;

@@ -20,12 +20,13 @@ import { DROP } from "./drops.ts";
 import { APP_EVENT } from "./app_event.ts";
 import { CPU_APP, type Partition } from "./partition.ts";
 
-const { CPU: NODE_CPU, ROUTES, STRIDE: NODE_STRIDE } = NODE;
-const { LENGTH, LINK_SEQ, CONTROL: CONTROL_AT, STRIDE: PACKET_STRIDE } = PACKET;
-const { STRIDE: CPU_STRIDE, NODE: CPU_NODE, HEAD, NEXT_HEAD, HANDED_NS, SENT_NS } = CPU;
+const { CPU: NODE_CPU, ROUTES, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
+const { LENGTH, LINK_SEQ, CONTROL: CONTROL_AT, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } = PACKET;
+const { MASK: CPU_MASK, STRIDE: CPU_STRIDE, NODE: CPU_NODE, HEAD, NEXT_HEAD, HANDED_NS, SENT_NS } = CPU;
 const { WAITING, BUSY_NS, SERVED, BOOTS } = CPU;
-const { STRIDE: CORE_STRIDE, CPU: CORE_CPU, UNTIL_NS, JOB } = CORE;
+const { MASK: CORE_MASK, STRIDE: CORE_STRIDE, CPU: CORE_CPU, UNTIL_NS, JOB } = CORE;
 const EVENT_STRIDE = APP_EVENT.STRIDE;
+const EVENT_MASK = APP_EVENT.MASK;
 
 /** Kinds of references: the low two bits. A reference is never 0. */
 const IN = 1;
@@ -81,7 +82,7 @@ function packetNs(s: Partition, settings: CpuSettings, p: number): number {
 /** Is the packet a datagram for a service? Then its work is part of the packet's turn. */
 function isRequest(s: Partition, node: number, p: number): boolean {
   const rows = s.packets.rows.words;
-  const o = p * PACKET_STRIDE;
+  const o = (p * PACKET_STRIDE) & PACKET_MASK;
   if (s.udpSockets === undefined || rows[o + CONTROL_AT] >>> CONTROL.PROTOCOL_SHIFT !== PROTOCOL.UDP) return false;
   const ports = rows[o + PACKET.PORTS];
   const swapped = (ports << 16) | (ports >>> 16);
@@ -105,7 +106,7 @@ function opens(s: Partition, p: number): boolean {
 
 /** Is it a host whose work takes time? (Balancers and gateways have something else in that word.) */
 export function hasCpu(s: Partition, node: number): boolean {
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   return s.nodes.words[at + NODE_CPU] !== 0 && s.nodes.words[at + NODE.KIND] === NODE_KIND.HOST;
 }
 
@@ -123,7 +124,7 @@ export function cpuReceive(s: Partition, node: number, p: number): void {
 
 /** Packets have cost something, and some of those wait or are being served: others do not overtake them. */
 function isBehind({ cpus, nowNs }: Partition, cpu: number): boolean {
-  const at = cpu * CPU_STRIDE;
+  const at = (cpu * CPU_STRIDE) & CPU_MASK;
   return cpus!.changed && (cpus!.words[at + WAITING] > 0 || cpus!.words[at + HANDED_NS] > nowNs);
 }
 
@@ -131,7 +132,7 @@ function isBehind({ cpus, nowNs }: Partition, cpu: number): boolean {
 export function cpuSend(s: Partition, node: number, p: number): void {
   const cpus = s.cpus!;
   const cpu = s.nodes.words[node * NODE_STRIDE + NODE_CPU];
-  const at = cpu * CPU_STRIDE;
+  const at = (cpu * CPU_STRIDE) & CPU_MASK;
   const words = cpus.words;
   s.packets.rows.words[p * PACKET_STRIDE + PACKET.LINK] = node;
   const core = s.servingCore;
@@ -186,7 +187,7 @@ export function cpuWork(
   const cpu = s.nodes.words[node * NODE_STRIDE + NODE_CPU];
   const row = s.events.allocate();
   const words = s.events.words;
-  const o = row * EVENT_STRIDE;
+  const o = (row * EVENT_STRIDE) & EVENT_MASK;
   words[o + APP_EVENT.APP] = app;
   words[o + APP_EVENT.CODE] = code;
   words[o + APP_EVENT.CONNECTION] = connection;
@@ -209,7 +210,7 @@ export function cpuWork(
 function offerPacket(s: Partition, cpus: Cpus, cpu: number, node: number, p: number, kind: number): void {
   const core = cpus.idleCore(cpu);
   const words = cpus.words;
-  const at = cpu * CPU_STRIDE;
+  const at = (cpu * CPU_STRIDE) & CPU_MASK;
   if (core !== 0) return begin(s, cpus, cpu, core, (p << 2) | kind);
   if (words[at + WAITING] >= cpus.settingsOf(cpu).queuePackets) {
     cpus.noteDrop(cpu, s.nowNs);
@@ -256,7 +257,7 @@ function nextOf(s: Partition, ref: number): number {
 /** A core that is free begins with `ref`. */
 function begin(s: Partition, cpus: Cpus, cpu: number, core: number, ref: number): void {
   const words = cpus.words;
-  const at = cpu * CPU_STRIDE;
+  const at = (cpu * CPU_STRIDE) & CPU_MASK;
   const settings = cpus.settingsOf(cpu);
   const row = ref >>> 2;
   let costNs: number;
@@ -277,7 +278,7 @@ function begin(s: Partition, cpus: Cpus, cpu: number, core: number, ref: number)
     doneNs = Math.max(doneNs, words[at + HANDED_NS]);
     words[at + HANDED_NS] = doneNs;
   }
-  const c = core * CORE_STRIDE;
+  const c = (core * CORE_STRIDE) & CORE_MASK;
   cpus.cores[c + UNTIL_NS] = doneNs;
   cpus.cores[c + JOB] = ref;
   s.schedule(words[at + CPU_NODE], CPU_APP, doneNs, core, 0, words[at + BOOTS]);
@@ -285,7 +286,7 @@ function begin(s: Partition, cpus: Cpus, cpu: number, core: number, ref: number)
 
 /** A core has come to the end of what it had to do: that happens now, and the next is begun. */
 function coreDone(s: Partition, cpus: Cpus, core: number): void {
-  const c = core * CORE_STRIDE;
+  const c = (core * CORE_STRIDE) & CORE_MASK;
   const cpu = cpus.cores[c + CORE_CPU];
   const node = cpus.words[cpu * CPU_STRIDE + CPU_NODE];
   const ref = cpus.cores[c + JOB];
@@ -315,7 +316,7 @@ function serve(s: Partition, cpus: Cpus, cpu: number, node: number, ref: number)
   if ((ref & 3) === IN) return takeIn(s, node, row);
   if ((ref & 3) === OUT) return leave(s, cpus, cpu, node, row, s.nowNs);
   const words = s.events.words;
-  const o = row * EVENT_STRIDE;
+  const o = (row * EVENT_STRIDE) & EVENT_MASK;
   const app = s.apps[words[o + APP_EVENT.APP]];
   const code = words[o + APP_EVENT.CODE];
   const connection = words[o + APP_EVENT.CONNECTION];
@@ -331,7 +332,7 @@ export function cpuReset(s: Partition, node: number): void {
   const cpus = s.cpus;
   if (cpus === undefined || !hasCpu(s, node)) return;
   const cpu = s.nodes.words[node * NODE_STRIDE + NODE_CPU];
-  const at = cpu * CPU_STRIDE;
+  const at = (cpu * CPU_STRIDE) & CPU_MASK;
   const forget = (ref: number) => {
     if ((ref & 3) === WORKS) s.events.release(ref >>> 2);
     else drop(s, node, ref >>> 2, DROP.RESTART);
@@ -344,7 +345,7 @@ export function cpuReset(s: Partition, node: number): void {
   }
   const first = cpus.words[cpu * CPU_STRIDE + CPU.CORE];
   for (let core = first; core < first + cpus.settingsOf(cpu).cores; core++) {
-    const c = core * CORE_STRIDE;
+    const c = (core * CORE_STRIDE) & CORE_MASK;
     if (cpus.cores[c + JOB] > 0) forget(cpus.cores[c + JOB]);
     cpus.words[at + BUSY_NS] -= Math.max(0, cpus.cores[c + UNTIL_NS] - s.nowNs);
     cpus.cores[c + JOB] = -1;

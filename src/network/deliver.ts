@@ -22,9 +22,9 @@ import { LOOPBACK_APP, type Partition } from "./partition.ts";
 import { sendAway } from "./part_crossing.ts";
 import { forwardSteered, steer } from "./steering.ts";
 
-const { SRC, DST, PORTS, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, MASK, STRIDE } = PACKET;
 const { FROM, TO, FLAGS, MTU, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { KIND, CPU, EGRESS, ROUTES, FLAGS: NODE_FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { KIND, CPU, EGRESS, ROUTES, FLAGS: NODE_FLAGS, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const { ANSWERS_VIA_BALANCER } = NODE_FLAG;
 const { HOST, ROUTER, NAT } = NODE_KIND;
 const { CUT, AWAY } = DIRECTION_FLAG;
@@ -103,7 +103,7 @@ function seeMark(s: Partition, p: number): void {
 /** Sends a packet that `node` has made: to itself, by its only link, or else by route table `table`. */
 export function emit(s: Partition, node: number, p: number, table: number): void {
   s.sent++;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   if (s.nodes.words[at + CPU] !== 0 && s.nodes.words[at + KIND] === HOST) return cpuSend(s, node, p);
   emitNow(s, node, p, table);
 }
@@ -132,7 +132,7 @@ export function emitNow(s: Partition, node: number, p: number, table: number): v
 /** Forwards packet `p` at `node` by route table `table`: TTL, route, MTU; ICMP errors where it ends here. */
 export function forward(s: Partition, node: number, p: number, table: number): void {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   if ((rows[o + CONTROL_AT] & STEERED) !== 0) return forwardSteered(s, node, p, table);
   forwardTowards(s, node, p, table, rows[o + DST]);
 }
@@ -140,7 +140,7 @@ export function forward(s: Partition, node: number, p: number, table: number): v
 /** As {@linkcode forward}, to where `destination` is. */
 export function forwardTowards(s: Partition, node: number, p: number, table: number, destination: number): void {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   // RFC 1812 5.3.1: a packet whose TTL runs out is answered with Time Exceeded.
   if ((rows[o + WINDOW_TTL_TOS] & TTL_MASK) <= TTL_ONE) {
     sendIcmpError(s, node, p, UNREACHABLE.TTL, 0);
@@ -176,7 +176,7 @@ function receive(s: Partition, node: number, p: number): void {
 /** Hands a packet for `node` to what it is for. */
 export function takeIn(s: Partition, node: number, p: number): void {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   s.delivered++;
   const protocol = rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT;
   if (protocol === TCP) {
@@ -203,7 +203,7 @@ export function takeIn(s: Partition, node: number, p: number): void {
 /** A datagram has reached a host: its socket gets it, if there is one. */
 function datagramInHost(s: Partition, udp: UdpSockets, node: number, p: number): boolean {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const ports = rows[o + PORTS];
   const socket = udp.lookup(node, rows[o + DST], rows[o + SRC], (ports << 16) | (ports >>> 16));
   if (socket === 0) return false;
@@ -221,7 +221,7 @@ function datagramInHost(s: Partition, udp: UdpSockets, node: number, p: number):
  */
 function corruptionStops(s: Partition, p: number, atHost: boolean): boolean {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const bit = rows[o + CORRUPT] - 1;
   if (s.addresses.isIpv6(rows[o + SRC])) {
     if (bit < 64) {

@@ -12,9 +12,10 @@ import { CLOCK } from "../store/clock.ts";
 
 const { SRC, DST, PORTS, SEQ, ACK, CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, TS_ECR, SYN_OPTIONS, EXTRA: EXTRA_AT } =
   PACKET;
-const { CORRUPT, STRIDE } = PACKET;
-const { DIGEST_LO, DIGEST_HI, EVENT_LO, EVENT_HI, RANK, STRIDE: NODE_STRIDE } = NODE;
+const { CORRUPT, MASK, STRIDE } = PACKET;
+const { DIGEST_LO, DIGEST_HI, EVENT_LO, EVENT_HI, RANK, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const EXTRA_STRIDE = EXTRA.STRIDE;
+const EXTRA_MASK = EXTRA.MASK;
 const { NOW } = CLOCK;
 const QUOTES = CONTROL_BIT.QUOTES;
 
@@ -34,8 +35,8 @@ export function digestDelivery(
 ): void {
   const nowNs = clock[NOW];
   const rows = packets.rows.words;
-  const o = p * STRIDE;
-  const at = node * NODE_STRIDE;
+  const o = (p * STRIDE) & MASK;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   const timeLo = nowNs | 0;
   const timeHi = (nowNs / 4294967296) | 0;
   // Words enter in pairs, differently in the two lanes: one multiplication a pair and lane. The shift after it brings
@@ -103,7 +104,7 @@ export function digestEvent(
   clock: Float64Array,
 ): void {
   const nowNs = clock[NOW];
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   let a = nodes[at + EVENT_LO];
   let b = nodes[at + EVENT_HI];
   const w = (nowNs | 0) ^ Math.imul(code + 1, 0x27d4eb2f);
@@ -164,7 +165,7 @@ function hex(word: number): string {
 /** Hash of what stands in an extra row: option blocks, a quoted packet, real payload bytes. */
 function hashExtra(packets: PacketPool, addresses: AddressTable, extra: number, quotes: boolean): number {
   const words = packets.extras.words;
-  const at = extra * EXTRA_STRIDE;
+  const at = (extra * EXTRA_STRIDE) & EXTRA_MASK;
   let h = 0x165667b1;
   for (let i: number = EXTRA.URGENT; i < EXTRA_STRIDE; i++) {
     let w = words[at + i];

@@ -17,13 +17,13 @@ import type { Partition } from "./partition.ts";
 
 const { FLAGS: DIRECTION_FLAGS, RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { DOWN } = DIRECTION_FLAG;
-const { KIND, SALT, BALANCER, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { KIND, SALT, BALANCER, FLAGS, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 
 /** The link of a group (as `RouteTables.route` found it) that packet `p` takes at `node`. */
 export function equalPath(s: Partition, node: number, p: number, group: number): number {
   const { routes } = s;
   const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   const kind = nodes[at + KIND];
   const salt = kind === NODE_KIND.ROUTER
     ? nodes[at + SALT]

@@ -6,7 +6,7 @@
 import { NODE } from "../node/nodes.ts";
 import type { Partition } from "./partition.ts";
 
-const { FILES, POPULATION, STRIDE } = NODE;
+const { FILES, POPULATION, MASK, STRIDE } = NODE;
 
 /** Files that a node may have open. */
 export function maxFilesOf(s: Partition, node: number): number {
@@ -23,7 +23,7 @@ export function setMaxFiles(s: Partition, node: number, maxFiles: number): void 
 
 /** Has the node no file descriptor left? That is counted. */
 export function lacksFile(s: Partition, node: number): boolean {
-  const at = node * STRIDE;
+  const at = (node * STRIDE) & MASK;
   const files = s.nodes.words[at + FILES];
   const most = maxFilesOf(s, node);
   if (files < most) return false;
@@ -33,7 +33,7 @@ export function lacksFile(s: Partition, node: number): boolean {
 
 /** The node has one more socket open. */
 export function takeFile(s: Partition, node: number): void {
-  const at = node * STRIDE;
+  const at = (node * STRIDE) & MASK;
   const files = ++s.nodes.words[at + FILES];
   const population = s.nodes.populations[s.nodes.words[at + POPULATION]];
   if (files > population.peakFiles) population.peakFiles = files;

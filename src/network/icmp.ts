@@ -15,10 +15,10 @@ import { untranslate64 } from "./nat_ipv6.ts";
 import type { Partition } from "./partition.ts";
 import { DIRECTION } from "../link/links.ts";
 
-const { SRC, DST, PORTS, SEQ, LINK, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, SEQ, LINK, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, MASK, STRIDE } = PACKET;
 const { QUOTES, PROTOCOL_SHIFT } = CONTROL;
 const { ICMP, ICMPV6, TCP, UDP } = PROTOCOL;
-const { INNER_ADDRESS, KIND, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { INNER_ADDRESS, KIND, FLAGS, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const { ROUTES_IPV6, NAT64, UNTRANSLATED } = NODE_FLAG;
 
 /** Why a packet is answered with an ICMP error: index into `TYPE_CODE`. */
@@ -55,7 +55,7 @@ export function sendIcmpError(s: Partition, node: number, p: number, why: number
   const q = pool.allocate();
   rows = pool.rows.words;
   o = p * STRIDE;
-  const at = q * STRIDE;
+  const at = (q * STRIDE) & MASK;
   rows[at + SRC] = address;
   rows[at + DST] = rows[o + SRC];
   rows[at + PORTS] = TYPE_CODE[why][ipv6 ? 1 : 0] << 16;
@@ -79,7 +79,7 @@ export function sendIcmpError(s: Partition, node: number, p: number, why: number
 function untranslate(s: Partition, node: number, p: number, q: number): boolean {
   const rows = s.packets.rows.words;
   const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   const gateway = nodes[at + NODE.GATEWAY];
   const source = rows[p * STRIDE + SRC];
   const destination = rows[p * STRIDE + DST];
@@ -108,7 +108,7 @@ function untranslate(s: Partition, node: number, p: number, q: number): boolean 
 /** An ICMP packet has reached a host that it is for. The packet stays the caller's. */
 export function icmpInHost(s: Partition, node: number, p: number): void {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   if (rows[o + CONTROL_AT] & QUOTES) {
     const extra = rows[o + PACKET.EXTRA] * EXTRA.STRIDE;
     const quoted = s.packets.extras.words[extra + EXTRA.QUOTED_CONTROL] >>> PROTOCOL_SHIFT;
@@ -149,8 +149,8 @@ function answerEcho(s: Partition, node: number, p: number): void {
   const type = s.packets.rows.words[p * STRIDE + PORTS] >>> 24;
   const q = s.packets.clone(p);
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
-  const at = q * STRIDE;
+  const o = (p * STRIDE) & MASK;
+  const at = (q * STRIDE) & MASK;
   rows[at + SRC] = rows[o + DST];
   rows[at + DST] = rows[o + SRC];
   rows[at + PORTS] = (type === ECHO_REQUEST ? ECHO_REPLY : ECHO_REPLY_V6) << 24;
@@ -161,7 +161,7 @@ function answerEcho(s: Partition, node: number, p: number): void {
 /** The address that `node` tells of errors with `p` from: a dummy one where it has none of that family. */
 function sourceOf(s: Partition, node: number, p: number, ipv6: boolean): number {
   const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   const kind = nodes[at + KIND];
   const destination = s.packets.rows.words[p * STRIDE + DST];
   if (kind === NODE_KIND.HOST && s.isOwn(node, destination)) return destination;
@@ -183,7 +183,7 @@ function cameFromInside(s: Partition, p: number): boolean {
 /** Sends `q` from `node` into the realm that `p` came from. */
 function emitBack(s: Partition, node: number, p: number, q: number): void {
   const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   const inner = nodes[at + KIND] === NODE_KIND.NAT && cameFromInside(s, p) &&
     !routesNatively(s, node, s.packets.rows.words[q * STRIDE + DST]);
   emit(s, node, q, inner ? nodes[at + NODE.INNER_ROUTES] : nodes[at + NODE.ROUTES]);

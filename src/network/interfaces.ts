@@ -8,7 +8,7 @@ import { DIRECTION } from "../link/links.ts";
 import { NetworkError } from "./errors.ts";
 import type { Partition } from "./partition.ts";
 
-const { FROM, TO, RANK, STRIDE } = DIRECTION;
+const { FROM, TO, RANK, MASK, STRIDE } = DIRECTION;
 
 /** What every node calls its way to itself. */
 export const LOOPBACK = "lo";
@@ -71,7 +71,7 @@ export class Interfaces {
     const { nodes, links } = this.#partition;
     const name = nodes.nameOf(node);
     if (direction < 0) return `${name}:${LOOPBACK}`;
-    const at = direction * STRIDE;
+    const at = (direction * STRIDE) & MASK;
     const peer = links.words[at + FROM] === node ? links.words[at + TO] : links.words[at + FROM];
     return `${name}:${this.#isOnlyOne(node, peer) ? nodes.nameOf(peer) : this.linkOf(direction)}`;
   }

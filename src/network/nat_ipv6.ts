@@ -15,10 +15,10 @@ import { answerEchoAndRelease, isEchoRequest, sendIcmpError, UNREACHABLE } from 
 import { isWantOfRoom } from "./nat_node.ts";
 import type { Partition } from "./partition.ts";
 
-const { SRC, DST, SEQ, PORTS, LINK, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { SRC, DST, SEQ, PORTS, LINK, CONTROL: CONTROL_AT, MASK, STRIDE } = PACKET;
 const { QUOTES } = CONTROL;
 const { MTU, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const { ROUTES_IPV6, NAT64, REFUSES_WITH_ICMP } = NODE_FLAG;
 const { FORWARD, HAIRPIN, DROP_NO_MAPPING } = NAT_VERDICT;
 
@@ -32,7 +32,7 @@ const PACKET_TOO_BIG = 0x0200;
 
 /** The table that a gateway routes IPv6 packets by. */
 export function ipv6Table(s: Partition, node: number): number {
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   const nodes = s.nodes.words;
   return nodes[at + ((nodes[at + FLAGS] & ROUTES_IPV6) !== 0 ? ROUTES : INNER_ROUTES)];
 }
@@ -40,7 +40,7 @@ export function ipv6Table(s: Partition, node: number): number {
 /** An IPv6 packet has come to a gateway of IPv4 that routes IPv6, or (from inside) to a NAT64. */
 export function ipv6AtGateway(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   const destination = s.packets.rows.words[p * STRIDE + DST];
   if (destination === nodes[at + INNER_ADDRESS] || s.nodes.hasAddress(node, destination)) {
     return answerEchoAndRelease(s, node, p);
@@ -55,7 +55,7 @@ export function ipv6AtGateway(s: Partition, node: number, p: number): void {
 /** An IPv6 packet for an IPv4 destination. */
 function toIpv4(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   s.nat.syncNow();
   const verdict = translateToIpv4(s.nat, nodes[at + GATEWAY], p);
   drainNat(s);
@@ -75,7 +75,7 @@ function toIpv4(s: Partition, node: number, p: number): void {
 /** A packet from outside was translated for an inner host: if that is an IPv6 host, it becomes an IPv6 packet. */
 export function toIpv6(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   if (!s.addresses.isIpv6(s.packets.rows.words[p * STRIDE + DST])) {
     return forward(s, node, p, nodes[at + INNER_ROUTES]);
   }
@@ -92,7 +92,7 @@ export function toIpv6(s: Partition, node: number, p: number): void {
  */
 function limitMtu(s: Partition, q: number, table: number): void {
   const rows = s.packets.rows.words;
-  const o = q * STRIDE;
+  const o = (q * STRIDE) & MASK;
   const typeCode = rows[o + PORTS] >>> 16;
   const ipv6 = s.addresses.isIpv6(rows[o + SRC]);
   if (typeCode !== (ipv6 ? PACKET_TOO_BIG : FRAGMENTATION_NEEDED)) return;

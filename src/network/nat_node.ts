@@ -17,7 +17,7 @@ import { drainNat } from "./drain.ts";
 import { ipv6AtGateway, toIpv6 } from "./nat_ipv6.ts";
 
 const { DST, STRIDE } = PACKET;
-const { ADDRESS, ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { ADDRESS, ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const { FORWARD, HAIRPIN, DROP_NO_MAPPING, DROP_POOL_EMPTY, DROP_QUOTA } = NAT_VERDICT;
 const { DROP_BLOCK, DROP_RATE, DROP_TABLE_FULL, DROP_NOT_SUBSCRIBER } = NAT_VERDICT;
 const { REFUSES_WITH_ICMP, ROUTES_IPV6, NAT64, UNTRANSLATED } = NODE_FLAG;
@@ -25,7 +25,7 @@ const { REFUSES_WITH_ICMP, ROUTES_IPV6, NAT64, UNTRANSLATED } = NODE_FLAG;
 /** A packet came from the inner realm. */
 export function natTranslateOutbound(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   const destination = s.packets.rows.words[p * STRIDE + DST];
   if ((nodes[at + FLAGS] & (ROUTES_IPV6 | NAT64)) !== 0 && s.addresses.isIpv6(destination)) {
     return ipv6AtGateway(s, node, p);
@@ -66,7 +66,7 @@ export function isWantOfRoom(verdict: number): boolean {
 /** A packet came from the outer realm. */
 export function natTranslateInbound(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
-  const at = node * NODE_STRIDE;
+  const at = (node * NODE_STRIDE) & NODE_MASK;
   const { words: rows } = s.packets.rows;
   if ((nodes[at + FLAGS] & ROUTES_IPV6) !== 0 && s.addresses.isIpv6(rows[p * STRIDE + DST])) {
     return ipv6AtGateway(s, node, p);

@@ -36,7 +36,7 @@ export interface SeenPacket {
 /** Is a packet meant? */
 export type PacketFilter = (seen: SeenPacket) => boolean;
 
-const { SRC, DST, PORTS, CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, MASK, STRIDE } = PACKET;
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
 
 const WITH_VALUE = ["host", "src", "dst", "node", "port", "connection", "after", "before"];
@@ -177,7 +177,7 @@ function connectionTest(value: string): PacketFilter {
     (ports === back && isOther(addresses, source) && isOne(addresses, destination));
   return (seen) => {
     const words = seen.packets.rows.words;
-    const o = seen.p * STRIDE;
+    const o = (seen.p * STRIDE) & MASK;
     if (hasPorts(protocolOf(seen))) return ends(seen.addresses, words[o + SRC], words[o + DST], words[o + PORTS]);
     if ((words[o + CONTROL_AT] & CONTROL.QUOTES) === 0) return false;
     const extras = seen.packets.extras.words;

@@ -12,7 +12,7 @@ import type { Sightings } from "./part_sightings.ts";
 import type { Partition } from "./partition.ts";
 import { SpoofsHeld } from "./spoofs.ts";
 
-const { FROM, TO, FLAGS, STRIDE } = DIRECTION;
+const { FROM, TO, FLAGS, MASK, STRIDE } = DIRECTION;
 
 /** Kinds of events in the order in which they happen at one instant and in one round. */
 export const EVENT_KIND = { TCP_TIMER: 0, APP_TIMER: 1, NAT_TIMER: 2, DELIVERY: 3, APPLICATION: 4 } as const;
@@ -84,7 +84,7 @@ export function takePart(s: Partition, part: Part): void {
   const { owners, index } = part;
   const words = s.links.words;
   for (let d = 0; d < s.links.count; d++) {
-    const at = d * STRIDE;
+    const at = (d * STRIDE) & MASK;
     if (owners[words[at + FROM]] !== index || owners[words[at + TO]] === index) continue;
     words[at + FLAGS] |= DIRECTION_FLAG.AWAY;
   }

@@ -12,8 +12,8 @@ import { CONTROL, EXTRA, PACKET } from "../wire/packet.ts";
 import type { Part } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
-const { SRC, DST, EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, STRIDE } = PACKET;
-const { PAYLOAD, QUOTED_SRC, QUOTED_DST, NEXT_HOP, STRIDE: EXTRA_STRIDE } = EXTRA;
+const { SRC, DST, EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, MASK, STRIDE } = PACKET;
+const { PAYLOAD, QUOTED_SRC, QUOTED_DST, NEXT_HOP, MASK: EXTRA_MASK, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { TO, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { QUOTES, STEERED } = CONTROL;
 const { TIME } = CLOCK;
@@ -48,7 +48,7 @@ export function sendAway(s: Partition, part: Part, d: number, p: number): void {
   if (timeNs < part.earliestSentNs) part.earliestSentNs = timeNs;
   const ring = part.outgoing[part.owners[s.links.words[d * DIRECTION_STRIDE + TO]]]!;
   let rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const extra = rows[o + EXTRA_AT];
   const bytes = extra === 0 ? undefined : payloadOf(s, extra);
   const most = 3 + STRIDE + (extra === 0 ? 0 : EXTRA_STRIDE + 1 + ((bytes?.length ?? 0) + 3 >> 2)) + 25;
@@ -170,7 +170,7 @@ function takeOther(s: Partition, part: Part, ring: SharedRing, first: number): v
 
 function takePacket(s: Partition, part: Part, ring: SharedRing, first: number): void {
   const p = s.packets.allocate();
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   const rows = s.packets.rows.words;
   const { words, mask } = ring;
   const at = ring.at;
@@ -222,7 +222,7 @@ export function speltOf(s: Partition, part: Part, o: number, extra: number): num
   let spelt = (strange(rows[o + SRC]) ? SPELT.SRC : 0) | (strange(rows[o + DST]) ? SPELT.DST : 0);
   if (extra === 0) return spelt;
   const extras = s.packets.extras.words;
-  const e = extra * EXTRA_STRIDE;
+  const e = (extra * EXTRA_STRIDE) & EXTRA_MASK;
   const control = rows[o + CONTROL_AT];
   if ((control & QUOTES) !== 0) {
     if (strange(extras[e + QUOTED_SRC])) spelt |= SPELT.QUOTED_SRC;
@@ -281,7 +281,7 @@ function takeMany(ring: SharedRing, length: number): Uint8Array {
 export function putAddresses(s: Partition, to: Writable, spelt: number, o: number, extra: number): void {
   const rows = s.packets.rows.words;
   const extras = s.packets.extras.words;
-  const e = extra * EXTRA_STRIDE;
+  const e = (extra * EXTRA_STRIDE) & EXTRA_MASK;
   if (spelt & SPELT.SRC) putAddress(s, to, rows[o + SRC]);
   if (spelt & SPELT.DST) putAddress(s, to, rows[o + DST]);
   if (spelt & SPELT.QUOTED_SRC) putAddress(s, to, extras[e + QUOTED_SRC]);

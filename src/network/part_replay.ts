@@ -15,7 +15,7 @@ import { releaseAddresses, takeAddresses, takeBytes } from "./part_crossing.ts";
 import { SEEN, SIGHTING, type Watched } from "./part_sightings.ts";
 import type { DeliveryTap, Partition } from "./partition.ts";
 
-const { EXTRA: EXTRA_AT, LINK, LINK_SEQ, STRIDE } = PACKET;
+const { EXTRA: EXTRA_AT, LINK, LINK_SEQ, MASK, STRIDE } = PACKET;
 const { PAYLOAD, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { TIME_LO, TIME_HI, ORDER, PLACE, ROW, FROM, TO, DIRECTION: DIRECTION_AT, WORDS } = SEEN;
 const { DELIVERED, SENT, DROPPED, GONE, MARKED } = SIGHTING;
@@ -160,7 +160,7 @@ export class Replay {
     const s = this.#partition;
     s.packets.releaseExtraOf(p);
     const rows = s.packets.rows.words;
-    const o = p * STRIDE;
+    const o = (p * STRIDE) & MASK;
     for (let i = 0; i < STRIDE; i++) rows[o + i] = list.take();
     const spelt = list.take();
     let e = 0;

@@ -13,8 +13,8 @@ import { EVENT_KIND, type Part } from "./part.ts";
 import { putAddresses, putBytes, sendSightings, speltOf } from "./part_crossing.ts";
 import type { Partition } from "./partition.ts";
 
-const { EXTRA: EXTRA_AT, LINK, LINK_SEQ, STRIDE } = PACKET;
-const { PAYLOAD, STRIDE: EXTRA_STRIDE } = EXTRA;
+const { EXTRA: EXTRA_AT, LINK, LINK_SEQ, MASK, STRIDE } = PACKET;
+const { PAYLOAD, MASK: EXTRA_MASK, STRIDE: EXTRA_STRIDE } = EXTRA;
 
 /** Which of its taps somebody wants to have called: all of it is written down in each part. */
 export interface Watched {
@@ -189,7 +189,7 @@ export class Sightings {
     const s = this.#partition;
     const { list } = this;
     const rows = s.packets.rows.words;
-    const o = p * STRIDE;
+    const o = (p * STRIDE) & MASK;
     const extra = rows[o + EXTRA_AT];
     const handle = extra === 0 ? 0 : s.packets.extras.words[extra * EXTRA_STRIDE + PAYLOAD];
     const bytes = handle === 0 ? undefined : s.packets.payloads.get(handle);
@@ -200,7 +200,7 @@ export class Sightings {
     list.put(spelt);
     if (extra !== 0) {
       const extras = s.packets.extras.words;
-      const e = extra * EXTRA_STRIDE;
+      const e = (extra * EXTRA_STRIDE) & EXTRA_MASK;
       for (let i = 0; i < EXTRA_STRIDE; i++) list.put(extras[e + i]);
       list.put(bytes === undefined ? -1 : bytes.length);
       if (bytes !== undefined) putBytes(list, bytes);

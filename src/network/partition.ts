@@ -60,8 +60,9 @@ export type DeliveryTap = (packet: number, timeNs: number, from: number, to: num
 
 const { LINK, LINK_SEQ, STRIDE: PACKET_STRIDE } = PACKET;
 const { RANK: DIRECTION_RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { RANK, ADDRESS, SCHEDULED, FLAGS, STRIDE: NODE_STRIDE } = NODE;
+const { RANK, ADDRESS, SCHEDULED, FLAGS, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const EVENT_STRIDE = APP_EVENT.STRIDE;
+const EVENT_MASK = APP_EVENT.MASK;
 
 /** The state of a run. */
 export class Partition implements UdpRuntime {
@@ -222,9 +223,9 @@ export class Partition implements UdpRuntime {
   schedule(node: number, app: number, atNs: number, code: number, connection: number, argument: number): void {
     const row = this.events.allocate();
     const words = this.events.words;
-    const o = row * EVENT_STRIDE;
+    const o = (row * EVENT_STRIDE) & EVENT_MASK;
     const nodes = this.nodes.words;
-    const at = node * NODE_STRIDE;
+    const at = (node * NODE_STRIDE) & NODE_MASK;
     words[o + APP_EVENT.APP] = app;
     words[o + APP_EVENT.CODE] = code;
     words[o + APP_EVENT.CONNECTION] = connection;

@@ -14,7 +14,7 @@ import type { ProbeAnswer } from "../base/probe_reports.ts";
 import type { ProbeSettings } from "./probe_options.ts";
 import type { Partition } from "./partition.ts";
 
-const { SRC, DST, PORTS, SEQ, LENGTH, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, STRIDE } = PACKET;
+const { SRC, DST, PORTS, SEQ, LENGTH, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, MASK, STRIDE } = PACKET;
 
 const ECHO_REQUEST = 8;
 const ECHO_REQUEST_V6 = 128;
@@ -151,7 +151,7 @@ export class Probes implements App {
   replyIn(node: number, p: number): void {
     const s = this.#partition;
     const rows = s.packets.rows.words;
-    const o = p * STRIDE;
+    const o = (p * STRIDE) & MASK;
     this.#answered(node, p, rows[o + SEQ], rows[o + LENGTH] + 8, "", 0);
   }
 
@@ -159,7 +159,7 @@ export class Probes implements App {
   errorIn(node: number, p: number): void {
     const s = this.#partition;
     const rows = s.packets.rows.words;
-    const o = p * STRIDE;
+    const o = (p * STRIDE) & MASK;
     const extra = rows[o + PACKET.EXTRA] * EXTRA.STRIDE;
     const quoted = s.packets.extras.words[extra + EXTRA.QUOTED_SEQ];
     const version = rows[o + CONTROL_AT] >>> CONTROL.PROTOCOL_SHIFT === PROTOCOL.ICMPV6 ? 1 : 0;
@@ -257,7 +257,7 @@ export class Probes implements App {
     probe.pending.push(s.nowNs);
     const p = s.packets.allocate();
     const rows = s.packets.rows.words;
-    const o = p * STRIDE;
+    const o = (p * STRIDE) & MASK;
     rows[o + SRC] = probe.source;
     rows[o + DST] = probe.target;
     rows[o + PORTS] = (ipv6 ? ECHO_REQUEST_V6 : ECHO_REQUEST) << 24;

@@ -10,7 +10,7 @@ import { NetworkError } from "./errors.ts";
 import { familiesOf } from "./graph.ts";
 import { endOf, type Plan, type PlannedPopulation } from "./plan.ts";
 
-const { ADDRESS, INNER_ADDRESS, FLAGS, STRIDE } = NODE;
+const { ADDRESS, INNER_ADDRESS, FLAGS, MASK, STRIDE } = NODE;
 const { HOST, ROUTER, NAT, BALANCER } = NODE_KIND;
 
 /** Consecutive address ids in a realm: of consecutive nodes (`step` 1), or all of one (`step` 0). */
@@ -175,7 +175,7 @@ class Realms {
   /** The addresses of a host, or of a gateway on its outer side. */
   #outerRanges(node: number): Range[] {
     const words = this.#nodes.words;
-    const at = node * STRIDE;
+    const at = (node * STRIDE) & MASK;
     const own = { first: words[at + ADDRESS], count: 1, node, step: 1 };
     if (words[at + NODE.KIND] === NAT) {
       const population = this.#plan.populations[words[at + NODE.POPULATION]];

@@ -8,7 +8,7 @@ import { isDown } from "./conditions.ts";
 import type { Partition } from "./partition.ts";
 import { computeRoutes, type RouteConditions } from "./topology.ts";
 
-const { ROUTES, INNER_ROUTES, KIND, STRIDE } = NODE;
+const { ROUTES, INNER_ROUTES, KIND, MASK, STRIDE } = NODE;
 
 /**
  * Works all routes out again over the links that are up (of a link, both directions must be), as a routing protocol
@@ -23,7 +23,7 @@ export function recomputeRoutes(s: Partition, down: Set<number> = downNow(s)): v
   const nodes = s.nodes.words;
   for (const { firstRow, count } of plan.populations) {
     for (let node = firstRow; node < firstRow + count; node++) {
-      const at = node * STRIDE;
+      const at = (node * STRIDE) & MASK;
       // (A host without a table of its own may have been given one.)
       if (tables[node] !== 0) nodes[at + ROUTES] = tables[node];
       // (Other kinds may use the word for something else.)

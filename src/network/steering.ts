@@ -11,7 +11,7 @@ import { CONTROL, EXTRA, PACKET } from "../wire/packet.ts";
 import { forwardTowards } from "./deliver.ts";
 import type { Partition } from "./partition.ts";
 
-const { CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, STRIDE } = PACKET;
+const { CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, MASK, STRIDE } = PACKET;
 const { STEERED } = CONTROL;
 const { NEXT_HOP, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { FLAGS, STRIDE: DIRECTION_STRIDE } = DIRECTION;
@@ -27,7 +27,7 @@ export function steer(s: Partition, p: number, address: number): void {
 /** Where packet `p` is taken to; 0 if to its destination. */
 export function steeredTo(s: Partition, p: number): number {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   if ((rows[o + CONTROL_AT] & STEERED) === 0) return 0;
   return s.packets.extras.words[rows[o + EXTRA_AT] * EXTRA_STRIDE + NEXT_HOP];
 }
@@ -35,7 +35,7 @@ export function steeredTo(s: Partition, p: number): number {
 /** Packet `p` has got where it was taken to. */
 export function unsteer(s: Partition, p: number): void {
   const rows = s.packets.rows.words;
-  const o = p * STRIDE;
+  const o = (p * STRIDE) & MASK;
   rows[o + CONTROL_AT] &= ~STEERED;
   s.packets.extras.words[rows[o + EXTRA_AT] * EXTRA_STRIDE + NEXT_HOP] = 0;
 }

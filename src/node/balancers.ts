@@ -125,9 +125,10 @@ const {
   STATE,
   TIMER,
   SERIAL,
+  MASK,
   STRIDE,
 } = FLOW;
-const { SYN, ESTABLISHED, UDP, MASK } = FLOW_STATE;
+const { SYN, ESTABLISHED, UDP, MASK: STATE_MASK } = FLOW_STATE;
 const { ACTIVE, BROKEN } = FLOW_BIT;
 const { DIRECT_RETURN, FULL_NAT } = BALANCER_MODE;
 const { NO_BACKEND, NO_PORT, TABLE_FULL } = FLOW_REFUSAL;
@@ -211,7 +212,7 @@ export class Balancers {
     if (local === client && !this.#makeWay(owner, local, backend.address, realPorts)) return -NO_PORT;
     const flow = this.flows.rows.allocate();
     const words = this.flows.rows.words;
-    const o = flow * STRIDE;
+    const o = (flow * STRIDE) & MASK;
     words[o + CLIENT] = client;
     words[o + VIRTUAL] = service.address;
     words[o + PORTS] = ports;
@@ -233,7 +234,7 @@ export class Balancers {
   /** Forgets a flow, its timer and its port. */
   close(flow: number): void {
     const words = this.flows.rows.words;
-    const o = flow * STRIDE;
+    const o = (flow * STRIDE) & MASK;
     const backend = this.backends[words[o + BACKEND]];
     const { service } = backend;
     const { balancer } = service;
@@ -252,7 +253,7 @@ export class Balancers {
   forget(id: number): void {
     const { rows } = this.flows;
     for (let flow = 1; flow < rows.end; flow++) {
-      const o = flow * STRIDE;
+      const o = (flow * STRIDE) & MASK;
       if (rows.words[o + PORTS] === 0) continue;
       const { service } = this.backends[rows.words[o + BACKEND]];
       if (service.balancer !== this.list[id]) continue;
@@ -270,7 +271,7 @@ export class Balancers {
   /** Gives a flow another state word, and counts it no longer as active once that says so. */
   setState(flow: number, state: number): void {
     const words = this.flows.rows.words;
-    const o = flow * STRIDE;
+    const o = (flow * STRIDE) & MASK;
     const was = words[o + STATE];
     const over = isOver(state);
     words[o + STATE] = over ? state & ~ACTIVE : state;
@@ -283,7 +284,7 @@ export class Balancers {
   countBroken(flow: number): void {
     const words = this.flows.rows.words;
     const at = flow * STRIDE + STATE;
-    if ((words[at] & MASK) !== ESTABLISHED || (words[at] & BROKEN) !== 0) return;
+    if ((words[at] & STATE_MASK) !== ESTABLISHED || (words[at] & BROKEN) !== 0) return;
     words[at] |= BROKEN;
     this.backends[words[flow * STRIDE + BACKEND]].broken++;
   }

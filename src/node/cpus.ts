@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import { lengthened } from "../base/growth.ts";
 
 import type { PlainValue, StateVisitor } from "../base/state.ts";
@@ -67,6 +68,8 @@ export const CPU = {
   BOOTS: 17,
   /** Doubles in a row. */
   STRIDE: 18,
+  /** The bits of a row's offset. */
+  MASK: rowMask(18),
 } as const;
 
 /** Word offsets (doubles) of a core. */
@@ -79,6 +82,8 @@ export const CORE = {
   JOB: 2,
   /** Doubles in a row. */
   STRIDE: 3,
+  /** The bits of a row's offset. */
+  MASK: rowMask(3),
 } as const;
 
 const { WAITING, WAITED_NS, SINCE_NS, PEAK, DROPPED, FIRST_DROP_NS, BUSY_NS, SERVED } = CPU;

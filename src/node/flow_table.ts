@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { RowPool } from "../store/rows.ts";
 import { hashTuple, probeStart, TupleTable } from "../store/tuple_table.ts";
@@ -37,6 +38,8 @@ export const FLOW = {
   TIMER_AT: 12,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** How far a flow has come. */
@@ -53,8 +56,8 @@ export const FLOW_BIT = {
   BROKEN: 64,
 } as const;
 
-const { CLIENT, VIRTUAL, PORTS, OWNER, LOCAL, REAL, REAL_PORTS, STRIDE } = FLOW;
-const { SYN, ESTABLISHED, FIN, CLOSED, UDP, MASK } = FLOW_STATE;
+const { CLIENT, VIRTUAL, PORTS, OWNER, LOCAL, REAL, REAL_PORTS, MASK, STRIDE } = FLOW;
+const { SYN, ESTABLISHED, FIN, CLOSED, UDP, MASK: STATE_MASK } = FLOW_STATE;
 const { CLIENT_FIN, BACKEND_FIN } = FLOW_BIT;
 
 /** Keeps the hashes of the two sides apart. */
@@ -110,7 +113,7 @@ export class FlowTable {
   /** Puts a row whose words are set into the index. */
   insert(flow: number): void {
     const words = this.rows.words;
-    const o = flow * STRIDE;
+    const o = (flow * STRIDE) & MASK;
     this.index.insert(hashTuple(words[o + OWNER], words[o + CLIENT], words[o + VIRTUAL], words[o + PORTS]), flow << 1);
     if (words[o + LOCAL] === 0) return;
     this.index.insert(this.#backwardHash(flow), (flow << 1) | 1);
@@ -119,7 +122,7 @@ export class FlowTable {
   /** Forgets a flow. */
   remove(flow: number): void {
     const words = this.rows.words;
-    const o = flow * STRIDE;
+    const o = (flow * STRIDE) & MASK;
     this.index.remove(hashTuple(words[o + OWNER], words[o + CLIENT], words[o + VIRTUAL], words[o + PORTS]), flow << 1);
     if (words[o + LOCAL] !== 0) this.index.remove(this.#backwardHash(flow), (flow << 1) | 1);
     this.rows.release(flow);
@@ -132,22 +135,22 @@ export class FlowTable {
 
   #backwardHash(flow: number): number {
     const words = this.rows.words;
-    const o = flow * STRIDE;
+    const o = (flow * STRIDE) & MASK;
     return hashTuple(words[o + OWNER] | BACKWARD, words[o + LOCAL], words[o + REAL], words[o + REAL_PORTS]);
   }
 }
 
 /** The state word after a TCP segment with these flags. A balancer in direct return sees the client's alone. */
 export function trackFlow(state: number, flags: number, fromBackend: boolean): number {
-  const now = state & MASK;
+  const now = state & STATE_MASK;
   if (now === UDP || now === CLOSED) return state;
-  if ((flags & TCP_FLAG.RST) !== 0) return (state & ~MASK) | CLOSED;
-  if ((flags & TCP_FLAG.FIN) !== 0) return (state & ~MASK) | FIN | (fromBackend ? BACKEND_FIN : CLIENT_FIN);
-  if (now === SYN && !fromBackend && (flags & TCP_FLAG.SYN) === 0) return (state & ~MASK) | ESTABLISHED;
+  if ((flags & TCP_FLAG.RST) !== 0) return (state & ~STATE_MASK) | CLOSED;
+  if ((flags & TCP_FLAG.FIN) !== 0) return (state & ~STATE_MASK) | FIN | (fromBackend ? BACKEND_FIN : CLIENT_FIN);
+  if (now === SYN && !fromBackend && (flags & TCP_FLAG.SYN) === 0) return (state & ~STATE_MASK) | ESTABLISHED;
   return state;
 }
 
 /** Has the flow of this state word ended, so that a SYN begins another? */
 export function isOver(state: number): boolean {
-  return (state & MASK) === CLOSED || (state & MASK) === FIN;
+  return (state & STATE_MASK) === CLOSED || (state & STATE_MASK) === FIN;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import { alignedWords } from "../store/rows.ts";
 
 /** What a node is. */
@@ -48,6 +49,8 @@ export const NODE = {
   FLAGS: 15,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** Bits of `NODE.FLAGS`. */
@@ -94,7 +97,7 @@ export interface Population {
   peakFiles: number;
 }
 
-const { RANK, POPULATION, ADDRESS, FLAGS, STRIDE } = NODE;
+const { RANK, POPULATION, ADDRESS, FLAGS, MASK, STRIDE } = NODE;
 const { MANY_ADDRESSES, DUAL_STACK } = NODE_FLAG;
 
 /** The nodes of one partition. */
@@ -145,7 +148,7 @@ export class Nodes {
 
   /** Has the node this address? */
   hasAddress(node: number, address: number): boolean {
-    const at = node * STRIDE;
+    const at = (node * STRIDE) & MASK;
     if (this.words[at + ADDRESS] === address) return true;
     const flags = this.words[at + FLAGS];
     if ((flags & (MANY_ADDRESSES | DUAL_STACK)) === 0) return false;
@@ -155,7 +158,7 @@ export class Nodes {
 
   /** The id of a dual-stacked node's IPv6 address, 0 if it is not one. */
   address6Of(node: number): number {
-    const at = node * STRIDE;
+    const at = (node * STRIDE) & MASK;
     if ((this.words[at + FLAGS] & DUAL_STACK) === 0) return 0;
     const population = this.populations[this.words[at + POPULATION]];
     return population.firstAddress6 + node - population.firstRow;

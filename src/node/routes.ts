@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import { lengthened } from "../base/growth.ts";
 import type { AddressTable } from "../base/address.ts";
 import type { StateVisitor } from "../base/state.ts";
@@ -32,8 +33,10 @@ const TABLE = {
   /** IPv6: routes in the list, or `IS_TRIE`. */
   V6_COUNT: 7,
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
-const { V4_COUNT, V4_LIST, V4_PREFIX, V4_MASK, V4_SLOT, V4_DEFAULT, V6, V6_COUNT, STRIDE } = TABLE;
+const { V4_COUNT, V4_LIST, V4_PREFIX, V4_MASK, V4_SLOT, V4_DEFAULT, V6, V6_COUNT, MASK, STRIDE } = TABLE;
 const IS_TRIE = -1;
 const BUILDING = -2;
 
@@ -225,7 +228,7 @@ export class RouteTables {
    */
   route(table: number, destinationId: number): number {
     const tables = this.#tables.words;
-    const row = table * STRIDE;
+    const row = (table * STRIDE) & MASK;
     let slot: number;
     if (this.#addresses.isIpv6(destinationId)) {
       const count = tables[row + V6_COUNT];

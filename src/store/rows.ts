@@ -4,7 +4,10 @@
  * @module
  */
 import type { StateVisitor } from "../base/state.ts";
+import { InputError } from "../base/errors.ts";
 import { grown } from "../base/growth.ts";
+import { rowMask } from "../base/row_mask.ts";
+import { formatCount } from "../base/units.ts";
 
 /** Bytes in a cache line; rows that are multiples of it never straddle two. */
 const LINE_BYTES = 64;
@@ -68,6 +71,7 @@ export class RowPool {
   constructor(options: RowPoolOptions) {
     this.strideWords = options.strideWords;
     this.capacity = Math.max(2, options.capacity ?? 1024);
+    checkRows(this.capacity, this.strideWords);
     this.words = alignedWords(this.capacity * this.strideWords);
   }
 
@@ -79,7 +83,7 @@ export class RowPool {
       this.#freeHead = this.words[row * stride];
       this.words[row * stride] = 0;
     } else {
-      if (this.#fresh === this.capacity) this.#grow(this.capacity * 2);
+      if (this.#fresh === this.capacity) this.#growTwofold();
       row = this.#fresh++;
     }
     if (++this.inUse > this.peak) this.peak = this.inUse;
@@ -129,8 +133,31 @@ export class RowPool {
     this.capacity = this.words.length / this.strideWords;
   }
 
+  #growTwofold(): void {
+    const most = mostRows(this.strideWords);
+    this.#grow(this.capacity < most ? Math.min(this.capacity * 2, most) : this.capacity + 1);
+  }
+
   #grow(capacity: number): void {
+    checkRows(capacity, this.strideWords);
     this.words = lengthenedRows(this.words, capacity * this.strideWords);
     this.capacity = capacity;
   }
+}
+
+/** Rows whose offsets fit their mask. */
+function mostRows(strideWords: number): number {
+  return Math.floor(rowMask(strideWords) / strideWords) + 1;
+}
+
+/** @throws {InputError} where there would be more. */
+function checkRows(rows: number, strideWords: number): void {
+  const most = mostRows(strideWords);
+  if (rows <= most) return;
+  throw new InputError(
+    `A table of ${formatCount(rows)} rows of ${4 * strideWords} bytes is needed, and it can have ${
+      formatCount(most)
+    }: ` +
+      "fewer connections at the same time, or fewer packets under way, would fit.",
+  );
 }

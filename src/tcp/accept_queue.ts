@@ -8,7 +8,7 @@ import { TCP_EVENT } from "./state/states.ts";
 import { FLAG, LISTENER, TCB, WARM } from "./state/tcb.ts";
 import { unreadBytes } from "./window.ts";
 
-const { STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { STATE: TCB_STATE, MASK: TCB_MASK, STRIDE: TCB_STRIDE } = TCB;
 const { DONE: FLAG_DONE, FAILED: FLAG_FAILED, FIN_RECEIVED: FLAG_FIN_RECEIVED, UNACCEPTED: FLAG_UNACCEPTED } = FLAG;
 const {
   ACCEPTABLE: TCP_EVENT_ACCEPTABLE,
@@ -17,7 +17,8 @@ const {
   PEER_CLOSED: TCP_EVENT_PEER_CLOSED,
   READABLE: TCP_EVENT_READABLE,
 } = TCP_EVENT;
-const { APP_DATA: WARM_APP_DATA, APP_DATA2: WARM_APP_DATA2, SRTT: WARM_SRTT, STRIDE: WARM_STRIDE } = WARM;
+const { APP_DATA: WARM_APP_DATA, APP_DATA2: WARM_APP_DATA2, SRTT: WARM_SRTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } =
+  WARM;
 const {
   ACCEPT_COUNT: L_ACCEPT_COUNT,
   ACCEPT_FIRST_HIGH: L_ACCEPT_FIRST_HIGH,
@@ -26,6 +27,7 @@ const {
   ACCEPT_TAIL: L_ACCEPT_TAIL,
   BACKLOG: L_BACKLOG,
   PEAKS: L_PEAKS,
+  MASK: L_MASK,
   STRIDE: L_STRIDE,
   SYN_COUNT: L_SYN_COUNT,
 } = LISTENER;
@@ -38,7 +40,7 @@ export function accept(stack: TcpStack, listener: number): number {
   const conn = takeAccepted(stack, listener);
   if (conn === 0) return 0;
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   const state = words[c + TCB_STATE] &= ~FLAG_UNACCEPTED;
   const unread = unreadBytes(stack, conn);
   if (unread > 0) stack.pushEvent(conn, TCP_EVENT_READABLE, unread);
@@ -52,10 +54,10 @@ export function accept(stack: TcpStack, listener: number): number {
 /** Takes the oldest connection out of the queue, 0 if it is empty. */
 export function takeAccepted(stack: TcpStack, listener: number): number {
   const rows = stack.listeners.words;
-  const l = listener * L_STRIDE;
+  const l = (listener * L_STRIDE) & L_MASK;
   const conn = rows[l + L_ACCEPT_HEAD];
   if (conn === 0) return 0;
-  const w = conn * WARM_STRIDE;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const next = stack.warm[w + WARM_APP_DATA2];
   stack.warm[w + WARM_APP_DATA] = 0;
   stack.warm[w + WARM_APP_DATA2] = 0;
@@ -68,7 +70,7 @@ export function takeAccepted(stack: TcpStack, listener: number): number {
 /** Puts a connection that a listener made into its queue. */
 export function enqueueAccepted(stack: TcpStack, listener: number, conn: number): void {
   const rows = stack.listeners.words;
-  const l = listener * L_STRIDE;
+  const l = (listener * L_STRIDE) & L_MASK;
   const tail = rows[l + L_ACCEPT_TAIL];
   if (tail === 0) rows[l + L_ACCEPT_HEAD] = conn;
   else stack.warm[tail * WARM_STRIDE + WARM_APP_DATA2] = conn;
@@ -82,7 +84,7 @@ export function enqueueAccepted(stack: TcpStack, listener: number, conn: number)
 /** Is the accept queue full? As Linux's it holds one more than the backlog says. A refusal is counted. */
 export function acceptQueueFull(stack: TcpStack, listener: number): boolean {
   const rows = stack.listeners.words;
-  const l = listener * L_STRIDE;
+  const l = (listener * L_STRIDE) & L_MASK;
   if (rows[l + L_ACCEPT_COUNT] <= rows[l + L_BACKLOG]) return false;
   noteOverflow(stack, l, L_ACCEPT_OVERFLOWS, L_ACCEPT_FIRST_HIGH);
   stack.counters.acceptOverflows++;

@@ -11,9 +11,9 @@ import { RECOVERY } from "./state/recovery_row.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 
-const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_END, RCV_NXT, RCV_ADV, CWND, STRIDE } = TCB;
+const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_END, RCV_NXT, RCV_ADV, CWND, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
-const { SEQ, ACK, CONTROL, LENGTH, WINDOW_TTL_TOS, STRIDE: P_STRIDE } = PACKET;
+const { SEQ, ACK, CONTROL, LENGTH, WINDOW_TTL_TOS, MASK: P_MASK, STRIDE: P_STRIDE } = PACKET;
 const A = ACCOUNT;
 const { NONE, BUSY, WINDOW_LIMITED, BUFFER_LIMITED } = CHRONO;
 const ECN_MASK = 3;
@@ -30,7 +30,7 @@ export function openAccount(stack: TcpStack, conn: number): void {
   stack.cold.words[stack.coldOf(conn) * COLD.STRIDE + COLD.ACCOUNT] = row;
   // Delivery rates are measured; that of the first flight says nothing of the path (Linux's `app_limited` at first).
   stack.recoveries.words[stack.recoveryOf(conn) * RECOVERY.STRIDE + RECOVERY.APP_LIMITED] = -1;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   stack.tcbs.words[c + STATE_AT] |= FLAG.ACCOUNTED;
   stack.accounts.words[row * A.STRIDE + A.LAST_UNA] = stack.tcbs.words[c + SND_UNA];
   if ((stack.tcbs.words[c + STATE_AT] & FLAG.STATE_MASK) === STATE.SYN_SENT) return;
@@ -72,7 +72,7 @@ export function accountProgress(stack: TcpStack, conn: number): void {
   const a = accountAt(stack, conn);
   if (a === 0) return;
   const rows = stack.accounts.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const words = stack.tcbs.words;
   const acked = (words[c + SND_UNA] - rows[a + A.LAST_UNA]) | 0;
   if (acked > 0) {
@@ -95,8 +95,8 @@ export function accountSegment(stack: TcpStack, conn: number, p: number): void {
   const rows = stack.accounts.words;
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  const o = p * P_STRIDE;
+  const c = (conn * STRIDE) & MASK;
+  const o = (p * P_STRIDE) & P_MASK;
   rows[a + A.SEGMENTS_IN]++;
   if ((packets[o + WINDOW_TTL_TOS] & ECN_MASK) !== 0) rows[a + A.FLAGS] |= ACCOUNT_FLAG.ECN_SEEN;
   const ack = packets[o + ACK];
@@ -183,7 +183,7 @@ export function accountQueue(stack: TcpStack, conn: number): void {
   const a = accountAt(stack, conn);
   if (a === 0) return;
   accountProgress(stack, conn);
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const words = stack.tcbs.words;
   const state = words[c + STATE_AT];
   // A FIN takes its place in the queue too.
@@ -206,7 +206,7 @@ export function accountLimits(stack: TcpStack, conn: number, windowLimited: bool
     if (now < WINDOW_LIMITED) setChrono(stack, a, WINDOW_LIMITED);
   } else if (now === WINDOW_LIMITED) setChrono(stack, a, BUSY);
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const out = stack.cold.words[stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD.STRIDE + COLD.PACKETS_OUT];
   if (
     out < words[c + CWND] && words[c + SND_END] === words[c + SND_NXT] && words[c + SND_UNA] !== words[c + SND_NXT] &&

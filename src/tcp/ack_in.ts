@@ -36,7 +36,7 @@ import { ACK_STATE, CA, COLD, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 import { tailAckIn } from "./tail_loss.ts";
 import { echoIsBefore } from "./undo.ts";
 
-const { SND_UNA, SND_NXT, MSS, STRIDE } = TCB;
+const { SND_UNA, SND_NXT, MSS, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, TS_OFFSET, ACK_STATE: ACK_STATE_AT, MIN_RTT, STRIDE: WARM_STRIDE } = WARM;
 const {
   RTX_HEAD,
@@ -49,9 +49,10 @@ const {
   SOFT_ERROR,
   RECOVERY: RECOVERY_AT,
   SENDER: SENDER_AT,
+  MASK: COLD_MASK,
   STRIDE: COLD_STRIDE,
 } = COLD;
-const { SEQ, END, SENT_US, FLAGS, DELIVERED: SENT_DELIVERED, STRIDE: RTX_STRIDE } = RTX;
+const { SEQ, END, SENT_US, FLAGS, DELIVERED: SENT_DELIVERED, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
 const { SACKED, RETRANSMITTED, EVER, SYN, JOINED } = RTX_FLAG;
 const {
   DATA_ACKED,
@@ -95,10 +96,10 @@ const { OPEN: CA_OPEN } = CA;
  */
 export function ackIn(stack: TcpStack, conn: number, ack: number, echo: number, flags: number, extra: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const una = words[c + SND_UNA];
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   if (ack !== una) {
     flags |= UNA_ADVANCED;
     const at = conn * WARM_STRIDE + ACK_STATE_AT;
@@ -206,7 +207,7 @@ export function oldAckIn(stack: TcpStack, conn: number, ack: number, echo: numbe
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row === 0 || extra === 0 || !usesSack(stack, conn)) return;
   stack.recoveryOf(conn);
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   beginWork(flags, stack.tcbs.words[conn * STRIDE + SND_UNA], echo);
   sackIn(stack, conn, k, extra, ack);
   resendAfter(stack, conn, k, alert(stack, conn, k, false));
@@ -239,7 +240,7 @@ function cleanQueue(
   let joined = 0;
   let head = cold[k + RTX_HEAD];
   while (head !== 0) {
-    const at = head * RTX_STRIDE;
+    const at = (head * RTX_STRIDE) & RTX_MASK;
     const end = records[at + END];
     const tags = records[at + FLAGS];
     if (((end - ack) | 0) > 0) {

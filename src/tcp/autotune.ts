@@ -13,10 +13,10 @@ import { RECEIVER, RECEIVER_FLAG } from "./state/receiver_row.ts";
 import { ACK_STATE, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 import { freeSpace } from "./window.ts";
 
-const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, HOST, STRIDE } = TCB;
+const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, HOST, MASK, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, TS_OFFSET, STRIDE: WARM_STRIDE } = WARM;
 const { BUFFER, SSTHRESH, CLAMP, SPACE, SPACE_SEQ, SPACE_TIME, RTT, RTT_SEQ, RTT_TIME, LAST_ECHO, FLAGS } = RECEIVER;
-const { CONTROL: P_CONTROL, TS_ECR, STRIDE: P_STRIDE } = PACKET;
+const { CONTROL: P_CONTROL, TS_ECR, MASK: P_MASK, STRIDE: P_STRIDE } = PACKET;
 /** Longest echo delay that counts as a round trip, ms. */
 const LONGEST_MS = 2_000_000;
 
@@ -46,10 +46,10 @@ function sample(rows: Int32Array, r: number, us: number, byWindow: boolean, queu
 export function measureRoundTrip(stack: TcpStack, conn: number, r: number, p: number, length: number): void {
   const rows = stack.receivers.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const next = words[c + RCV_NXT];
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   if ((words[c + STATE] & FLAG.TIMESTAMPS) !== 0 && (packets[o + P_CONTROL] & CONTROL.HAS_TIMESTAMPS) !== 0) {
     const echo = packets[o + TS_ECR];
     if (echo !== rows[r + LAST_ECHO]) {
@@ -76,7 +76,7 @@ export function adjustBuffer(stack: TcpStack, conn: number, r: number): void {
   const time = (stack.nowUs - rows[r + SPACE_TIME]) >>> 0;
   if (rows[r + RTT] === 0 || time < rows[r + RTT] >> 3) return;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const read = words[c + RCV_READ];
   const copied = ((read - rows[r + SPACE_SEQ]) | 0) - ((words[c + RCV_NXT] - read) | 0);
   if (copied > rows[r + SPACE]) growBuffer(stack, conn, r, copied);

@@ -16,7 +16,7 @@ import { STATE } from "./state/states.ts";
 import { FLAG, TCB, TIMER } from "./state/tcb.ts";
 import { unreadBytes } from "./window.ts";
 
-const { STATE: STATE_AT, SND_NXT, SND_END, STRIDE } = TCB;
+const { STATE: STATE_AT, SND_NXT, SND_END, MASK, STRIDE } = TCB;
 const { STATE_MASK, FIN_QUEUED, DONE, ORPHAN, DRAINED } = FLAG;
 
 /**
@@ -112,7 +112,7 @@ function letGo(stack: TcpStack, conn: number): void {
 /** RFC 9293 3.10.5: no reset before anything was synchronized, nor once both sides have closed and all was sent. */
 function resetIfSynchronized(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const state = words[c + STATE_AT];
   const name = state & STATE_MASK;
   if (name === STATE.SYN_SENT) return;

@@ -10,8 +10,8 @@ import type { TcpStack } from "./stack.ts";
 import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { ACK_STATE, CA, COLD, SSTHRESH_INFINITE, TCB, WARM } from "./state/tcb.ts";
 
-const { SND_UNA, SND_NXT, SND_END, CWND, STRIDE } = TCB;
-const { COLD: COLD_AT, RTTVAR, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { SND_UNA, SND_NXT, SND_END, CWND, MASK, STRIDE } = TCB;
+const { COLD: COLD_AT, RTTVAR, ACK_STATE: ACK_STATE_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { FRESH_RTT } = ACK_STATE;
 const { FLAGS: SENDER_FLAGS, TAIL_SEQ, STRIDE: SENDER_STRIDE } = SENDER;
 const {
@@ -35,6 +35,7 @@ const {
   SOFT_ERROR,
   DELIVERED,
   CWND_STAMP_MS,
+  MASK: COLD_MASK,
   STRIDE: COLD_STRIDE,
 } = COLD;
 
@@ -42,10 +43,10 @@ const {
 export function makeCold(stack: TcpStack, conn: number): number {
   const row = stack.cold.allocate();
   const warm = stack.warm;
-  const w = conn * WARM_STRIDE;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   warm[w + COLD_AT] = row;
   const cold = stack.cold.words;
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   const una = stack.tcbs.words[conn * STRIDE + SND_UNA];
   cold[k + SSTHRESH] = SSTHRESH_INFINITE;
   // "Before anything": the next fast retransmit needs an ACK past it (RFC 6582 3.2 step 1).
@@ -82,9 +83,9 @@ export function releaseColdAtRest(stack: TcpStack, conn: number): void {
   const row = stack.warm[at];
   if (row === 0) return;
   const cold = stack.cold.words;
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   if (
     cold[k + RTX_HEAD] !== 0 || cold[k + SSTHRESH] !== SSTHRESH_INFINITE ||
     (cold[k + OOO_HEAD] | cold[k + SETTINGS] | cold[k + CC] | cold[k + RECEIVER] | cold[k + ACCOUNT] |

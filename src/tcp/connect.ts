@@ -35,7 +35,7 @@ const { SYN: F_SYN, ACK: F_ACK, ECE: F_ECE } = TCP_FLAG;
 
 const { REXMIT: TIMER_REXMIT } = TIMER;
 const { CONNECTION: ROW_KIND_CONNECTION, TIME_WAIT: ROW_KIND_TIME_WAIT } = ROW_KIND;
-const { SND_NXT: TW_SND_NXT, STRIDE: TW_STRIDE, TS_RECENT: TW_TS_RECENT } = TIME_WAIT_ROW;
+const { SND_NXT: TW_SND_NXT, MASK: TW_MASK, STRIDE: TW_STRIDE, TS_RECENT: TW_TS_RECENT } = TIME_WAIT_ROW;
 const {
   HOST: TCB_HOST,
   LOCAL: TCB_LOCAL,
@@ -48,6 +48,7 @@ const {
   SND_NXT: TCB_SND_NXT,
   SND_UNA: TCB_SND_UNA,
   STATE: TCB_STATE,
+  MASK: TCB_MASK,
   STRIDE: TCB_STRIDE,
   TS_RECENT: TCB_TS_RECENT,
 } = TCB;
@@ -56,6 +57,7 @@ const {
   COLD: WARM_COLD,
   MDEV: WARM_MDEV,
   SERIAL: WARM_SERIAL,
+  MASK: WARM_MASK,
   STRIDE: WARM_STRIDE,
   TS_OFFSET: WARM_TS_OFFSET,
 } = WARM;
@@ -138,7 +140,7 @@ export function begin(
     const row = taken >>> 2;
     if ((taken & 3) !== ROW_KIND_TIME_WAIT || !canReuseTimeWait(stack, row)) return -ERRNO.EADDRNOTAVAIL;
     // RFC 9293 3.6.1 MAY-2, RFC 6191: timestamps that go on and a higher ISN keep old segments out (as Linux).
-    const t = row * TW_STRIDE;
+    const t = (row * TW_STRIDE) & TW_MASK;
     iss = ((stack.timeWaits.words[t + TW_SND_NXT] + 65535 + 2) | 0) || 1;
     recent = stack.timeWaits.words[t + TW_TS_RECENT];
     stack.counters.timeWaitsRecycled++;
@@ -149,8 +151,8 @@ export function begin(
   stack.addresses.retain(remote);
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const c = conn * TCB_STRIDE;
-  const w = conn * WARM_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   warm[w + WARM_APP] = app;
   warm[w + WARM_SERIAL] = stack.hosts.nextSerial(host);
   warm[w + WARM_TS_OFFSET] = timestampOffset(secret);
@@ -184,7 +186,7 @@ function clampMss(stack: TcpStack, conn: number): void {
   const asked = readSetting(stack, conn, SET_MAX_SEGMENT);
   if (asked === 0) return;
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   const { timestamps } = stack.profileOf(words[c + TCB_HOST]);
   const mss = sendingMss(stack, words[c + TCB_HOST], words[c + TCB_LOCAL], asked, timestamps, asked);
   words[c + TCB_MSS] = (words[c + TCB_MSS] & ~0xffff) | mss;
@@ -205,7 +207,7 @@ export function settingsRow(stack: TcpStack, conn: number): number {
 /** RCV.WND with the connection's SYN, and its SYN-ACK; their window field says less if it is large. */
 export function synWindowOf(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   const host = words[c + TCB_HOST];
   const settings = settingsRow(stack, conn);
   const mss = announcedMssWith(stack, host, words[c + TCB_LOCAL], settings);
@@ -220,7 +222,7 @@ export function synWindowOf(stack: TcpStack, conn: number): number {
  */
 export function prepareSyn(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   const host = words[c + TCB_HOST];
   const profile = stack.profileOf(host);
   const state = words[c + TCB_STATE];
@@ -259,7 +261,7 @@ export function repeatSyn(stack: TcpStack, conn: number): void {
 /** Sends a SYN or SYN-ACK with `synOptions` as they are. Returns the packet. */
 export function emitPrepared(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   const host = words[c + TCB_HOST];
   const state = words[c + TCB_STATE];
   const answers = (state & FLAG_STATE_MASK) !== STATE_SYN_SENT;

@@ -15,7 +15,7 @@ const { CWND_RESTART: CONGESTION_EVENT_CWND_RESTART } = CONGESTION_EVENT;
 const { OPEN: CA_OPEN } = CA;
 const { ORPHAN: FLAG_ORPHAN, WANTS_ROOM: FLAG_WANTS_ROOM } = FLAG;
 
-const { STATE, SND_UNA, CWND, STRIDE } = TCB;
+const { STATE, SND_UNA, CWND, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const {
   MAX_PACKETS_OUT,
@@ -33,7 +33,7 @@ const CWND_LIMITED = 1 << 31;
 /** RFC 5681 4.1, as Linux: halve the window for each RTO of silence, not below the initial window. */
 export function restartAfterIdle(stack: TcpStack, conn: number, k: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const cold = stack.cold.words;
   let idle = (stack.nowMs - cold[k + LAST_SENT_MS]) | 0;
   if (idle <= 0) return;
@@ -81,7 +81,7 @@ export function noteUse(stack: TcpStack, conn: number, k: number, next: number, 
 function shrinkUnused(stack: TcpStack, conn: number, k: number): void {
   const cold = stack.cold.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   if (recoveryState(stack, k) === CA_OPEN && (words[c + STATE] & (FLAG_WANTS_ROOM | FLAG_ORPHAN)) === 0) {
     const used = Math.max(cold[k + CWND_USED], stack.profileOfConnection(conn).initialWindowSegments);
     if (used < words[c + CWND]) {

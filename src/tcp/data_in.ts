@@ -42,7 +42,7 @@ const {
   SYN_RECEIVED: STATE_SYN_RECEIVED,
 } = STATE;
 
-const { STATE: STATE_AT, RCV_NXT, RCV_ADV, STRIDE } = TCB;
+const { STATE: STATE_AT, RCV_NXT, RCV_ADV, MASK, STRIDE } = TCB;
 const { COLD, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_RECEIVED, UNACCEPTED, ECN, SACK } = FLAG;
 const { CONTROL: P_CONTROL, EXTRA: P_EXTRA, STRIDE: P_STRIDE } = PACKET;
@@ -51,7 +51,7 @@ const { REAL_PAYLOAD } = CONTROL;
 /** In-order data in the common case: nothing held beyond a gap, no FIN, all within the window. */
 export function takeInOrder(stack: TcpStack, conn: number, p: number, length: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const seq = words[c + RCV_NXT];
   const real = (stack.packets.rows.words[p * P_STRIDE + P_CONTROL] & REAL_PAYLOAD) !== 0;
   if (real || stack.warm[conn * WARM_STRIDE + STREAM] !== 0) {
@@ -92,7 +92,7 @@ function deliver(stack: TcpStack, conn: number, seq: number, length: number, byt
  */
 export function dataIn(stack: TcpStack, conn: number, p: number, seq: number, length: number, fin: boolean): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const next = words[c + RCV_NXT];
   const end = (seq + length) | 0;
   // One past the FIN.
@@ -180,7 +180,7 @@ function takeText(
   fin: boolean,
 ): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const next = words[c + RCV_NXT];
   const gap = hasGap(stack, conn);
   let total = (end - next) | 0;
@@ -218,7 +218,7 @@ function takeText(
 /** The peer's FIN has been reached (RFC 9293 3.10.7.4, eighth). */
 function finIn(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   words[c + RCV_NXT] = (words[c + RCV_NXT] + 1) | 0;
   words[c + STATE_AT] |= FIN_RECEIVED;
   if (((words[c + RCV_NXT] - words[c + RCV_ADV]) | 0) > 0) words[c + RCV_ADV] = words[c + RCV_NXT];

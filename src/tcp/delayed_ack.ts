@@ -24,7 +24,7 @@ const { TIMESTAMPS: FLAG_TIMESTAMPS } = FLAG;
 const { HAS_SACK: C_HAS_SACK } = CONTROL;
 const { CLOSE_WAIT: STATE_CLOSE_WAIT, ESTABLISHED: STATE_ESTABLISHED } = STATE;
 
-const { STATE: STATE_AT, RCV_NXT, RCV_WUP, RCV_ADV, MSS, STRIDE } = TCB;
+const { STATE: STATE_AT, RCV_NXT, RCV_WUP, RCV_ADV, MSS, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, SRTT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { QUICK_MASK, PING_PONG, SCHEDULED, SEEN_DATA, DELAYED, PUSHED, PUSHED_TWICE, ACK_NOW } = ACK_STATE;
 const { ECN, SACK, STATE_MASK, FIN_RECEIVED, READ_SHUT, ORPHAN } = FLAG;
@@ -102,7 +102,7 @@ function noteTrickle(
 /** Estimates the size of the peer's segments (Linux `tcp_measure_rcv_mss`). `r`: the `RECEIVER` row's place, or 0. */
 export function measureSegment(stack: TcpStack, conn: number, r: number, p: number, length: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
   const control = stack.packets.rows.words[p * P_STRIDE + P_CONTROL];
   const estimate = words[c + MSS] >>> 16;
@@ -137,7 +137,7 @@ export function measureSegment(stack: TcpStack, conn: number, r: number, p: numb
 /** At least so many of the next ACKs go at once: half a window's worth, `most` at most. */
 function addQuickAcks(stack: TcpStack, conn: number, most: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const window = (words[c + RCV_ADV] - words[c + RCV_WUP]) | 0;
   const segments = Math.floor(window / (2 * Math.max(1, words[c + MSS] >>> 16)));
   const count = Math.min(most, segments <= 0 ? 2 : segments);
@@ -177,7 +177,7 @@ export function ackCheck(stack: TcpStack, conn: number): void {
   const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
   if ((acks & SCHEDULED) === 0) return;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   if (((acks & QUICK_MASK) !== 0 && (acks & PING_PONG) === 0) || (acks & ACK_NOW) !== 0) {
     sendAck(stack, conn);
     return;
@@ -366,7 +366,7 @@ export function quickAck(stack: TcpStack, conn: number): boolean {
 /** The application has read `count` bytes: is an ACK due, or a window update? (Linux `tcp_cleanup_rbuf`.) */
 export function cleanUpAfterRead(stack: TcpStack, conn: number, count: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
   if ((acks & SCHEDULED) !== 0) {
     const pushed = (acks & PUSHED_TWICE) !== 0 || ((acks & PUSHED) !== 0 && (acks & PING_PONG) === 0);

@@ -14,7 +14,7 @@ import { settingsOf } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, LISTENER, SETTINGS, SYN_FLAG, TCB, WARM } from "./state/tcb.ts";
 
-const { APP: L_APP, FLAGS: L_FLAGS, SETTINGS: L_SETTINGS, STRIDE: L_STRIDE } = LISTENER;
+const { APP: L_APP, FLAGS: L_FLAGS, SETTINGS: L_SETTINGS, MASK: L_MASK, STRIDE: L_STRIDE } = LISTENER;
 const { ECN: SYN_FLAG_ECN, SACK: SYN_FLAG_SACK, SCALING: SYN_FLAG_SCALING, TIMESTAMPS: SYN_FLAG_TIMESTAMPS } = SYN_FLAG;
 const {
   RCV_ADV: TCB_RCV_ADV,
@@ -25,6 +25,7 @@ const {
   SND_NXT: TCB_SND_NXT,
   SND_UNA: TCB_SND_UNA,
   STATE: TCB_STATE,
+  MASK: TCB_MASK,
   STRIDE: TCB_STRIDE,
   TS_RECENT: TCB_TS_RECENT,
 } = TCB;
@@ -34,6 +35,7 @@ const {
   APP_DATA: WARM_APP_DATA,
   SERIAL: WARM_SERIAL,
   SND_WL1: WARM_SND_WL1,
+  MASK: WARM_MASK,
   STRIDE: WARM_STRIDE,
   TS_OFFSET: WARM_TS_OFFSET,
 } = WARM;
@@ -46,7 +48,7 @@ const {
   TIMESTAMPS: FLAG_TIMESTAMPS,
   UNACCEPTED: FLAG_UNACCEPTED,
 } = FLAG;
-const { CONGESTION: SET_CONGESTION, MAX_SEGMENT: SET_MAX_SEGMENT, STRIDE: SET_STRIDE } = SETTINGS;
+const { CONGESTION: SET_CONGESTION, MAX_SEGMENT: SET_MAX_SEGMENT, MASK: SET_MASK, STRIDE: SET_STRIDE } = SETTINGS;
 const TIMESTAMP_BYTES = 12;
 
 /** What is known of a connection before there is a row for it. */
@@ -104,9 +106,9 @@ export function makeChild(stack: TcpStack, state: number): number {
   const conn = stack.allocateConnection(host, local, opening.remote, opening.ports);
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const c = conn * TCB_STRIDE;
-  const w = conn * WARM_STRIDE;
-  const l = listener * L_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
+  const l = (listener * L_STRIDE) & L_MASK;
   const timestamps = (options & SYN_FLAG_TIMESTAMPS) !== 0;
   const next = (irs + 1) | 0;
   const first = (iss + 1) | 0;
@@ -144,7 +146,7 @@ export function makeChild(stack: TcpStack, state: number): number {
 function inherit(stack: TcpStack, conn: number, settings: number): void {
   const own = settingsOf(stack, conn);
   const rows = stack.settings.words;
-  const from = settings * SET_STRIDE;
+  const from = (settings * SET_STRIDE) & SET_MASK;
   rows.copyWithin(own * SET_STRIDE, from, from + SET_STRIDE);
   const algorithm = settingIn(stack, own, SET_CONGESTION) - 1;
   if (algorithm >= 0) switchCongestion(stack, conn, algorithm);

@@ -18,10 +18,11 @@ import { dropMarks } from "./write_queue.ts";
 import { CA, COLD, FLAG, SSTHRESH_INFINITE, TCB, TIME_WAIT_FLAG, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 import { releaseCongestion } from "./congestion/types.ts";
 
-const { LOCAL, REMOTE, PORTS, HOST, STATE: STATE_AT, SND_NXT, SND_UNA, RCV_NXT, RCV_ADV, TS_RECENT, STRIDE } = TCB;
-const { COLD: COLD_AT, SRTT, SERIAL, TS_OFFSET, STRIDE: WARM_STRIDE } = WARM;
+const { LOCAL, REMOTE, PORTS, HOST, STATE: STATE_AT, SND_NXT, SND_UNA, RCV_NXT, RCV_ADV, TS_RECENT, MASK, STRIDE } =
+  TCB;
+const { COLD: COLD_AT, SRTT, SERIAL, TS_OFFSET, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, DONE, FAILED, UNACCEPTED, ORPHAN, DRAINED, TIMESTAMPS, RCV_SHIFT_AT } = FLAG;
-const { STRIDE: COLD_STRIDE } = COLD;
+const { MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 
 const { CONNECTION: ROW_KIND_CONNECTION, TIME_WAIT: ROW_KIND_TIME_WAIT } = ROW_KIND;
 const { KEEPALIVE: TIMER_KEEPALIVE, REXMIT: TIMER_REXMIT, STRIDE: TIMER_STRIDE } = TIMER;
@@ -58,6 +59,7 @@ const {
   SERIAL: TW_SERIAL,
   SINCE_MS: TW_SINCE_MS,
   SND_NXT: TW_SND_NXT,
+  MASK: TW_MASK,
   STRIDE: TW_STRIDE,
   TS_OFFSET: TW_TS_OFFSET,
   TS_RECENT: TW_TS_RECENT,
@@ -77,7 +79,7 @@ export function setState(stack: TcpStack, conn: number, state: number): void {
  */
 export function finish(stack: TcpStack, conn: number, errno: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   stack.demux.remove(
     words[c + HOST],
     words[c + LOCAL],
@@ -91,7 +93,7 @@ export function finish(stack: TcpStack, conn: number, errno: number): void {
 
 function settle(stack: TcpStack, conn: number, errno: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   stack.disarmTimer(conn, TIMER_REXMIT);
   disarmDelay(stack, conn);
   disarmKeepAlive(stack, conn);
@@ -132,7 +134,7 @@ export function countsAsLive(state: number): boolean {
 function freeCold(stack: TcpStack, conn: number): void {
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row === 0) return;
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   while (stack.cold.words[k + COLD_RTX_HEAD] !== 0) dropHead(stack, k);
   dropRanges(stack, conn);
   releaseCongestion(stack, conn);
@@ -189,9 +191,9 @@ function shrink(stack: TcpStack, conn: number, lastsMs: number, flags: number): 
   const row = stack.timeWaits.allocate();
   const rows = stack.timeWaits.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
-  const t = row * TW_STRIDE;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
+  const t = (row * TW_STRIDE) & TW_MASK;
   const state = words[c + STATE_AT];
   rows[t + TW_LOCAL] = words[c + LOCAL];
   rows[t + TW_REMOTE] = words[c + REMOTE];
@@ -224,7 +226,7 @@ function shrink(stack: TcpStack, conn: number, lastsMs: number, flags: number): 
 /** (Re)starts a TIME_WAIT row's clock. */
 export function armTimeWait(stack: TcpStack, row: number, delayMs: number): void {
   const rows = stack.timeWaits.words;
-  const t = row * TW_STRIDE;
+  const t = (row * TW_STRIDE) & TW_MASK;
   const deadline = ((stack.nowTick + delayMs) | 0) || 1;
   if (rows[t + TW_DEADLINE] === 0) stack.liveTimers++;
   rows[t + TW_DEADLINE] = deadline;
@@ -238,7 +240,7 @@ export function armTimeWait(stack: TcpStack, row: number, delayMs: number): void
 /** Ends TIME_WAIT: the tuple is free. */
 export function releaseTimeWait(stack: TcpStack, row: number): void {
   const rows = stack.timeWaits.words;
-  const t = row * TW_STRIDE;
+  const t = (row * TW_STRIDE) & TW_MASK;
   stack.demux.remove(
     rows[t + TW_HOST],
     rows[t + TW_LOCAL],

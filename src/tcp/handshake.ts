@@ -28,6 +28,7 @@ const {
   PORTS: P_PORTS,
   SEQ: P_SEQ,
   SRC: P_SRC,
+  MASK: P_MASK,
   STRIDE: P_STRIDE,
   SYN_OPTIONS: P_SYN_OPTIONS,
   TS_ECR: P_TS_ECR,
@@ -42,7 +43,7 @@ const {
   HAS_WINDOW_SCALE: C_HAS_WINDOW_SCALE,
 } = CONTROL;
 const { TS_AGE_AT: ACKS_TS_AGE_AT, TS_AGE_UNIT: ACKS_TS_AGE_UNIT } = ACK_STATE;
-const { CWND: TCB_CWND, MSS: TCB_MSS, STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { CWND: TCB_CWND, MSS: TCB_MSS, STATE: TCB_STATE, MASK: TCB_MASK, STRIDE: TCB_STRIDE } = TCB;
 const { NO_DELAY: FLAG_NO_DELAY } = FLAG;
 
 const TCP_BITS = PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT;
@@ -121,7 +122,7 @@ export function timestampAge(stack: TcpStack): number {
 /** Sets both segment sizes and the first congestion window of a new connection. */
 export function openWindows(stack: TcpStack, conn: number, profile: Readonly<Profile>, mss: number): void {
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   words[c + TCB_MSS] = mss | (Math.min(FIRST_RECEIVE_MSS, mss) << 16);
   words[c + TCB_CWND] = profile.initialWindowSegments;
   // RFC 9293 3.7.4 MUST-17: an application can switch Nagle off; the profile may start with it off.
@@ -190,7 +191,7 @@ export function emitSyn(
 ): number {
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const options = synOptions;
   packets[o + P_SRC] = local;
   packets[o + P_DST] = remote;

@@ -14,7 +14,7 @@ import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
 
 const { CLOSING: STATE_CLOSING, FIN_WAIT_2: STATE_FIN_WAIT_2, LAST_ACK: STATE_LAST_ACK } = STATE;
-const { SND_END: TCB_SND_END, SND_NXT: TCB_SND_NXT, STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { SND_END: TCB_SND_END, SND_NXT: TCB_SND_NXT, STATE: TCB_STATE, MASK: TCB_MASK, STRIDE: TCB_STRIDE } = TCB;
 const { KEEP_ALIVE: FLAG_KEEP_ALIVE, STATE_MASK: FLAG_STATE_MASK } = FLAG;
 const { KEEPALIVE: TIMER_KEEPALIVE, QUEUED_AT: TIMER_QUEUED_AT, STRIDE: TIMER_STRIDE } = TIMER;
 const { CONNECTION: ROW_KIND_CONNECTION } = ROW_KIND;
@@ -57,7 +57,7 @@ function setDeadline(stack: TcpStack, conn: number, delayMs: number): void {
 /** The keep-alive timer went off. */
 export function keepAliveFired(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   const { idleMs, intervalMs, probes } = keepAliveSettings(stack, conn);
   const at = conn * WARM_STRIDE + WARM_ACK_STATE;
   spellOutFlight(stack, conn);

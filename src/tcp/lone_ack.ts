@@ -13,8 +13,8 @@ import type { TcpStack } from "./stack.ts";
 import { ACK_FLAG, ACK_SAMPLE } from "./state/ack_sample.ts";
 import { ACK_STATE, CA, COLD, FLAG, REXMIT_KIND, RTX, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
 
-const { STATE, SND_UNA, MSS, STRIDE } = TCB;
-const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, MIN_RTT, STRIDE: WARM_STRIDE } = WARM;
+const { STATE, SND_UNA, MSS, MASK, STRIDE } = TCB;
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, MIN_RTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const {
   RTX_HEAD,
   RTX_TAIL,
@@ -29,7 +29,7 @@ const {
   RECOVERY,
   STRIDE: COLD_STRIDE,
 } = COLD;
-const { END, SENT_US, FLAGS, DELIVERED: SENT_DELIVERED, STRIDE: RTX_STRIDE } = RTX;
+const { END, SENT_US, FLAGS, DELIVERED: SENT_DELIVERED, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
 const { SACKED, LOST, RETRANSMITTED, EVER, SYN } = RTX_FLAG;
 const { DATA_ACKED, ORIGINAL_ACKED, WINDOW_UPDATED, UNA_ADVANCED, ACK_DELAYED, SET_TIMER } = ACK_FLAG;
 const { KIND_AT, RETRIES_AT, BACKOFF_AT } = ACK_STATE;
@@ -56,7 +56,7 @@ const BASIC = DATA_ACKED | WINDOW_UPDATED | UNA_ADVANCED | SET_TIMER;
 /** Is an ACK of `ack`, in order and without options that matter, of this kind? Then it has been taken in. */
 export function loneAckIn(stack: TcpStack, conn: number, ack: number): boolean {
   const warm = stack.warm;
-  const w = conn * WARM_STRIDE;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const k = warm[w + COLD_AT] * COLD_STRIDE;
   if (k === 0) return loneFlightAcked(stack, conn, ack);
   const cold = stack.cold.words;
@@ -64,10 +64,10 @@ export function loneAckIn(stack: TcpStack, conn: number, ack: number): boolean {
   if ((cold[k + CA_STATE] & 0xff) !== OPEN || cold[k + SACKED_OUT] !== 0) return false;
   const records = stack.segments.words;
   const record = cold[k + RTX_HEAD];
-  const r = record * RTX_STRIDE;
+  const r = (record * RTX_STRIDE) & RTX_MASK;
   if (records[r + END] !== ack || (records[r + FLAGS] & TAGS) !== 0) return false;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const bytes = (ack - words[c + SND_UNA]) | 0;
   const rttUs = (stack.nowUs - records[r + SENT_US]) | 0;
   const before = records[r + SENT_DELIVERED];

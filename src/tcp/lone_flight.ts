@@ -15,8 +15,8 @@ import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, FLAG, REXMIT_KIND, TCB, TIMER, WARM } from "./state/tcb.ts";
 
-const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, MSS, STRIDE } = TCB;
-const { SRTT, MAX_WINDOW, MIN_RTT, COLD, STREAM, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, MSS, MASK, STRIDE } = TCB;
+const { SRTT, MAX_WINDOW, MIN_RTT, COLD, STREAM, ACK_STATE: ACK_STATE_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, SACK, FIN_QUEUED, CORK, ECN, ACCOUNTED } = FLAG;
 const { KIND_AT, BACKOFF_AT, RETRIES_AT, FRESH_RTT } = ACK_STATE;
 const { RETRANSMIT, TAIL_LOSS } = REXMIT_KIND;
@@ -32,8 +32,8 @@ const ATTEMPTS = (0xff << RETRIES_AT) | (0xf << BACKOFF_AT) | (3 << KIND_AT);
 export function sendLone(stack: TcpStack, conn: number, count: number): boolean {
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const next = words[c + SND_NXT];
   const acks = warm[w + ACK_STATE_AT];
   if (
@@ -70,8 +70,8 @@ export function sendLone(stack: TcpStack, conn: number, count: number): boolean 
 export function loneFlightAcked(stack: TcpStack, conn: number, ack: number): boolean {
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   if (words[c + SND_NXT] !== ack) {
     stack.coldOf(conn);
     return false;

@@ -9,7 +9,7 @@ import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
 import { COLD, FLAG, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 
-const { STATE: STATE_AT, SND_UNA, SND_NXT, MSS, STRIDE } = TCB;
+const { STATE: STATE_AT, SND_UNA, SND_NXT, MSS, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const {
   RTX_HEAD,
@@ -23,7 +23,7 @@ const {
   CWND_USED,
   CWND_STAMP_MS,
 } = COLD;
-const { SEQ, END, SENT_US, FLAGS, DELIVERED: SENT_DELIVERED, STRIDE: RTX_STRIDE } = RTX;
+const { SEQ, END, SENT_US, FLAGS, DELIVERED: SENT_DELIVERED, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
 const { STATE_MASK } = FLAG;
 /** States in which what is past SND.UNA is data: before, it is a SYN. */
 const SENDS_DATA = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 << STATE.FIN_WAIT_1) |
@@ -32,7 +32,7 @@ const SENDS_DATA = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 << ST
 /** Would a connection without a cold row have a lone flight? */
 export function isLoneFlight(stack: TcpStack, conn: number): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   return words[c + SND_UNA] !== words[c + SND_NXT] && ((1 << (words[c + STATE_AT] & STATE_MASK)) & SENDS_DATA) !== 0;
 }
 
@@ -44,13 +44,13 @@ export function spellOutFlight(stack: TcpStack, conn: number): void {
 /** Writes a lone flight into the fresh cold row at `k`, as if that had been there when it was sent. */
 export function writeLoneFlight(stack: TcpStack, conn: number, k: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const una = words[c + SND_UNA];
   const next = words[c + SND_NXT];
   const sentUs = stack.loneSentUs[conn];
   const record = stack.segments.allocate();
   const records = stack.segments.words;
-  const r = record * RTX_STRIDE;
+  const r = (record * RTX_STRIDE) & RTX_MASK;
   const cold = stack.cold.words;
   records[r + SEQ] = una;
   records[r + END] = next;

@@ -19,9 +19,9 @@ import { STATE as TCP_STATE } from "./state/states.ts";
 import { COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { unreadBytes } from "./window.ts";
 
-const { STATE, SND_UNA, SND_END, RCV_NXT, HOST: HOST_AT, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_END, RCV_NXT, HOST: HOST_AT, MASK, STRIDE } = TCB;
 const { STATE_MASK, DONE, ORPHAN } = FLAG;
-const { SEQ, LENGTH, CONTROL: CONTROL_AT, STRIDE: PACKET_STRIDE } = PACKET;
+const { SEQ, LENGTH, CONTROL: CONTROL_AT, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } = PACKET;
 
 /** Bytes that each queue of a connection may hold in any case (Linux: the first numbers of `tcp_rmem` and `tcp_wmem`). */
 const LEAST_QUEUE = 4096;
@@ -29,7 +29,7 @@ const LEAST_QUEUE = 4096;
 /** Charges what a connection takes now. To be called after whatever has changed that. */
 export function settleMemory(stack: TcpStack, budgets: HostBudgets, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const row = stack.hosts.budgetOf(words[c + HOST_AT]);
   if (row === 0) return;
   const profile = budgets.profileOf(row);
@@ -76,11 +76,11 @@ export function releaseMemory(stack: TcpStack, budgets: HostBudgets, conn: numbe
  */
 export function refusesData(stack: TcpStack, budgets: HostBudgets, conn: number, p: number): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const row = stack.hosts.budgetOf(words[c + HOST_AT]);
   if (row === 0) return false;
   const packets = stack.packets.rows.words;
-  const o = p * PACKET_STRIDE;
+  const o = (p * PACKET_STRIDE) & PACKET_MASK;
   const length = packets[o + LENGTH];
   const next = words[c + RCV_NXT];
   if (length === 0 || (words[c + STATE] & STATE_MASK) < TCP_STATE.ESTABLISHED) return false;
@@ -111,7 +111,7 @@ function makeRoom(stack: TcpStack, budgets: HostBudgets, conn: number): boolean 
 /** Bytes that a connection may still write: what is left of the host's memory, and in any case a first 4,096. */
 export function sendAllowance(stack: TcpStack, budgets: HostBudgets, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const row = stack.hosts.budgetOf(words[c + HOST_AT]);
   if (row === 0) return Infinity;
   // What a write has put there so far is not charged before its end.

@@ -25,7 +25,7 @@ import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { CA, COLD, FLAG, TCB } from "./state/tcb.ts";
 import { recordLength, senderAt } from "./write_queue.ts";
 
-const { STATE, SND_UNA, SND_WND, CWND, MSS, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_WND, CWND, MSS, MASK, STRIDE } = TCB;
 const {
   CA_STATE,
   SSTHRESH,
@@ -44,6 +44,7 @@ const {
   PROBE_END,
   PROBED_MS,
   MSS_CLAMP,
+  MASK: SENDER_MASK,
   STRIDE: SENDER_STRIDE,
 } = SENDER;
 const { MTU_SEARCH } = SENDER_FLAG;
@@ -107,7 +108,7 @@ export function probeSize(
   const rows = stack.senders.words;
   const cold = stack.cold.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const cwnd = words[c + CWND];
   if (rows[s + PROBE_SIZE] !== 0 || (cold[k + CA_STATE] & 0xff) !== CA.OPEN || cwnd < LEAST_WINDOW) return PROBE.NONE;
   if (hasBlocks(stack, k)) return PROBE.NONE;
@@ -164,11 +165,11 @@ export function noteProbe(stack: TcpStack, conn: number, s: number, seq: number,
 export function probeAcked(stack: TcpStack, conn: number, k: number): void {
   const row = stack.cold.words[k + SENDER_AT];
   if (row === 0) return;
-  const s = row * SENDER_STRIDE;
+  const s = (row * SENDER_STRIDE) & SENDER_MASK;
   const rows = stack.senders.words;
   const size = rows[s + PROBE_SIZE];
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   if (size === 0 && (words[c + STATE] & FLAG.ACTIVE) !== 0 && searchesMtu(stack, s)) {
     // As Linux: from the first ACK on, a client's MSS is what is known to pass (see `beginMtuSearch`).
     if ((words[c + MSS] & 0xffff) > mtuToMss(stack, conn, s, rows[s + SEARCH_LOW])) syncMss(stack, conn, s);
@@ -195,10 +196,10 @@ export function probeAcked(stack: TcpStack, conn: number, k: number): void {
 export function probeLost(stack: TcpStack, conn: number, k: number): boolean {
   const row = stack.cold.words[k + SENDER_AT];
   if (row === 0 || recoveryState(stack, k) >= CA.CWR) return false;
-  const s = row * SENDER_STRIDE;
+  const s = (row * SENDER_STRIDE) & SENDER_MASK;
   const rows = stack.senders.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   if (rows[s + PROBE_SIZE] === 0 || rows[s + PROBE_SEQ] !== words[c + SND_UNA]) return false;
   stack.counters.mtuProbesLost++;
   rows[s + SEARCH_HIGH] = rows[s + PROBE_SIZE] - 1;

@@ -34,7 +34,7 @@ const { TX_START: CONGESTION_EVENT_TX_START } = CONGESTION_EVENT;
 const { FIN: RTX_FLAG_FIN, JOINED: RTX_FLAG_JOINED, PUSH: RTX_FLAG_PUSH, RECORD_END: RTX_FLAG_RECORD_END } = RTX_FLAG;
 const { PROBE: REXMIT_KIND_PROBE } = REXMIT_KIND;
 
-const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, STRIDE } = TCB;
+const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, FIN_SENT, NO_DELAY, CORK, ACTIVE } = FLAG;
 const { STRIDE: SENDER_STRIDE } = SENDER;
@@ -69,7 +69,7 @@ export function sendOne(stack: TcpStack, conn: number): boolean {
 /** As `output`, with `more` of `NAGLE` in force for this time. */
 export function push(stack: TcpStack, conn: number, more: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const state = words[c + STATE_AT];
   if (state < 0) accountQueue(stack, conn);
   if (((1 << (state & STATE_MASK)) & SENDING) === 0 && !sendsEarly(state)) return;
@@ -199,7 +199,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
 /** Sends a probe of the path's MTU, if it is time for one. False if sending has to wait for that. */
 function probePath(stack: TcpStack, conn: number, k: number, s: number): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const next = words[c + SND_NXT];
   const size = probeSize(stack, conn, k, s, next, (words[c + SND_END] - next) | 0, inFlight(stack.cold.words, k));
   if (size === PROBE.WAIT) return false;
@@ -236,7 +236,7 @@ function sendGroup(
   endsRecord: boolean,
 ): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const streams = stack.warm[conn * WARM_STRIDE + STREAM] !== 0;
   let next = seq;
   let p = 0;
@@ -278,7 +278,7 @@ function sendGroup(
  */
 export function armProbe(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const state = words[c + STATE_AT];
   const waits = words[c + SND_END] !== words[c + SND_NXT] || (state & (FIN_QUEUED | FIN_SENT)) === FIN_QUEUED;
   if (!waits || stack.timers[conn * TIMER_STRIDE + REXMIT] !== 0) return;

@@ -10,7 +10,7 @@ import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { FLAG, TCB } from "./state/tcb.ts";
 import { busySender } from "./write_queue.ts";
 
-const { LOCAL, REMOTE, HOST, STATE, MSS, STRIDE } = TCB;
+const { LOCAL, REMOTE, HOST, STATE, MSS, MASK, STRIDE } = TCB;
 const { ANNOUNCED, FLAGS, PATH_MTU, SEARCH_LOW, SEARCH_HIGH, MSS_CLAMP } = SENDER;
 const { MTU_SEARCH, PATH, KEEP } = SENDER_FLAG;
 /** How long a path MTU is remembered, ns (`net.ipv4.route.mtu_expires`; RFC 1191 6.3, RFC 8201 4). */
@@ -157,7 +157,7 @@ export function refreshPathMtu(stack: TcpStack, conn: number, s: number): void {
   const rows = stack.senders.words;
   if ((rows[s + FLAGS] & PATH) === 0) return;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const mtu = stack.pathMtus.find(stack, words[c + HOST], words[c + REMOTE]);
   if (mtu === rows[s + PATH_MTU]) return;
   rows[s + PATH_MTU] = mtu;
@@ -167,7 +167,7 @@ export function refreshPathMtu(stack: TcpStack, conn: number, s: number): void {
 /** A new connection, whose MSS is set as if nothing were known of its path, takes over what is known. */
 export function adoptPathMtu(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const mtu = stack.pathMtus.find(stack, words[c + HOST], words[c + REMOTE]);
   if (mtu === 0) return;
   lowerPathMtu(stack, conn, mtu);

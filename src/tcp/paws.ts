@@ -8,10 +8,10 @@ import { rtoMs } from "./rtt.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
 
-const { STATE, SND_UNA, SND_WND, RCV_NXT, RCV_WUP, TS_RECENT, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_WND, RCV_NXT, RCV_WUP, TS_RECENT, MASK, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, SND_WL1, STRIDE: WARM_STRIDE } = WARM;
 const { TS_AGE_AT, TS_AGE_UNIT } = ACK_STATE;
-const { SEQ, ACK, CONTROL: P_CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, STRIDE: P_STRIDE } = PACKET;
+const { SEQ, ACK, CONTROL: P_CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, MASK: P_MASK, STRIDE: P_STRIDE } = PACKET;
 const { SYN: F_SYN, FIN: F_FIN, ACK: F_ACK } = TCP_FLAG;
 /** 24 days (RFC 7323 5.5) in units of 2^27 ms, rounded up. */
 const STALE_UNITS = 16;
@@ -42,9 +42,9 @@ function isOlder(stack: TcpStack, conn: number, value: number, ticks: number): b
 /** RFC 7323 4.3: the timestamp of an acceptable segment that begins at Last.ACK.sent or before it becomes TS.Recent. */
 export function storeTimestamp(stack: TcpStack, conn: number, p: number, seq: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   if ((words[c + STATE] & FLAG.TIMESTAMPS) === 0 || (packets[o + P_CONTROL] & CONTROL.HAS_TIMESTAMPS) === 0) return;
   const value = packets[o + TS_VAL];
   if (((seq - words[c + RCV_WUP]) | 0) > 0 || isOlder(stack, conn, value, 0)) return;
@@ -58,9 +58,9 @@ export function storeTimestamp(stack: TcpStack, conn: number, p: number, seq: nu
  */
 export function pawsVerdict(stack: TcpStack, conn: number, p: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const control = packets[o + P_CONTROL];
   if ((words[c + STATE] & FLAG.TIMESTAMPS) === 0 || (control & CONTROL.HAS_TIMESTAMPS) === 0) return PAWS.PASSES;
   const value = packets[o + TS_VAL];

@@ -25,7 +25,7 @@ const { REXMIT: TIMER_REXMIT } = TIMER;
 const { PROBES_SINCE_MS: SET_PROBES_SINCE_MS, USER_TIMEOUT_MS: SET_USER_TIMEOUT_MS } = SETTINGS;
 const { FIN: RTX_FLAG_FIN, PUSH: RTX_FLAG_PUSH } = RTX_FLAG;
 
-const { STATE, SND_UNA, SND_NXT, SND_WND, SND_END, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_NXT, SND_WND, SND_END, MASK, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { RETRIES_AT, BACKOFF_AT } = ACK_STATE;
 const ATTEMPTS = (0xff << RETRIES_AT) | (0xf << BACKOFF_AT);
@@ -33,7 +33,7 @@ const ATTEMPTS = (0xff << RETRIES_AT) | (0xf << BACKOFF_AT);
 /** The probe timer went off. */
 export function probeFired(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const state = words[c + STATE];
   const wantsFin = (state & (FLAG_FIN_QUEUED | FLAG_FIN_SENT)) === FLAG_FIN_QUEUED;
   const unsent = (words[c + SND_END] - words[c + SND_NXT]) | 0;
@@ -120,7 +120,7 @@ function sendPart(
   wantsFin: boolean,
 ): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const seq = words[c + SND_NXT];
   const fin = wantsFin && length === unsent && room > length;
   const end = (seq + length + (fin ? 1 : 0)) | 0;

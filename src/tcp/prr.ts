@@ -10,7 +10,7 @@ import type { TcpStack } from "./stack.ts";
 import { RECOVERY, RECOVERY_FLAG, TLP } from "./state/recovery_row.ts";
 import { CA, COLD, FLAG, SSTHRESH_INFINITE, TCB, WARM } from "./state/tcb.ts";
 
-const { STATE, SND_NXT, CWND, STRIDE } = TCB;
+const { STATE, SND_NXT, CWND, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const { SSTHRESH, CWND_COUNT, HIGH_SEQ, CWND_STAMP_MS, RECOVERY: RECOVERY_AT, STRIDE: COLD_STRIDE } = COLD;
 const { PRIOR_CWND, PRR_DELIVERED, PRR_OUT, TLP_STATE, FLAGS, HAS_UNDO } = RECOVERY;
@@ -39,7 +39,7 @@ export function queueCwr(stack: TcpStack, conn: number, r: number): void {
 /** A reduction begins (RFC 6937 3.1: initialization). There is a `RECOVERY` row. */
 export function beginReduction(stack: TcpStack, conn: number, k: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const r = recoveryAt(stack, k);
   const rows = stack.recoveries.words;
   stack.cold.words[k + HIGH_SEQ] = words[c + SND_NXT];

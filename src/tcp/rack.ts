@@ -11,11 +11,11 @@ import type { TcpStack } from "./stack.ts";
 import { RACK_BIT, RECOVERY } from "./state/recovery_row.ts";
 import { CA, COLD, RTX, RTX_FLAG, WARM } from "./state/tcb.ts";
 
-const { MIN_RTT, SRTT, STRIDE: WARM_STRIDE } = WARM;
+const { MIN_RTT, SRTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { RACK_RTT_US, SACKED_OUT, DELIVERED } = COLD;
 const { RACK_SENT_US, RACK_END, RACK_STATE, RACK_LAST_DELIVERED, REORDER_SEEN, SENT_HEAD } = RECOVERY;
 const { ADVANCED, DSACK_SEEN } = RACK_BIT;
-const { END, SENT_US, FLAGS, SENT_NEXT, STRIDE: RTX_STRIDE } = RTX;
+const { END, SENT_US, FLAGS, SENT_NEXT, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
 const { LOST, RETRANSMITTED, EVER } = RTX_FLAG;
 const STEPS = 0xff;
 const PERSIST_AT = 8;
@@ -60,7 +60,7 @@ function reorderWindow(stack: TcpStack, conn: number, k: number, r: number): num
     if (recoveryState(stack, k) >= CA.RECOVERY) return 0;
     if (stack.cold.words[k + SACKED_OUT] >= reorderingOf(stack, conn, r)) return 0;
   }
-  const w = conn * WARM_STRIDE;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const srtt = stack.warm[w + SRTT] >> 3;
   const least = stack.warm[w + MIN_RTT] || srtt;
   return Math.min((least >> 2) * ((rows[r + RACK_STATE] & STEPS) + 1), srtt);
@@ -81,7 +81,7 @@ export function rackDetectLoss(stack: TcpStack, conn: number, k: number, r: numb
   let timeout = 0;
   let next = 0;
   for (let record = rows[r + SENT_HEAD]; record !== 0; record = next) {
-    const at = record * RTX_STRIDE;
+    const at = (record * RTX_STRIDE) & RTX_MASK;
     next = records[at + SENT_NEXT];
     // Lost, and not sent again yet.
     if ((records[at + FLAGS] & (LOST | RETRANSMITTED)) === LOST) continue;

@@ -22,9 +22,11 @@ const { APP_LIMITED: ACK_FLAG_APP_LIMITED, RATE_RETRANSMITTED: ACK_FLAG_RATE_RET
 const { COLD: WARM_COLD, MIN_RTT: WARM_MIN_RTT, STRIDE: WARM_STRIDE } = WARM;
 const { FLAGS: RECOVERY_FLAGS } = RECOVERY;
 const { RATE_APP_LIMITED: RECOVERY_FLAG_RATE_APP_LIMITED } = RECOVERY_FLAG;
-const { CWND: TCB_CWND, MSS: TCB_MSS, SND_END: TCB_SND_END, SND_NXT: TCB_SND_NXT, STRIDE: TCB_STRIDE } = TCB;
+const { CWND: TCB_CWND, MSS: TCB_MSS, SND_END: TCB_SND_END, SND_NXT: TCB_SND_NXT, MASK: TCB_MASK, STRIDE: TCB_STRIDE } =
+  TCB;
 
-const { PACKETS_OUT, DELIVERED, LOST_OUT, RETRANS_OUT, RECOVERY: RECOVERY_AT, STRIDE: COLD_STRIDE } = COLD;
+const { PACKETS_OUT, DELIVERED, LOST_OUT, RETRANS_OUT, RECOVERY: RECOVERY_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } =
+  COLD;
 const {
   SENT_US,
   END,
@@ -34,6 +36,7 @@ const {
   DELIVERED_CE: SENT_CE,
   FIRST_SENT_US: SENT_FIRST_US,
   IN_FLIGHT,
+  MASK: RTX_MASK,
   STRIDE: RTX_STRIDE,
 } = RTX;
 const { SACKED, RETRANSMITTED, EVER, APP_LIMITED: LIMITED } = RTX_FLAG;
@@ -44,7 +47,7 @@ export function rateSent(stack: TcpStack, k: number, r: number, record: number):
   const records = stack.segments.words;
   const cold = stack.cold.words;
   const rows = stack.recoveries.words;
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   if (cold[k + PACKETS_OUT] === 0) {
     // Nothing is in flight: the sample's time begins now.
     rows[r + FIRST_SENT_US] = rows[r + DELIVERED_US] = stack.nowUs || 1;
@@ -61,7 +64,7 @@ export function rateSent(stack: TcpStack, k: number, r: number, record: number):
 /** A segment was delivered, by SND.UNA or SACK: the one sent last gives the sample. */
 export function rateDelivered(stack: TcpStack, r: number, record: number): void {
   const records = stack.segments.words;
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   const priorUs = records[at + SENT_DELIVERED_US];
   if (priorUs === 0) return;
   const rows = stack.recoveries.words;
@@ -127,11 +130,11 @@ export function noteAppLimited(stack: TcpStack, conn: number): void {
   const row = stack.warm[conn * WARM_STRIDE + WARM_COLD];
   if (row === 0) return;
   const cold = stack.cold.words;
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   const recovery = cold[k + RECOVERY_AT];
   if (recovery === 0) return;
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   const unsent = (words[c + TCB_SND_END] - words[c + TCB_SND_NXT]) | 0;
   const flight = inFlight(cold, k);
   if (unsent >= (words[c + TCB_MSS] & 0xffff) || flight >= words[c + TCB_CWND]) return;

@@ -12,7 +12,7 @@ import { FLAG, TCB, WARM } from "./state/tcb.ts";
 import { findReadable, isUrgentNear, passUrgent, readable, skipByte } from "./urgent_in.ts";
 import { receiverAt, unreadBytes } from "./window.ts";
 
-const { STATE: STATE_AT, RCV_READ, STRIDE } = TCB;
+const { STATE: STATE_AT, RCV_READ, MASK, STRIDE } = TCB;
 const { STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { DONE, FIN_RECEIVED, READ_SHUT } = FLAG;
 
@@ -88,7 +88,7 @@ function releaseRead(stack: TcpStack, conn: number, index: number, count: number
 /** The application has read `count` bytes. */
 function consume(stack: TcpStack, conn: number, count: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   words[c + RCV_READ] = (words[c + RCV_READ] + count) | 0;
   const r = receiverAt(stack, conn);
   if (r !== 0) {

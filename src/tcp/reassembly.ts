@@ -13,9 +13,9 @@ import { COLD, OOO, TCB, WARM } from "./state/tcb.ts";
 
 const { RCV_NXT, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
-const { OOO_HEAD, OOO_BYTES, RECEIVER: RECEIVER_AT, STRIDE: COLD_STRIDE } = COLD;
+const { OOO_HEAD, OOO_BYTES, RECEIVER: RECEIVER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 const { OOO_HINT, STRIDE: RECEIVER_STRIDE } = RECEIVER;
-const { NEXT, PREV, SEQ, END, PAYLOAD, OFFSET, FIN, STRIDE: OOO_STRIDE } = OOO;
+const { NEXT, PREV, SEQ, END, PAYLOAD, OFFSET, FIN, MASK: OOO_MASK, STRIDE: OOO_STRIDE } = OOO;
 
 /** Does the connection hold data beyond a gap? */
 export function hasGap(stack: TcpStack, conn: number): boolean {
@@ -97,7 +97,7 @@ export function holdRange(
 /** A FIN follows `end`, at or in the range `previous`, or (without text before it) in a range of its own. */
 function markFin(stack: TcpStack, k: number, previous: number, end: number): void {
   const ranges = stack.ranges.words;
-  const r = previous * OOO_STRIDE;
+  const r = (previous * OOO_STRIDE) & OOO_MASK;
   if (previous !== 0 && ranges[r + END] === end) {
     ranges[r + FIN] = 1;
     return;
@@ -121,7 +121,7 @@ function insert(
   let ranges = stack.ranges.words;
   cold[k + OOO_BYTES] += (end - seq) | 0;
   // Counted bytes join the counted range before them.
-  const p = previous * OOO_STRIDE;
+  const p = (previous * OOO_STRIDE) & OOO_MASK;
   if (
     previous !== 0 && bytes === null && ranges[p + PAYLOAD] === 0 && ranges[p + END] === seq && ranges[p + FIN] === 0
   ) {
@@ -130,7 +130,7 @@ function insert(
   }
   const range = stack.ranges.allocate();
   ranges = stack.ranges.words;
-  const r = range * OOO_STRIDE;
+  const r = (range * OOO_STRIDE) & OOO_MASK;
   ranges[r + NEXT] = next;
   const head = cold[k + OOO_HEAD];
   ranges[r + PREV] = previous !== 0 ? previous : head === 0 ? range : ranges[head * OOO_STRIDE + PREV];
@@ -162,11 +162,11 @@ export function takeReady(stack: TcpStack, conn: number, from: number): number {
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row === 0) return READY.NOTHING;
   const cold = stack.cold.words;
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   const range = cold[k + OOO_HEAD];
   if (range === 0) return READY.NOTHING;
   const ranges = stack.ranges.words;
-  const r = range * OOO_STRIDE;
+  const r = (range * OOO_STRIDE) & OOO_MASK;
   const next = stack.tcbs.words[conn * STRIDE + RCV_NXT];
   const seq = ranges[r + SEQ];
   const end = ranges[r + END];
@@ -187,7 +187,7 @@ export function takeReady(stack: TcpStack, conn: number, from: number): number {
 export function dropRanges(stack: TcpStack, conn: number): void {
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row === 0) return;
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   while (stack.cold.words[k + OOO_HEAD] !== 0) dropRange(stack, k, stack.cold.words[k + OOO_HEAD]);
 }
 
@@ -198,13 +198,13 @@ export function dropRanges(stack: TcpStack, conn: number): void {
 export function pruneRanges(stack: TcpStack, conn: number, seq: number, bytes: number): number {
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row === 0) return 0;
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   const cold = stack.cold.words;
   const ranges = stack.ranges.words;
   let dropped = 0;
   for (let head = cold[k + OOO_HEAD]; head !== 0 && dropped < bytes; head = cold[k + OOO_HEAD]) {
     const tail = ranges[head * OOO_STRIDE + PREV];
-    const r = tail * OOO_STRIDE;
+    const r = (tail * OOO_STRIDE) & OOO_MASK;
     if (((seq - ranges[r + SEQ]) | 0) > 0) break;
     dropped += (ranges[r + END] - ranges[r + SEQ]) | 0;
     dropRange(stack, k, tail);
@@ -215,7 +215,7 @@ export function pruneRanges(stack: TcpStack, conn: number, seq: number, bytes: n
 function dropRange(stack: TcpStack, k: number, range: number): void {
   const cold = stack.cold.words;
   const ranges = stack.ranges.words;
-  const r = range * OOO_STRIDE;
+  const r = (range * OOO_STRIDE) & OOO_MASK;
   const head = cold[k + OOO_HEAD];
   const next = ranges[r + NEXT];
   const previous = ranges[r + PREV];

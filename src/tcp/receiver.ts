@@ -14,7 +14,7 @@ import { firstClamp, firstThreshold, receiverAt } from "./window.ts";
 const { BUFFER, SSTHRESH, CLAMP, ATO, LAST_DATA_MS, SPACE, SPACE_SEQ, SPACE_TIME, FLAGS, STRIDE: RECEIVER_STRIDE } =
   RECEIVER;
 const { LOCKED } = RECEIVER_FLAG;
-const { HOST, LOCAL, STATE, RCV_WUP, RCV_ADV, RCV_READ, STRIDE } = TCB;
+const { HOST, LOCAL, STATE, RCV_WUP, RCV_ADV, RCV_READ, MASK, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 /** Initial window of a sender, which the receiver expects in the first round trip (Linux `TCP_INIT_CWND`). */
 const INITIAL_SEGMENTS = 10;
@@ -27,7 +27,7 @@ const MOST_ASKED = 4 * 1024 * 1024;
 /** The MSS that the connection's SYN announced. */
 export function advertisedMss(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   return announcedMss(stack, words[c + HOST], words[c + LOCAL]);
 }
 
@@ -46,7 +46,7 @@ export function busyReceiver(stack: TcpStack, conn: number): number {
   const r = stack.receiverOf(conn) * RECEIVER_STRIDE;
   const rows = stack.receivers.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const profile = stack.profileOfConnection(conn);
   const own = readSetting(stack, conn, SETTINGS.RECEIVE_BUFFER);
   const mss = advertisedMss(stack, conn);
@@ -113,7 +113,7 @@ export function setWindowClamp(stack: TcpStack, conn: number, bytes: number): vo
   if (r === 0) return;
   const rows = stack.receivers.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const before = rows[r + CLAMP];
   rows[r + CLAMP] = clamp;
   if (clamp < before) rows[r + SSTHRESH] = Math.min(rows[r + SSTHRESH], clamp);

@@ -42,7 +42,7 @@ import {
   wasDelayed,
 } from "./undo.ts";
 
-const { STATE, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, MSS, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, MSS, MASK, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, SRTT, STRIDE: WARM_STRIDE } = WARM;
 const {
   RTX_HEAD,
@@ -56,7 +56,7 @@ const {
   RETRANS_STAMP,
   CWND_STAMP_MS,
 } = COLD;
-const { NEXT, SEQ, END, SENT_US, FLAGS: RTX_FLAGS, STRIDE: RTX_STRIDE } = RTX;
+const { NEXT, SEQ, END, SENT_US, FLAGS: RTX_FLAGS, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
 const { SACKED } = RTX_FLAG;
 const { PRIOR_SSTHRESH, HAS_UNDO, REORDERING, TLP_STATE, FLAGS, LOST } = RECOVERY;
 const { FORWARD_RTO, RENEGED } = RECOVERY_FLAG;
@@ -153,7 +153,7 @@ function partialAck(stack: TcpStack, conn: number, k: number): boolean {
 /** An ACK in Loss (RFC 5681 3.1, RFC 5682). Returns one of `RESEND`. */
 function processLoss(stack: TcpStack, conn: number, k: number, duplicate: boolean): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const cold = stack.cold.words;
   const r = recoveryAt(stack, k);
   const recovered = ((words[c + SND_UNA] - cold[k + HIGH_SEQ]) | 0) >= 0;
@@ -195,7 +195,7 @@ function processLoss(stack: TcpStack, conn: number, k: number, duplicate: boolea
 export function alert(stack: TcpStack, conn: number, k: number, duplicate: boolean): number {
   const cold = stack.cold.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const r = recoveryAt(stack, k);
   const ece = (work.flags & ECE) !== 0;
   const advanced = (work.flags & UNA_ADVANCED) !== 0;
@@ -306,7 +306,7 @@ function markAfterTimeout(stack: TcpStack, conn: number, k: number): void {
   } else if (!usesSack(stack, conn)) cold[k + SACKED_OUT] = 0;
   const rack = usesRack(stack, conn);
   for (let record = head; record !== 0; record = records[record * RTX_STRIDE + NEXT]) {
-    const at = record * RTX_STRIDE;
+    const at = (record * RTX_STRIDE) & RTX_MASK;
     if (reneged) records[at + RTX_FLAGS] &= ~SACKED;
     else if (rack && record !== head && rackLeftUs(stack, k, records[at + SENT_US], 0) > 0) continue;
     markLost(stack, k, record);
@@ -318,7 +318,7 @@ function markAfterTimeout(stack: TcpStack, conn: number, k: number): void {
 export function enterLoss(stack: TcpStack, conn: number): void {
   stack.recoveryOf(conn);
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const k = coldAt(stack, conn);
   const r = recoveryAt(stack, k);
   const cold = stack.cold.words;
@@ -358,11 +358,11 @@ export function simpleRetransmit(stack: TcpStack, conn: number): void {
   const k = coldAt(stack, conn);
   const cold = stack.cold.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const mss = words[c + MSS] & 0xffff;
   for (let record = cold[k + RTX_HEAD]; record !== 0;) {
     const records = stack.segments.words;
-    const at = record * RTX_STRIDE;
+    const at = (record * RTX_STRIDE) & RTX_MASK;
     const fin = (records[at + RTX_FLAGS] & RTX_FLAG.FIN) !== 0 ? 1 : 0;
     const tooLong = ((records[at + END] - records[at + SEQ]) | 0) - fin > mss;
     const next = records[at + NEXT];

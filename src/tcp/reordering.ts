@@ -8,7 +8,7 @@ import type { TcpStack } from "./stack.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
 import { TCB } from "./state/tcb.ts";
 
-const { MSS, SND_UNA, STRIDE } = TCB;
+const { MSS, SND_UNA, MASK, STRIDE } = TCB;
 const { REORDERING, REORDER_SEEN } = RECOVERY;
 
 /** A segment that was never retransmitted was delivered at `low`, after others beyond it: the path reorders. */
@@ -26,7 +26,7 @@ export function checkReordering(stack: TcpStack, conn: number, k: number, r: num
 /** Is more SACKed beyond SND.UNA than reordering accounts for? Then what is missing is lost. */
 export function isBeyondReordering(stack: TcpStack, conn: number, k: number, r: number): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const ahead = (highestSackSeq(stack, conn, k) - words[c + SND_UNA]) | 0;
   return ahead > reorderingOf(stack, conn, r) * (words[c + MSS] & 0xffff);
 }

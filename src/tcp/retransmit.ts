@@ -22,7 +22,7 @@ import { COLD, REXMIT_KIND, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 const { STRIDE: SENDER_STRIDE } = SENDER;
 const { REORDER: REXMIT_KIND_REORDER } = REXMIT_KIND;
 
-const { SND_UNA, SND_WND, CWND, STRIDE } = TCB;
+const { SND_UNA, SND_WND, CWND, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const {
   RTX_HEAD,
@@ -36,9 +36,21 @@ const {
   DELIVERED,
   SENDER: SENDER_AT,
   RECOVERY: RECOVERY_AT,
+  MASK: COLD_MASK,
   STRIDE: COLD_STRIDE,
 } = COLD;
-const { NEXT, PREV, SEQ, END, SENT_US, FLAGS, RETRANSMITS, DELIVERED: SENT_DELIVERED, STRIDE: RTX_STRIDE } = RTX;
+const {
+  NEXT,
+  PREV,
+  SEQ,
+  END,
+  SENT_US,
+  FLAGS,
+  RETRANSMITS,
+  DELIVERED: SENT_DELIVERED,
+  MASK: RTX_MASK,
+  STRIDE: RTX_STRIDE,
+} = RTX;
 const { SACKED, LOST, RETRANSMITTED, EVER, FIN, PUSH, RECORD_END, SYN, LISTED, JOINED } = RTX_FLAG;
 const {
   HIGHEST_SACK,
@@ -66,7 +78,7 @@ export const RESENT = {
 export function recordSegment(stack: TcpStack, conn: number, seq: number, end: number, flags: number): void {
   const record = stack.segments.allocate();
   const records = stack.segments.words;
-  const r = record * RTX_STRIDE;
+  const r = (record * RTX_STRIDE) & RTX_MASK;
   const cold = stack.cold.words;
   const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
   const tail = cold[k + RTX_TAIL];
@@ -136,7 +148,7 @@ function uncount(cold: Int32Array, k: number, flags: number): void {
 function unlink(stack: TcpStack, k: number, record: number): void {
   const cold = stack.cold.words;
   const records = stack.segments.words;
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   const next = records[at + NEXT];
   const previous = records[at + PREV];
   if (cold[k + RTX_HINT] === record) cold[k + RTX_HINT] = 0;
@@ -163,8 +175,8 @@ export function splitRecord(stack: TcpStack, k: number, record: number, bytes: n
   const rest = stack.segments.allocate();
   const records = stack.segments.words;
   const cold = stack.cold.words;
-  const r = record * RTX_STRIDE;
-  const s = rest * RTX_STRIDE;
+  const r = (record * RTX_STRIDE) & RTX_MASK;
+  const s = (rest * RTX_STRIDE) & RTX_MASK;
   records.copyWithin(s, r, r + RTX_STRIDE);
   const middle = (records[r + SEQ] + bytes) | 0;
   records[s + SEQ] = middle;
@@ -189,9 +201,9 @@ export function splitRecord(stack: TcpStack, k: number, record: number, bytes: n
 function joinNext(stack: TcpStack, conn: number, k: number, record: number): void {
   const records = stack.segments.words;
   const cold = stack.cold.words;
-  const r = record * RTX_STRIDE;
+  const r = (record * RTX_STRIDE) & RTX_MASK;
   const next = records[r + NEXT];
-  const n = next * RTX_STRIDE;
+  const n = (next * RTX_STRIDE) & RTX_MASK;
   const flags = records[n + FLAGS];
   records[r + END] = records[n + END];
   records[r + FLAGS] |= flags & (EVER | FIN | PUSH | RECORD_END);
@@ -213,15 +225,15 @@ function joinNext(stack: TcpStack, conn: number, k: number, record: number): voi
 function collapse(stack: TcpStack, conn: number, k: number, record: number, space: number): void {
   const records = stack.segments.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  const r = record * RTX_STRIDE;
+  const c = (conn * STRIDE) & MASK;
+  const r = (record * RTX_STRIDE) & RTX_MASK;
   const edge = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
   if ((records[r + FLAGS] & (SACKED | SYN | JOINED)) !== 0) return;
   let room = space - dataLength(records, r);
   for (;;) {
     const next = records[r + NEXT];
     if (next === 0 || (records[r + FLAGS] & (RECORD_END | FIN)) !== 0) return;
-    const n = next * RTX_STRIDE;
+    const n = (next * RTX_STRIDE) & RTX_MASK;
     if ((records[n + FLAGS] & (SACKED | JOINED)) !== 0) return;
     room -= dataLength(records, n);
     if (room < 0 || ((records[n + END] - edge) | 0) > 0) return;
@@ -236,7 +248,7 @@ function collapse(stack: TcpStack, conn: number, k: number, record: number, spac
 export function recut(stack: TcpStack, conn: number, k: number, record: number, mss: number): number {
   const cold = stack.cold.words;
   const sacked = cold[k + SACKED_OUT];
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   const tags = SACKED | LOST | RETRANSMITTED;
   for (;;) {
     const records = stack.segments.words;
@@ -269,10 +281,10 @@ export const PLACE = { ALONE: 0, WITHIN: 1, LAST: 2 } as const;
 export function sendAgain(stack: TcpStack, conn: number, record: number, place: number): number {
   const row = stack.recoveryOf(conn) * ROW_STRIDE;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
   let records = stack.segments.words;
-  const r = record * RTX_STRIDE;
+  const r = (record * RTX_STRIDE) & RTX_MASK;
   const una = words[c + SND_UNA];
   abandonProbe(stack, stack.cold.words[k + SENDER_AT] * SENDER_STRIDE);
   if (((records[r + SEQ] - una) | 0) < 0) {
@@ -328,7 +340,7 @@ export function retransmitRecord(stack: TcpStack, conn: number, record: number, 
   const result = sendAgain(stack, conn, record, place);
   const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
   const cold = stack.cold.words;
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   const records = stack.segments.words;
   if (result === RESENT.SENT) {
     if ((records[at + FLAGS] & RETRANSMITTED) === 0) cold[k + RETRANS_OUT]++;
@@ -357,7 +369,7 @@ function groupLength(stack: TcpStack, conn: number, record: number, room: number
   const records = stack.segments.words;
   if (room <= 1 || (records[record * RTX_STRIDE + FLAGS] & JOINED) === 0) return 1;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const edge = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
   const most = Math.min(room, groupSegments(stack, conn, currentMss(stack, conn)));
   let count = 1;
@@ -374,10 +386,10 @@ function groupLength(stack: TcpStack, conn: number, record: number, room: number
 /** Retransmits what is marked lost, oldest first, as far as the congestion window and the peer's window allow. */
 export function retransmitLost(stack: TcpStack, conn: number): void {
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   // What was retransmitted is marked lost too: nothing is left to do once the counts are equal.
   if (row === 0 || stack.cold.words[k + LOST_OUT] <= stack.cold.words[k + RETRANS_OUT]) return;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const cold = stack.cold.words;
   const head = cold[k + RTX_HEAD];
   let hole = 0;

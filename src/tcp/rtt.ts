@@ -8,9 +8,10 @@ import type { TcpStack } from "./stack.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
 import { ACK_STATE, COLD, TCB, WARM } from "./state/tcb.ts";
 
-const { SND_UNA, SND_NXT, STRIDE } = TCB;
-const { SRTT, MDEV, RTTVAR, MIN_RTT, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
-const { MDEV_MAX, RTT_SEQ, STRIDE: COLD_STRIDE } = COLD;
+const { SND_UNA, SND_NXT, MASK, STRIDE } = TCB;
+const { SRTT, MDEV, RTTVAR, MIN_RTT, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } =
+  WARM;
+const { MDEV_MAX, RTT_SEQ, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 const { BACKOFF_AT, FRESH_RTT } = ACK_STATE;
 const { MIN_RTT_STAMP, MIN_RTT_2, MIN_RTT_2_STAMP, MIN_RTT_3, MIN_RTT_3_STAMP } = RECOVERY;
 
@@ -22,15 +23,15 @@ const FALLBACK_US = 3_000_000;
 /** Takes one measurement, in µs (RFC 9293 3.8.1 MUST-18: RFC 6298; 3.8.2 MUST-19: exponential back-off is `rtoMs`'s). */
 export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): void {
   const warm = stack.warm;
-  const at = conn * WARM_STRIDE;
+  const at = (conn * WARM_STRIDE) & WARM_MASK;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const m = Math.max(1, Math.min(measuredUs, LONGEST_US));
   const srtt = warm[at + SRTT];
   const leastUs = stack.profileOfConnection(conn).rtoMinMs * 1000;
   const row = warm[at + COLD_AT];
   const cold = stack.cold.words;
-  const k = row * COLD_STRIDE;
+  const k = (row * COLD_STRIDE) & COLD_MASK;
   if (srtt === 0) {
     beginRtt(warm, at, m, leastUs);
     if (row !== 0) {
@@ -79,7 +80,7 @@ function smooth(warm: Int32Array, at: number, measured: number, srtt: number): n
 /** As `sampleRtt`, for the ACK of a lone flight: the round trip of sampling began and ends with it. */
 export function sampleLoneRtt(stack: TcpStack, conn: number, measuredUs: number): void {
   const warm = stack.warm;
-  const at = conn * WARM_STRIDE;
+  const at = (conn * WARM_STRIDE) & WARM_MASK;
   const m = Math.max(1, Math.min(measuredUs, LONGEST_US));
   const srtt = warm[at + SRTT];
   const leastUs = stack.profileOfConnection(conn).rtoMinMs * 1000;
@@ -98,14 +99,14 @@ export function sampleLoneRtt(stack: TcpStack, conn: number, measuredUs: number)
  * Linux). `RTTVAR` holds that timeout before the first sample.
  */
 export function noHandshakeSample(stack: TcpStack, conn: number): void {
-  const at = conn * WARM_STRIDE;
+  const at = (conn * WARM_STRIDE) & WARM_MASK;
   if (stack.warm[at + SRTT] === 0) stack.warm[at + RTTVAR] = FALLBACK_US;
 }
 
 /** The retransmission timeout now in force, ms, backed off (RFC 6298 2, 5.5). */
 export function rtoMs(stack: TcpStack, conn: number): number {
   const warm = stack.warm;
-  const at = conn * WARM_STRIDE;
+  const at = (conn * WARM_STRIDE) & WARM_MASK;
   const profile = stack.profileOfConnection(conn);
   const srtt = warm[at + SRTT];
   // RFC 6298 2.1: the initial value until a round trip was measured; RTTVAR holds another one, after some handshakes.

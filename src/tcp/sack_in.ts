@@ -17,10 +17,10 @@ import { ACK_FLAG } from "./state/ack_sample.ts";
 import { RACK_BIT, RECOVERY, TLP } from "./state/recovery_row.ts";
 import { CA, COLD, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 
-const { SND_UNA, SND_NXT, MSS, STRIDE } = TCB;
+const { SND_UNA, SND_NXT, MSS, MASK, STRIDE } = TCB;
 const { MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
 const { RTX_HEAD, PACKETS_OUT, SACKED_OUT, LOST_OUT, RETRANS_OUT, HIGH_SEQ } = COLD;
-const { NEXT, PREV, SEQ, END, SENT_US, FLAGS, STRIDE: RTX_STRIDE } = RTX;
+const { NEXT, PREV, SEQ, END, SENT_US, FLAGS, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
 const { SACKED, LOST, RETRANSMITTED, EVER, JOINED } = RTX_FLAG;
 const {
   UNDO_MARKER,
@@ -52,7 +52,7 @@ export function sackIn(stack: TcpStack, conn: number, k: number, extra: number, 
   const extras = stack.packets.extras.words;
   const count = Math.min(extras[e + SACK_COUNT], MOST);
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const r = recoveryAt(stack, k);
   const rows = stack.recoveries.words;
   const cold = stack.cold.words;
@@ -167,7 +167,7 @@ function countDuplicates(stack: TcpStack, conn: number, r: number, from: number,
 /** Does the block lie in what is in flight (or, for a D-SACK, in what this episode has retransmitted)? */
 function isValid(stack: TcpStack, conn: number, r: number, duplicate: boolean, from: number, to: number): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const next = words[c + SND_NXT];
   const una = words[c + SND_UNA];
   if (((to - next) | 0) > 0 || ((to - from) | 0) <= 0 || ((from - next) | 0) >= 0) return false;
@@ -279,7 +279,7 @@ function tagRange(
   duplicateRange: boolean,
 ): number {
   for (; record !== 0; record = stack.segments.words[record * RTX_STRIDE + NEXT]) {
-    const at = record * RTX_STRIDE;
+    const at = (record * RTX_STRIDE) & RTX_MASK;
     const seq = stack.segments.words[at + SEQ];
     if (((seq - to) | 0) >= 0) break;
     let duplicate = duplicateRange;
@@ -308,7 +308,7 @@ function tagRange(
  */
 function cover(stack: TcpStack, conn: number, k: number, record: number, from: number, to: number): number {
   const records = stack.segments.words;
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   const seq = records[at + SEQ];
   const end = records[at + END];
   const fromStart = ((from - seq) | 0) <= 0;
@@ -334,7 +334,7 @@ function tagOne(stack: TcpStack, conn: number, k: number, r: number, record: num
   const records = stack.segments.words;
   const rows = stack.recoveries.words;
   const cold = stack.cold.words;
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   let flags = records[at + FLAGS];
   const seq = records[at + SEQ];
   const end = records[at + END];

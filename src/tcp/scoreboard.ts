@@ -12,7 +12,7 @@ import { COLD, FLAG, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 
 const { SACK: FLAG_SACK } = FLAG;
 
-const { STATE, SND_UNA, SND_NXT, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_NXT, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const {
   RTX_HEAD,
@@ -26,7 +26,7 @@ const {
   RECOVERY: RECOVERY_AT,
   STRIDE: COLD_STRIDE,
 } = COLD;
-const { NEXT, SEQ, FLAGS, STRIDE: RTX_STRIDE } = RTX;
+const { NEXT, SEQ, FLAGS, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
 const { SACKED, LOST, RETRANSMITTED, EVER } = RTX_FLAG;
 const {
   REORDERING,
@@ -84,7 +84,7 @@ export function reorderingOf(stack: TcpStack, conn: number, r: number): number {
 
 /** One past the highest sequence number that was SACKed; SND.UNA if none was. */
 export function highestSackSeq(stack: TcpStack, conn: number, k: number): number {
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   if (stack.cold.words[k + SACKED_OUT] === 0) return stack.tcbs.words[c + SND_UNA];
   const row = stack.cold.words[k + RECOVERY_AT];
   const record = row === 0 ? 0 : stack.recoveries.words[row * ROW_STRIDE + HIGHEST_SACK];
@@ -95,7 +95,7 @@ export function highestSackSeq(stack: TcpStack, conn: number, k: number): number
 export function markLost(stack: TcpStack, k: number, record: number): void {
   const cold = stack.cold.words;
   const records = stack.segments.words;
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   const flags = records[at + FLAGS];
   if ((flags & SACKED) !== 0) return;
   // Everything lost was sent again already, or this lies before the next to be sent: begin here.

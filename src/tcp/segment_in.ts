@@ -63,12 +63,26 @@ const {
   RCV_ADV,
   TS_RECENT,
   HOST,
+  MASK,
   STRIDE,
 } = TCB;
-const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SND_WL1, MAX_WINDOW, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SND_WL1, MAX_WINDOW, STREAM, MASK: WARM_MASK, STRIDE: WARM_STRIDE } =
+  WARM;
 const { STATE_MASK, SND_SHIFT_AT, TIMESTAMPS, FIN_SENT, FIN_RECEIVED, READ_SHUT, ORPHAN, KEEP_ALIVE } = FLAG;
-const { SRC, DST, PORTS, SEQ, ACK, CONTROL: P_CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, TS_ECR, STRIDE: P_STRIDE } =
-  PACKET;
+const {
+  SRC,
+  DST,
+  PORTS,
+  SEQ,
+  ACK,
+  CONTROL: P_CONTROL,
+  WINDOW_TTL_TOS,
+  LENGTH,
+  TS_VAL,
+  TS_ECR,
+  MASK: P_MASK,
+  STRIDE: P_STRIDE,
+} = PACKET;
 const { HAS_TIMESTAMPS, HAS_SACK, FLAGS_MASK } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, PSH: F_PSH, ACK: F_ACK, URG: F_URG, ECE: F_ECE, CWR: F_CWR } = TCP_FLAG;
 const { OOO_HEAD, RTX_HEAD, STRIDE: COLD_STRIDE } = COLD;
@@ -85,7 +99,7 @@ const MAY_BE_PENDING = (1 << SYN_RECEIVED) | (1 << FIN_WAIT_1);
 /** A segment has arrived at a host. The packet stays the driver's. */
 export function segmentIn(stack: TcpStack, host: number, p: number): void {
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const local = packets[o + DST];
   const remote = packets[o + SRC];
   const wire = packets[o + PORTS];
@@ -96,7 +110,7 @@ export function segmentIn(stack: TcpStack, host: number, p: number): void {
 /** As `segmentIn`, where `PACKET.HASH` holds `hashTuple(host, destination, source, swapped ports)` already. */
 export function segmentInHashed(stack: TcpStack, host: number, p: number): void {
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const wire = packets[o + PORTS];
   const hash = packets[o + P_HASH];
   route(
@@ -137,9 +151,9 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const o = p * P_STRIDE;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const control = packets[o + P_CONTROL];
   const state = words[c + STATE_AT];
   if (state < 0) accountSegment(stack, conn, p);
@@ -208,7 +222,7 @@ function releaseSent(stack: TcpStack, conn: number, ack: number): void {
   const ring = stack.streams[stack.warm[conn * WARM_STRIDE + WARM_STREAM]]!.send;
   if (ring === null) return;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   // A FIN's number lies past the last byte.
   const position = ring.end - Math.max(0, (words[c + SND_END] - ack) | 0);
   if (position > ring.begin) ring.release(Math.min(position, ring.end));
@@ -231,9 +245,9 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const o = p * P_STRIDE;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const before = words[c + STATE_AT];
   const pending = ((1 << (before & STATE_MASK)) & MAY_BE_PENDING) !== 0 && isFastOpenPending(stack, conn);
   if (pending && !fastOpenChildIn(stack, conn, p)) return;
@@ -292,7 +306,7 @@ function slowIn(stack: TcpStack, conn: number, p: number): void {
 /** The text and FIN of an acceptable segment, as far as the state has any. False if the connection was reset. */
 function textIn(stack: TcpStack, conn: number, p: number, seq: number, length: number, fin: boolean): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const flags = words[c + STATE_AT];
   const state = flags & STATE_MASK;
   if (((1 << state) & TAKES_TEXT) === 0) return true;
@@ -320,7 +334,7 @@ function offeredWindow(packets: Int32Array, o: number, state: number): number {
 /** The echoed timestamp of a segment, 0 for none. */
 function echoOf(stack: TcpStack, conn: number, p: number): number {
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const stamped = (packets[o + P_CONTROL] & HAS_TIMESTAMPS) !== 0 &&
     (stack.tcbs.words[conn * STRIDE + STATE_AT] & TIMESTAMPS) !== 0;
   return stamped ? packets[o + TS_ECR] : 0;
@@ -329,7 +343,7 @@ function echoOf(stack: TcpStack, conn: number, p: number): number {
 /** The extra row of a segment with SACK blocks for a connection that uses SACK, 0 for none. */
 function sackRowOf(stack: TcpStack, conn: number, p: number): number {
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   if ((packets[o + P_CONTROL] & HAS_SACK) === 0) return 0;
   return (stack.tcbs.words[conn * STRIDE + STATE_AT] & FLAG_SACK) === 0 ? 0 : packets[o + P_EXTRA];
 }
@@ -350,9 +364,9 @@ function acceptAck(
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const o = p * P_STRIDE;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const window = offeredWindow(packets, o, words[c + STATE_AT]);
   const before = words[c + SND_WND];
   // RFC 9293 3.10.7.4: SND.WL1, SND.WL2: not from an old segment; as Linux, a newer ACK always counts.
@@ -401,7 +415,7 @@ function acceptAck(
 function orphanAcked(stack: TcpStack, conn: number, p: number, seq: number): void {
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const fin = (packets[o + P_CONTROL] & F_FIN) !== 0;
   const length = packets[o + LENGTH];
   const fresh = (length > 0 || fin) && ((seq + length - words[conn * STRIDE + RCV_NXT]) | 0) > 0;
@@ -440,7 +454,7 @@ export function orphanFired(stack: TcpStack, conn: number): void {
 /** A zero-window probe was answered: the peer lives. If the window has opened, probing ends (RFC 9293 3.8.6.1 MUST-37). */
 function probeAnswered(stack: TcpStack, conn: number): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
   // The peer answers: probe for ever (the back-off stays).
   stack.warm[at] &= ~(0xff << RETRIES_AT);

@@ -22,8 +22,8 @@ const { SND_END: TCB_SND_END } = TCB;
 const { PAYLOAD: E_PAYLOAD, STRIDE: E_STRIDE } = EXTRA;
 const { REAL_PAYLOAD: C_REAL_PAYLOAD } = CONTROL;
 
-const { LOCAL, REMOTE, PORTS, HOST, STATE, SND_UNA, SND_NXT, SND_WND, RCV_NXT, RCV_WUP, TS_RECENT, STRIDE } = TCB;
-const { TS_OFFSET, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { LOCAL, REMOTE, PORTS, HOST, STATE, SND_UNA, SND_NXT, SND_WND, RCV_NXT, RCV_WUP, TS_RECENT, MASK, STRIDE } = TCB;
+const { TS_OFFSET, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { SCHEDULED, DELAYED, PUSHED, PUSHED_TWICE, ACK_NOW } = ACK_STATE;
 /** What an ACK that goes out settles. */
 const OWED = SCHEDULED | DELAYED | PUSHED | PUSHED_TWICE | ACK_NOW;
@@ -41,6 +41,7 @@ const {
   TS_ECR,
   LINK,
   EXTRA: P_EXTRA,
+  MASK: P_MASK,
   STRIDE: P_STRIDE,
 } = PACKET;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
@@ -68,9 +69,9 @@ export function emit(
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
-  const o = p * P_STRIDE;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
+  const o = (p * P_STRIDE) & P_MASK;
   const host = words[c + HOST];
   packets[o + SRC] = words[c + LOCAL];
   packets[o + DST] = words[c + REMOTE];
@@ -120,8 +121,8 @@ export function emitNext(
   ) return emit(stack, conn, seq, length, flags);
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
-  const i = before * P_STRIDE;
-  const o = p * P_STRIDE;
+  const i = (before * P_STRIDE) & P_MASK;
+  const o = (p * P_STRIDE) & P_MASK;
   packets[o + SRC] = packets[i + SRC];
   packets[o + DST] = packets[i + DST];
   packets[o + P_PORTS] = packets[i + P_PORTS];
@@ -144,7 +145,7 @@ export function emitNext(
  */
 function acceptableSeq(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const next = words[c + SND_NXT];
   const edge = (words[c + SND_UNA] + words[c + SND_WND]) | 0;
   const beyond = (next - edge) | 0;
@@ -208,8 +209,8 @@ export function sendResetFor(stack: TcpStack, host: number, packet: number): voi
   if ((flags & F_RST) !== 0) return;
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
-  const i = packet * P_STRIDE;
-  const o = p * P_STRIDE;
+  const i = (packet * P_STRIDE) & P_MASK;
+  const o = (p * P_STRIDE) & P_MASK;
   const ports = packets[i + P_PORTS];
   packets[o + SRC] = packets[i + DST];
   packets[o + DST] = packets[i + SRC];

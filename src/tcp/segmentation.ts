@@ -10,8 +10,8 @@ import { sackOptionBytes } from "./sack_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { CA, COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
 
-const { STATE, SND_UNA, SND_WND, CWND, MSS, STRIDE } = TCB;
-const { MAX_WINDOW, MIN_RTT, SRTT, STRIDE: WARM_STRIDE } = WARM;
+const { STATE, SND_UNA, SND_WND, CWND, MSS, MASK, STRIDE } = TCB;
+const { MAX_WINDOW, MIN_RTT, SRTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { SND_SMALL, PACKETS_OUT, CA_STATE, RTX_HEAD, RTX_TAIL } = COLD;
 const { SENT_US, STRIDE: RTX_STRIDE } = RTX;
 
@@ -40,7 +40,7 @@ export function boundToHalfWindow(maxWindow: number, bytes: number, headers: num
 
 /** The largest payload now (Linux `tcp_current_mss`): not above half of the peer's largest window. */
 export function currentMss(stack: TcpStack, conn: number): number {
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const words = stack.tcbs.words;
   // RFC 2018 3, RFC 6691 3.2: SACK blocks take room from the data beside them.
   const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
@@ -64,7 +64,7 @@ export function groupSegments(stack: TcpStack, conn: number, mss: number): numbe
   const rate = pacingRate(stack, conn);
   if (rate === 0) return Math.max(least, Math.floor(LARGEST_GROUP / mss));
   let bytes = Math.floor(rate / PACING_SHIFT);
-  const w = conn * WARM_STRIDE;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const halvings = (stack.warm[w + MIN_RTT] || stack.warm[w + SRTT] >> 3) >> RTT_SHIFT;
   if (halvings < 32) bytes += LARGEST_GROUP >> halvings;
   if (bytes > LARGEST_GROUP) bytes = LARGEST_GROUP;
@@ -107,7 +107,7 @@ export function shouldDefer(
   const records = stack.segments.words;
   if (((stack.nowUs - records[cold[k + RTX_TAIL] * RTX_STRIDE + SENT_US]) | 0) > 1000) return false;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const mss = words[c + MSS] & 0xffff;
   const divisor = stack.profileOfConnection(conn).groupWindowDivisor;
   if (divisor === 0) {

@@ -9,14 +9,14 @@ import { RECOVERY } from "./state/recovery_row.ts";
 import { COLD, RTX, RTX_FLAG } from "./state/tcb.ts";
 
 const { SENT_HEAD, SENT_TAIL } = RECOVERY;
-const { SENT_NEXT, SENT_PREV, FLAGS, NEXT, STRIDE: RTX_STRIDE } = RTX;
+const { SENT_NEXT, SENT_PREV, FLAGS, NEXT, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
 const { LISTED } = RTX_FLAG;
 
 /** Appends a record that is not in the list. `r` is the offset of the `RECOVERY` row. */
 export function appendSent(stack: TcpStack, r: number, record: number): void {
   const records = stack.segments.words;
   const rows = stack.recoveries.words;
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   const tail = rows[r + SENT_TAIL];
   records[at + FLAGS] |= LISTED;
   records[at + SENT_NEXT] = 0;
@@ -29,7 +29,7 @@ export function appendSent(stack: TcpStack, r: number, record: number): void {
 /** Takes a record out of the list, if it is in it. */
 export function removeSent(stack: TcpStack, r: number, record: number): void {
   const records = stack.segments.words;
-  const at = record * RTX_STRIDE;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   if ((records[at + FLAGS] & LISTED) === 0) return;
   const rows = stack.recoveries.words;
   const next = records[at + SENT_NEXT];
@@ -44,8 +44,8 @@ export function removeSent(stack: TcpStack, r: number, record: number): void {
 /** Puts `record` behind `before`, of which it was a part. */
 export function insertSent(stack: TcpStack, r: number, before: number, record: number): void {
   const records = stack.segments.words;
-  const b = before * RTX_STRIDE;
-  const at = record * RTX_STRIDE;
+  const b = (before * RTX_STRIDE) & RTX_MASK;
+  const at = (record * RTX_STRIDE) & RTX_MASK;
   if ((records[b + FLAGS] & LISTED) === 0) return;
   const rows = stack.recoveries.words;
   const next = records[b + SENT_NEXT];

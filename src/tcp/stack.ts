@@ -45,8 +45,8 @@ import {
   WARM,
 } from "./state/tcb.ts";
 
-const { LOCAL, REMOTE, PORTS, HOST, STRIDE } = TCB;
-const { COLD: COLD_AT, GENERATION, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { LOCAL, REMOTE, PORTS, HOST, MASK, STRIDE } = TCB;
+const { COLD: COLD_AT, GENERATION, STREAM, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { STRIDE: COLD_STRIDE } = COLD;
 const {
   RECOVERY: RECOVERY_AT,
@@ -264,7 +264,7 @@ export class TcpStack {
     const conn = this.tcbs.allocate();
     if (this.tcbs.capacity * WARM_STRIDE > this.warm.length) this.#growWithTcbs();
     const words = this.tcbs.words;
-    const at = conn * STRIDE;
+    const at = (conn * STRIDE) & MASK;
     words[at + LOCAL] = local;
     words[at + REMOTE] = remote;
     words[at + PORTS] = ports;
@@ -276,7 +276,7 @@ export class TcpStack {
 
   /** Gives a connection's row back, with whatever hangs on it. It must have left the tuple table. */
   releaseConnection(conn: number): void {
-    const warmAt = conn * WARM_STRIDE;
+    const warmAt = (conn * WARM_STRIDE) & WARM_MASK;
     const warm = this.warm;
     const stream = warm[warmAt + STREAM];
     if (stream !== 0) {

@@ -20,6 +20,7 @@ const {
   PORTS: P_PORTS,
   SEQ: P_SEQ,
   SRC: P_SRC,
+  MASK: P_MASK,
   STRIDE: P_STRIDE,
   TS_ECR: P_TS_ECR,
   TS_VAL: P_TS_VAL,
@@ -62,7 +63,7 @@ export function emitOpeningAck(stack: TcpStack): void {
   plainSyn(stack, stack.profileOf(host), listenerSettings(stack, listener), 0);
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const window = synField(synAckWindow(stack, host, local, listener, options)) >> shift;
   packets[o + P_SRC] = local;
   packets[o + P_DST] = remote;

@@ -36,6 +36,7 @@ const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 
 const {
   BACKLOG: L_BACKLOG,
+  MASK: L_MASK,
   STRIDE: L_STRIDE,
   SYN_COUNT: L_SYN_COUNT,
   SYN_FIRST_HIGH: L_SYN_FIRST_HIGH,
@@ -50,6 +51,7 @@ const {
   PORTS: P_PORTS,
   SEQ: P_SEQ,
   SRC: P_SRC,
+  MASK: P_MASK,
   STRIDE: P_STRIDE,
   TS_ECR: P_TS_ECR,
   TS_VAL: P_TS_VAL,
@@ -78,14 +80,16 @@ const {
   RETRIES: SYN_ROW_RETRIES,
   SENT_US: SYN_ROW_SENT_US,
   SERIAL: SYN_ROW_SERIAL,
+  MASK: SYN_ROW_MASK,
   STRIDE: SYN_ROW_STRIDE,
   TS_OFFSET: SYN_ROW_TS_OFFSET,
   TS_RECENT: SYN_ROW_TS_RECENT,
 } = SYN_ROW;
 const { CONNECTION: ROW_KIND_CONNECTION, SYN_RECEIVED: ROW_KIND_SYN_RECEIVED } = ROW_KIND;
 const { ESTABLISHED: STATE_ESTABLISHED } = STATE;
-const { CWND: TCB_CWND, RCV_NXT: TCB_RCV_NXT, SND_WND: TCB_SND_WND, STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
-const { MAX_WINDOW: WARM_MAX_WINDOW, SND_WL1: WARM_SND_WL1, STRIDE: WARM_STRIDE } = WARM;
+const { CWND: TCB_CWND, RCV_NXT: TCB_RCV_NXT, SND_WND: TCB_SND_WND } = TCB;
+const { STATE: TCB_STATE, MASK: TCB_MASK, STRIDE: TCB_STRIDE } = TCB;
+const { MAX_WINDOW: WARM_MAX_WINDOW, SND_WL1: WARM_SND_WL1, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const TIMEOUTS_MASK = 0xff;
 const REPEATED_AT = 8;
 
@@ -96,7 +100,7 @@ const REPEATED_AT = 8;
  */
 export function synIn(stack: TcpStack, host: number, listener: number, p: number, leastIsn: number): void {
   const rows = stack.listeners.words;
-  const l = listener * L_STRIDE;
+  const l = (listener * L_STRIDE) & L_MASK;
   const profile = stack.profileOf(host);
   let cookie = false;
   if (leastIsn === 0 && (profile.synCookies === 2 || rows[l + L_SYN_COUNT] > rows[l + L_BACKLOG])) {
@@ -108,7 +112,7 @@ export function synIn(stack: TcpStack, host: number, listener: number, p: number
   // Without cookies the last quarter is for peers that have proven to be alive, of which Linux keeps a cache.
   if (leastIsn === 0 && profile.synCookies === 0 && room < profile.maxSynBacklog >> 2) return dropSyn(stack, l);
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const local = packets[o + P_DST];
   const remote = packets[o + P_SRC];
   const wire = packets[o + P_PORTS];
@@ -178,7 +182,7 @@ function addRow(stack: TcpStack): number {
   const { host, local, remote, ports, listener } = opening;
   const row = stack.synRows.allocate();
   const syns = stack.synRows.words;
-  const s = row * SYN_ROW_STRIDE;
+  const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
   syns[s + SYN_ROW_LOCAL] = local;
   syns[s + SYN_ROW_REMOTE] = remote;
   syns[s + SYN_ROW_PORTS] = ports;
@@ -194,7 +198,7 @@ function addRow(stack: TcpStack): number {
   stack.demux.insert(host, local, remote, ports, (row << 2) | ROW_KIND_SYN_RECEIVED);
   stack.addresses.retain(remote);
   const rows = stack.listeners.words;
-  const l = listener * L_STRIDE;
+  const l = (listener * L_STRIDE) & L_MASK;
   rows[l + L_SYN_COUNT]++;
   rows[l + L_YOUNG]++;
   notePeaks(rows, l);
@@ -205,7 +209,7 @@ function addRow(stack: TcpStack): number {
 /** Makes `opening` what a row of the SYN queue says. */
 function openRow(stack: TcpStack, row: number): void {
   const syns = stack.synRows.words;
-  const s = row * SYN_ROW_STRIDE;
+  const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
   opening.host = syns[s + SYN_ROW_HOST];
   opening.local = syns[s + SYN_ROW_LOCAL];
   opening.remote = syns[s + SYN_ROW_REMOTE];
@@ -233,7 +237,7 @@ function repeatSynAck(stack: TcpStack, row: number): void {
 /** Sets a SYN_RECEIVED row's retransmission timer. */
 function armSynRow(stack: TcpStack, row: number, delayMs: number): void {
   const syns = stack.synRows.words;
-  const s = row * SYN_ROW_STRIDE;
+  const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
   const deadline = ((stack.nowTick + delayMs) | 0) || 1;
   if (syns[s + SYN_ROW_DEADLINE] === 0) stack.liveTimers++;
   syns[s + SYN_ROW_DEADLINE] = deadline;
@@ -248,7 +252,7 @@ function armSynRow(stack: TcpStack, row: number, delayMs: number): void {
 /** The timeout of a row's SYN-ACK, backed off. */
 function synAckTimeoutMs(stack: TcpStack, row: number): number {
   const syns = stack.synRows.words;
-  const s = row * SYN_ROW_STRIDE;
+  const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
   const profile = stack.profileOf(syns[s + SYN_ROW_HOST]);
   return Math.min(profile.rtoInitialMs * 2 ** (syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK), profile.rtoMaxMs);
 }
@@ -259,10 +263,10 @@ function synAckTimeoutMs(stack: TcpStack, row: number): number {
  */
 export function synRowFired(stack: TcpStack, row: number): void {
   const syns = stack.synRows.words;
-  const s = row * SYN_ROW_STRIDE;
+  const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
   const profile = stack.profileOf(syns[s + SYN_ROW_HOST]);
   const listener = syns[s + SYN_ROW_LISTENER];
-  const l = listener * L_STRIDE;
+  const l = (listener * L_STRIDE) & L_MASK;
   const rows = stack.listeners.words;
   const settings = listenerSettings(stack, listener);
   const timeouts = syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK;
@@ -298,7 +302,7 @@ export function synRowFired(stack: TcpStack, row: number): void {
 /** Gives a row back; `leaves`: the tuple is free. */
 export function releaseSynRow(stack: TcpStack, row: number, leaves: boolean): void {
   const syns = stack.synRows.words;
-  const s = row * SYN_ROW_STRIDE;
+  const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
   const l = syns[s + SYN_ROW_LISTENER] * L_STRIDE;
   stack.listeners.words[l + L_SYN_COUNT]--;
   if ((syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK) === 0) stack.listeners.words[l + L_YOUNG]--;
@@ -324,8 +328,8 @@ export function releaseSynRow(stack: TcpStack, row: number, leaves: boolean): vo
 export function synReceivedIn(stack: TcpStack, host: number, row: number, p: number): number {
   const packets = stack.packets.rows.words;
   const syns = stack.synRows.words;
-  const o = p * P_STRIDE;
-  const s = row * SYN_ROW_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
   const control = packets[o + P_CONTROL];
   const flags = control & FLAGS_MASK;
   const options = syns[s + SYN_ROW_OPTIONS];
@@ -414,7 +418,7 @@ function challenge(stack: TcpStack, row: number, host: number): number {
 function establish(stack: TcpStack, row: number, p: number, end: number): number {
   const { host, local, remote, ports } = opening;
   const syns = stack.synRows.words;
-  const s = row * SYN_ROW_STRIDE;
+  const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
   const timeouts = syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK;
   const repeated = (syns[s + SYN_ROW_RETRIES] >> REPEATED_AT) & 0xff;
   const sentUs = syns[s + SYN_ROW_SENT_US];
@@ -445,7 +449,7 @@ function establish(stack: TcpStack, row: number, p: number, end: number): number
 function echoesFirst(stack: TcpStack, p: number, sentUs: number): boolean {
   if ((opening.options & SYN_FLAG_TIMESTAMPS) === 0) return false;
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   if ((packets[o + P_CONTROL] & HAS_TIMESTAMPS) === 0) return false;
   const echo = (packets[o + P_TS_ECR] - opening.tsOffset) | 0;
   const sinceMs = Math.floor(((stack.nowUs - sentUs) >>> 0) / 1000);
@@ -463,7 +467,7 @@ export function cookieIn(stack: TcpStack, host: number, listener: number, p: num
   stack.demux.insert(host, local, remote, ports, (conn << 2) | ROW_KIND_CONNECTION);
   stack.addresses.retain(remote);
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const fin = (packets[o + P_CONTROL] & F_FIN) !== 0 ? 1 : 0;
   return enter(stack, conn, p, (packets[o + P_SEQ] + packets[o + P_LENGTH] + fin) | 0);
 }
@@ -471,9 +475,9 @@ export function cookieIn(stack: TcpStack, host: number, listener: number, p: num
 /** An established connection enters the accept queue; the window of its final ACK is taken. */
 function enter(stack: TcpStack, conn: number, p: number, end: number): number {
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
-  const c = conn * TCB_STRIDE;
-  const w = conn * WARM_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const words = stack.tcbs.words;
   const shift = (words[c + TCB_STATE] >> 4) & 0xf;
   const offered = (packets[o + P_WINDOW_TTL_TOS] >>> 16) <<

@@ -33,6 +33,7 @@ const {
   CONTROL: P_CONTROL,
   LENGTH: P_LENGTH,
   SEQ: P_SEQ,
+  MASK: P_MASK,
   STRIDE: P_STRIDE,
   TS_ECR: P_TS_ECR,
   TS_VAL: P_TS_VAL,
@@ -51,6 +52,7 @@ const {
   SND_UNA: TCB_SND_UNA,
   SND_WND: TCB_SND_WND,
   STATE: TCB_STATE,
+  MASK: TCB_MASK,
   STRIDE: TCB_STRIDE,
   TS_RECENT: TCB_TS_RECENT,
 } = TCB;
@@ -61,6 +63,7 @@ const {
   MDEV: WARM_MDEV,
   SND_WL1: WARM_SND_WL1,
   SRTT: WARM_SRTT,
+  MASK: WARM_MASK,
   STRIDE: WARM_STRIDE,
   TS_OFFSET: WARM_TS_OFFSET,
 } = WARM;
@@ -101,9 +104,9 @@ export function synSentIn(stack: TcpStack, conn: number, p: number): void {
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const o = p * P_STRIDE;
-  const c = conn * TCB_STRIDE;
-  const w = conn * WARM_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const control = packets[o + P_CONTROL];
   const flags = control & FLAGS_MASK;
   const ack = packets[o + P_ACK];
@@ -227,7 +230,7 @@ function echoesFirst(stack: TcpStack, w: number, echo: number): boolean {
 /** Takes over what both sides offered. */
 function negotiate(stack: TcpStack, conn: number, packets: Int32Array, o: number): void {
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   const host = words[c + TCB_HOST];
   const profile = stack.profileOf(host);
   const control = packets[o + P_CONTROL];
@@ -258,9 +261,9 @@ export function simultaneousDone(stack: TcpStack, conn: number, p: number, ack: 
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
   const warm = stack.warm;
-  const o = p * P_STRIDE;
-  const c = conn * TCB_STRIDE;
-  const w = conn * WARM_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   if (((ack - words[c + TCB_SND_UNA]) | 0) <= 0 || ((ack - words[c + TCB_SND_NXT]) | 0) > 0) {
     sendResetFor(stack, words[c + TCB_HOST], p);
     return false;

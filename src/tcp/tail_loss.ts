@@ -22,7 +22,7 @@ const { FIN_QUEUED: FLAG_FIN_QUEUED, FIN_SENT: FLAG_FIN_SENT } = FLAG;
 const { RTX_TAIL: COLD_RTX_TAIL } = COLD;
 const { CWR: CA_CWR } = CA;
 
-const { STATE, SND_UNA, SND_NXT, SND_WND, SND_END, MSS, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_NXT, SND_WND, SND_END, MSS, MASK, STRIDE } = TCB;
 const { TLP_HIGH_SEQ, TLP_STATE } = RECOVERY;
 const { DSACK_TLP, UNA_ADVANCED, HAS_DATA, WINDOW_UPDATED, DATA_ACKED, SYN_ACKED, DATA_SACKED } = ACK_FLAG;
 
@@ -43,7 +43,7 @@ export function tailLossFired(stack: TcpStack, conn: number): void {
 
 function sendProbe(stack: TcpStack, conn: number, k: number, at: number): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const next = words[c + SND_NXT];
   const unsent = (words[c + SND_END] - next) | 0;
   const fin = (words[c + STATE] & (FLAG_FIN_QUEUED | FLAG_FIN_SENT)) === FLAG_FIN_QUEUED ? 1 : 0;

@@ -25,6 +25,7 @@ const {
   PORTS: P_PORTS,
   SEQ: P_SEQ,
   SRC: P_SRC,
+  MASK: P_MASK,
   STRIDE: P_STRIDE,
   TS_ECR: P_TS_ECR,
   TS_VAL: P_TS_VAL,
@@ -40,6 +41,7 @@ const {
   REMOTE: TW_REMOTE,
   SINCE_MS: TW_SINCE_MS,
   SND_NXT: TW_SND_NXT,
+  MASK: TW_MASK,
   STRIDE: TW_STRIDE,
   TS_OFFSET: TW_TS_OFFSET,
   TS_RECENT: TW_TS_RECENT,
@@ -52,8 +54,8 @@ const RESET_TRUST_MS = 60_000;
 export function timeWaitIn(stack: TcpStack, host: number, row: number, p: number): void {
   const packets = stack.packets.rows.words;
   const rows = stack.timeWaits.words;
-  const o = p * P_STRIDE;
-  const t = row * TW_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const t = (row * TW_STRIDE) & TW_MASK;
   const control = packets[o + P_CONTROL];
   const flags = control & FLAGS_MASK;
   const seq = packets[o + P_SEQ];
@@ -125,8 +127,8 @@ function isInWindow(seq: number, end: number, next: number, edge: number): boole
 function finWait2In(stack: TcpStack, host: number, row: number, p: number, end: number, old: boolean): void {
   const packets = stack.packets.rows.words;
   const rows = stack.timeWaits.words;
-  const o = p * P_STRIDE;
-  const t = row * TW_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const t = (row * TW_STRIDE) & TW_MASK;
   const flags = packets[o + P_CONTROL] & FLAGS_MASK;
   const seq = packets[o + P_SEQ];
   const next = rows[t + TW_RCV_NXT];
@@ -167,8 +169,8 @@ function sendTimeWaitAck(stack: TcpStack, host: number, row: number): void {
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
   const rows = stack.timeWaits.words;
-  const o = p * P_STRIDE;
-  const t = row * TW_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const t = (row * TW_STRIDE) & TW_MASK;
   const window = Math.max(0, (rows[t + TW_RCV_ADV] - rows[t + TW_RCV_NXT]) | 0);
   packets[o + P_SRC] = rows[t + TW_LOCAL];
   packets[o + P_DST] = rows[t + TW_REMOTE];

@@ -23,7 +23,7 @@ import { fastOpenTimerFired, synFired } from "./syn_timer.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, RTX, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 
-const { HOST: TCB_HOST, STATE: TCB_STATE, SND_UNA: TCB_SND_UNA, STRIDE: TCB_STRIDE } = TCB;
+const { HOST: TCB_HOST, STATE: TCB_STATE, SND_UNA: TCB_SND_UNA, MASK: TCB_MASK, STRIDE: TCB_STRIDE } = TCB;
 const { CONNECTION: ROW_KIND_CONNECTION, SYN_RECEIVED: ROW_KIND_SYN_RECEIVED, TIME_WAIT: ROW_KIND_TIME_WAIT } =
   ROW_KIND;
 const { COLD: WARM_COLD, SERIAL: WARM_SERIAL } = WARM;
@@ -184,7 +184,7 @@ function keepAliveSlotFired(stack: TcpStack, conn: number): void {
 function rexmitFired(stack: TcpStack, conn: number): void {
   spellOutFlight(stack, conn);
   const words = stack.tcbs.words;
-  const c = conn * TCB_STRIDE;
+  const c = (conn * TCB_STRIDE) & TCB_MASK;
   const state = words[c + TCB_STATE] & FLAG_STATE_MASK;
   if (
     state === STATE_SYN_SENT || state === STATE_SYN_RECEIVED || state === STATE_FIN_WAIT_1 || state === STATE_CLOSING

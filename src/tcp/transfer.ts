@@ -23,8 +23,8 @@ const { CLOSE_WAIT: STATE_CLOSE_WAIT } = STATE;
 const { CORK: NAGLE_CORK, NO_PSH: NAGLE_NO_PSH, PUSH: NAGLE_PUSH } = NAGLE;
 const { SND_NXT: TCB_SND_NXT } = TCB;
 
-const { STATE: STATE_AT, SND_END, STRIDE } = TCB;
-const { STREAM, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
+const { STATE: STATE_AT, SND_END, MASK, STRIDE } = TCB;
+const { STREAM, MAX_WINDOW, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, DONE, FAILED, WANTS_ROOM, ORPHAN } = FLAG;
 /** States in which the application may write: before the handshake is done, data waits. */
 const WRITABLE_STATES = (1 << STATE.SYN_SENT) | (1 << STATE.SYN_RECEIVED) | (1 << STATE.ESTABLISHED) |
@@ -77,8 +77,8 @@ function queue(stack: TcpStack, conn: number, count: number, bytes: Uint8Array |
   const refused = refusal(stack, conn);
   if (refused < 0) return refused;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   // What fits one segment fits the buffer at rest.
   if (bytes === null && flags === 0 && count > 0 && sendLone(stack, conn, count)) return count;
   const half = stack.warm[w + MAX_WINDOW] >> 1;
@@ -116,7 +116,7 @@ function queue(stack: TcpStack, conn: number, count: number, bytes: Uint8Array |
 /** Puts bytes behind SND.END: counted ones, or real ones. */
 function append(stack: TcpStack, conn: number, count: number, bytes: Uint8Array | null): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   if (bytes !== null) {
     const stream = stack.streamOf(conn);
     stream.send ??= new ByteRing();

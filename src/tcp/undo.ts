@@ -12,7 +12,7 @@ import type { TcpStack } from "./stack.ts";
 import { RACK_BIT, RECOVERY, RECOVERY_FLAG, TLP } from "./state/recovery_row.ts";
 import { ACK_STATE, CA, COLD, TCB, WARM } from "./state/tcb.ts";
 
-const { SND_UNA, CWND, STRIDE } = TCB;
+const { SND_UNA, CWND, MASK, STRIDE } = TCB;
 const { TS_OFFSET, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { SSTHRESH, HIGH_SEQ, RETRANS_STAMP, RETRANS_OUT, CWND_STAMP_MS } = COLD;
 const { PRIOR_CWND, PRIOR_SSTHRESH, UNDO_MARKER, HAS_UNDO, UNDO_RETRANS, RACK_STATE, TLP_STATE, FLAGS } = RECOVERY;
@@ -65,7 +65,7 @@ export function undoReduction(stack: TcpStack, conn: number, k: number, unmark: 
   const cold = stack.cold.words;
   const prior = rows[r + PRIOR_SSTHRESH];
   if (prior !== 0) {
-    const c = conn * STRIDE;
+    const c = (conn * STRIDE) & MASK;
     const algorithm = congestionOf(stack, conn);
     const window = algorithm.undoWindow === undefined
       ? Math.max(stack.tcbs.words[c + CWND], rows[r + PRIOR_CWND])

@@ -14,11 +14,11 @@ import { TCP_EVENT } from "./state/states.ts";
 import { FLAG, SETTING_FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 import { receiverAt, unreadBytes } from "./window.ts";
 
-const { STATE, RCV_NXT, RCV_READ, STRIDE } = TCB;
+const { STATE, RCV_NXT, RCV_READ, MASK, STRIDE } = TCB;
 const { FIN_RECEIVED, READ_SHUT, DONE, UNACCEPTED } = FLAG;
 const { URGENT, URGENT_STATE: STATE_AT } = RECEIVER;
 const { VALID, NOT_YET, READ } = URGENT_STATE;
-const { CONTROL: P_CONTROL, EXTRA: P_EXTRA, SEQ, LENGTH, STRIDE: P_STRIDE } = PACKET;
+const { CONTROL: P_CONTROL, EXTRA: P_EXTRA, SEQ, LENGTH, MASK: P_MASK, STRIDE: P_STRIDE } = PACKET;
 
 /** Does the application want urgent bytes in the stream (SO_OOBINLINE)? */
 export function isUrgentInline(stack: TcpStack, conn: number): boolean {
@@ -41,7 +41,7 @@ export function awaitsUrgent(stack: TcpStack, conn: number): boolean {
 /** The URG part of an acceptable segment (RFC 9293 3.10.7.4, sixth; MUST-30, MUST-31, MUST-32). */
 export function urgentIn(stack: TcpStack, conn: number, p: number): void {
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   if ((packets[o + P_CONTROL] & TCP_FLAG.URG) !== 0) pointerIn(stack, conn, p);
   const r = receiverAt(stack, conn);
   if (r === 0) return;
@@ -63,13 +63,13 @@ function byteOf(stack: TcpStack, p: number, offset: number, seq: number): number
 /** A segment with URG: a pointer beyond what we know tells the application (MUST-32, MUST-33: and how far it lies). */
 function pointerIn(stack: TcpStack, conn: number, p: number): void {
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   const extra = packets[o + P_EXTRA];
   const field = extra === 0 ? 0 : stack.packets.extras.words[extra * EXTRA.STRIDE + EXTRA.URGENT] & 0xffff;
   // RFC 6093 3.1: on the wire the pointer is one past the urgent byte.
   const seq = (packets[o + SEQ] + (field === 0 ? 0 : field - 1)) | 0;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   // Read already, or received already: no replay.
   if (((words[c + RCV_READ] - seq) | 0) > 0 || ((seq - words[c + RCV_NXT]) | 0) < 0) return;
   const r = busyReceiver(stack, conn);

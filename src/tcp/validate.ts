@@ -21,9 +21,9 @@ import { FLAG, TCB } from "./state/tcb.ts";
 import { urgentIn } from "./urgent_in.ts";
 import { openWindow, unreadBytes } from "./window.ts";
 
-const { STATE: STATE_AT, SND_NXT, RCV_NXT, RCV_WUP, STRIDE } = TCB;
+const { STATE: STATE_AT, SND_NXT, RCV_NXT, RCV_WUP, MASK, STRIDE } = TCB;
 const { STATE_MASK } = FLAG;
-const { SEQ, ACK, CONTROL: P_CONTROL, LENGTH, STRIDE: P_STRIDE } = PACKET;
+const { SEQ, ACK, CONTROL: P_CONTROL, LENGTH, MASK: P_MASK, STRIDE: P_STRIDE } = PACKET;
 const { FLAGS_MASK } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK, URG: F_URG } = TCP_FLAG;
 const { SYN_RECEIVED, CLOSE_WAIT, CLOSING, LAST_ACK } = STATE;
@@ -34,8 +34,8 @@ const AFTER_FIN = (1 << CLOSE_WAIT) | (1 << CLOSING) | (1 << LAST_ACK);
 export function isAcceptable(stack: TcpStack, conn: number, p: number): boolean {
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
-  const o = p * P_STRIDE;
-  const c = conn * STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
+  const c = (conn * STRIDE) & MASK;
   const flags = packets[o + P_CONTROL] & FLAGS_MASK;
   // RFC 9293 3.10.7.4, fifth: without ACK, and neither reset nor SYN, it says nothing.
   if ((flags & (F_ACK | F_RST | F_SYN)) === 0) return false;
@@ -95,7 +95,7 @@ function challenge(stack: TcpStack, conn: number): boolean {
  */
 function isInWindow(stack: TcpStack, conn: number, seq: number, end: number, fin: boolean): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   if (((end - words[c + RCV_WUP]) | 0) < 0) return false;
   const edge = (words[c + RCV_NXT] + openWindow(words, c)) | 0;
   if (((end - edge) | 0) <= (fin ? 1 : 0)) return true;
@@ -124,7 +124,7 @@ function repeatAck(stack: TcpStack, conn: number, p: number, seq: number, end: n
  */
 function isRateLimited(stack: TcpStack, conn: number, p: number): boolean {
   const packets = stack.packets.rows.words;
-  const o = p * P_STRIDE;
+  const o = (p * P_STRIDE) & P_MASK;
   if (packets[o + LENGTH] !== 0 || (packets[o + P_CONTROL] & F_FIN) !== 0) {
     if ((packets[o + P_CONTROL] & F_SYN) === 0) return false;
   }

@@ -9,7 +9,7 @@ import type { TcpStack } from "./stack.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
-const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, HOST, STRIDE } = TCB;
+const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, HOST, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 const { RCV_SHIFT_AT, FIN_RECEIVED } = FLAG;
 const { OOO_BYTES, RECEIVER: RECEIVER_AT, STRIDE: COLD_STRIDE } = COLD;
@@ -25,7 +25,7 @@ const FIRST_ESTIMATE = 536;
 /** Bytes received in order that the application has not read; a FIN does not count. */
 export function unreadBytes(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   return (words[c + RCV_NXT] - words[c + RCV_READ] - ((words[c + STATE] & FIN_RECEIVED) !== 0 ? 1 : 0)) | 0;
 }
 
@@ -45,7 +45,7 @@ export function receiveBuffer(stack: TcpStack, conn: number): number {
 /** Bytes of payload that the buffer holds: read by nobody yet, or beyond a gap. */
 export function heldBytes(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   const beyond = row === 0 ? 0 : stack.cold.words[row * COLD_STRIDE + OOO_BYTES];
   return ((words[c + RCV_NXT] - words[c + RCV_READ]) | 0) + beyond;
@@ -88,7 +88,7 @@ export function firstThreshold(clamp: number, space: number, advertisedMss: numb
 /** The window to offer now, in bytes from RCV.NXT; it may lie left of the edge that was offered. */
 export function selectWindow(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
   let segment = words[c + MSS] >>> 16;
   // Without a cold row, which is usual, a look at the profile says it all.
@@ -148,7 +148,7 @@ export function selectWindow(stack: TcpStack, conn: number): number {
 export function advertiseWindow(stack: TcpStack, conn: number, selected: number): number {
   let window = selected;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
   const open = openWindow(words, c);
   if (window < open) window = ((open + (1 << shift) - 1) >> shift) << shift;

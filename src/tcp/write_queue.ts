@@ -15,9 +15,9 @@ import type { TcpStack } from "./stack.ts";
 import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { COLD, OOO, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
-const { SND_UNA, SND_NXT, SND_END, MSS, CWND, STRIDE } = TCB;
+const { SND_UNA, SND_NXT, SND_END, MSS, CWND, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
-const { PACKETS_OUT, SENDER: SENDER_AT, SETTINGS: SETTINGS_AT, STRIDE: COLD_STRIDE } = COLD;
+const { PACKETS_OUT, SENDER: SENDER_AT, SETTINGS: SETTINGS_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 const { FLAGS, MARK_HEAD, MARK_TAIL, TAIL_SEQ, PUSHED_SEQ, BUFFER, STRIDE: SENDER_STRIDE } = SENDER;
 
 /** What a buffer is charged besides its bytes (Linux 6.x: `sk_buff`, head and `skb_shared_info` of TCP's buffers). */
@@ -89,7 +89,7 @@ export function growSendBuffer(stack: TcpStack, conn: number): void {
 /** What unacknowledged and unsent bytes are charged to the send buffer (`sk_wmem_queued`). */
 export function bufferCharge(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const outstanding = Math.max(0, (words[c + SND_END] - words[c + SND_UNA]) | 0);
   if (outstanding === 0) return 0;
   spellOutFlight(stack, conn);
@@ -99,7 +99,7 @@ export function bufferCharge(stack: TcpStack, conn: number): number {
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   if (row !== 0) {
     const cold = stack.cold.words;
-    const k = row * COLD_STRIDE;
+    const k = (row * COLD_STRIDE) & COLD_MASK;
     const packets = cold[k + PACKETS_OUT];
     // Full segments stand in groups, others each in a buffer of its own.
     const full = outstanding - unsent > (packets - 1) * mss - mss;
@@ -126,7 +126,7 @@ export function memoryFree(stack: TcpStack, conn: number): boolean {
 
 function unsentBelow(stack: TcpStack, conn: number, factor: number): boolean {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   return factor * ((words[c + SND_END] - words[c + SND_NXT]) | 0) < notSentLow(stack, conn);
 }
 
@@ -134,7 +134,7 @@ function unsentBelow(stack: TcpStack, conn: number, factor: number): boolean {
 export function isWritable(stack: TcpStack, conn: number): boolean {
   const size = sendBufferBytes(stack, conn);
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   // The bytes alone are too many: what is charged besides need not be worked out.
   const outstanding = (words[c + SND_END] - words[c + SND_UNA]) | 0;
   if (size - outstanding < outstanding >> 1) return false;
@@ -149,7 +149,7 @@ export function isWritable(stack: TcpStack, conn: number): boolean {
  */
 export function appendable(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const end = words[c + SND_END];
   const unsent = (end - words[c + SND_NXT]) | 0;
   const goal = sizeGoal(stack, conn, currentMss(stack, conn));
@@ -239,7 +239,7 @@ export function notePush(stack: TcpStack, conn: number, more: boolean): void {
   if (s === 0) return;
   const rows = stack.senders.words;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   const end = words[c + SND_END];
   const since = (rows[s + FLAGS] & SENDER_FLAG.PUSHED) !== 0 ? rows[s + PUSHED_SEQ] : words[c + SND_NXT];
   if (more && ((end - since) | 0) <= stack.warm[conn * WARM_STRIDE + MAX_WINDOW] >> 1) {

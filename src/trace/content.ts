@@ -43,7 +43,7 @@ export const CONTENT = {
 } as const;
 
 const { SRC, DST, PORTS, SEQ, CONTROL, LENGTH, EXTRA, PAYLOAD, WORDS } = CONTENT;
-const { STRIDE } = PACKET;
+const { MASK, STRIDE } = PACKET;
 const { QUOTES } = CONTROL_BIT;
 const { SYN, FIN } = TCP_FLAG;
 
@@ -56,7 +56,7 @@ export function readContent(
   at: number,
 ): void {
   const words = packets.rows.words;
-  const o = packet * STRIDE;
+  const o = (packet * STRIDE) & MASK;
   into[at] = addresses.isIpv6(words[o + PACKET.SRC]) ? 6 : 4;
   readAddress(addresses, words[o + PACKET.SRC], into, at + SRC);
   readAddress(addresses, words[o + PACKET.DST], into, at + DST);

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import { lengthened } from "../base/growth.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { CLOCK } from "../store/clock.ts";
@@ -52,11 +53,13 @@ export const BUDGET = {
   PRESSURES: 23,
   /** Doubles in a row. */
   STRIDE: 24,
+  /** The bits of a row's offset. */
+  MASK: rowMask(24),
 } as const;
 
 const { LIMIT, USED, PRESSED, SOCKETS, ORPHANS, REQUESTS, TIME_WAITS, BUFFERS, PEAK, PEAK_SOCKETS } = BUDGET;
 const { REFUSED, MOST_ORPHANS, ORPHANS_REFUSED, MOST_TIME_WAITS, TIME_WAITS_REFUSED } = BUDGET;
-const { PROFILE, PRESSURES, STRIDE } = BUDGET;
+const { PROFILE, PRESSURES, MASK, STRIDE } = BUDGET;
 
 /** What a connection's row is charged as. */
 const KIND = { NONE: 0, SOCKET: 1, ORPHAN: 2 } as const;
@@ -106,7 +109,7 @@ export class HostBudgets {
   /** Works out anew what is in use, after the profile's sizes have changed. (Buffers follow with their next change.) */
   recount(row: number): void {
     const words = this.words;
-    const at = row * STRIDE;
+    const at = (row * STRIDE) & MASK;
     const profile = this.profileOf(row);
     const used = words[at + SOCKETS] * profile.bytesPerSocket + words[at + ORPHANS] * orphanBytes(profile) +
       words[at + REQUESTS] * profile.bytesPerRequest + words[at + TIME_WAITS] * profile.bytesPerTimeWait +
@@ -179,7 +182,7 @@ export class HostBudgets {
 
   /** TIME_WAIT rows: `change` more. */
   changeTimeWaits(row: number, change: number): void {
-    const at = row * STRIDE;
+    const at = (row * STRIDE) & MASK;
     this.words[at + TIME_WAITS] += change;
     this.words[at + MOST_TIME_WAITS] = Math.max(this.words[at + MOST_TIME_WAITS], this.words[at + TIME_WAITS]);
     this.#use(row, change * this.profileOf(row).bytesPerTimeWait);
@@ -220,7 +223,7 @@ export class HostBudgets {
 
   /** One connection more or less that is charged as `kind`: by how much use changes. */
   #changeKind(row: number, kind: number, change: number): number {
-    const at = row * STRIDE;
+    const at = (row * STRIDE) & MASK;
     const profile = this.profileOf(row);
     if (kind === KIND.SOCKET) {
       this.words[at + SOCKETS] += change;
@@ -236,7 +239,7 @@ export class HostBudgets {
 
   #use(row: number, change: number): void {
     const words = this.words;
-    const at = row * STRIDE;
+    const at = (row * STRIDE) & MASK;
     const used = words[at + USED] += change;
     const limit = words[at + LIMIT];
     if (words[at + PRESSED] === 0) {

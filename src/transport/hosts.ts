@@ -5,12 +5,13 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import { type StateVisitor, visitMap } from "../base/state.ts";
 import { hashString, sipHash24Word } from "../base/hash.ts";
 import { alignedWords } from "../store/rows.ts";
 import type { HostBudgets } from "./budgets.ts";
 
-/** Word offsets of a host row. Hot files take them apart: `const { SERIAL, STRIDE } = HOST;`. */
+/** Word offsets of a host row. Hot files take them apart: `const { SERIAL, MASK, STRIDE } = HOST;`. */
 export const HOST = {
   /** Number of the host's profile in the `ProfileTable`; 0 is the default profile. */
   PROFILE: 0,
@@ -43,6 +44,8 @@ export const HOST = {
   BUDGET: 15,
   /** Words in a row: one cache line. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 const {
@@ -56,6 +59,7 @@ const {
   CHALLENGE_SECOND,
   CHALLENGE_COUNT,
   BUDGET,
+  MASK,
   STRIDE,
 } = HOST;
 
@@ -126,7 +130,7 @@ export class HostTable {
    */
   addHost(host: number, options: { name: string; rank?: number; profile?: number; mtu?: number }): void {
     this.ensure(host);
-    const at = host * STRIDE;
+    const at = (host * STRIDE) & MASK;
     const name = hashString(options.name);
     this.words[at + NAME_LO] = name.lo;
     this.words[at + NAME_HI] = name.hi;
@@ -238,7 +242,7 @@ export class HostTable {
    * hash). `index` 0 and 1 are the 64-bit secret of initial sequence numbers (RFC 6528); others are free to use.
    */
   secretWord(host: number, index: number): number {
-    const at = host * STRIDE;
+    const at = (host * STRIDE) & MASK;
     const words = this.words;
     SECRET_INDEX[0] = index;
     const nameLo = words[at + NAME_LO] ^ this.bootSalt(host);
@@ -250,7 +254,7 @@ export class HostTable {
    * (RFC 5961 section 10, `Profile.challengeAckLimitPerSecond`). `nowMs` is the time in ms, at least 0.
    */
   takeChallengeAck(host: number, nowMs: number, limit: number): boolean {
-    const at = host * STRIDE;
+    const at = (host * STRIDE) & MASK;
     const words = this.words;
     const second = Math.floor(nowMs / 1000) + 1;
     if (words[at + CHALLENGE_SECOND] !== second) {

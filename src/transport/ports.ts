@@ -15,7 +15,7 @@ import { PORT_SCOPE, PortUse } from "./port_use.ts";
 import { PortSearch } from "./port_search.ts";
 import type { Profile } from "./profile.ts";
 
-const { COUNTER_KEY, COUNTER_VALUE, NAME_HI, NAME_LO, PORT_COUNTER, PORT_DRAWS, STRIDE } = HOST;
+const { COUNTER_KEY, COUNTER_VALUE, NAME_HI, NAME_LO, PORT_COUNTER, PORT_DRAWS, MASK, STRIDE } = HOST;
 
 /** What begins at a draw of its own: `#first`. */
 const FIRST = { COUNTER: 1, LINUX: 2, HOST_WIDE: 3, INCREMENTS: 4 } as const;
@@ -289,7 +289,7 @@ export class PortAllocator {
 
   /** A whole number from 0 to n - 1 (n at most 65,536) from the host's own substream. */
   #draw(host: number, n: number): number {
-    const at = host * STRIDE;
+    const at = (host * STRIDE) & MASK;
     const words = this.#hosts.words;
     const { k0, k1 } = this.#stream;
     const counter = words[at + PORT_DRAWS]++ >>> 0;
@@ -306,7 +306,7 @@ export class PortAllocator {
    * (the RFC's reason is an attacker who guesses ports; here only the spread matters, and it halves the cost of a port).
    */
   #hashDestination(host: number, local: number, remote: number, remotePort: number): void {
-    const at = host * STRIDE;
+    const at = (host * STRIDE) & MASK;
     const words = this.#hosts.words;
     const localWord = this.#addresses.word(local);
     const remoteWord = this.#addresses.word(remote);
@@ -319,7 +319,7 @@ export class PortAllocator {
 
   /** Where a counter of the host begins, a u32: a draw of its substream from beyond those that `#draw` takes. */
   #first(host: number, purpose: number, index: number): number {
-    const at = host * STRIDE;
+    const at = (host * STRIDE) & MASK;
     const words = this.#hosts.words;
     const { k0, k1 } = this.#stream;
     return drawWord(k0 ^ words[at + NAME_LO], k1 ^ words[at + NAME_HI], purpose * 2 ** 32 + index);
@@ -327,7 +327,7 @@ export class PortAllocator {
 
   /** A host's counter (u32, from 0): the first one that it uses stands in its row, others in a table. */
   #readCounter(host: number, index: number): number {
-    const at = host * STRIDE;
+    const at = (host * STRIDE) & MASK;
     const words = this.#hosts.words;
     if (words[at + COUNTER_KEY] === index + 1) return words[at + COUNTER_VALUE] >>> 0;
     if (words[at + COUNTER_KEY] === 0) return 0;
@@ -336,7 +336,7 @@ export class PortAllocator {
   }
 
   #writeCounter(host: number, index: number, value: number): void {
-    const at = host * STRIDE;
+    const at = (host * STRIDE) & MASK;
     const words = this.#hosts.words;
     if (words[at + COUNTER_KEY] === 0) words[at + COUNTER_KEY] = index + 1;
     if (words[at + COUNTER_KEY] === index + 1) words[at + COUNTER_VALUE] = value;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import { lengthened } from "../base/growth.ts";
 import type { StateVisitor } from "../base/state.ts";
 import type { AddressTable } from "../base/address.ts";
@@ -36,10 +37,12 @@ export const UDP_SOCKET = {
   BOUND: 7,
   /** Words in a row. */
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
 
-const { LOCAL, REMOTE, PORTS, HOST: HOST_AT, APP, ERROR, BOUND, STRIDE } = UDP_SOCKET;
-const { CONTROL: CONTROL_AT, STRIDE: PACKET_STRIDE } = PACKET;
+const { LOCAL, REMOTE, PORTS, HOST: HOST_AT, APP, ERROR, BOUND, MASK, STRIDE } = UDP_SOCKET;
+const { CONTROL: CONTROL_AT, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } = PACKET;
 const { QUOTED_SRC, QUOTED_DST, QUOTED_PORTS, QUOTED_CONTROL, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { DONT_FRAGMENT, PROTOCOL_SHIFT, QUOTES, REAL_PAYLOAD } = CONTROL;
 
@@ -134,7 +137,7 @@ export class UdpSockets {
   /** A new socket, neither bound nor connected. `app` is a word of the application. */
   open(host: number, app: number): number {
     const socket = this.rows.allocate();
-    const at = socket * STRIDE;
+    const at = (socket * STRIDE) & MASK;
     this.rows.words[at + HOST_AT] = host;
     this.rows.words[at + APP] = app;
     return socket;
@@ -146,7 +149,7 @@ export class UdpSockets {
    */
   bind(socket: number, local: number, port: number): number {
     const words = this.rows.words;
-    const at = socket * STRIDE;
+    const at = (socket * STRIDE) & MASK;
     if (words[at + PORTS] !== 0 || !(port >= 0 && port <= 65535)) return -ERRNO.EINVAL;
     const host = words[at + HOST_AT];
     this.#prepare(host);
@@ -169,7 +172,7 @@ export class UdpSockets {
    */
   connect(socket: number, local: number, remote: number, remotePort: number): number {
     if (!(remotePort >= 1 && remotePort <= 65535) || remote === 0) return -ERRNO.EINVAL;
-    const at = socket * STRIDE;
+    const at = (socket * STRIDE) & MASK;
     if (this.rows.words[at + PORTS] === 0 && this.bind(socket, 0, 0) < 0) return -ERRNO.EAGAIN;
     const words = this.rows.words;
     const host = words[at + HOST_AT];
@@ -187,7 +190,7 @@ export class UdpSockets {
   /** Dissolves the connection; the port stays bound. */
   disconnect(socket: number): void {
     const words = this.rows.words;
-    const at = socket * STRIDE;
+    const at = (socket * STRIDE) & MASK;
     if (words[at + REMOTE] === 0) return;
     this.#demux.remove(words[at + HOST_AT], words[at + LOCAL], words[at + REMOTE], words[at + PORTS], socket << 2);
     words[at + LOCAL] = words[at + BOUND];
@@ -206,7 +209,7 @@ export class UdpSockets {
   /** Takes a bound socket off its port, but keeps it for `resume`: the port is as if it were closed. */
   suspend(socket: number): void {
     const words = this.rows.words;
-    const at = socket * STRIDE;
+    const at = (socket * STRIDE) & MASK;
     if (!this.isBound(socket)) return;
     this.#demux.removeListener(words[at + HOST_AT], words[at + BOUND], words[at + PORTS] >>> 16);
   }
@@ -214,7 +217,7 @@ export class UdpSockets {
   /** Binds a suspended socket to its port again. False where somebody else has it now. */
   resume(socket: number): boolean {
     const words = this.rows.words;
-    const at = socket * STRIDE;
+    const at = (socket * STRIDE) & MASK;
     if (this.isBound(socket)) return true;
     const port = words[at + PORTS] >>> 16;
     if (this.#ports.use.checkBind(words[at + HOST_AT], words[at + BOUND], port, false) !== 0) return false;
@@ -224,7 +227,7 @@ export class UdpSockets {
   /** Has the socket its port, not suspended? */
   isBound(socket: number): boolean {
     const words = this.rows.words;
-    const at = socket * STRIDE;
+    const at = (socket * STRIDE) & MASK;
     const port = words[at + PORTS] >>> 16;
     return port !== 0 && this.#demux.listenerOf(words[at + HOST_AT], words[at + BOUND], port) === socket;
   }
@@ -258,7 +261,7 @@ export class UdpSockets {
    */
   send(socket: number, length: number, bytes?: Uint8Array): number {
     const words = this.rows.words;
-    const at = socket * STRIDE;
+    const at = (socket * STRIDE) & MASK;
     if (words[at + REMOTE] === 0) return -ERRNO.ENOTCONN;
     const error = this.takeError(socket);
     if (error !== 0) return error;
@@ -278,7 +281,7 @@ export class UdpSockets {
     bytes?: Uint8Array,
   ): number {
     if (!(remotePort >= 1 && remotePort <= 65535) || remote === 0) return -ERRNO.EINVAL;
-    const at = socket * STRIDE;
+    const at = (socket * STRIDE) & MASK;
     const error = this.takeError(socket);
     if (error !== 0) return error;
     if (this.rows.words[at + PORTS] === 0 && this.bind(socket, 0, 0) < 0) return -ERRNO.EAGAIN;
@@ -310,7 +313,7 @@ export class UdpSockets {
    */
   datagramIn(host: number, packet: number): number {
     const words = this.#packets.rows.words;
-    const at = packet * PACKET_STRIDE;
+    const at = (packet * PACKET_STRIDE) & PACKET_MASK;
     const ports = words[at + PACKET.PORTS];
     const socket = this.lookup(
       host,
@@ -329,7 +332,7 @@ export class UdpSockets {
    */
   icmpErrorIn(host: number, packet: number): number {
     const words = this.#packets.rows.words;
-    const at = packet * PACKET_STRIDE;
+    const at = (packet * PACKET_STRIDE) & PACKET_MASK;
     if ((words[at + CONTROL_AT] & QUOTES) === 0) return 0;
     const quote = words[at + PACKET.EXTRA] * EXTRA_STRIDE;
     const extras = this.#packets.extras.words;
@@ -352,7 +355,7 @@ export class UdpSockets {
     const size = bytes === undefined ? length : bytes.length;
     if (size + (ipv6 ? HEADERS_V6 : HEADERS_V4) > this.#hosts.mtuOf(host)) return -ERRNO.EMSGSIZE;
     const packet = this.#packets.allocate();
-    const at = packet * PACKET_STRIDE;
+    const at = (packet * PACKET_STRIDE) & PACKET_MASK;
     let control = PROTOCOL.UDP << PROTOCOL_SHIFT;
     if (!ipv6) control |= DONT_FRAGMENT;
     if (bytes !== undefined && size > 0) {
@@ -375,8 +378,8 @@ export class UdpSockets {
     this.refused++;
     const error = this.#packets.allocate();
     const words = this.#packets.rows.words;
-    const at = packet * PACKET_STRIDE;
-    const to = error * PACKET_STRIDE;
+    const at = (packet * PACKET_STRIDE) & PACKET_MASK;
+    const to = (error * PACKET_STRIDE) & PACKET_MASK;
     const ipv6 = this.#addresses.isIpv6(words[at + PACKET.SRC]);
     words[to + PACKET.SRC] = words[at + PACKET.DST];
     words[to + PACKET.DST] = words[at + PACKET.SRC];
@@ -388,7 +391,7 @@ export class UdpSockets {
 
   #emit(host: number, packet: number): void {
     const words = this.#packets.rows.words;
-    const at = packet * PACKET_STRIDE;
+    const at = (packet * PACKET_STRIDE) & PACKET_MASK;
     words[at + PACKET.WINDOW_TTL_TOS] = this.#profiles.get(this.#hosts.profileOf(host)).defaultTtl << 8;
     words[at + PACKET.LINK] = host;
     if (this.outCount === this.out.length) this.out = lengthened(this.out, this.outCount * 2);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { rowMask } from "../base/row_mask.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { RowPool } from "../store/rows.ts";
 
@@ -46,6 +47,8 @@ export const PACKET = {
   CORRUPT: 15,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** TCP header flags as they stand in `PACKET.CONTROL` (RFC 9293 3.1; AE: RFC 9768). */
@@ -113,9 +116,11 @@ export const EXTRA = {
   NEXT_HOP: 12,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
-const { EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, LENGTH, STRIDE } = PACKET;
+const { EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, LENGTH, MASK, STRIDE } = PACKET;
 const { PAYLOAD, SACK_COUNT, FAST_OPEN, STRIDE: EXTRA_STRIDE } = EXTRA;
 const { HAS_TIMESTAMPS, HAS_MSS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED, HAS_SACK, HAS_FAST_OPEN, PROTOCOL_SHIFT } =
   CONTROL;
@@ -260,7 +265,7 @@ export class PacketPool {
  */
 export function sackBlocksSent(pool: PacketPool, packet: number, used: number): number {
   const words = pool.rows.words;
-  const offset = packet * STRIDE;
+  const offset = (packet * STRIDE) & MASK;
   if ((words[offset + CONTROL_AT] & HAS_SACK) === 0) return 0;
   const count = pool.extras.words[words[offset + EXTRA_AT] * EXTRA_STRIDE + SACK_COUNT];
   const room = 40 - 4 - used >> 3;
@@ -273,7 +278,7 @@ export function sackBlocksSent(pool: PacketPool, packet: number, used: number): 
  */
 export function fastOpenBytesSent(pool: PacketPool, packet: number, used: number): number {
   const words = pool.rows.words;
-  const offset = packet * STRIDE;
+  const offset = (packet * STRIDE) & MASK;
   if ((words[offset + CONTROL_AT] & HAS_FAST_OPEN) === 0) return 0;
   const option = pool.extras.words[words[offset + EXTRA_AT] * EXTRA_STRIDE + FAST_OPEN];
   const bytes = ((option & 0xff) + ((option & FAST_OPEN_EXPERIMENTAL) !== 0 ? 4 : 2) + 3) & ~3;
@@ -303,7 +308,7 @@ export function tcpOptionBytes(pool: PacketPool, packet: number): number {
 
 /** Bytes from the IP header (40 for IPv6 if `ipv6`) to the end of the payload, as the link carries them. */
 export function packetBytes(pool: PacketPool, packet: number, ipv6: boolean): number {
-  const offset = packet * STRIDE;
+  const offset = (packet * STRIDE) & MASK;
   const words = pool.rows.words;
   const ipBytes = ipv6 ? 40 : 20;
   const length = words[offset + LENGTH];

@@ -9,7 +9,7 @@ import type { EmulatedHost } from "../host.ts";
 import { LEVEL, ORIGIN, SO, TIMESTAMPING, TSTAMP } from "./abi.ts";
 import type { QueuedError, Sock } from "./socket.ts";
 
-const { SND_UNA, SND_NXT, SND_END, STRIDE } = TCB;
+const { SND_UNA, SND_NXT, SND_END, MASK, STRIDE } = TCB;
 const ZEROCOPY_KEY = (LEVEL.SOCKET << 16) | SO.ZEROCOPY;
 const TIMESTAMPING_KEY = (LEVEL.SOCKET << 16) | SO.TIMESTAMPING;
 /** `SO_EE_CODE_ZEROCOPY_COPIED`: the bytes were copied on the way after all, as virtual interfaces do. */
@@ -109,7 +109,7 @@ export function collectCompletions(host: EmulatedHost, sock: Sock): boolean {
   const before = errorQueue.length;
   let told = false;
   const words = host.stack.tcbs.words;
-  const c = sock.conn * STRIDE;
+  const c = (sock.conn * STRIDE) & MASK;
   const reached = (field: number, end: number) => ((words[c + field] - end) | 0) >= 0;
   for (const stamp of completions.stamps) {
     if (!stamp.sent && reached(SND_NXT, stamp.end)) {

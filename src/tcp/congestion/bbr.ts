@@ -36,7 +36,7 @@ import { CONGESTION_EVENT, type CongestionControl, poolOf, privateRow, registerC
 import { currentMax, resetMax, updateMax } from "./windowed_max.ts";
 
 const { CWND, MSS, HOST: HOST_AT, STRIDE } = TCB;
-const { SRTT, MIN_RTT, SERIAL, COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
+const { SRTT, MIN_RTT, SERIAL, COLD: COLD_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { CC, SSTHRESH, CA_STATE, PACKETS_OUT, SACKED_OUT, LOST_OUT, RETRANS_OUT, STRIDE: COLD_STRIDE } = COLD;
 const R = BBR_ROW;
 const { STARTUP, DRAIN, PROBE_BW, PROBE_RTT } = BBR_MODE;
@@ -68,7 +68,7 @@ export const BBR: CongestionControl = {
     stack.recoveryOf(conn);
     const at = privateRow(stack, conn) * R.STRIDE;
     const rows = poolOf(stack, BBR_ID).words;
-    const w = conn * WARM_STRIDE;
+    const w = (conn * WARM_STRIDE) & WARM_MASK;
     stack.cold.words[stack.warm[w + COLD_AT] * COLD_STRIDE + SSTHRESH] = SSTHRESH_INFINITE;
     rows.fill(0, at, at + R.STRIDE);
     rows[at + R.MIN_RTT_US] = stack.warm[w + MIN_RTT] || -1;

@@ -39,6 +39,7 @@ const {
   ACKED,
   RENO_WINDOW,
   FOUND,
+  MASK: ROW_MASK,
   STRIDE: ROW_STRIDE,
 } = CUBIC_ROW;
 const { FAST_CONVERGENCE, BETA, INITIAL_SSTHRESH, SCALE, FRIENDLINESS, HYSTART, HYSTART_LOW_WINDOW } = CUBIC_PARAMETER;
@@ -82,7 +83,7 @@ export const CUBIC: CongestionControl = {
       return;
     }
     const rows = poolOf(stack, CUBIC_ID).words;
-    const at = row * ROW_STRIDE;
+    const at = (row * ROW_STRIDE) & ROW_MASK;
     const epoch = rows[at + EPOCH];
     if (epoch !== 0 && ((stack.nowMs - epoch) | 0) < RECOVERY_DELAYS_MS) return;
     if (rows[at + DELAY_MIN] === 0 || delay < rows[at + DELAY_MIN]) rows[at + DELAY_MIN] = delay;
@@ -119,7 +120,7 @@ export const CUBIC: CongestionControl = {
     if (state !== CA.LOSS || row === 0) return;
     // RFC 9438 4.8: after a timeout nothing that was learnt holds.
     const rows = poolOf(stack, CUBIC_ID).words;
-    const at = row * ROW_STRIDE;
+    const at = (row * ROW_STRIDE) & ROW_MASK;
     rows.fill(0, at, at + ROW_STRIDE);
     beginRound(stack, conn, rows, at);
   },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rowMask } from "../../base/row_mask.ts";
 
 /** Private row of CUBIC: 64 bytes. Times in ms or µs, 32 bits, wrapping. */
 export const CUBIC_ROW = {
@@ -34,6 +35,8 @@ export const CUBIC_ROW = {
   FOUND: 15,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** Parameters as `/sys/module/tcp_cubic/parameters` names them, and Linux's defaults. */

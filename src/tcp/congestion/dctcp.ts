@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { rowMask } from "../../base/row_mask.ts";
 import type { TcpStack } from "../stack.ts";
 import { ACK_FLAG, ACK_SAMPLE } from "../state/ack_sample.ts";
 import { CA, COLD, FLAG, TCB, WARM } from "../state/tcb.ts";
@@ -20,7 +21,7 @@ import {
   registerCongestionControl,
 } from "./types.ts";
 
-const { STATE, SND_UNA, SND_NXT, CWND, MSS, STRIDE } = TCB;
+const { STATE, SND_UNA, SND_NXT, CWND, MSS, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const { SSTHRESH, CC, STRIDE: COLD_STRIDE } = COLD;
 
@@ -39,9 +40,11 @@ const DCTCP_ROW = {
   LOSS_WINDOW: 5,
   /** Words in a row. */
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
 
-const { ALPHA, WINDOW_END, ACKED, MARKED, UNA, LOSS_WINDOW, STRIDE: ROW_STRIDE } = DCTCP_ROW;
+const { ALPHA, WINDOW_END, ACKED, MARKED, UNA, LOSS_WINDOW, MASK: ROW_MASK, STRIDE: ROW_STRIDE } = DCTCP_ROW;
 /** Of alpha: 1. */
 const ALPHA_ONE = 1024;
 /** Parameters as `/sys/module/tcp_dctcp/parameters` names them: the shift of g (1/16), and the first alpha. */
@@ -62,7 +65,7 @@ export const DCTCP: CongestionControl = {
     const at = rowOf(stack, conn) * ROW_STRIDE;
     const rows = poolOf(stack, DCTCP_ID).words;
     const words = stack.tcbs.words;
-    const c = conn * STRIDE;
+    const c = (conn * STRIDE) & MASK;
     const una = words[c + SND_UNA];
     let acked = (una - rows[at + UNA]) | 0;
     // A duplicate ACK stands for a segment; an update of the window for nothing.
@@ -140,9 +143,9 @@ function rowOf(stack: TcpStack, conn: number): number {
   if (row !== 0) return row;
   const made = privateRow(stack, conn);
   const rows = poolOf(stack, DCTCP_ID).words;
-  const at = made * ROW_STRIDE;
+  const at = (made * ROW_STRIDE) & ROW_MASK;
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   rows[at + ALPHA] = Math.min(ALPHA_ONE, parametersOf(stack, DCTCP_ID)[FIRST_ALPHA]);
   rows[at + WINDOW_END] = words[c + SND_NXT];
   rows[at + UNA] = words[c + SND_UNA];

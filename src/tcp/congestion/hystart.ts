@@ -10,7 +10,7 @@ import { COLD, TCB, WARM } from "../state/tcb.ts";
 import { CUBIC_PARAMETER, CUBIC_ROW } from "./cubic_state.ts";
 import { windowRate } from "./pacing.ts";
 
-const { SND_UNA, SND_NXT, CWND, STRIDE } = TCB;
+const { SND_UNA, SND_NXT, CWND, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
 const { SSTHRESH, STRIDE: COLD_STRIDE } = COLD;
 const { DELAY_MIN, ROUND_START, ROUND_END, LAST_ACK, ROUND_RTT, SAMPLES, FOUND } = CUBIC_ROW;
@@ -48,7 +48,7 @@ export function hyStart(
   paced: boolean,
 ): void {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
+  const c = (conn * STRIDE) & MASK;
   if (((words[c + SND_UNA] - rows[at + ROUND_END]) | 0) > 0) beginRound(stack, conn, rows, at);
   const least = rows[at + DELAY_MIN];
   const detect = parameters[HYSTART_DETECT];

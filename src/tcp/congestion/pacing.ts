@@ -6,8 +6,8 @@
 import type { TcpStack } from "../stack.ts";
 import { COLD, TCB, WARM } from "../state/tcb.ts";
 
-const { CWND, MSS, STRIDE } = TCB;
-const { SRTT, COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
+const { CWND, MSS, MASK, STRIDE } = TCB;
+const { SRTT, COLD: COLD_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { SSTHRESH, PACKETS_OUT, STRIDE: COLD_STRIDE } = COLD;
 /** SRTT is kept in eighths of µs; percent: 8 * 10^6 / 100. */
 const SCALE = 80_000;
@@ -19,8 +19,8 @@ const SCALE = 80_000;
  */
 export function windowRate(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
-  const c = conn * STRIDE;
-  const w = conn * WARM_STRIDE;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
   const srtt = stack.warm[w + SRTT];
   if (srtt === 0) return 0;
   const k = stack.warm[w + COLD_AT] * COLD_STRIDE;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rowMask } from "../../base/row_mask.ts";
 
 /**
  * Sending beyond a queue of bytes: urgent data, ends of records, send-buffer autotuning, pacing, MTU
@@ -41,6 +42,8 @@ export const SENDER = {
   ANNOUNCED: 19,
   /** Words in a row. */
   STRIDE: 32,
+  /** The bits of a row's offset. */
+  MASK: rowMask(32),
 } as const;
 
 /** Flags of `SENDER.FLAGS`. */

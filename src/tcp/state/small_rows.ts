@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rowMask } from "../../base/row_mask.ts";
 
 /** A connection in SYN_RECEIVED of a listener: Linux's request sock. 64 bytes. */
 export const SYN_ROW = {
@@ -33,6 +34,8 @@ export const SYN_ROW = {
   LAST_OOW: 15,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** Flags in `SYN_ROW.OPTIONS`. */
@@ -71,6 +74,8 @@ export const TIME_WAIT_ROW = {
   SINCE_MS: 15,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** Flags of `TIME_WAIT_ROW.FLAGS`. */
@@ -125,6 +130,8 @@ export const LISTENER = {
   OPTIONS: 23,
   /** Words in a row. */
   STRIDE: 32,
+  /** The bits of a row's offset. */
+  MASK: rowMask(32),
 } as const;
 
 /** Flags of `LISTENER.OPTIONS`. */

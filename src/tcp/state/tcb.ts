@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { rowMask } from "../../base/row_mask.ts";
 
 /** The hot line of a connection: what every segment touches. */
 export const TCB = {
@@ -44,6 +45,8 @@ export const TCB = {
   MSS: 15,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** Flags and fields of `TCB.STATE`. */
@@ -135,6 +138,8 @@ export const WARM = {
   GENERATION: 15,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** In the profile bits of `WARM.GENERATION`: the number does not fit. */
@@ -186,6 +191,8 @@ export const TIMER = {
   QUEUED_AT: 3,
   /** Words in a row. */
   STRIDE: 4,
+  /** The bits of a row's offset. */
+  MASK: rowMask(4),
 } as const;
 
 /**
@@ -256,6 +263,8 @@ export const COLD = {
   CWND_STAMP_MS: 31,
   /** Words in a row. */
   STRIDE: 32,
+  /** The bits of a row's offset. */
+  MASK: rowMask(32),
 } as const;
 
 /** Recovery states, as Linux's `tcp_ca_state`. */
@@ -289,6 +298,8 @@ export const RTX = {
   DELIVERED_CE: 13,
   /** Words in a row. */
   STRIDE: 16,
+  /** The bits of a row's offset. */
+  MASK: rowMask(16),
 } as const;
 
 /** Flags of `RTX.FLAGS`. */
@@ -333,6 +344,8 @@ export const OOO = {
   PREV: 6,
   /** Words in a row. */
   STRIDE: 8,
+  /** The bits of a row's offset. */
+  MASK: rowMask(8),
 } as const;
 
 /** Overrides of the profile by socket options; 0 (or -1 where 0 means something) for the profile's. */
@@ -373,6 +386,8 @@ export const SETTINGS = {
   RECEIVE_LOW: 20,
   /** Words in a row. */
   STRIDE: 32,
+  /** The bits of a row's offset. */
+  MASK: rowMask(32),
 } as const;
 
 /** Flags in `SETTINGS.FLAGS`; the code that an option belongs to names more. */
