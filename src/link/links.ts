@@ -61,11 +61,11 @@ interface Details {
 /** The link directions of one partition. */
 export class Links {
   /** The time, shared with the driver (`CLOCK`). */
-  readonly clock: Float64Array;
+  declare readonly clock: Float64Array;
   /** Rows: `words[d * DIRECTION.STRIDE + field]`. */
-  readonly words: Int32Array;
+  declare readonly words: Int32Array;
   /** Times: `pace[d * PACE.STRIDE + place]`. */
-  readonly pace: Float64Array;
+  declare readonly pace: Float64Array;
   /** Settings by index. */
   readonly settings: LinkSettings[] = [];
   /** Rows in use. */
@@ -79,7 +79,7 @@ export class Links {
   /** The second packet of a duplication, and when it arrives; the caller queues it. */
   readonly duplicate: ImpairedPacket = { packet: 0, arrivalNs: 0 };
   /** Where disciplines leave what they drop. */
-  readonly discarded: QueuePackets;
+  declare readonly discarded: QueuePackets;
   readonly #packets: PacketPool;
   readonly #addresses: AddressTable;
   readonly #details: Details[] = [];

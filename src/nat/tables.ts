@@ -106,13 +106,13 @@ const TIMEOUTS = [
 /** The NAT state of one partition. */
 export class NatTables {
   /** The partition's packets. */
-  readonly packets: PacketPool;
+  declare readonly packets: PacketPool;
   /** The addresses behind the ids. */
-  readonly addresses: AddressTable;
+  declare readonly addresses: AddressTable;
   /** The run's seed. */
-  readonly seed: number;
+  declare readonly seed: number;
   /** The time (`CLOCK.NOW`): shared with the driver, or set with `setNow`. */
-  readonly clock: Float64Array;
+  declare readonly clock: Float64Array;
   #syncedNs = 0;
   /** The tick that has begun: whole ms since the start. */
   tick = 0;
@@ -125,19 +125,19 @@ export class NatTables {
   timerRequestCount = 0;
 
   /** `GATEWAY` rows. */
-  readonly gateways: RowPool;
+  declare readonly gateways: RowPool;
   /** `SESSION` rows. */
-  readonly sessions: RowPool;
+  declare readonly sessions: RowPool;
   /** `SESSION_COLD` rows, by session. Replaced when sessions grow. */
-  sessionCold: Int32Array;
+  declare sessionCold: Int32Array;
   /** `MAPPING` rows. */
-  readonly mappings: RowPool;
+  declare readonly mappings: RowPool;
   /** `SUBSCRIBER` rows. */
-  readonly subscribers: RowPool;
+  declare readonly subscribers: RowPool;
   /** `SPACE` rows. */
-  readonly spaces: RowPool;
+  declare readonly spaces: RowPool;
   /** `PERMISSION` rows. */
-  readonly permissions: RowPool;
+  declare readonly permissions: RowPool;
   /** `BLOCK` rows. */
   readonly blocks: RowPool = new RowPool({ strideWords: BLOCK.STRIDE, capacity: 16 });
   /** `HOLD` rows. */
@@ -165,9 +165,9 @@ export class NatTables {
   crowdedSpaces = 0;
 
   /** Sessions by (realm, internal, remote, internal port, remote port). */
-  readonly inside: TupleTable;
+  declare readonly inside: TupleTable;
   /** Sessions by (realm, external, remote, external port, remote port), or without the remote if ports are exclusive. */
-  readonly outside: TupleTable;
+  declare readonly outside: TupleTable;
   /** Mappings by (realm, internal, internal port) and what of the remote endpoint the behaviour depends on. */
   readonly mappingInside: TupleTable = new TupleTable({ capacity: 8 });
   /** Mappings by (realm, external, external port). */

@@ -66,17 +66,17 @@ const EVENT_MASK = APP_EVENT.MASK;
 
 /** The state of a run. */
 export class Partition implements UdpRuntime {
-  readonly packets: PacketPool;
-  readonly addresses: AddressTable;
-  readonly nodes: Nodes;
-  readonly links: Links;
-  readonly hosts: HostTable;
-  readonly profiles: ProfileTable;
-  readonly tcp: TcpStack;
-  readonly nat: NatTables;
-  readonly routes: RouteTables;
+  declare readonly packets: PacketPool;
+  declare readonly addresses: AddressTable;
+  declare readonly nodes: Nodes;
+  declare readonly links: Links;
+  declare readonly hosts: HostTable;
+  declare readonly profiles: ProfileTable;
+  declare readonly tcp: TcpStack;
+  declare readonly nat: NatTables;
+  declare readonly routes: RouteTables;
   /** Seed of the run. */
-  readonly seed: number;
+  declare readonly seed: number;
   /** Proxies, one for each host that is one. */
   readonly proxies: Proxy[] = [];
   /** Balancers, if there are any. */
@@ -90,14 +90,14 @@ export class Partition implements UdpRuntime {
   /** What it was built from. */
   plan: Plan | undefined = undefined;
   /** Deliveries (`packet << 1`) and application events (`row << 1 | 1`). */
-  readonly queue: EventQueue;
+  declare readonly queue: EventQueue;
   /** Timers of TCP, and of NAT. */
   readonly tcpWheel: TimerWheel = new TimerWheel();
   readonly natWheel: TimerWheel = new TimerWheel();
   /** Timers that fire in the current tick. */
   readonly due: RefList = new RefList();
   /** Scheduled application events. */
-  readonly events: RowPool;
+  declare readonly events: RowPool;
   /** Applications; 0 is none, `SOCKET_APP` the socket layer, `LOOPBACK_APP`, …, from `FIRST_APP` on those of workloads. */
   readonly apps: (App | undefined)[] = new Array(FIRST_APP).fill(undefined);
   /** Processors of hosts that have one told, if there are any. */
@@ -121,11 +121,11 @@ export class Partition implements UdpRuntime {
   /** Dropped packets by reason (`DROP`). */
   readonly dropped: Float64Array = new Float64Array(DROP_REASONS.length);
   /** Every host's loopback addresses: 127.0.0.1 and ::1. */
-  readonly loopbackIpv4: number;
-  readonly loopbackIpv6: number;
+  declare readonly loopbackIpv4: number;
+  declare readonly loopbackIpv6: number;
   /** Sources of ICMP errors of nodes without an address: RFC 7600's, and one of RFC 9780's prefix. */
-  readonly dummyIpv4: number;
-  readonly dummyIpv6: number;
+  declare readonly dummyIpv4: number;
+  declare readonly dummyIpv6: number;
   /** Applications that wait for a file descriptor, by node. */
   readonly starved: Map<number, { app: number; code: number; argument: number }[]> = new Map();
   /** UDP sockets, once there was one. */
@@ -149,7 +149,7 @@ export class Partition implements UdpRuntime {
   /** The part of the network that this thread runs, where others run the rest. */
   part: Part | undefined = undefined;
   /** The clock that the queue, links and cores share (`CLOCK`). */
-  readonly clock: Float64Array;
+  declare readonly clock: Float64Array;
   /** Links crossed. */
   hops = 0;
   /** Packets put on a first link. */

@@ -103,11 +103,11 @@ const { MANY_ADDRESSES, DUAL_STACK } = NODE_FLAG;
 /** The nodes of one partition. */
 export class Nodes {
   /** Rows: `words[n * NODE.STRIDE + field]`. Row 0 is no node. */
-  readonly words: Int32Array;
+  declare readonly words: Int32Array;
   /** Rows reserved. */
-  readonly capacity: number;
+  declare readonly capacity: number;
   /** Declarations, in the order of their names. */
-  readonly populations: Population[];
+  declare readonly populations: Population[];
   /** Every address id of nodes that have more than one, by node row. */
   readonly extraAddresses: Map<number, number[]> = new Map();
   #byName = new Map<string, Population>();

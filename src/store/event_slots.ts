@@ -30,9 +30,9 @@ export const FAR_SLOT = WHEELS * WHEEL_SLOTS;
  */
 export class EventSlots {
   /** Times in ns of all chunks. Replaced when the pool grows; what stood there stays readable in the old array. */
-  times: Float64Array;
+  declare times: Float64Array;
   /** References beside `times`. */
-  refs: Int32Array;
+  declare refs: Int32Array;
   /** First chunk of each slot's list; only meaningful while the slot has events. */
   readonly heads: Int32Array = new Int32Array(FAR_SLOT + 1);
   /** Where each slot's next event goes: 0 if the slot is empty; a multiple of the chunk size if a chunk is needed. */

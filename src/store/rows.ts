@@ -55,11 +55,11 @@ export interface RowPoolOptions {
  */
 export class RowPool {
   /** Words in a row. */
-  readonly strideWords: number;
+  declare readonly strideWords: number;
   /** The rows, `capacity * strideWords` words. */
-  words: Int32Array;
+  declare words: Int32Array;
   /** Rows reserved. */
-  capacity: number;
+  declare capacity: number;
   /** Rows in use. */
   inUse = 0;
   /** Most rows ever in use at once. */

@@ -60,9 +60,9 @@ export interface TupleTableOptions {
  */
 export class TupleTable {
   /** Pairs of hash and value; value 0 is an empty slot. Replaced when the table grows. */
-  entries: Int32Array;
+  declare entries: Int32Array;
   /** What limits a place in `entries` (always even): the place after `at` is `(at + 2) & mask`. Changes with `entries`. */
-  mask: number;
+  declare mask: number;
   /** Values in the table. */
   size = 0;
   #limit: number;

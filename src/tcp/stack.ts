@@ -60,44 +60,44 @@ const { NOW } = CLOCK;
 /** See the module's description. A connection is named by its row, at least 1. */
 export class TcpStack {
   /** The packets of the partition. */
-  readonly packets: PacketPool;
+  declare readonly packets: PacketPool;
   /** The addresses of the partition. */
-  readonly addresses: AddressTable;
+  declare readonly addresses: AddressTable;
   /** The hosts of the partition. */
-  readonly hosts: HostTable;
+  declare readonly hosts: HostTable;
   /** What hosts share. */
-  readonly profiles: ProfileTable;
+  declare readonly profiles: ProfileTable;
   /** Demultiplexing: connections, TIME_WAIT and SYN_RECEIVED rows. */
-  readonly demux: Demux;
+  declare readonly demux: Demux;
   /** Ephemeral ports. */
-  readonly ports: PortAllocator;
+  declare readonly ports: PortAllocator;
 
   /** Hot lines: `tcbs.words[conn * TCB.STRIDE + field]`. */
-  readonly tcbs: RowPool;
+  declare readonly tcbs: RowPool;
   /** Warm lines: `warm[conn * WARM_STRIDE + field]`. */
-  warm: Int32Array;
+  declare warm: Int32Array;
   /** Timers: `timers[conn * TIMER.STRIDE + field]`. */
-  timers: Int32Array;
+  declare timers: Int32Array;
   /** When the segment of a lone flight (`lone_flight_row.ts`) was sent, µs. */
-  loneSentUs: Int32Array;
+  declare loneSentUs: Int32Array;
   /** Cold rows (`COLD`). */
-  readonly cold: RowPool;
+  declare readonly cold: RowPool;
   /** Records of retransmission queues (`RTX`). */
-  readonly segments: RowPool;
+  declare readonly segments: RowPool;
   /** Records of reassembly queues (`OOO`). */
-  readonly ranges: RowPool;
+  declare readonly ranges: RowPool;
   /** Socket options that differ from the profile (`SETTINGS`). */
-  readonly settings: RowPool;
+  declare readonly settings: RowPool;
   /** Rows of loss recovery (`RECOVERY`). */
-  readonly recoveries: RowPool;
+  declare readonly recoveries: RowPool;
   /** Rows of busy receivers (`RECEIVER`). */
-  readonly receivers: RowPool;
+  declare readonly receivers: RowPool;
   /** Rows of senders with more than a queue of bytes (`SENDER`). */
-  readonly senders: RowPool;
+  declare readonly senders: RowPool;
   /** Rows of accounts (`ACCOUNT`). */
-  readonly accounts: RowPool;
+  declare readonly accounts: RowPool;
   /** Rows of Fast Open (`FAST_OPEN`). */
-  readonly fastOpens: RowPool;
+  declare readonly fastOpens: RowPool;
   /** Private rows of congestion control by the algorithm's number. */
   readonly congestionPools: (RowPool | undefined)[] = [];
   /** Parameters of congestion control by the algorithm's number: see `parametersOf`. */
@@ -105,11 +105,11 @@ export class TcpStack {
   /** What the last ACK did (`ACK_SAMPLE`). */
   readonly ackSample: Int32Array = new Int32Array(ACK_SAMPLE.WORDS);
   /** SYN queue rows (`SYN_ROW`). */
-  readonly synRows: RowPool;
+  declare readonly synRows: RowPool;
   /** TIME_WAIT rows (`TIME_WAIT_ROW`). */
-  readonly timeWaits: RowPool;
+  declare readonly timeWaits: RowPool;
   /** Listeners (`LISTENER`). */
-  readonly listeners: RowPool;
+  declare readonly listeners: RowPool;
   /** Listeners made so far. */
   listenersMade = 0;
   /** What hosts remember of paths. */
@@ -127,7 +127,7 @@ export class TcpStack {
   egressShut = 0;
 
   /** The time (`CLOCK.NOW`): shared with the driver, or set with `setNow`. */
-  readonly clock: Float64Array;
+  declare readonly clock: Float64Array;
   #syncedNs = 0;
   /** Whole milliseconds, 32 bits, wrapping. */
   nowMs = 0;

@@ -87,7 +87,7 @@ export interface DemuxOptions {
  */
 export class Demux {
   /** The hash table. */
-  readonly table: TupleTable;
+  declare readonly table: TupleTable;
   /** Told of listeners, and of every insertion and removal while its `watching` is not 0. */
   watch: TupleWatch | null = null;
   /** Without it there are no listeners on all addresses of one family. */

@@ -95,7 +95,7 @@ export interface HostTableOptions {
  */
 export class HostTable {
   /** The rows. */
-  words: Int32Array;
+  declare words: Int32Array;
   /** One past the highest row ensured. */
   end = 0;
   /** Memory and other budgets, if any host has one. */

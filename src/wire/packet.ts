@@ -188,9 +188,9 @@ export class PayloadPool {
 /** The packets of one partition. */
 export class PacketPool {
   /** The rows: `rows.words[p * PACKET.STRIDE + field]`. */
-  readonly rows: RowPool;
+  declare readonly rows: RowPool;
   /** Extra rows: `extras.words[e * EXTRA.STRIDE + field]`. */
-  readonly extras: RowPool;
+  declare readonly extras: RowPool;
   /** Real payload bytes. */
   readonly payloads: PayloadPool = new PayloadPool();
 
