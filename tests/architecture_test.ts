@@ -186,6 +186,17 @@ Deno.test("no file of src has 500 lines or more", () => {
   assertEquals(long.filter((file) => file.lines >= 500), []);
 });
 
+Deno.test("no public field of a class is defined as undefined before it has its value", () => {
+  const wrong = SOURCES.flatMap((file) =>
+    [...file.code.matchAll(/^(?:export )?(?:abstract )?class \w.*?^\}/gms)].flatMap(([body]) =>
+      [...body.matchAll(/^  (?:readonly )?([a-z]\w*): [^=;{]+;$/gm)]
+        .filter(([line]) => !line.includes("undefined"))
+        .map((match) => `${file.path}: ${match[1]}`)
+    )
+  );
+  assertEquals(wrong, []);
+});
+
 Deno.test("nothing that a result depends on reads a clock, draws from the machine or uses the engine's maths", () => {
   const wrong: string[] = [];
   for (const file of SOURCES) {

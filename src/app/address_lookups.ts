@@ -80,7 +80,7 @@ const { EAI_NONAME, EAI_NODATA, ECONNABORTED } = ERRNO;
 
 /** See the module's description. */
 export class AddressLookups implements App, LookupClient {
-  readonly lookups: DnsLookups;
+  declare readonly lookups: DnsLookups;
   readonly #runtime: UdpRuntime;
   readonly #app: number;
   readonly #client: number;

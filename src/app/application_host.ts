@@ -21,11 +21,11 @@ export class Application<State extends PlainValue = PlainValue, Options extends 
   /** What it knows: plain data, which snapshots hold. */
   state: State = null as State;
   /** As `Network.application` was told. */
-  readonly options: Options;
+  declare readonly options: Options;
   /** The host's name: `clients[3]`. */
-  readonly host: string;
+  declare readonly host: string;
   /** Its place among the hosts that the application is on, from 0. */
-  readonly index: number;
+  declare readonly index: number;
   readonly #runtime: UdpRuntime;
   readonly #layer: SocketLayer;
   readonly #node: number;
@@ -181,8 +181,8 @@ export class ApplicationApp extends SocketLayer {
 
 /** Leads from a layer's events to the functions of the definition. */
 class User implements LayerUser {
-  readonly name: string;
-  readonly handlers: LayerUser["handlers"];
+  declare readonly name: string;
+  declare readonly handlers: LayerUser["handlers"];
   readonly #definition: ApplicationDefinition;
   readonly #instances: Map<number, Application>;
 

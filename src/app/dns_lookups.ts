@@ -108,10 +108,10 @@ const LONGEST_TTL = 1_000_000;
 export class DnsLookups implements App {
   /** What the last lookup came to: see `resolve`. */
   readonly result: LookupResult = { errno: 0, list: 0, ttl: 0, owner: 0, zone: 0, aliases: [] };
-  readonly cache: DnsCache;
-  readonly answers: DnsAnswers;
-  readonly names: DnsNames;
-  readonly stats: DnsStats;
+  declare readonly cache: DnsCache;
+  declare readonly answers: DnsAnswers;
+  declare readonly names: DnsNames;
+  declare readonly stats: DnsStats;
   readonly #runtime: UdpRuntime;
   readonly #app: number;
   readonly #ids: SubstreamKey;

@@ -38,7 +38,7 @@ export interface ZoneAnswer {
 /** The zones of one server (or of a population of alike ones). */
 export class DnsZones {
   /** Seconds that a negative answer may be remembered. */
-  readonly negativeTtl: number;
+  declare readonly negativeTtl: number;
   readonly #zones: Set<string>;
   readonly #entries = new Map<number, DnsEntry>();
   /** Names that have records, and those that they lie in. */

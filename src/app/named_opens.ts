@@ -32,7 +32,7 @@ const { NODE, NUMBER, NAME, PORT, STARTED_US, RACE, MASK, STRIDE } = ROW;
 /** Connections of one application to names. */
 export class NamedOpens implements AddressClient {
   /** Where they led. */
-  readonly counts: TargetCounts;
+  declare readonly counts: TargetCounts;
   readonly #runtime: AppRuntime;
   readonly #addresses: AddressLookups;
   readonly #races: Races;

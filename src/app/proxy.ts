@@ -60,12 +60,12 @@ const FORWARDED = -2;
 /** One proxy: a listening port of one host. */
 export class Proxy implements App {
   /** Name of its host or population. */
-  readonly node: string;
-  readonly report: ProxyReport;
+  declare readonly node: string;
+  declare readonly report: ProxyReport;
   /** Requests refused because the pool was in use and no more could wait: how many, and when first, ns (-1: never). */
   readonly poolRefusals = { count: 0, firstNs: -1 };
   /** Connections to back ends that there may be; Infinity for no limit. */
-  readonly poolSize: number;
+  declare readonly poolSize: number;
   readonly #runtime: ProxyRuntime;
   readonly #app: number;
   readonly #plan: ProxyPlan;

@@ -44,7 +44,7 @@ function inRanges(ranges: readonly { first: number; count: number }[], i: number
 /** Sources, in turn. */
 export class Sources {
   /** Hosts in all. */
-  readonly count: number;
+  declare readonly count: number;
   readonly #ranges: NodeRange[];
 
   /** Takes the ranges in the order given. */
@@ -66,7 +66,7 @@ export class Sources {
 /** Destinations. `address`, `address6` and `port` hold the last answer of `choose`. */
 export class Targets {
   /** Destinations in all. */
-  readonly count: number;
+  declare readonly count: number;
   /** Address id last chosen. */
   address = 0;
   /** Its IPv6 address beside that, 0 for none. */

@@ -12,9 +12,9 @@ const ERRNO_COUNT = 64;
 /** Outcomes of one workload's connections (over UDP: exchanges), as their openers saw them. */
 export class WorkloadCounts extends OpenCount {
   /** Of the workload. */
-  readonly name: string;
+  declare readonly name: string;
   /** `server:443`, where all go to one port of one address; else null. */
-  readonly destination: string | null;
+  declare readonly destination: string | null;
   /** Calls of connect; exchanges begun. */
   attempted = 0;
   /** That reached ESTABLISHED; exchanges that were answered. */

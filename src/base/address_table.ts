@@ -61,19 +61,19 @@ const MEMBER_STRIDE = 8;
  */
 export class AddressTable {
   /** By block: the word of its page's first address (see `word`). */
-  #words: Int32Array;
+  #words: Int32Array = new Int32Array(0);
   /** By block: 1 for IPv6. */
-  #ipv6: Uint8Array;
+  #ipv6: Uint8Array = new Uint8Array(0);
   /** By block: the words of an IPv6 page's first address. Untouched pages of memory cost nothing. */
-  #sixWords: Int32Array;
-  #cold: Int32Array;
-  #members: Int32Array;
-  #capacity: number;
+  #sixWords: Int32Array = new Int32Array(0);
+  #cold: Int32Array = new Int32Array(0);
+  #members: Int32Array = new Int32Array(0);
+  #capacity = 0;
   #nextBlock = 1;
   #freeBlock = 0;
   #blocksInUse = 0;
   /** Open addressing by page: first block of the page's chain, 0 for an empty slot. */
-  #slots: Int32Array;
+  #slots: Int32Array = new Int32Array(0);
   #slotsUsed = 0;
 
   // The address that the current call is about: the words of its page, its last byte.

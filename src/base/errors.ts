@@ -81,7 +81,7 @@ export function errnoName(n: number): string {
 /** A failed socket call or connection, for those who prefer exceptions. */
 export class SocketError extends Error {
   /** What happened, by the name that a socket user knows. */
-  readonly code: ErrnoName;
+  declare readonly code: ErrnoName;
 
   /** `detail` says what was tried: `"connect 10.0.0.2:80"`. */
   constructor(code: ErrnoName, detail?: string) {

@@ -22,7 +22,7 @@ export function askFrom(bytes = LARGE_BYTES): void {
 /** A table could not grow. */
 export class OutOfMemory extends InputError {
   /** Bytes that it would have taken. */
-  readonly neededBytes: number;
+  declare readonly neededBytes: number;
   /** What the process might still have taken; undefined where the system refused without saying. */
   readonly roomBytes: number | undefined;
 

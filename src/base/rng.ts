@@ -87,11 +87,11 @@ export function drawFraction(k0: number, k1: number, counter: number): number {
  */
 export class Substream {
   /** First word of the key. */
-  readonly k0: number;
+  declare readonly k0: number;
   /** Second word of the key. */
-  readonly k1: number;
+  declare readonly k1: number;
   /** The number of the next draw, from 0; set it to continue from a position, or to repeat. */
-  counter: number;
+  declare counter: number;
 
   /** Begins at draw `counter` of the substream behind `key`. */
   constructor(key: SubstreamKey, counter = 0) {

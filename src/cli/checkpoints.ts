@@ -20,7 +20,7 @@ const PARTIAL = ".partial";
 
 /** Writes a snapshot every so often. */
 export class Checkpoints implements Mark {
-  nextNs: number;
+  declare nextNs: number;
   readonly #simulation: Simulation;
   readonly #scenario: string;
   readonly #everyNs: number;

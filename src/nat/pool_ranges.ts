@@ -13,13 +13,13 @@ export interface IdRange {
 /** Several ranges, in the order of the pool's places; they have no address in common. */
 export class PoolRanges {
   /** Addresses. */
-  readonly count: number;
+  declare readonly count: number;
   /** By range, in the pool's order: the place after its last one, and the first id minus the first place. */
-  readonly #ends: Int32Array;
-  readonly #shifts: Int32Array;
+  readonly #ends: Int32Array = new Int32Array(0);
+  readonly #shifts: Int32Array = new Int32Array(0);
   /** The ranges in the order of their ids: first id, and place in the pool's order. */
-  readonly #sortedFirst: Int32Array;
-  readonly #sortedRange: Int32Array;
+  readonly #sortedFirst: Int32Array = new Int32Array(0);
+  readonly #sortedRange: Int32Array = new Int32Array(0);
 
   /** At least one range. */
   constructor(ranges: readonly IdRange[]) {

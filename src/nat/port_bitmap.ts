@@ -8,13 +8,13 @@ import type { StateVisitor } from "../base/state.ts";
 /** Bits taken out of `size` (1 to 65,536): 8 KB and 252 bytes for a full range of ports. */
 export class PortBitmap {
   /** Bits that may be taken. */
-  readonly size: number;
+  declare readonly size: number;
   /** Bits taken. */
   used = 0;
   /** A bit for each port; bits past `size` are set. */
-  readonly #taken: Int32Array;
+  readonly #taken: Int32Array = new Int32Array(0);
   /** A bit for each word of `#taken` that is full; bits past the last word are set. */
-  readonly #full: Int32Array;
+  readonly #full: Int32Array = new Int32Array(0);
 
   /** All bits free. */
   constructor(size: number) {

@@ -22,7 +22,7 @@ export class BalancerApp implements App {
   readonly #balancers: Balancers;
   readonly #app: number;
   /** Health checks. */
-  readonly checks: HealthChecks;
+  declare readonly checks: HealthChecks;
 
   /** `app` is its index among the apps. */
   constructor(partition: Partition, balancers: Balancers, app: number) {

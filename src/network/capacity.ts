@@ -111,8 +111,8 @@ export function analyseCapacity(
 
 /** Goes through connections, and counts. */
 class Analysis {
-  readonly ways: Ways;
-  readonly streams: CapacityStream[];
+  declare readonly ways: Ways;
+  declare readonly streams: CapacityStream[];
   /** Something was left out: ceilings that are worked out of what was seen are estimates. */
   readonly cut = new Set<CapacityStream>();
   readonly #s: Partition;

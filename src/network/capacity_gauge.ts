@@ -150,17 +150,17 @@ const LONGEST_SEQUENCE = 4_000_000;
 
 /** See the module. */
 export class Gauge {
-  readonly limit: LimitName;
-  readonly node: string;
-  readonly capacity: number;
-  readonly drainPerNs: number;
-  readonly unit: string;
+  declare readonly limit: LimitName;
+  declare readonly node: string;
+  declare readonly capacity: number;
+  declare readonly drainPerNs: number;
+  declare readonly unit: string;
   readonly words: (gauge: Gauge) => string;
   readonly keepNs: (stream: CapacityStream, rttNs: number) => number;
   readonly cost: (stream: CapacityStream) => number;
   readonly burst: (stream: CapacityStream) => number;
   readonly refusedNs: (shortNs: number) => number;
-  readonly revives: boolean;
+  declare readonly revives: boolean;
   /** Which place it is depends on a hash that nobody knows before. */
   guessed = false;
   estimate: string | undefined;

@@ -45,24 +45,24 @@ export interface NextConnection {
 
 /** One workload. */
 export class CapacityStream {
-  readonly options: WorkloadOptions;
-  readonly number: number;
-  readonly udp: boolean;
+  declare readonly options: WorkloadOptions;
+  declare readonly number: number;
+  declare readonly udp: boolean;
   /** All exchanges of a source come from one socket. */
-  readonly oneSocket: boolean;
+  declare readonly oneSocket: boolean;
   /** Connections of a SYN flood are none. */
-  readonly flood: boolean;
+  declare readonly flood: boolean;
   /** Connections after which sources and destinations repeat; Infinity where they are drawn. */
-  readonly period: number;
+  declare readonly period: number;
   /** Names are looked up: the order of addresses is the resolvers'. */
-  readonly named: boolean;
+  declare readonly named: boolean;
   /** Client to server, and back. */
-  readonly there: OneWay;
-  readonly back: OneWay;
+  declare readonly there: OneWay;
+  declare readonly back: OneWay;
   /** It is the client who closes first (or both do), the server, nobody. */
-  readonly closes: "client" | "server" | "none";
+  declare readonly closes: "client" | "server" | "none";
   /** The time that each is open is drawn. */
-  readonly drawsHold: boolean;
+  declare readonly drawsHold: boolean;
   /** When the first of its ports was free again at a client, ns. */
   firstPortFreeNs = Infinity;
   readonly current: NextConnection = { index: -1, timeNs: Infinity, source: 0, address: 0, port: 0, pair: -1 };

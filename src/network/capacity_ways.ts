@@ -75,8 +75,8 @@ const REFUSALS: Refusal[] = ["local", "lost", "told", "unseen", "none"];
 
 /** All ways and the limits on them. */
 export class Ways {
-  readonly s: Partition;
-  readonly plan: Plan;
+  declare readonly s: Partition;
+  declare readonly plan: Plan;
   /** Limits, in the order in which connections meet them first. */
   readonly gauges: Gauge[] = [];
   /** Of way w: its uses are `starts[w]` to `starts[w + 1]`. */
@@ -90,7 +90,7 @@ export class Ways {
   /** Endpoints of the other side: (address id, port). */
   readonly endpoints: Numbering = new Numbering();
   /** Direction of the same link the other way. */
-  readonly partners: Int32Array;
+  declare readonly partners: Int32Array;
   readonly #byKey = new Map<string, Gauge>();
   readonly #indexes = new Map<Gauge, number>();
   readonly #populations = new Map<string, PlannedPopulation>();

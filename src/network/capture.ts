@@ -93,8 +93,8 @@ class CapturePoint implements Capture {
   packets = 0;
   readonly filter: PacketFilter | undefined;
   readonly filterText: string | undefined;
-  readonly snaplen: number;
-  readonly file: CaptureFile;
+  declare readonly snaplen: number;
+  declare readonly file: CaptureFile;
   readonly interfaces: Map<number, Seen> = new Map();
   readonly #close: () => void;
 
@@ -132,7 +132,7 @@ class CapturePoint implements Capture {
 
 /** Sees everything for the captures of one simulation, which has one tap for them however many they are. */
 export class Captures {
-  readonly interfaces: Interfaces;
+  declare readonly interfaces: Interfaces;
   readonly #simulation: Simulation;
   /** Who wants a direction's packets, as they leave and as they arrive; by node, loopback. */
   readonly #leaving = new Map<number, CapturePoint[]>();

@@ -8,7 +8,7 @@ import { InputError } from "../base/errors.ts";
 /** A declaration that cannot be built. The message is a whole sentence; `subject` says what it is about. */
 export class NetworkError extends Error {
   /** Path in the declaration: `nodes.clients.address`, `links[3].between[0]`, `workloads.load.to[0]`. */
-  readonly subject: string;
+  declare readonly subject: string;
 
   /** `subject` locates `message`. */
   constructor(subject: string, message: string) {

@@ -115,9 +115,9 @@ export function familiesOf(plan: Plan): (4 | 6)[] {
 /** Ends of links outside of gateways, by node. */
 export class Ends {
   /** The only outer link of each node; -1 for none, or several. */
-  readonly egress: Int32Array;
+  declare readonly egress: Int32Array;
   /** How many there are. */
-  readonly degree: Int32Array;
+  declare readonly degree: Int32Array;
 
   constructor(plan: Plan) {
     this.egress = new Int32Array(plan.nodeCount + 1).fill(-1);
@@ -139,7 +139,7 @@ export class Ends {
 /** The vertices of an address family, and what hangs on them. */
 export class Graph {
   readonly vertices: Vertex[] = [];
-  readonly family: 4 | 6;
+  declare readonly family: 4 | 6;
   readonly #ends: Ends;
   readonly #outer: Int32Array;
   readonly #inner: Int32Array;

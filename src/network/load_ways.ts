@@ -51,7 +51,7 @@ export function membersNamed(text: string): { name: string; count: number } {
 /** Ways between populations. Names that do not exist lead nowhere: planning complains about them. */
 export class Ways {
   /** Populations by name. */
-  readonly byName: ReadonlyMap<string, Declaration>;
+  declare readonly byName: ReadonlyMap<string, Declaration>;
   readonly #steps = new Map<string, Step[]>();
   readonly #found = new Map<string, Way | undefined>();
 

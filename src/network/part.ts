@@ -23,21 +23,21 @@ export const NOTE = { SCHEDULE: 0 } as const;
 /** What a thread knows of the part that it runs. */
 export class Part {
   /** Its number, and how many there are. */
-  readonly index: number;
-  readonly count: number;
+  declare readonly index: number;
+  declare readonly count: number;
   /** The part of each node, by row. Row 0, where what concerns the whole network happens, is the first part's. */
-  readonly owners: Uint8Array;
+  declare readonly owners: Uint8Array;
   /** Rings to and from the other parts, by their number. */
   readonly outgoing: (SharedRing | undefined)[];
   readonly incoming: (SharedRing | undefined)[];
   /** Which blocks of addresses all parts have alike (`AddressTable.blocksForGood` after the build). */
-  readonly commonBlocks: Uint8Array;
+  declare readonly commonBlocks: Uint8Array;
   /** The earliest arrival of a packet that was sent to another part since the threads met last, ns. */
   earliestSentNs = Infinity;
   /** Pieces of their journals that other parts have sent (`part_journal.ts`), by their number. */
-  readonly journals: Uint8Array[][];
+  declare readonly journals: Uint8Array[][];
   /** What other parts have seen, where the first one is to know (`part_replay.ts`), by their number. */
-  readonly sighted: WordList[];
+  declare readonly sighted: WordList[];
   /** Writes down what taps see, if somebody watches. */
   sightings: Sightings | undefined = undefined;
   /** What other parts note (`sendNote`), by its kind. */

@@ -72,8 +72,8 @@ export class PartJournal implements OpenJournal {
 /** The counts of all parts together. */
 export class JointCounts {
   /** By slot: all connections, then each workload's. */
-  readonly open: number[];
-  readonly peakOpen: number[];
+  declare readonly open: number[];
+  declare readonly peakOpen: number[];
 
   /** Of `slots` counts. */
   constructor(slots: number) {

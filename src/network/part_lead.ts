@@ -46,7 +46,7 @@ const WORKER = new URL("./part_worker.ts", import.meta.url);
 /** The threads of a run, led by this one. */
 export class LeadThread {
   /** How the network is divided. */
-  readonly division: Division;
+  declare readonly division: Division;
   readonly #partition: Partition;
   readonly #control: ThreadControl;
   readonly #own: ReturnType<typeof joinThreads>;

@@ -79,7 +79,7 @@ export class Sightings {
   /** Sightings since the threads met last. */
   count = 0;
   /** What is watched. */
-  readonly watched: Watched;
+  declare readonly watched: Watched;
   /** The packet that is being sent. */
   packet = 0;
   readonly #partition: Partition;

@@ -99,9 +99,9 @@ export function sharedMemory(count: number, watched: Watched | undefined): Share
 /** The control block, as all threads see it. */
 export class ThreadControl {
   /** `CONTROL_AT`. */
-  readonly words: Int32Array;
+  declare readonly words: Int32Array;
   /** Until when to run, ns. */
-  readonly numbers: Float64Array;
+  declare readonly numbers: Float64Array;
   readonly #text: Uint8Array;
 
   /** Of the memory in `buffer`. */

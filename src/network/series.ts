@@ -63,7 +63,7 @@ export class Series implements Mark {
   /** @internal Each thread counts what happens in its part. */
   readonly inThreads = true;
   /** When it samples next, ns; Infinity after the end. */
-  nextNs: number;
+  declare nextNs: number;
   /** Rows so far. */
   rows = 0;
   readonly #partition: Partition;

@@ -81,7 +81,7 @@ export function readSample(bytes: Uint8Array): SeriesSample {
 /** Counts for a series. */
 export class SeriesCounts {
   /** Nodes that are counted together. */
-  readonly groups: NodeSelection[];
+  declare readonly groups: NodeSelection[];
   readonly #partition: Partition;
   /** Group of a node, -1 for none. */
   readonly #groupOf: Int32Array;

@@ -66,17 +66,17 @@ export type { LinkGroup, Mark, PacketTap, TapOptions } from "./observers.ts";
  */
 export class Simulation {
   /** @internal Its tables; for tests and tools. They may change with any version. */
-  readonly partition: Partition;
+  declare readonly partition: Partition;
   /** The network's name. */
-  readonly name: string;
+  declare readonly name: string;
   /** The seed of its random draws. */
-  readonly seed: number;
+  declare readonly seed: number;
   /** What the process will take: estimated from the declaration, before the run. */
-  readonly estimate: MemoryEstimate;
+  declare readonly estimate: MemoryEstimate;
   /** @internal Those who look at it on the way. */
   readonly marks: Mark[] = [];
   /** Its links, in the order of their directions' ranks. */
-  readonly links: readonly LinkGroup[];
+  declare readonly links: readonly LinkGroup[];
   readonly #sockets: SocketLayer;
   #declaration: NetworkDocument;
   readonly #numbering: Numbering;

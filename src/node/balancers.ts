@@ -139,7 +139,7 @@ export class Balancers {
   /** From 1 on. */
   readonly list: (Balancer | undefined)[] = [undefined];
   readonly backends: Backend[] = [];
-  readonly addresses: AddressTable;
+  declare readonly addresses: AddressTable;
   /** Index of the balancers' application. */
   app = 0;
   /** Hosts that answer by way of a balancer: from which of their endpoints, and the balancer's address. */

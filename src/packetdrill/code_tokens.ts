@@ -33,11 +33,11 @@ const CLOSING = ")]}";
 /** Code and where it stands in its script: makes errors. */
 export class CodeSource {
   /** The code. */
-  readonly text: string;
+  declare readonly text: string;
   /** Where its first character stands. */
-  readonly at: Position;
+  declare readonly at: Position;
   /** The script's name; may be empty. */
-  readonly path: string;
+  declare readonly path: string;
 
   /** What the fields say. */
   constructor(text: string, at: Position, path: string) {

@@ -29,7 +29,7 @@ export type FlowState =
 export class Flow {
   state: FlowState = "new";
   /** The script's descriptor of its socket, -1 before `accept` has returned one. */
-  fd: number;
+  declare fd: number;
   localPort = 0;
   remotePort = 0;
   /** Initial sequence numbers: the host's on the wire and in the script, the peer's (which are the same in both). */

@@ -55,11 +55,11 @@ export interface HostOptions {
 export class EmulatedHost {
   readonly packets: PacketPool = new PacketPool({ capacity: 256 });
   readonly addresses: AddressTable = new AddressTable();
-  readonly stack: TcpStack;
+  declare readonly stack: TcpStack;
   /** Address ids of the host and of the peer that the script plays. */
-  readonly local: number;
-  readonly remote: number;
-  readonly ipv6: boolean;
+  declare readonly local: number;
+  declare readonly remote: number;
+  declare readonly ipv6: boolean;
   /** Packets sent and not yet looked at. */
   readonly sent: LivePacket[] = [];
   /** Called for every event of the stack. */

@@ -39,9 +39,9 @@ const { END, WORD, INTEGER, HEX, FLOAT, STRING, COMMAND, CODE, ELLIPSIS, OPTION,
 /** A script's text with its name: knows lines, columns, and how to complain about a place. */
 export class Source {
   /** The file's name. */
-  readonly path: string;
+  declare readonly path: string;
   /** The whole text. */
-  readonly text: string;
+  declare readonly text: string;
   #lineStarts: number[] | null = null;
 
   /** `path` is for messages only. */

@@ -28,9 +28,9 @@ const DEEPEST = 64;
 /** A cursor over the tokens of a script. */
 export class Reader {
   /** The text and its name. */
-  readonly source: Source;
+  declare readonly source: Source;
   /** Symbols by name, as given to `-D`; option lines may add some. */
-  readonly symbols: Map<string, string>;
+  declare readonly symbols: Map<string, string>;
   /** Kind of the current token: a `TOKEN`. */
   kind = 0;
   /** Its text; for strings and commands without the quotation marks. */

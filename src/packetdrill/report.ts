@@ -31,7 +31,7 @@ export interface ScriptReport {
 
 /** Thrown where a script goes wrong; becomes the report's failure. */
 export class ScriptFailure extends Error {
-  readonly failure: Failure;
+  declare readonly failure: Failure;
 
   /** What goes into the report. */
   constructor(failure: Failure) {

@@ -70,7 +70,7 @@ export function runScript(script: Script, options: RunOptions): ScriptReport {
 }
 
 class Run {
-  readonly host: EmulatedHost;
+  declare readonly host: EmulatedHost;
   readonly #script: Script;
   readonly #config: RunConfig;
   readonly #report: ScriptReport;

@@ -20,7 +20,7 @@ export interface ShellCommand {
 /** Shell text that is not understood. The message is a sentence. */
 export class ShellError extends Error {
   /** Whether it is a command of several lines: they make no sense one by one. */
-  readonly compound: boolean;
+  declare readonly compound: boolean;
 
   /** `message` is a sentence. */
   constructor(message: string, compound = false) {

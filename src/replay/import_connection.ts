@@ -74,11 +74,11 @@ export interface ImportedEnd {
 
 /** See the module's description. */
 export class ImportedConnection {
-  readonly client: ImportedEnd;
-  readonly server: ImportedEnd;
+  declare readonly client: ImportedEnd;
+  declare readonly server: ImportedEnd;
   /** When its first packet was seen, ns. */
-  readonly firstNs: number;
-  lastNs: number;
+  declare readonly firstNs: number;
+  declare lastNs: number;
   /** Client's and server's packets. */
   readonly sides: readonly [ImportSide, ImportSide] = [new ImportSide(), new ImportSide()];
   readonly turns: Turn[] = [];

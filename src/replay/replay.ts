@@ -53,7 +53,7 @@ export interface ReplayResult {
 
 /** Thrown out of a run to end it at its first difference. */
 class Diverged {
-  readonly divergence: Divergence;
+  declare readonly divergence: Divergence;
   constructor(divergence: Divergence) {
     this.divergence = divergence;
   }

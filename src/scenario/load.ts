@@ -22,17 +22,17 @@ export interface RunPlan {
 /** A scenario that was read and checked. */
 export class LoadedScenario {
   /** The file's name, as given. */
-  readonly file: string;
+  declare readonly file: string;
   /** The scenario's name: its own, or the file's. */
-  readonly name: string;
+  declare readonly name: string;
   /** The seed. */
-  readonly seed: number;
+  declare readonly seed: number;
   /** The scenario, in base units. */
-  readonly scenario: Scenario;
+  declare readonly scenario: Scenario;
   /** Its `expect:` lines. */
-  readonly expectations: Expectation[];
+  declare readonly expectations: Expectation[];
   /** Its `run:`. */
-  readonly run: RunPlan;
+  declare readonly run: RunPlan;
   #source: Source;
 
   /** Made by {@linkcode loadScenario}. */
@@ -68,8 +68,8 @@ export class LoadedScenario {
 
 /** Where values came from. */
 class Source {
-  readonly file: string;
-  readonly value: unknown;
+  declare readonly file: string;
+  declare readonly value: unknown;
   readonly #positions: PositionMap;
   readonly #set: { path: Path; label: string }[] = [];
 

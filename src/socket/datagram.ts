@@ -74,7 +74,7 @@ export class UdpSocket extends Emitter<UdpEvents> {
   readonly #runtime: UdpRuntime;
   readonly #layer: SocketLayer;
   /** @internal The node that it is on. */
-  readonly node: number;
+  declare readonly node: number;
   /** Its row, 0 once it is closed. */
   #row: number;
   #remote: Endpoint | undefined;

@@ -32,7 +32,7 @@ const ALL = 0x7fffffff;
 /** See the module's description. */
 export class SocketLayer implements App {
   /** @internal Its index among the applications. */
-  readonly app: number;
+  declare readonly app: number;
   readonly #runtime: UdpRuntime;
   #opener: SocketOpener | undefined;
   readonly #unopened = new Set<Socket>();

@@ -55,13 +55,13 @@ const LISTENER_CALL = { SAY_CLOSE: 0, LOOK: 1 } as const;
  */
 export class Listener extends Emitter<ListenerEvents> {
   /** Where it listens; the address is empty if it listens on all of them. */
-  readonly local: Endpoint;
+  declare readonly local: Endpoint;
   /** `Socket.allowHalfOpen` of the sockets accepted. */
-  readonly allowHalfOpen: boolean;
+  declare readonly allowHalfOpen: boolean;
   /** @internal Its row in TCP's table. */
-  readonly row: number;
+  declare readonly row: number;
   /** @internal The node that it is on. */
-  readonly node: number;
+  declare readonly node: number;
   readonly #layer: SocketLayer;
   #closed = false;
 

@@ -80,7 +80,7 @@ export class Socket extends Emitter<SocketEvents> {
   /** @internal To be called when it is closed before it has a connection. */
   giveUp: (() => void) | undefined;
   /** False (as in Node by default): it ends its own direction when the peer has ended the other and all is read. */
-  readonly allowHalfOpen: boolean;
+  declare readonly allowHalfOpen: boolean;
   /** Bytes handed to the application. */
   bytesRead = 0;
   /** Bytes that TCP has taken from the application. */
@@ -94,11 +94,11 @@ export class Socket extends Emitter<SocketEvents> {
   /** @internal What refused it at once (`ERRNO`); 0: nothing. */
   refused = 0;
   /** @internal The node that it is on. */
-  readonly node: number;
+  declare readonly node: number;
   /** @internal Did this side connect? */
-  readonly active: boolean;
+  declare readonly active: boolean;
   /** @internal When it did, ns. */
-  readonly startedNs: number;
+  declare readonly startedNs: number;
   /** @internal Is it among the open connections of the report? */
   counted = false;
   readonly #layer: SocketLayer;

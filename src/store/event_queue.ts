@@ -46,7 +46,7 @@ const { NOW, BASE, EPOCH, TIME, LIMIT } = CLOCK;
  */
 export class EventQueue {
   /** Times that the queue shares with those who push and pop (`CLOCK`). */
-  readonly clock: Float64Array;
+  declare readonly clock: Float64Array;
   /** Events pending. */
   size = 0;
   /** The current bucket's references in order of time; those of `currentCursor` to `currentEnd - 1` are pending. */
@@ -66,9 +66,9 @@ export class EventQueue {
   readonly #ties = new TieSorter();
   readonly #radix: RadixSorter;
   readonly #heap: EventHeap;
-  readonly #bucketNs: number;
-  readonly #perNs: number;
-  readonly #spanNs: number;
+  readonly #bucketNs: number = 0;
+  readonly #perNs: number = 0;
+  readonly #spanNs: number = 0;
   /** Offsets in ns from the current bucket's start, beside `currentRefs`. */
   #currentOffsets: Int32Array = new Int32Array(1024);
   /** Events from here on in the current bucket have not been shown to the hook. */

@@ -38,11 +38,11 @@ export class EventSlots {
   /** Where each slot's next event goes: 0 if the slot is empty; a multiple of the chunk size if a chunk is needed. */
   readonly tails: Int32Array = new Int32Array(FAR_SLOT + 1);
   /** Each chunk's next in its list, 0 for none. */
-  #links: Int32Array;
-  readonly #clock: Float64Array;
+  #links: Int32Array = new Int32Array(0);
+  readonly #clock: Float64Array = new Float64Array(0);
   #freeChunk = 0;
   #freshChunk = 1;
-  #chunks: number;
+  #chunks = 0;
   /** A bit for each slot that has events, and a bit for each word of those. */
   readonly #occupied = new Int32Array(FAR_SLOT >> 5);
   readonly #summary = new Int32Array(WHEELS);

@@ -20,9 +20,9 @@ const DIGIT_BITS_MAX = 8;
  * ```
  */
 export class RadixSorter {
-  readonly #passes: number;
-  readonly #digitBits: number;
-  readonly #places: Int32Array;
+  readonly #passes: number = 0;
+  readonly #digitBits: number = 0;
+  readonly #places: Int32Array = new Int32Array(0);
   #keyScratch = new Int32Array(0);
   #refScratch = new Int32Array(0);
 

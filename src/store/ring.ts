@@ -24,8 +24,8 @@ const KEPT_BYTES = 65536;
  */
 export class ByteRing {
   #bytes = new Uint8Array(0);
-  #begin: number;
-  #end: number;
+  #begin = 0;
+  #end = 0;
 
   /** An empty ring whose first byte will have the position `begin` (an integer, default 0). */
   constructor(begin = 0) {

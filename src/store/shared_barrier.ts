@@ -24,11 +24,11 @@ export function barrierBuffer(parties: number, numbers: number): SharedArrayBuff
 
 /** One thread's end of a barrier. */
 export class SharedBarrier {
-  readonly #header: Int32Array;
-  readonly #numbers: Float64Array;
-  readonly #parties: number;
-  readonly #each: number;
-  readonly #me: number;
+  readonly #header: Int32Array = new Int32Array(0);
+  readonly #numbers: Float64Array = new Float64Array(0);
+  readonly #parties: number = 0;
+  readonly #each: number = 0;
+  readonly #me: number = 0;
   #round = 0;
 
   /** Thread number `me` of `parties`, each of which brings so many `numbers`. */

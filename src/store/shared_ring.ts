@@ -32,12 +32,12 @@ export function ringBuffer(words: number): SharedArrayBuffer {
  */
 export class SharedRing {
   /** The words of the ring: of place `at` the one at `at & mask`. */
-  readonly words: Int32Array;
+  declare readonly words: Int32Array;
   /** One less than the number of words. */
-  readonly mask: number;
+  declare readonly mask: number;
   /** Where the next word goes, or comes from: counted from the beginning, 32 bits, wrapping. */
-  at: number;
-  readonly #header: Int32Array;
+  declare at: number;
+  readonly #header: Int32Array = new Int32Array(0);
   #seen = 0;
 
   /** An end of the ring in `buffer`: a writer, or a reader. */

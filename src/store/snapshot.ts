@@ -178,9 +178,9 @@ class Sizer implements StateVisitor {
 /** The second walk: writes. */
 class Saver implements StateVisitor {
   readonly restoring = false;
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Uint8Array = new Uint8Array(0);
   readonly #view: DataView;
-  #at: number;
+  #at = 0;
 
   constructor(bytes: Uint8Array, at: number) {
     this.#bytes = bytes;
@@ -240,12 +240,12 @@ class Saver implements StateVisitor {
 /** Puts back. */
 class Restorer implements StateVisitor {
   readonly restoring = true;
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Uint8Array = new Uint8Array(0);
   readonly #view: DataView;
-  #at: number;
+  #at = 0;
   #section = "the beginning";
   /** Bytes that columns may still take up: what a damaged length must not ask for. Most have room for more than they use. */
-  #room: number;
+  #room = 0;
 
   constructor(bytes: Uint8Array, at: number) {
     this.#bytes = bytes;

@@ -24,7 +24,7 @@ export function timerWheelBytes(entries: number, slots: number): number {
 /** A growable list of references that is filled and emptied without allocating. */
 export class RefList {
   /** The references; the first `count` count. Replaced when the list grows. */
-  items: Int32Array;
+  declare items: Int32Array;
   /** References in the list; set it to 0 to empty the list. */
   count = 0;
 
@@ -61,9 +61,9 @@ export class TimerWheel {
   /** As `nextTick()`, but 2^31 - 1 if there are no entries: an integer that a hot loop can compare. */
   next = NONE;
   /** Pairs of tick and reference. */
-  #entries: Int32Array;
-  #links: Int32Array;
-  #chunks: number;
+  #entries: Int32Array = new Int32Array(0);
+  #links: Int32Array = new Int32Array(0);
+  #chunks = 0;
   #freeChunk = 0;
   #freshChunk = 1;
   readonly #head = new Int32Array(SLOTS);

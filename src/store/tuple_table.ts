@@ -65,7 +65,7 @@ export class TupleTable {
   declare mask: number;
   /** Values in the table. */
   size = 0;
-  #limit: number;
+  #limit = 0;
 
   /** An empty table. */
   constructor(options: TupleTableOptions = {}) {

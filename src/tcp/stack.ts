@@ -175,9 +175,9 @@ export class TcpStack {
   readonly counters: TcpCounters = new TcpCounters();
 
   /** Key words that initial sequence numbers are made with. */
-  readonly secret0: number;
+  declare readonly secret0: number;
   /** The second of them. */
-  readonly secret1: number;
+  declare readonly secret1: number;
 
   /** Reserves the rows. */
   constructor(options: TcpStackOptions) {

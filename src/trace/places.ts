@@ -10,7 +10,7 @@ export class Places {
   readonly #nodes: { first: number; name: string; count: number; plural: boolean; host: boolean }[] = [];
   readonly #links: { first: number; name: string; count: number; a: [number, number]; b: [number, number] }[] = [];
   /** Nodes in all. */
-  readonly nodeCount: number;
+  declare readonly nodeCount: number;
 
   /** Of a header. */
   constructor(header: Pick<TraceHeader, "nodes" | "links">) {

@@ -24,11 +24,11 @@ export type TraceStep =
 /** Reads a trace. Errors are `InputError`s: one sentence that begins with the file's name. */
 export class TraceReader {
   /** What was recorded, and how. */
-  readonly header: TraceHeader;
+  declare readonly header: TraceHeader;
   /** Names of places. */
-  readonly places: Places;
+  declare readonly places: Places;
   /** The file's name, for errors. */
-  readonly file: string;
+  declare readonly file: string;
   readonly #items: ItemReader;
   readonly #decoder: PacketDecoder;
   #peeked: TraceStep | null = null;

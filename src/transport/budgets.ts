@@ -72,7 +72,7 @@ export class HostBudgets {
   /** By connection: bytes charged for buffers, and as what the row is charged. */
   #buffers = new Float64Array(1024);
   #kinds = new Uint8Array(1024);
-  readonly #clock: Float64Array;
+  readonly #clock: Float64Array = new Float64Array(0);
   readonly #profiles: ProfileTable;
 
   /** `clock` is the partition's, `profiles` the network's. */

@@ -102,8 +102,8 @@ export class HostTable {
   budgets: HostBudgets | undefined = undefined;
   /** Restarts of hosts that have restarted. */
   readonly boots: Map<number, number> = new Map();
-  #seedLo: number;
-  #seedHi: number;
+  #seedLo = 0;
+  #seedHi = 0;
 
   /** Reserves the rows. */
   constructor(options: HostTableOptions) {

@@ -16,8 +16,8 @@ const ENTRY_WORDS = 4;
  * Absent keys read as 0, and storing 0 removes. The order of entries is never exposed.
  */
 export class KeyTable {
-  #entries: Int32Array;
-  #mask: number;
+  #entries: Int32Array = new Int32Array(0);
+  #mask = 0;
   #size = 0;
 
   /** Room for `capacity` entries without growing. */

@@ -19,12 +19,12 @@ export const ODD: number = 0xaaaaaaaa | 0;
  */
 export class PortBitmap {
   /** Offsets, free or taken. */
-  readonly size: number;
+  declare readonly size: number;
   /** Free offsets. */
   freeCount = 0;
-  readonly #words: Int32Array;
-  readonly #even: Int32Array;
-  readonly #odd: Int32Array;
+  readonly #words: Int32Array = new Int32Array(0);
+  readonly #even: Int32Array = new Int32Array(0);
+  readonly #odd: Int32Array = new Int32Array(0);
 
   /** All taken. */
   constructor(size: number) {

@@ -63,7 +63,7 @@ export interface PortAllocatorOptions {
  */
 export class PortAllocator {
   /** The ports in use: explicit binds are made there. */
-  readonly use: PortUse;
+  declare readonly use: PortUse;
   readonly #hosts: HostTable;
   readonly #addresses: AddressWords;
   readonly #search: PortSearch;

@@ -93,7 +93,7 @@ export class UdpSockets {
   /** Packets in `out`. */
   outCount = 0;
   /** The rows of the sockets: `rows.words[socket * UDP_SOCKET.STRIDE + field]`. */
-  readonly rows: RowPool;
+  declare readonly rows: RowPool;
   /** Datagrams that found no socket. */
   refused = 0;
   readonly #packets: PacketPool;

@@ -64,7 +64,7 @@ export class QueuePackets {
   /** Dropped before it was full, to tell their senders. */
   readonly early: number[] = [];
   /** The packet rows. */
-  readonly packets: PacketPool;
+  declare readonly packets: PacketPool;
   readonly #addresses: AddressTable;
 
   /** Of one partition. */

@@ -42,7 +42,7 @@ export class FqCodel implements QueueDiscipline, CodelCounts {
   bytes = 0;
   readonly #settings: FqCodelSettings;
   readonly #packets: QueuePackets;
-  readonly #perturbation: number;
+  readonly #perturbation: number = 0;
   // (Made when the first packet comes: links that never carry any need no queues.)
   #flows = new Float64Array(0);
   #mostBytes = 0;

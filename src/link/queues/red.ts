@@ -23,8 +23,8 @@ const USUAL_BYTES = 1000;
 /** One queue under RED. */
 export class Red extends SingleQueue implements QueueDiscipline {
   readonly #settings: RedSettings;
-  readonly #k0: number;
-  readonly #k1: number;
+  readonly #k0: number = 0;
+  readonly #k1: number = 0;
   #average = 0;
   /** Since when the queue has been empty, ns. */
   #emptyNs = 0;

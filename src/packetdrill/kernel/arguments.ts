@@ -42,7 +42,7 @@ export function fieldOf(value: Value, name: string): Value | undefined {
 
 /** The arguments of one call. */
 export class Arguments {
-  readonly name: string;
+  declare readonly name: string;
   readonly #values: readonly Value[];
 
   /** The values as the script writes them. */

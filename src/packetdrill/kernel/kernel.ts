@@ -34,8 +34,8 @@ const EDGES: ReadonlyMap<number, number> = new Map([
 
 /** See the module's description. */
 export class Kernel {
-  readonly host: EmulatedHost;
-  readonly config: RunConfig;
+  declare readonly host: EmulatedHost;
+  declare readonly config: RunConfig;
   readonly files: FileTable = new FileTable();
   readonly #byConnection = new Map<number, Sock>();
   readonly #byListener = new Map<number, Sock>();

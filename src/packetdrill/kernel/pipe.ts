@@ -15,8 +15,8 @@ const CAPACITY = 65536;
 /** One end of a pipe; both ends share `state`. */
 export class Pipe {
   readonly kind = "pipe";
-  readonly state: { bytes: number; readers: number; writers: number };
-  readonly writes: boolean;
+  declare readonly state: { bytes: number; readers: number; writers: number };
+  declare readonly writes: boolean;
 
   /** An end that reads or writes. */
   constructor(state: Pipe["state"], writes: boolean) {

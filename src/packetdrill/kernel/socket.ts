@@ -28,9 +28,9 @@ export interface QueuedError {
 /** See the module's description. */
 export class Sock {
   readonly kind = "socket";
-  readonly ipv6: boolean;
+  declare readonly ipv6: boolean;
   /** `SOCK.STREAM` or `SOCK.DGRAM`. */
-  readonly type: number;
+  declare readonly type: number;
   /** The generic half's state (Linux `socket.state`). */
   phase: "unconnected" | "connecting" | "connected" | "disconnecting" = "unconnected";
   /** The connection's row, 0 for none. */

@@ -43,7 +43,7 @@ let attach: (flow: Flow, stack: TcpStack, conn: number) => void;
 export class Flow {
   #stack!: TcpStack;
   #conn = 0;
-  #pool: number;
+  #pool = 0;
 
   static {
     attach = (flow, stack, conn) => {
