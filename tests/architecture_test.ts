@@ -189,7 +189,7 @@ Deno.test("no file of src has 500 lines or more", () => {
 Deno.test("no public field of a class is defined as undefined before it has its value", () => {
   const wrong = SOURCES.flatMap((file) =>
     [...file.code.matchAll(/^(?:export )?(?:abstract )?class \w.*?^\}/gms)].flatMap(([body]) =>
-      [...body.matchAll(/^  (?:readonly )?([a-z]\w*): [^=;{]+;$/gm)]
+      [...body.matchAll(/^ {2}(?:readonly )?([a-z]\w*): [^=;{]+;$/gm)]
         .filter(([line]) => !line.includes("undefined"))
         .map((match) => `${file.path}: ${match[1]}`)
     )
