@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { suiteOf, SUITES, testFiles } from "./suites/support/plan.ts";
 
 /** Folders of src, the lowest first: each imports only from rows above it, or from itself. */
 const ORDER = [
@@ -50,7 +51,17 @@ const UNREPEATABLE = [
 ];
 
 /** Folders of tests that mirror no folder of src. */
-const OTHER_TESTS = ["conformance", "theory", "golden", "interop", "architecture", "full", "examples", "benches"];
+const OTHER_TESTS = [
+  "conformance",
+  "theory",
+  "golden",
+  "interop",
+  "architecture",
+  "full",
+  "examples",
+  "benches",
+  "suites",
+];
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -227,4 +238,16 @@ Deno.test("tests mirror src: every folder of tests is one of src, and every fold
     ![...tested].some((test) => test === one || test.startsWith(`${one}/`))
   );
   assertEquals(untested.filter((one) => !tested.has(one.split("/")[0])), [], "folders of src without tests");
+});
+
+Deno.test("deno task test runs every test file, in a suite that there is", () => {
+  const entries = filesUnder("tests/suites").map((file) => file.path).filter((path) => path.endsWith("_suite.ts"));
+  assertEquals(entries, Object.keys(SUITES).toSorted().map((suite) => `tests/suites/${suite}_suite.ts`));
+  const files = filesUnder("tests").map((file) => file.path.replace(/^tests\//, ""));
+  assertEquals(testFiles(), files.filter((path) => /^(?!full\/|interop\/).*_test\.ts$/.test(path)));
+  for (const suite of Object.keys(SUITES)) {
+    assert(testFiles().some((path) => suiteOf(path) === suite), `${suite} has no file`);
+    const text = Deno.readTextFileSync(new URL(`tests/suites/${suite}_suite.ts`, ROOT));
+    assert(text.endsWith(`\nawait importSuite("${suite}");\n`), `${suite} imports another suite`);
+  }
 });

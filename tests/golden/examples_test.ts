@@ -9,9 +9,8 @@ Deno.test("every example has a small variant, and a trace", () => {
 
 for (const name of exampleNames()) {
   Deno.test(`examples/${name}, in small, runs as it was recorded`, async (t) => {
-    const { path, digest } = await goldenTrace(t, exampleUrl(name), `traces/examples/${name}.cbor`, {
-      set: SMALL[name] ?? [],
-    });
+    const trace = new URL(`traces/examples/${name}.cbor`, import.meta.url);
+    const { path, digest } = await goldenTrace(t, exampleUrl(name), trace, { set: SMALL[name] ?? [] });
     assert(path.endsWith(".cbor") && digest.length === 16);
   });
 }

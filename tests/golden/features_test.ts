@@ -13,7 +13,10 @@ const TRACES = new URL("traces/", import.meta.url);
 for (const [group, features] of Object.entries(GROUPS)) {
   for (const [name, { make, shows, untilNs, pastQuiescence }] of Object.entries(features)) {
     Deno.test(`${group}: ${name} runs as it was recorded, and the trace shows it`, async (t) => {
-      const { path } = await goldenTrace(t, make, `traces/${group}/${name}.cbor`, { untilNs, pastQuiescence });
+      const { path } = await goldenTrace(t, make, new URL(`${group}/${name}.cbor`, TRACES), {
+        untilNs,
+        pastQuiescence,
+      });
       assert(shows(new Shown(Deno.readFileSync(path))), `nothing of ${name} is to be seen in ${path}`);
     });
   }

@@ -5,9 +5,7 @@ import { Network } from "../../src/network/network.ts";
 import { always } from "../../src/network/threads.ts";
 import { assertSameInThreads, inThreads, outcome } from "./support/threads.ts";
 
-for (const name of ["chatter", "aimd", "fragile"]) {
-  await registerModule(new URL(`./support/${name}_module.ts`, import.meta.url));
-}
+const registered = (name: string) => registerModule(new URL(`./support/${name}_module.ts`, import.meta.url));
 
 /** Two hosts on each side of two routers. */
 function sides(congestionControl?: string): Network {
@@ -27,7 +25,8 @@ function sides(congestionControl?: string): Network {
   return network;
 }
 
-Deno.test("applications of a registered module act in every thread, as in one", () => {
+Deno.test("applications of a registered module act in every thread, as in one", async () => {
+  await registered("chatter");
   const network = sides();
   network.application({ name: "echo", application: "test-echo", on: ["web"], options: { port: 7 } });
   network.application({
@@ -45,7 +44,8 @@ Deno.test("applications of a registered module act in every thread, as in one", 
   simulation.close();
 });
 
-Deno.test("a congestion control of a registered module decides in every thread, as in one", () => {
+Deno.test("a congestion control of a registered module decides in every thread, as in one", async () => {
+  await registered("aimd");
   const digests = ["test-steady", "cubic"].map((congestionControl) => {
     const network = sides(congestionControl);
     network.workload({
@@ -76,7 +76,8 @@ Deno.test("what code has registered by itself runs in one thread, which says wha
   assertStringIncludes(simulation.threads.why, "registerModule");
 });
 
-Deno.test("what handlers throw in any thread comes out of run, which then goes on to the same end", () => {
+Deno.test("what handlers throw in any thread comes out of run, which then goes on to the same end", async () => {
+  await registered("fragile");
   const network = sides();
   const options = { everyNs: 20e6 };
   network.application({ name: "fragile", application: "test-fragile", on: ["talkers", "web"], options });

@@ -1,0 +1,3 @@
+import { importSuite } from "./support/plan.ts";
+
+await importSuite("golden");
