@@ -70,11 +70,16 @@ export function measureRoundTrip(stack: TcpStack, conn: number, r: number, p: nu
   rows[r + RTT_TIME] = stack.nowUs || 1;
 }
 
+/** Has a round trip passed since reading was last measured? `r` is where the `RECEIVER` row begins in `rows`. */
+export function isReadingMeasured(rows: Int32Array, r: number, nowUs: number): boolean {
+  const rtt = rows[r + RTT];
+  return rtt !== 0 && (nowUs - rows[r + SPACE_TIME]) >>> 0 >= rtt >> 3;
+}
+
 /** The application has read: once in a round trip, the buffer of the row at `r` follows the speed of reading (Linux 6.x). */
 export function adjustBuffer(stack: TcpStack, conn: number, r: number): void {
   const rows = stack.receivers.words;
-  const time = (stack.nowUs - rows[r + SPACE_TIME]) >>> 0;
-  if (rows[r + RTT] === 0 || time < rows[r + RTT] >> 3) return;
+  if (!isReadingMeasured(rows, r, stack.nowUs)) return;
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
   const read = words[c + RCV_READ];

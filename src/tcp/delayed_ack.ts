@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../transport/profile.ts";
 import { CONTROL, PACKET, sackBlocksSent, TCP_FLAG } from "../wire/packet.ts";
 import { growWindow, measureRoundTrip } from "./autotune.ts";
 import { ecnIn } from "./ecn_in.ts";
@@ -21,6 +22,7 @@ import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.t
 import { heldBytes, openWindow, receiveBuffer, receiverAt, selectWindow, unreadBytes } from "./window.ts";
 
 const { TIMESTAMPS: FLAG_TIMESTAMPS } = FLAG;
+const { DELAYED_ACK_MS } = PROFILE_WORD;
 const { HAS_SACK: C_HAS_SACK } = CONTROL;
 const { CLOSE_WAIT: STATE_CLOSE_WAIT, ESTABLISHED: STATE_ESTABLISHED } = STATE;
 
@@ -49,6 +51,11 @@ const FIRST_DUPLICATES = 3;
 const HELD_MASK = 0xff;
 const DUPLICATES_AT = 8;
 
+/** The profile's delay: an ACK is delayed by no less. */
+function leastDelayMs(stack: TcpStack, conn: number): number {
+  return stack.profiles.words[stack.profileAt(conn) + DELAYED_ACK_MS];
+}
+
 /** New data of `length` bytes came in order with packet `p`: an ACK is owed. RCV.NXT has been moved. */
 export function noteData(stack: TcpStack, conn: number, p: number, length: number): void {
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
@@ -66,7 +73,7 @@ export function noteData(stack: TcpStack, conn: number, p: number, length: numbe
   stack.warm[at] |= SCHEDULED | SEEN_DATA;
   measureSegment(stack, conn, r, p, length);
   measureRoundTrip(stack, conn, r, p, length);
-  const least = stack.profileOfConnection(conn).delayedAckMs;
+  const least = leastDelayMs(stack, conn);
   const gap = (stack.nowMs - rows[r + LAST_DATA_MS]) | 0;
   const ato = rows[r + ATO];
   if ((acks & SEEN_DATA) === 0) {
@@ -151,7 +158,7 @@ export function enterQuickAck(stack: TcpStack, conn: number, most: number): void
   addQuickAcks(stack, conn, most);
   stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] &= ~PING_PONG;
   const r = receiverAt(stack, conn);
-  if (r !== 0) stack.receivers.words[r + ATO] = stack.profileOfConnection(conn).delayedAckMs;
+  if (r !== 0) stack.receivers.words[r + ATO] = leastDelayMs(stack, conn);
 }
 
 /** An ACK is owed. */
@@ -202,7 +209,7 @@ export function ackCheck(stack: TcpStack, conn: number): void {
 export function delayAck(stack: TcpStack, conn: number): void {
   const at = conn * WARM_STRIDE + ACK_STATE_AT;
   const acks = stack.warm[at];
-  const least = stack.profileOfConnection(conn).delayedAckMs;
+  const least = leastDelayMs(stack, conn);
   if ((acks & (SEEN_DATA | DELAYED)) === 0 && least !== 0) {
     // Nothing but a FIN has come: no delay was learnt; the application may still answer at this instant.
     armDelay(stack, conn, 1);
@@ -243,7 +250,8 @@ export function holdAck(stack: TcpStack, conn: number, delayMs: number): void {
   armDelay(stack, conn, delayMs);
 }
 
-function armDelay(stack: TcpStack, conn: number, delayMs: number): void {
+/** An ACK that is owed waits `delayMs`. */
+export function armDelay(stack: TcpStack, conn: number, delayMs: number): void {
   stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] |= DELAYED;
   stack.timers[conn * TIMER_STRIDE + DELACK] = 0;
   stack.armTimer(conn, DELACK, delayMs);
@@ -299,7 +307,7 @@ export function delayedAckFired(stack: TcpStack, conn: number): void {
   if ((stack.warm[at] & SCHEDULED) === 0) return;
   const r = receiverAt(stack, conn);
   if (r === 0 || (stack.receivers.words[r + COMPRESSED] & HELD_MASK) === 0) {
-    const least = stack.profileOfConnection(conn).delayedAckMs;
+    const least = leastDelayMs(stack, conn);
     if ((stack.warm[at] & PING_PONG) !== 0) {
       // Nothing came to carry the ACK: the conversation is not interactive after all (Linux).
       stack.warm[at] &= ~PING_PONG;
@@ -313,20 +321,14 @@ export function delayedAckFired(stack: TcpStack, conn: number): void {
   sendAck(stack, conn);
 }
 
-/** `ACK_STATE` after an ACK has gone out; `acks` is what it was. */
-export function ackSent(stack: TcpStack, conn: number, acks: number): number {
+/** `ACK_STATE` after an ACK has gone out; `acks` is what it was, `r` where the `RECEIVER` row begins, or 0. */
+export function ackSent(stack: TcpStack, conn: number, acks: number, r: number): number {
   if ((acks & DELAYED) !== 0) stack.liveTimers--;
   const left = acks & ~(SCHEDULED | DELAYED | PUSHED | PUSHED_TWICE | ACK_NOW);
-  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
-  const ends = (acks & SCHEDULED) !== 0 && (acks & QUICK_MASK) === 1;
-  if (row !== 0) {
-    const r = receiverAt(stack, conn);
-    if (r !== 0) {
-      stack.receivers.words[r + COMPRESSED] &= ~HELD_MASK;
-      if (ends) stack.receivers.words[r + ATO] = stack.profileOfConnection(conn).delayedAckMs;
-    }
-  }
-  return (acks & SCHEDULED) !== 0 && (acks & QUICK_MASK) !== 0 ? left - 1 : left;
+  if (r !== 0) stack.receivers.words[r + COMPRESSED] &= ~HELD_MASK;
+  if ((acks & SCHEDULED) === 0 || (acks & QUICK_MASK) === 0) return left;
+  if (r !== 0 && (acks & QUICK_MASK) === 1) stack.receivers.words[r + ATO] = leastDelayMs(stack, conn);
+  return left - 1;
 }
 
 /** Data has been sent: a prompt reply to data makes the connection interactive (Linux `tcp_event_data_sent`). */

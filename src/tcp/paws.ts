@@ -13,6 +13,7 @@ const { ACK_STATE: ACK_STATE_AT, SND_WL1, STRIDE: WARM_STRIDE } = WARM;
 const { TS_AGE_AT, TS_AGE_UNIT } = ACK_STATE;
 const { SEQ, ACK, CONTROL: P_CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, MASK: P_MASK, STRIDE: P_STRIDE } = PACKET;
 const { SYN: F_SYN, FIN: F_FIN, ACK: F_ACK } = TCP_FLAG;
+const AGE_MASK = 0xffffffff >>> TS_AGE_AT;
 /** 24 days (RFC 7323 5.5) in units of 2^27 ms, rounded up. */
 const STALE_UNITS = 16;
 /** A timestamp may lie so far behind: clocks of two paths differ by a tick (Linux `TCP_PAWS_WINDOW`). */
@@ -21,13 +22,16 @@ const REPLAY_TICKS = 1;
 /** What {@linkcode pawsVerdict} says. */
 export const PAWS = { PASSES: 0, OLD_ACK: 1, FAILS: 2 } as const;
 
+/** Is now another age than the one in `acks`, an `ACK_STATE`? */
+export function isAnotherAge(stack: TcpStack, acks: number): boolean {
+  return (acks >>> TS_AGE_AT) !== ((stack.nowMs >>> TS_AGE_UNIT) & AGE_MASK);
+}
+
 /** TS.Recent has been updated: now. `w` is where the warm line begins. */
 export function noteTimestampAge(stack: TcpStack, w: number): void {
   const at = w + ACK_STATE_AT;
-  const unit = (stack.nowMs >>> TS_AGE_UNIT) << TS_AGE_AT;
-  if (((stack.warm[at] ^ unit) >>> TS_AGE_AT) !== 0) {
-    stack.warm[at] = (stack.warm[at] & ((1 << TS_AGE_AT) - 1)) | unit;
-  }
+  if (!isAnotherAge(stack, stack.warm[at])) return;
+  stack.warm[at] = (stack.warm[at] & ((1 << TS_AGE_AT) - 1)) | ((stack.nowMs >>> TS_AGE_UNIT) << TS_AGE_AT);
 }
 
 /** Is the timestamp older than TS.Recent by more than `ticks`, and that not older than 24 days (5.5)? */

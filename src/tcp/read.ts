@@ -4,16 +4,21 @@
  * @module
  */
 import { fillVirtual } from "../wire/payload.ts";
-import { adjustBuffer } from "./autotune.ts";
+import { adjustBuffer, isReadingMeasured } from "./autotune.ts";
 import { cleanUpAfterRead } from "./delayed_ack.ts";
 import { settleMemory } from "./memory.ts";
 import type { TcpStack } from "./stack.ts";
-import { FLAG, TCB, WARM } from "./state/tcb.ts";
+import { RECEIVER } from "./state/receiver_row.ts";
+import { ACK_STATE, COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { findReadable, isUrgentNear, passUrgent, readable, skipByte } from "./urgent_in.ts";
 import { receiverAt, unreadBytes } from "./window.ts";
 
-const { STATE: STATE_AT, RCV_READ, MASK, STRIDE } = TCB;
-const { STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { STATE: STATE_AT, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, MASK, STRIDE } = TCB;
+const { COLD: COLD_AT, STREAM, ACK_STATE: ACK_STATE_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const { RECEIVER: RECEIVER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
+const { URGENT_STATE, CLAMP, MASK: RECEIVER_MASK, STRIDE: RECEIVER_STRIDE } = RECEIVER;
+/** A pushed segment waits to be acknowledged, or several. */
+const PUSHED = ACK_STATE.PUSHED | ACK_STATE.PUSHED_TWICE;
 const { DONE, FIN_RECEIVED, READ_SHUT } = FLAG;
 
 /**
@@ -21,6 +26,37 @@ const { DONE, FIN_RECEIVED, READ_SHUT } = FLAG;
  * urgent byte (RFC 9293 3.8.5), as a second one begins there.
  */
 export function receive(stack: TcpStack, conn: number, max: number): number {
+  const words = stack.tcbs.words;
+  const c = (conn * STRIDE) & MASK;
+  const warm = stack.warm;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
+  const k = (warm[w + COLD_AT] * COLD_STRIDE) & COLD_MASK;
+  const r = k === 0 ? 0 : (stack.cold.words[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
+  if (r === 0 || (words[c + STATE_AT] & (DONE | FIN_RECEIVED)) !== 0) return receiveAny(stack, conn, max);
+  const rows = stack.receivers.words;
+  if ((rows[r + URGENT_STATE] | warm[w + STREAM]) !== 0 || stack.hosts.budgets !== undefined) {
+    return receiveAny(stack, conn, max);
+  }
+  // A flow of counted bytes: what `receiveAny` does, without what cannot apply.
+  const next = words[c + RCV_NXT];
+  const unread = (next - words[c + RCV_READ]) | 0;
+  const count = unread < max ? unread : max;
+  if (count <= 0) return 0;
+  words[c + RCV_READ] = (words[c + RCV_READ] + count) | 0;
+  const open = (words[c + RCV_ADV] - next) | 0;
+  const unacknowledged = (next - words[c + RCV_WUP]) | 0;
+  const acks = warm[w + ACK_STATE_AT];
+  if (
+    (acks & PUSHED) !== 0 || unacknowledged > words[c + MSS] >>> 16 || 2 * open <= rows[r + CLAMP] ||
+    isReadingMeasured(rows, r, stack.nowUs)
+  ) {
+    adjustBuffer(stack, conn, r);
+    cleanUpAfterRead(stack, conn, count);
+  }
+  return count;
+}
+
+function receiveAny(stack: TcpStack, conn: number, max: number): number {
   const count = prepareRead(stack, conn, max);
   if (count > 0) {
     const index = stack.warm[conn * WARM_STRIDE + STREAM];

@@ -13,12 +13,13 @@ import { congestionWindowReduced } from "./ecn_in.ts";
 import { accountSegment } from "./accounting.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
 import { fastOpenAcked, fastOpenChildIn, fastOpenSettled } from "./fast_open_server.ts";
+import { takeFlowing } from "./flow_in.ts";
 import { enterTimeWait, finish, setState, shrinkFinWait2, timeWaitMs } from "./finish.ts";
 import { finTimeMs } from "./linger.ts";
 import { listenerIn } from "./listen.ts";
 import { refusesData, settleMemory } from "./memory.ts";
 import { armProbe, output } from "./output.ts";
-import { noteTimestampAge, storeTimestamp } from "./paws.ts";
+import { isAnotherAge, noteTimestampAge, storeTimestamp } from "./paws.ts";
 import { probeDelayMs, probingEnds } from "./persist.ts";
 import { rtoMs } from "./rtt.ts";
 import { loneAckIn } from "./lone_ack.ts";
@@ -27,12 +28,13 @@ import { keepIdleMs } from "./settings.ts";
 import { sendChallengeAck, sendConnectionReset, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_FLAG } from "./state/ack_sample.ts";
+import { RECEIVER, URGENT_STATE } from "./state/receiver_row.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, TCB, TIMER, WARM } from "./state/tcb.ts";
 import { synReceivedIn } from "./syn_queue.ts";
 import { simultaneousDone, synSentIn } from "./syn_sent.ts";
 import { timeWaitIn } from "./time_wait.ts";
-import { awaitsUrgent, urgentIn } from "./urgent_in.ts";
+import { urgentIn } from "./urgent_in.ts";
 import { isAcceptable } from "./validate.ts";
 import { roomForWriter } from "./writable.ts";
 
@@ -85,7 +87,9 @@ const {
 } = PACKET;
 const { HAS_TIMESTAMPS, HAS_SACK, FLAGS_MASK } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, PSH: F_PSH, ACK: F_ACK, URG: F_URG, ECE: F_ECE, CWR: F_CWR } = TCP_FLAG;
-const { OOO_HEAD, RTX_HEAD, STRIDE: COLD_STRIDE } = COLD;
+const { OOO_HEAD, RTX_HEAD, RECEIVER: RECEIVER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
+const { URGENT_STATE: URGENT_STATE_AT, MASK: RECEIVER_MASK, STRIDE: RECEIVER_STRIDE } = RECEIVER;
+const { NOT_YET } = URGENT_STATE;
 const { RETRIES_AT, BACKOFF_AT, KIND_AT } = ACK_STATE;
 const { ESTABLISHED, SYN_SENT, SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, CLOSE_WAIT } = STATE;
 /** States in which a segment's text is looked at. */
@@ -172,7 +176,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
     if (
       (window === words[c + SND_WND] || words[c + SND_END] === words[c + SND_NXT]) && advance >= 0 &&
       ((words[c + SND_NXT] - ack) | 0) >= 0 &&
-      (row === 0 || (stack.cold.words[row * COLD_STRIDE + OOO_HEAD] === 0 && !awaitsUrgent(stack, conn))) &&
+      (row === 0 || !isReceivingUnusual(stack, (row * COLD_STRIDE) & COLD_MASK)) &&
       length <= ((words[c + RCV_ADV] - words[c + RCV_NXT]) | 0) && (advance > 0 || length > 0)
     ) {
       let echo = 0;
@@ -186,7 +190,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
             // RFC 7323 4.3: the segment begins at Last.ACK.sent or before it.
             if (words[c + RCV_WUP] === words[c + RCV_NXT]) {
               words[c + TS_RECENT] = value;
-              noteTimestampAge(stack, w);
+              if (isAnotherAge(stack, warm[w + ACK_STATE_AT])) noteTimestampAge(stack, w);
             }
           }
         } else current = false;
@@ -206,7 +210,10 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
           if ((state & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
           if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
         }
-        if (length > 0) takeInOrder(stack, conn, p, length);
+        if (length > 0) {
+          if (takeFlowing(stack, conn, p)) return;
+          takeInOrder(stack, conn, p, length);
+        }
         if (words[c + SND_END] !== words[c + SND_NXT] || warm[w + COLD_AT] !== 0) output(stack, conn);
         if (length > 0) ackCheck(stack, conn);
         return;
@@ -215,6 +222,14 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
   }
   if ((state & STATE_MASK) === SYN_SENT) return synSentIn(stack, conn, p);
   slowIn(stack, conn, p);
+}
+
+/** Is there a gap, or urgent data announced that has not come? Then every segment is looked at in full. `k` is where the cold row begins. */
+function isReceivingUnusual(stack: TcpStack, k: number): boolean {
+  const cold = stack.cold.words;
+  if (cold[k + OOO_HEAD] !== 0) return true;
+  const r = (cold[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
+  return r !== 0 && stack.receivers.words[r + URGENT_STATE_AT] === NOT_YET;
 }
 
 /** Acknowledged real bytes are let go. */

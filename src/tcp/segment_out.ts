@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../transport/profile.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { fillVirtual } from "../wire/payload.ts";
 import { accountSent } from "./accounting.ts";
@@ -12,12 +13,13 @@ import { ackSent } from "./delayed_ack.ts";
 import { echoFlag } from "./ecn_in.ts";
 import { attachBlocks } from "./sack_out.ts";
 import type { TcpStack } from "./stack.ts";
-import { ACK_STATE, FLAG, TCB, WARM } from "./state/tcb.ts";
+import { RECEIVER, RECEIVER_FLAG } from "./state/receiver_row.ts";
+import { ACK_STATE, COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { stampUrgent } from "./urgent_out.ts";
 import { takeAnswer } from "./validate.ts";
-import { advertiseWindow, receiverAt, selectWindow } from "./window.ts";
+import { advertiseWindow, selectWindow } from "./window.ts";
 
-const { ECN: FLAG_ECN, RCV_SHIFT_AT: FLAG_RCV_SHIFT_AT, SCALING: FLAG_SCALING } = FLAG;
+const { ACCOUNTED: FLAG_ACCOUNTED, ECN: FLAG_ECN, RCV_SHIFT_AT: FLAG_RCV_SHIFT_AT, SCALING: FLAG_SCALING } = FLAG;
 const { SND_END: TCB_SND_END } = TCB;
 const { PAYLOAD: E_PAYLOAD, STRIDE: E_STRIDE } = EXTRA;
 const { REAL_PAYLOAD: C_REAL_PAYLOAD } = CONTROL;
@@ -28,6 +30,11 @@ const { SCHEDULED, DELAYED, PUSHED, PUSHED_TWICE, ACK_NOW } = ACK_STATE;
 /** What an ACK that goes out settles. */
 const OWED = SCHEDULED | DELAYED | PUSHED | PUSHED_TWICE | ACK_NOW;
 const { TIMESTAMPS } = FLAG;
+const { RECEIVER: RECEIVER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
+const { SACK_COUNT, FLAGS: RECEIVER_FLAGS, MASK: RECEIVER_MASK, STRIDE: RECEIVER_STRIDE } = RECEIVER;
+/** Flags of a receiver that an ACK tells the peer. */
+const SAYS = RECEIVER_FLAG.DSACK | RECEIVER_FLAG.ECHO_CONGESTION;
+const { DEFAULT_TTL } = PROFILE_WORD;
 const {
   SRC,
   DST,
@@ -64,7 +71,7 @@ export function emit(
   offer: number = UNKNOWN,
 ): number {
   if (stack.egressShut !== 0 && stack.isEgressShut(stack.tcbs.words[conn * STRIDE + HOST])) return 0;
-  const window = advertiseWindow(stack, conn, offer === UNKNOWN ? selectWindow(stack, conn) : offer);
+  const selected = offer === UNKNOWN ? selectWindow(stack, conn) : offer;
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
@@ -72,34 +79,53 @@ export function emit(
   const c = (conn * STRIDE) & MASK;
   const w = (conn * WARM_STRIDE) & WARM_MASK;
   const o = (p * P_STRIDE) & P_MASK;
-  const host = words[c + HOST];
+  const state = words[c + STATE];
+  const window = advertiseWindow(words, c, selected);
   packets[o + SRC] = words[c + LOCAL];
   packets[o + DST] = words[c + REMOTE];
   packets[o + P_PORTS] = words[c + PORTS];
   packets[o + SEQ] = seq;
   packets[o + ACK] = words[c + RCV_NXT];
-  packets[o + WINDOW_TTL_TOS] = (window << 16) | (stack.profileOfConnection(conn).defaultTtl << 8);
+  packets[o + WINDOW_TTL_TOS] = (window << 16) | (stack.profiles.words[stack.profileAt(conn) + DEFAULT_TTL] << 8);
   packets[o + LENGTH] = length;
-  if ((words[c + STATE] & TIMESTAMPS) !== 0) {
+  if ((state & TIMESTAMPS) !== 0) {
     packets[o + P_CONTROL] = flags | TCP_BITS | HAS_TIMESTAMPS;
     packets[o + TS_VAL] = (stack.nowMs + warm[w + TS_OFFSET]) | 0;
     packets[o + TS_ECR] = words[c + TS_RECENT];
   } else packets[o + P_CONTROL] = flags | TCP_BITS;
-  packets[o + LINK] = host;
-  if (stack.ipFieldsUsed) stampIpFields(stack, conn, p);
-  if ((words[c + STATE] & FLAG_ECN) !== 0) stampEcn(stack, conn, p, seq, length);
-  if (stack.urgentUsed) stampUrgent(stack, conn, p, seq);
-  if (words[c + STATE] < 0) accountSent(stack, conn, seq, length, flags);
+  packets[o + LINK] = words[c + HOST];
+  if ((state & (FLAG_ECN | FLAG_ACCOUNTED)) !== 0 || stack.ipFieldsUsed || stack.urgentUsed) {
+    stampUnusual(stack, conn, p, seq, length, flags);
+  }
   words[c + RCV_WUP] = words[c + RCV_NXT];
   const acks = warm[w + ACK_STATE_AT];
-  if ((acks & OWED) !== 0) warm[w + ACK_STATE_AT] = ackSent(stack, conn, acks);
-  if (warm[w + COLD_AT] !== 0) {
-    const r = receiverAt(stack, conn);
-    if (r !== 0) addReceiverFields(stack, conn, p, r, flags);
+  const k = (warm[w + COLD_AT] * COLD_STRIDE) & COLD_MASK;
+  const r = k === 0 ? 0 : (stack.cold.words[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
+  if ((acks & OWED) !== 0) warm[w + ACK_STATE_AT] = ackSent(stack, conn, acks, r);
+  // A busy receiver has SACK blocks or ECE to say, or nothing.
+  if (r !== 0) {
+    const rows = stack.receivers.words;
+    if ((rows[r + SACK_COUNT] | (rows[r + RECEIVER_FLAGS] & SAYS)) !== 0) addReceiverFields(stack, conn, p, r, flags);
   }
   stack.counters.bytesOut += length;
   stack.pushOut(p);
   return p;
+}
+
+/** What few segments have: options of the IP header, ECN, an urgent pointer, an account. */
+function stampUnusual(
+  stack: TcpStack,
+  conn: number,
+  p: number,
+  seq: number,
+  length: number,
+  flags: number,
+): void {
+  if (stack.ipFieldsUsed) stampIpFields(stack, conn, p);
+  const at = conn * STRIDE + STATE;
+  if ((stack.tcbs.words[at] & FLAG_ECN) !== 0) stampEcn(stack, conn, p, seq, length);
+  if (stack.urgentUsed) stampUrgent(stack, conn, p, seq);
+  if (stack.tcbs.words[at] < 0) accountSent(stack, conn, seq, length, flags);
 }
 
 /**

@@ -11,7 +11,7 @@ import { alignedWords, lengthenedRows, RowPool } from "../store/rows.ts";
 import { Demux } from "../transport/demux.ts";
 import { PortAllocator } from "../transport/ports.ts";
 import type { HostTable } from "../transport/hosts.ts";
-import type { Profile, ProfileTable } from "../transport/profile.ts";
+import { type Profile, PROFILE_WORD, type ProfileTable } from "../transport/profile.ts";
 import type { PacketPool } from "../wire/packet.ts";
 import { makeCold } from "./cold_row.ts";
 import { TcpCounters } from "./counters.ts";
@@ -56,6 +56,7 @@ const {
 const { STRIDE: TIMER_STRIDE, QUEUED_AT } = TIMER;
 
 const { NOW } = CLOCK;
+const { STRIDE: PROFILE_STRIDE } = PROFILE_WORD;
 
 /** See the module's description. A connection is named by its row, at least 1. */
 export class TcpStack {
@@ -252,6 +253,13 @@ export class TcpStack {
     const profile = this.warm[conn * WARM_STRIDE + GENERATION] >>> 20;
     if (profile === PROFILE_ELSEWHERE) return this.profileOf(this.tcbs.words[conn * STRIDE + HOST]);
     return this.profiles.get(profile);
+  }
+
+  /** Where the words of the profile of a connection's host begin in `profiles.words` (`PROFILE_WORD`). */
+  profileAt(conn: number): number {
+    const profile = this.warm[conn * WARM_STRIDE + GENERATION] >>> 20;
+    if (profile !== PROFILE_ELSEWHERE) return profile * PROFILE_STRIDE;
+    return this.hosts.profileOf(this.tcbs.words[conn * STRIDE + HOST]) * PROFILE_STRIDE;
   }
 
   /** Differs between connections that had the same row (of 2^20 in a stack). */

@@ -32,12 +32,6 @@ export function setUrgentInline(stack: TcpStack, conn: number, on: boolean): voi
   writeSetting(stack, conn, SETTINGS.FLAGS, on ? flags | URGENT_INLINE : flags & ~URGENT_INLINE);
 }
 
-/** Is urgent data announced that has not come? Then every segment is looked at in full. */
-export function awaitsUrgent(stack: TcpStack, conn: number): boolean {
-  const r = receiverAt(stack, conn);
-  return r !== 0 && stack.receivers.words[r + STATE_AT] === NOT_YET;
-}
-
 /** The URG part of an acceptable segment (RFC 9293 3.10.7.4, sixth; MUST-30, MUST-31, MUST-32). */
 export function urgentIn(stack: TcpStack, conn: number, p: number): void {
   const packets = stack.packets.rows.words;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../transport/profile.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
@@ -11,9 +12,11 @@ import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
 const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, HOST, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { WINDOW_CLAMP: SETTINGS_WINDOW_CLAMP } = SETTINGS;
+const { RECEIVE_BUFFER_BYTES } = PROFILE_WORD;
 const { RCV_SHIFT_AT, FIN_RECEIVED } = FLAG;
-const { OOO_BYTES, RECEIVER: RECEIVER_AT, STRIDE: COLD_STRIDE } = COLD;
-const { BUFFER, SSTHRESH, CLAMP, STRIDE: RECEIVER_STRIDE } = RECEIVER;
+const { OOO_BYTES, RECEIVER: RECEIVER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
+const { BUFFER, SSTHRESH, CLAMP, MASK: RECEIVER_MASK, STRIDE: RECEIVER_STRIDE } = RECEIVER;
 const { QUICK_MASK } = ACK_STATE;
 /** What is set aside, without a `RECEIVER` row: the segment of an Ethernet. */
 const USUAL_MSS = 1460;
@@ -31,8 +34,8 @@ export function unreadBytes(stack: TcpStack, conn: number): number {
 
 /** Where the connection's `RECEIVER` row begins in `stack.receivers.words`, 0 if it has none. */
 export function receiverAt(stack: TcpStack, conn: number): number {
-  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
-  return row === 0 ? 0 : stack.cold.words[row * COLD_STRIDE + RECEIVER_AT] * RECEIVER_STRIDE;
+  const k = (stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE) & COLD_MASK;
+  return k === 0 ? 0 : (stack.cold.words[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
 }
 
 /** The connection's receive buffer, bytes, as SO_RCVBUF shows it: half of it is for payload. */
@@ -91,48 +94,49 @@ export function selectWindow(stack: TcpStack, conn: number): number {
   const c = (conn * STRIDE) & MASK;
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
   let segment = words[c + MSS] >>> 16;
-  // Without a cold row, which is usual, a look at the profile says it all.
-  const bare = stack.warm[conn * WARM_STRIDE + COLD_AT] === 0;
-  const r = bare ? 0 : receiverAt(stack, conn);
-  let buffer: number;
-  if (r !== 0) buffer = stack.receivers.words[r + BUFFER];
-  else buffer = bare ? stack.profileOfConnection(conn).receiveBufferBytes : receiveBuffer(stack, conn);
-  const allowed = buffer >> 1;
-  let free = allowed - (bare ? (words[c + RCV_NXT] - words[c + RCV_READ]) | 0 : heldBytes(stack, conn));
+  let held = (words[c + RCV_NXT] - words[c + RCV_READ]) | 0;
+  let r = 0;
+  const k = (stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE) & COLD_MASK;
+  if (k !== 0) {
+    const cold = stack.cold.words;
+    r = (cold[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
+    held = (held + cold[k + OOO_BYTES]) | 0;
+  }
+  let allowed: number;
   let clamp: number;
   let most: number;
   if (r !== 0) {
-    clamp = stack.receivers.words[r + CLAMP];
-    most = stack.receivers.words[r + SSTHRESH];
+    const rows = stack.receivers.words;
+    allowed = rows[r + BUFFER] >> 1;
+    clamp = rows[r + CLAMP];
+    most = rows[r + SSTHRESH];
   } else {
-    const asked = bare ? 0 : readSetting(stack, conn, SETTINGS.WINDOW_CLAMP);
+    // Without a cold row, which is usual, a look at the profile says it all.
+    const buffer = k === 0
+      ? stack.profiles.words[stack.profileAt(conn) + RECEIVE_BUFFER_BYTES]
+      : receiveBuffer(stack, conn);
+    allowed = buffer >> 1;
+    const asked = k === 0 ? 0 : readSetting(stack, conn, SETTINGS_WINDOW_CLAMP);
     clamp = firstClamp(allowed, USUAL_MSS, shift, asked);
     most = firstThreshold(clamp, allowed, USUAL_MSS, asked);
     // One segment larger than the first estimate has come: Linux's window has grown by two.
     if (most < clamp && segment > FIRST_ESTIMATE) {
       const growth = 2 * (segment > USUAL_MSS ? segment : USUAL_MSS);
-      most = Math.max(most, Math.min(clamp, free, most + growth));
+      most = Math.max(most, Math.min(clamp, allowed - held, most + growth));
     }
   }
+  let free = (allowed - held) | 0;
   const full = Math.min(clamp, allowed);
   if (segment > full) {
     segment = full;
     if (segment <= 0) return 0;
   }
   if (free < full >> 1) {
-    stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] &= ~QUICK_MASK;
-    free = free < 0 ? 0 : (free >> shift) << shift;
+    free = scarce(stack, conn, free, shift);
     // RFC 9293 3.8.6.2.2 MUST-39: rather nothing than a silly window.
     if (free < allowed >> 4 || free < segment) return 0;
   }
-  if (stack.hosts.budgets !== undefined) {
-    const budget = stack.hosts.budgetOf(words[c + HOST]);
-    if (budget !== 0) {
-      // As Linux: nothing is offered where no memory is left, and little under pressure by those who do not read.
-      if (stack.hosts.budgets.left(budget) <= 0 && unreadBytes(stack, conn) > 0) return 0;
-      if (free < full >> 1 && stack.hosts.budgets.isPressed(budget)) most = Math.min(most, PRESSED_SEGMENTS * segment);
-    }
-  }
+  if (stack.hosts.budgets !== undefined) most = budgeted(stack, conn, most, free < full >> 1, segment);
   if (free > most) free = most;
   if (shift !== 0) return ((free + (1 << shift) - 1) >> shift) << shift;
   const window = (words[c + RCV_ADV] - words[c + RCV_WUP]) | 0;
@@ -141,14 +145,30 @@ export function selectWindow(stack: TcpStack, conn: number): number {
   return window;
 }
 
+/** More than half of the buffer is taken: no ACK is quick, and what is free is counted in units of the field. */
+function scarce(stack: TcpStack, conn: number, free: number, shift: number): number {
+  stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] &= ~QUICK_MASK;
+  return free < 0 ? 0 : (free >> shift) << shift;
+}
+
+/**
+ * Most that the host's memory lets be offered, `most` of it asked for. As Linux: nothing where no memory is left, and
+ * little under pressure by those who do not read (`scarce`).
+ */
+function budgeted(stack: TcpStack, conn: number, most: number, scarce: boolean, segment: number): number {
+  const budgets = stack.hosts.budgets!;
+  const budget = stack.hosts.budgetOf(stack.tcbs.words[conn * STRIDE + HOST]);
+  if (budget === 0) return most;
+  if (budgets.left(budget) <= 0 && unreadBytes(stack, conn) > 0) return 0;
+  return scarce && budgets.isPressed(budget) ? Math.min(most, PRESSED_SEGMENTS * segment) : most;
+}
+
 /**
  * Moves the right edge as far as `selected` (`selectWindow`) has it, never to the left (RFC 9293 3.8.6 SHLD-14), and
- * returns the window field for a segment without SYN.
+ * returns the window field for a segment without SYN. `c` is where the hot line begins in `words`.
  */
-export function advertiseWindow(stack: TcpStack, conn: number, selected: number): number {
+export function advertiseWindow(words: Int32Array, c: number, selected: number): number {
   let window = selected;
-  const words = stack.tcbs.words;
-  const c = (conn * STRIDE) & MASK;
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
   const open = openWindow(words, c);
   if (window < open) window = ((open + (1 << shift) - 1) >> shift) << shift;

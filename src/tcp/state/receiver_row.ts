@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rowMask } from "../../base/row_mask.ts";
 
 /**
  * Receiving more than a trickle: window, autotuning, delayed-ACK estimate, SACK to send, urgent data, ECN. Made (and
@@ -50,6 +51,8 @@ export const RECEIVER = {
   ECN_NXT: 31,
   /** Words in a row. */
   STRIDE: 32,
+  /** The bits of a row's offset. */
+  MASK: rowMask(32),
 } as const;
 
 /** Flags of `RECEIVER.FLAGS`. */
