@@ -1,5 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { inDirectory, simulate } from "./spawn.ts";
+import { resident } from "./resident.ts";
+import { inDirectory, runTask } from "./spawn.ts";
+
+const simulate = resident("simulate");
 
 /** A scenario that is right; each test breaks one thing in it. */
 const GOOD = `name: small
@@ -45,7 +48,7 @@ function refusesArguments(name: string, args: string[], sentence: string): void 
 Deno.test("the scenario that the other tests break is right", () =>
   inDirectory(async (directory) => {
     Deno.writeTextFileSync(`${directory}/a.yaml`, GOOD);
-    const { code, stderr } = await simulate(["a.yaml"], directory);
+    const { code, stderr } = await runTask("simulate", ["a.yaml"], directory);
     assertEquals({ code, stderr }, { code: 0, stderr: "" });
   }));
 

@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { CapacityReport } from "../../src/network/capacity.ts";
-import { inDirectory, type Outcome } from "./spawn.ts";
-
-const ROOT = new URL("../../", import.meta.url);
+import { resident } from "./resident.ts";
+import { inDirectory, runTask } from "./spawn.ts";
 
 /** Three clients of 10 ports each, one server. */
 const SMALL = `name: small
@@ -17,19 +16,7 @@ workloads:
   - { name: load, kind: hold, from: clients, to: server:443, connections: 40 }
 `;
 
-/** The task of deno.json, with its permissions. */
-async function capacity(args: readonly string[], cwd: string): Promise<Outcome> {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
-  const [, , ...flags] = (tasks.capacity as string).split(" ");
-  const script = new URL(flags.pop()!, ROOT).pathname;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", `--config=${new URL("deno.json", ROOT).pathname}`, ...flags, script, ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
+const capacity = resident("capacity");
 
 function withSmall(name: string, action: (directory: string) => Promise<void>): void {
   Deno.test(name, () =>
@@ -40,7 +27,7 @@ function withSmall(name: string, action: (directory: string) => Promise<void>): 
 }
 
 withSmall("capacity says what binds first, where, and how that comes about", async (directory) => {
-  const { code, stdout, stderr } = await capacity(["small.yaml"], directory);
+  const { code, stdout, stderr } = await runTask("capacity", ["small.yaml"], directory);
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assertStringIncludes(stdout, "Does not hold: 40 connections are asked for.");
   assertStringIncludes(stdout, "Binds first: ports at clients, at the 31st connection that comes there, at once");

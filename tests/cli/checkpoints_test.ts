@@ -3,7 +3,10 @@ import fc from "fast-check";
 import { InputError } from "../../src/base/errors.ts";
 import { resume } from "../../src/cli/checkpoints.ts";
 import { Network } from "../../src/network/network.ts";
-import { inDirectory, simulate, simulateCommand } from "./spawn.ts";
+import { resident } from "./resident.ts";
+import { inDirectory, runTask, simulateCommand } from "./spawn.ts";
+
+const simulate = resident("simulate");
 
 const SCENARIO = `name: long
 nodes:
@@ -59,7 +62,7 @@ Deno.test("a run killed with SIGKILL goes on from its last checkpoint to the sam
     killed.kill("SIGKILL");
     assertEquals((await output).signal, "SIGKILL");
     Deno.removeSync(file);
-    const resumed = await simulate(["--resume", saved, "--json", "--quiet", ...checkpointing]);
+    const resumed = await runTask("simulate", ["--resume", saved, "--json", "--quiet", ...checkpointing]);
     assertEquals(resumed.code, 1, resumed.stderr);
     assertEquals(comparable(resumed.stdout), comparable(whole.stdout));
     assertStringIncludes(resumed.stderr, "connections.failed == 17");

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { otherEngine } from "../trace/other_engine.ts";
-import { inDirectory } from "./spawn.ts";
+import { inDirectory, runTask } from "./spawn.ts";
 import { record, task } from "./trace_commands.ts";
 
 Deno.test("compare of equal traces is a line, and exits with 0, whatever version wrote them", () =>
   inDirectory(async (folder) => {
     const trace = await record(folder, "a.cbor", "--trace-level", "packets");
     Deno.writeFileSync(`${folder}/b.cbor`, otherEngine(trace, "0.0.9"));
-    const { code, stdout, stderr } = await task("compare", ["a.cbor", "a.cbor"], folder);
+    const { code, stdout, stderr } = await runTask("compare", ["a.cbor", "a.cbor"], folder);
     assertEquals([code, stderr], [0, ""]);
     assertMatch(stdout, /^The same run \([\d,]+ packet events\)\.\n$/);
     const other = await task("compare", ["a.cbor", "b.cbor"], folder);

@@ -1,22 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { capture, smallNetwork } from "../replay/import_fixture.ts";
-import { inDirectory } from "./spawn.ts";
+import { resident } from "./resident.ts";
+import { inDirectory, runTask } from "./spawn.ts";
 
-const ROOT = new URL("../../", import.meta.url);
-
-/** The `import-pcap` task with the permissions that users get. */
-async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
-  const [, ...flags] = (tasks["import-pcap"] as string).split(" ");
-  const script = new URL(flags.pop()!, ROOT).pathname;
-  const config = new URL("deno.json", ROOT).pathname;
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", `--config=${config}`, ...flags.slice(1), script, ...args],
-    stdin: "null",
-  });
-  const { code, stdout, stderr } = await command.output();
-  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
-}
+const run = resident("import-pcap");
 
 function write(path: string): Uint8Array {
   const network = smallNetwork();
@@ -31,13 +18,15 @@ Deno.test("import-pcap lists connections, writes a scenario and stimuli, and pla
   inDirectory(async (directory) => {
     write(`${directory}/x.pcap`);
     const [yaml, cbor] = [`${directory}/x.yaml`, `${directory}/x.cbor`];
-    const made = await run(`${directory}/x.pcap`, "--scenario", yaml, "--stimulus", cbor, "--end", "both", "--play");
+    const made = await runTask("import-pcap", [
+      ...[`${directory}/x.pcap`, "--scenario", yaml, "--stimulus", cbor, "--end", "both", "--play"],
+    ]);
     assertEquals([made.code, made.stderr], [0, ""]);
     assert(made.stdout.includes("x.pcap: 2 connections in "), made.stdout);
     assert(made.stdout.includes("100 B out, 1000 B back, client closes"), made.stdout);
     assert(/^played 4: \d+ same, \d+ acceptable, 0 wrong$/m.test(made.stdout), made.stdout);
     assert(Deno.readTextFileSync(yaml).includes("kind: schedule"));
-    const played = await run(cbor, "--json");
+    const played = await run([cbor, "--json"]);
     assertEquals(played.code, 0);
     assertEquals(JSON.parse(played.stdout).played.wrong, 0);
   }));
@@ -62,7 +51,7 @@ Deno.test("import-pcap answers wrong input with one sentence and leaves nothing 
         [[`${directory}/x.pcap`, "--scenario", `${directory}/none/out.yaml`], "cannot be written"],
       ] as const
     ) {
-      const { code, stdout, stderr } = await run(...args);
+      const { code, stdout, stderr } = await run(args);
       assertEquals([code, stdout], [2, ""], stderr);
       assert(stderr.includes(sentence), stderr);
       assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);

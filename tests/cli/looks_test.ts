@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { inDirectory, simulate } from "./spawn.ts";
+import { resident } from "./resident.ts";
+import { inDirectory } from "./spawn.ts";
+
+const simulate = resident("simulate");
 
 const SMALL = `name: small
 nodes:

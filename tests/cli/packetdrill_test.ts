@@ -2,14 +2,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readPacketdrillArguments } from "../../src/cli/packetdrill_arguments.ts";
 import { assertThrows } from "@std/assert";
 import { UsageError } from "../../src/cli/arguments.ts";
+import { resident } from "./resident.ts";
+import { runTask } from "./spawn.ts";
 
-const CLI = new URL("../../src/cli/packetdrill.ts", import.meta.url).pathname;
-
-async function packetdrill(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const command = new Deno.Command(Deno.execPath(), { args: ["run", "--no-prompt", "--allow-read", CLI, ...args] });
-  const { code, stdout, stderr } = await command.output();
-  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
-}
+const packetdrill = resident("packetdrill");
 
 const GOOD = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 close(3) = 0\n";
 const BAD = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 close(3) = 5\n";
@@ -26,7 +22,7 @@ function folder(files: Record<string, string>): string {
 
 Deno.test("scripts of a directory run in order, one line each, and the last line counts them", async () => {
   const path = folder({ "b.pkt": GOOD, "a.pkt": GOOD, "sub/c.pkt": BAD, "note.txt": "no script", "d-v6.pkt": GOOD });
-  const { code, out } = await packetdrill(path);
+  const { code, stdout: out } = await runTask("packetdrill", [path]);
   const lines = out.trimEnd().split("\n");
   assertMatch(lines[0], /^ok {3}.*\/a\.pkt \d+ ms$/);
   assertMatch(lines[1], /^ok {3}.*\/b\.pkt \d+ ms$/);
@@ -37,15 +33,15 @@ Deno.test("scripts of a directory run in order, one line each, and the last line
 });
 
 Deno.test("all passed is exit 0; a script that cannot be read is exit 2, with line and column", async () => {
-  assertEquals((await packetdrill(folder({ "a.pkt": GOOD }))).code, 0);
-  const { code, out } = await packetdrill(folder({ "a.pkt": GOOD, "b.pkt": BROKEN }));
+  assertEquals((await packetdrill([folder({ "a.pkt": GOOD })])).code, 0);
+  const { code, stdout: out } = await packetdrill([folder({ "a.pkt": GOOD, "b.pkt": BROKEN })]);
   assertEquals(code, 2);
   assertMatch(out, /b\.pkt:\d+:\d+: /);
   assertMatch(out, /1 passed, 1 failed\n$/);
 });
 
 Deno.test("--json is one document with every script's outcome", async () => {
-  const { code, out } = await packetdrill("--json", folder({ "a.pkt": GOOD, "b.pkt": BAD }));
+  const { code, stdout: out } = await packetdrill(["--json", folder({ "a.pkt": GOOD, "b.pkt": BAD })]);
   const document = JSON.parse(out);
   assertEquals([document.passed, document.failed], [1, 1]);
   assertEquals(document.scripts[1].failure.line, 2);
@@ -53,7 +49,7 @@ Deno.test("--json is one document with every script's outcome", async () => {
 });
 
 Deno.test("nothing to run, an unknown flag and a path that is not there are exit 2", async () => {
-  const { code, err } = await packetdrill("/no/such/path.pkt");
+  const { code, stderr: err } = await packetdrill(["/no/such/path.pkt"]);
   assertEquals(code, 2);
   assert(err.includes("/no/such/path.pkt: there is no such file or directory."));
   assertThrows(() => readPacketdrillArguments([]), UsageError, "Which script?");

@@ -3,7 +3,7 @@ import { decodeItem, encodeItem } from "../../src/trace/cbor.ts";
 import { ItemReader } from "../../src/trace/items.ts";
 import { piecesOf } from "../../src/replay/record.ts";
 import { otherEngine } from "../trace/other_engine.ts";
-import { inDirectory } from "./spawn.ts";
+import { inDirectory, runTask } from "./spawn.ts";
 import { record, task } from "./trace_commands.ts";
 
 /** The trace, with something else in the scenario that its header says it is of. */
@@ -19,7 +19,7 @@ function otherScenario(trace: Uint8Array, from: string, to: string): Uint8Array 
 Deno.test("replay says in a line that a run is the same, and exits with 0", () =>
   inDirectory(async (folder) => {
     await record(folder, "x.cbor", "--trace-level", "packets");
-    const { code, stdout, stderr } = await task("replay", ["x.cbor"], folder);
+    const { code, stdout, stderr } = await runTask("replay", ["x.cbor"], folder);
     assertEquals([code, stderr], [0, ""]);
     assertMatch(stdout, /^x\.cbor: the same run \([\d,]+ packet events, \d+ checkpoints?, digest [0-9a-f]{16}\)\n$/);
     assertEquals(await task("replay", ["x.cbor", "--quiet"], folder), { code: 0, stdout: "", stderr: "" });

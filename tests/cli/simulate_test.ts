@@ -5,7 +5,10 @@ import { readBlocks, readEnhancedPacket } from "../wire/support/capture_readers.
 import { AddressTable } from "../../src/base/address.ts";
 import { PacketPool } from "../../src/wire/packet.ts";
 import { decodePacket } from "../../src/wire/row_codec.ts";
-import { inDirectory, simulate, simulateCommand } from "./spawn.ts";
+import { resident } from "./resident.ts";
+import { inDirectory, runTask, simulateCommand } from "./spawn.ts";
+
+const simulate = resident("simulate");
 
 /** Two hosts, ten connections, twenty milliseconds. */
 const SMALL = `name: small
@@ -33,7 +36,7 @@ function withSmall(name: string, action: (directory: string) => Promise<void>): 
 }
 
 withSmall("a run whose expectations hold prints a summary and exits with 0", async (directory) => {
-  const { code, stdout, stderr } = await simulate(["small.yaml"], directory);
+  const { code, stdout, stderr } = await runTask("simulate", ["small.yaml"], directory);
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assert(stdout.startsWith("small  (seed 1)\nTen connections.\n"), stdout);
   assertStringIncludes(stdout, "10 attempted, 10 established");
@@ -46,7 +49,7 @@ withSmall("an expectation that fails is named with expected and found, and the e
   const whole = await simulate(["small.yaml", ...set], directory);
   assertEquals(whole.code, 1);
   assertStringIncludes(whole.stdout, "FAIL  connections.established == 11: expected 11, found 10\n");
-  const quiet = await simulate(["small.yaml", "--quiet", ...set], directory);
+  const quiet = await runTask("simulate", ["small.yaml", "--quiet", ...set], directory);
   assertEquals(quiet, {
     code: 1,
     stdout: "",

@@ -1,21 +1,13 @@
 /** The commands that read traces, as tasks; and traces to give them. */
-import { type Outcome, simulate } from "./spawn.ts";
+import { resident } from "./resident.ts";
+import type { Outcome } from "./spawn.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const simulate = resident("simulate");
+const tasks = { replay: resident("replay"), compare: resident("compare") };
 
-/** Runs a task of deno.json to its end, with its own flags. */
-export async function task(name: "replay" | "compare", args: readonly string[], cwd: string): Promise<Outcome> {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
-  const [, run, ...flags] = (tasks[name] as string).split(" ");
-  const script = new URL(flags.pop()!, ROOT).pathname;
-  const config = new URL("deno.json", ROOT).pathname;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [run, `--config=${config}`, ...flags, script, ...args],
-    cwd,
-    stdin: "null",
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
+/** Runs a task of deno.json, with its own flags. */
+export function task(name: "replay" | "compare", args: readonly string[], cwd: string): Promise<Outcome> {
+  return tasks[name](args, cwd);
 }
 
 const SMALL = `name: small
