@@ -101,6 +101,40 @@ export class RowPool {
     this.inUse--;
   }
 
+  /**
+   * `count` (at least 1) rows at once, linked by their first words in this order; the last one's is 0. Of every row the
+   * rest is as {@linkcode RowPool.allocate} leaves it.
+   */
+  allocateChain(count: number): number {
+    while (this.capacity - 1 - this.inUse < count) this.#growTwofold();
+    const stride = this.strideWords;
+    const words = this.words;
+    const first = this.#freeHead !== 0 ? this.#freeHead : this.#fresh;
+    let last = 0;
+    let row = this.#freeHead;
+    for (let i = 0; i < count; i++) {
+      if (row === 0) row = this.#fresh++;
+      if (last !== 0) words[last * stride] = row;
+      last = row;
+      row = words[row * stride];
+    }
+    this.#freeHead = row;
+    words[last * stride] = 0;
+    this.inUse += count;
+    if (this.inUse > this.peak) this.peak = this.inUse;
+    return first;
+  }
+
+  /**
+   * Gives back `count` rows that are linked by their first words, from `first` to `last`, as they are: of a pool whose
+   * user writes every other word of a row anew.
+   */
+  releaseChain(first: number, last: number, count: number): void {
+    this.words[last * this.strideWords] = this.#freeHead;
+    this.#freeHead = first;
+    this.inUse -= count;
+  }
+
   /** Gives back all rows from `end` on. Only of a pool that has had no row given back otherwise. */
   truncate(end: number): void {
     this.words.fill(0, end * this.strideWords, this.#fresh * this.strideWords);

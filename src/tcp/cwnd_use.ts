@@ -56,13 +56,26 @@ export function restartAfterIdle(stack: TcpStack, conn: number, k: number): void
 export function noteUse(stack: TcpStack, conn: number, k: number, next: number, limited: boolean): void {
   const cold = stack.cold.words;
   const packets = cold[k + PACKETS_OUT];
+  if (limited) {
+    cold[k + MAX_PACKETS_OUT] = packets | CWND_LIMITED;
+    cold[k + CWND_USAGE_SEQ] = next;
+    cold[k + CWND_USED] = 0;
+    cold[k + CWND_STAMP_MS] = stack.nowMs;
+    return;
+  }
+  noteSlack(stack, conn, k, next, packets);
+}
+
+/** As `noteUse`, where less than the window was used. */
+function noteSlack(stack: TcpStack, conn: number, k: number, next: number, packets: number): void {
+  const cold = stack.cold.words;
   const most = cold[k + MAX_PACKETS_OUT];
   const una = stack.tcbs.words[conn * STRIDE + SND_UNA];
   if (
-    ((una - cold[k + CWND_USAGE_SEQ]) | 0) >= 0 || limited ||
+    ((una - cold[k + CWND_USAGE_SEQ]) | 0) >= 0 ||
     ((most & CWND_LIMITED) === 0 && packets > (most & ~CWND_LIMITED))
   ) {
-    cold[k + MAX_PACKETS_OUT] = packets | (limited ? CWND_LIMITED : 0);
+    cold[k + MAX_PACKETS_OUT] = packets;
     cold[k + CWND_USAGE_SEQ] = next;
   }
   if (isCwndLimited(stack, conn, k)) {

@@ -52,6 +52,8 @@ export function writeLoneFlight(stack: TcpStack, conn: number, k: number): void 
   const records = stack.segments.words;
   const r = (record * RTX_STRIDE) & RTX_MASK;
   const cold = stack.cold.words;
+  // A row may be as the segment before left it.
+  records.fill(0, r, r + RTX_STRIDE);
   records[r + SEQ] = una;
   records[r + END] = next;
   records[r + SENT_US] = sentUs;

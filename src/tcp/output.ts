@@ -11,6 +11,7 @@ import { CONGESTION_EVENT, congestionOf } from "./congestion/types.ts";
 import { noteUse, restartAfterIdle } from "./cwnd_use.ts";
 import { enterCwr } from "./cwr.ts";
 import { noteDataSent } from "./delayed_ack.ts";
+import { recordGroup } from "./flight.ts";
 import { noteProbe, PROBE, probeSize, searchesMtu } from "./mtu_probe.ts";
 import { mustWait, notePaced, paces } from "./pacing.ts";
 import { refreshPathMtu } from "./path_mtu.ts";
@@ -19,10 +20,10 @@ import { recordSegment } from "./retransmit.ts";
 import { timerAfterSending } from "./rto_timer.ts";
 import { rtoMs } from "./rtt.ts";
 import { inFlight } from "./scoreboard.ts";
-import { attachPayload, emit, emitNext } from "./segment_out.ts";
+import { attachPayload, differInGroup, emit, emitRest } from "./segment_out.ts";
 import { currentMss, groupSegments, NAGLE, nagleHolds, nagleOf, shouldDefer } from "./segmentation.ts";
 import type { TcpStack } from "./stack.ts";
-import { SENDER } from "./state/sender_row.ts";
+import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
 import { isUrgent } from "./urgent_out.ts";
@@ -37,7 +38,10 @@ const { PROBE: REXMIT_KIND_PROBE } = REXMIT_KIND;
 const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, FIN_SENT, NO_DELAY, CORK, ACTIVE } = FLAG;
-const { STRIDE: SENDER_STRIDE } = SENDER;
+const { FLAGS: SENDER_FLAGS, MARK_HEAD, STRIDE: SENDER_STRIDE } = SENDER;
+/** `SENDER_FLAG`s that bear on how new data goes out. */
+const SENDS_SPECIALLY = SENDER_FLAG.URGENT | SENDER_FLAG.MORE | SENDER_FLAG.PACED | SENDER_FLAG.MTU_SEARCH |
+  SENDER_FLAG.PATH;
 const { PACKETS_OUT, SND_SMALL, LAST_SENT_MS, SENDER: SENDER_AT, STRIDE: COLD_STRIDE } = COLD;
 const { KIND_AT } = ACK_STATE;
 const { REXMIT, STRIDE: TIMER_STRIDE } = TIMER;
@@ -90,7 +94,7 @@ function sendsEarly(state: number): boolean {
 function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, initial: number, nagle: number): void {
   const k = stack.coldOf(conn) * COLD_STRIDE;
   const cold = stack.cold.words;
-  const s = cold[k + SENDER_AT] * SENDER_STRIDE;
+  const s = sendsSpecially(stack, cold[k + SENDER_AT] * SENDER_STRIDE);
   if (s !== 0) refreshPathMtu(stack, conn, s);
   const mss = currentMss(stack, conn);
   const end = words[c + SND_END];
@@ -145,7 +149,7 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
       if (quota > group) quota = group;
       if (
         !one && quota < group &&
-        shouldDefer(stack, conn, k, room, (cwnd - flight) * mss, group * mss, buffered, !last || fin)
+        shouldDefer(stack, conn, k, mss, room, cwnd - flight, group, buffered, !last || fin)
       ) {
         limited = limited || (cwnd - flight) * mss < room;
         windowLimited = !limited && room <= buffered;
@@ -164,16 +168,9 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
     const ends = length === buffered;
     const push = ends && length > 0 &&
       (!last || ((nagle & NAGLE_NO_PSH) === 0 && (s === 0 || !isMoreToCome(stack, s))));
-    const sent = sendGroup(
-      stack,
-      conn,
-      next,
-      length,
-      mss,
-      push,
-      ends && fin,
-      s !== 0 && ends && recordEndsAt(stack, s, (next + length) | 0),
-    );
+    const tags = (push ? RTX_FLAG_PUSH : 0) | (ends && fin ? RTX_FLAG_FIN : 0) |
+      (s !== 0 && ends && recordEndsAt(stack, s, (next + length) | 0) ? RTX_FLAG_RECORD_END : 0);
+    const sent = sendGroup(stack, conn, next, length, mss, tags);
     if (sent === next) break;
     const segments = Math.max(1, Math.ceil(((sent - next) | 0) / mss));
     flight += segments;
@@ -196,6 +193,12 @@ function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, in
   }
 }
 
+/** `s`, the offset of the `SENDER` row, if that says anything of how new data goes out; else 0, as if there were none. */
+function sendsSpecially(stack: TcpStack, s: number): number {
+  const rows = stack.senders.words;
+  return ((rows[s + SENDER_FLAGS] & SENDS_SPECIALLY) | rows[s + MARK_HEAD]) !== 0 ? s : 0;
+}
+
 /** Sends a probe of the path's MTU, if it is time for one. False if sending has to wait for that. */
 function probePath(stack: TcpStack, conn: number, k: number, s: number): boolean {
   const words = stack.tcbs.words;
@@ -204,7 +207,7 @@ function probePath(stack: TcpStack, conn: number, k: number, s: number): boolean
   const size = probeSize(stack, conn, k, s, next, (words[c + SND_END] - next) | 0, inFlight(stack.cold.words, k));
   if (size === PROBE.WAIT) return false;
   if (size === PROBE.NONE || (paces(stack, s) && mustWait(stack, conn, s))) return true;
-  if (sendGroup(stack, conn, next, size, size, false, false, false) === next) return true;
+  if (sendGroup(stack, conn, next, size, size, 0) === next) return true;
   noteProbe(stack, conn, s, next, size);
   if (paces(stack, s)) notePaced(stack, conn, s, size, 1);
   return true;
@@ -223,51 +226,72 @@ function afterSending(stack: TcpStack, conn: number, k: number, before: number, 
 
 /**
  * Sends `length` bytes from `seq` in segments of `mss`, the last one with PSH and FIN where asked for. Returns the new
- * SND.NXT: short of all if the interface takes no more.
+ * SND.NXT: short of all if the interface takes no more. `ends`: the `RTX_FLAG`s of the last segment (FIN, PUSH,
+ * RECORD_END).
  */
-function sendGroup(
+function sendGroup(stack: TcpStack, conn: number, seq: number, length: number, mss: number, ends: number): number {
+  const words = stack.tcbs.words;
+  const c = (conn * STRIDE) & MASK;
+  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  // A group ends with PSH on the wire, but a segment of it that is sent again is itself alone (Linux).
+  const fin = (ends & RTX_FLAG_FIN) !== 0;
+  const lastFlags = F_ACK | ((ends & RTX_FLAG_PUSH) !== 0 || length > mss ? F_PSH : 0) | (fin ? F_FIN : 0);
+  const end = (seq + length + (fin ? 1 : 0)) | 0;
+  const p = emit(stack, conn, seq, length > mss ? mss : length, length > mss ? F_ACK : lastFlags);
+  if (p === 0) {
+    enterCwr(stack, conn);
+    return seq;
+  }
+  let rest = length;
+  if (stack.warm[conn * WARM_STRIDE + STREAM] !== 0 || differInGroup(stack, words[c + STATE_AT], p)) {
+    const sent = sendOneByOne(stack, conn, p, seq, length, mss, ends);
+    if (sent !== end) return sent;
+    if (length > mss) rest = ((length - 1) % mss) + 1;
+  } else {
+    let count = 1;
+    if (length > mss) {
+      count = Math.ceil(length / mss);
+      rest = length - (count - 1) * mss;
+      emitRest(stack, p, mss, count - 1, rest, lastFlags);
+    }
+    recordGroup(stack, k, seq, mss, count, end, ends);
+    words[c + SND_NXT] = end;
+  }
+  if (rest < mss) stack.cold.words[k + SND_SMALL] = end;
+  if (fin) words[c + STATE_AT] |= FIN_SENT;
+  return end;
+}
+
+/** As `sendGroup` where segments have to be written one by one; `first` is written. */
+function sendOneByOne(
   stack: TcpStack,
   conn: number,
+  first: number,
   seq: number,
   length: number,
   mss: number,
-  push: boolean,
-  fin: boolean,
-  endsRecord: boolean,
+  ends: number,
 ): number {
-  const words = stack.tcbs.words;
-  const c = (conn * STRIDE) & MASK;
-  const streams = stack.warm[conn * WARM_STRIDE + STREAM] !== 0;
+  const at = conn * STRIDE + SND_NXT;
   let next = seq;
-  let p = 0;
+  let p = first;
   for (let left = length;;) {
     const size = left < mss ? left : mss;
     const last = size === left;
-    // A group ends with PSH on the wire, but a segment of it that is sent again is itself alone (Linux).
-    const flags = F_ACK | (last && (push || length > mss) ? F_PSH : 0) | (last && fin ? F_FIN : 0);
-    p = p === 0 ? emit(stack, conn, next, size, flags) : emitNext(stack, conn, p, next, size, flags);
-    if (p === 0) {
-      enterCwr(stack, conn);
-      return next;
+    if (next !== seq) {
+      const push = last ? F_PSH : 0;
+      p = emit(stack, conn, next, size, F_ACK | push | (last && (ends & RTX_FLAG_FIN) !== 0 ? F_FIN : 0));
+      if (p === 0) {
+        enterCwr(stack, conn);
+        return next;
+      }
     }
-    if (streams) attachPayload(stack, conn, p, next, size);
-    const end = (next + size + (last && fin ? 1 : 0)) | 0;
-    recordSegment(
-      stack,
-      conn,
-      next,
-      end,
-      last
-        ? (fin ? RTX_FLAG_FIN : 0) | (push ? RTX_FLAG_PUSH : 0) | (endsRecord ? RTX_FLAG_RECORD_END : 0)
-        : RTX_FLAG_JOINED,
-    );
-    words[c + SND_NXT] = end;
+    attachPayload(stack, conn, p, next, size);
+    const end = (next + size + (last && (ends & RTX_FLAG_FIN) !== 0 ? 1 : 0)) | 0;
+    recordSegment(stack, conn, next, end, last ? ends : RTX_FLAG_JOINED);
+    stack.tcbs.words[at] = end;
     next = end;
-    if (size < mss) stack.cold.words[stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE + SND_SMALL] = end;
-    if (last) {
-      if (fin) words[c + STATE_AT] |= FIN_SENT;
-      return next;
-    }
+    if (last) return next;
     left -= size;
   }
 }

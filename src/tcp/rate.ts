@@ -116,13 +116,50 @@ export function rateSample(
   const least = stack.warm[conn * WARM_STRIDE + WARM_MIN_RTT];
   if (least === 0 || interval < least) return;
   sample[ACK_SAMPLE_RATE_INTERVAL_US] = interval;
-  if (!work.rateAppLimited || count * rows[r + RATE_INTERVAL_US] >= rows[r + RATE_DELIVERED] * interval) {
-    rows[r + RATE_DELIVERED] = count;
-    rows[r + RATE_INTERVAL_US] = interval;
-    const flags = r + RECOVERY_FLAGS;
-    rows[flags] = (rows[flags] & ~RECOVERY_FLAG_RATE_APP_LIMITED) |
-      (work.rateAppLimited ? RECOVERY_FLAG_RATE_APP_LIMITED : 0);
+  noteRate(rows, r, count, interval, work.rateAppLimited);
+}
+
+/**
+ * As `rateDelivered` and `rateSample`, where none of the segments was SACKed or sent again and the record at `at` was
+ * sent last. Returns the `ACK_FLAG` of a sample that the application limited, or 0.
+ */
+export function rateOfFlight(stack: TcpStack, w: number, k: number, r: number, at: number, delivered: number): number {
+  const records = stack.segments.words;
+  const rows = stack.recoveries.words;
+  const sample = stack.ackSample;
+  const nowUs = stack.nowUs;
+  const total = stack.cold.words[k + DELIVERED];
+  const ends = rows[r + APP_LIMITED];
+  if (ends !== 0 && ((total - ends) | 0) > 0) rows[r + APP_LIMITED] = 0;
+  const sentUs = records[at + SENT_US];
+  const prior = records[at + SENT_DELIVERED];
+  const count = (total - prior) | 0;
+  rows[r + FIRST_SENT_US] = sentUs || 1;
+  if (delivered > 0) rows[r + DELIVERED_US] = nowUs || 1;
+  sample[ACK_SAMPLE_TX_IN_FLIGHT] = records[at + IN_FLIGHT];
+  sample[ACK_SAMPLE_PRIOR_DELIVERED] = prior;
+  sample[ACK_SAMPLE_RATE_DELIVERED] = count;
+  sample[ACK_SAMPLE_DELIVERED_CE] = (rows[r + DELIVERED_CE] - records[at + SENT_CE]) | 0;
+  const limited = (records[at + FLAGS] & LIMITED) !== 0;
+  const sendUs = (sentUs - records[at + SENT_FIRST_US]) | 0;
+  const ackUs = (nowUs - records[at + SENT_DELIVERED_US]) | 0;
+  const interval = sendUs > ackUs ? sendUs : ackUs;
+  const least = stack.warm[w + WARM_MIN_RTT];
+  if (least === 0 || interval < least) sample[ACK_SAMPLE_RATE_INTERVAL_US] = -1;
+  else {
+    sample[ACK_SAMPLE_RATE_INTERVAL_US] = interval;
+    noteRate(rows, r, count, interval, limited);
   }
+  return limited ? ACK_FLAG_APP_LIMITED : 0;
+}
+
+/** The rate of the connection, for reports: the last, or if the application limited that, the highest. */
+function noteRate(rows: Int32Array, r: number, count: number, interval: number, limited: boolean): void {
+  if (limited && count * rows[r + RATE_INTERVAL_US] < rows[r + RATE_DELIVERED] * interval) return;
+  rows[r + RATE_DELIVERED] = count;
+  rows[r + RATE_INTERVAL_US] = interval;
+  const flags = rows[r + RECOVERY_FLAGS] & ~RECOVERY_FLAG_RATE_APP_LIMITED;
+  rows[r + RECOVERY_FLAGS] = limited ? flags | RECOVERY_FLAG_RATE_APP_LIMITED : flags;
 }
 
 /** The application is about to write: has it left the path idle? Then samples until this flight is delivered say so. */

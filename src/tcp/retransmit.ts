@@ -48,6 +48,12 @@ const {
   FLAGS,
   RETRANSMITS,
   DELIVERED: SENT_DELIVERED,
+  DELIVERED_US: SENT_DELIVERED_US,
+  FIRST_SENT_US,
+  IN_FLIGHT,
+  SENT_NEXT,
+  SENT_PREV,
+  DELIVERED_CE,
   MASK: RTX_MASK,
   STRIDE: RTX_STRIDE,
 } = RTX;
@@ -82,12 +88,20 @@ export function recordSegment(stack: TcpStack, conn: number, seq: number, end: n
   const cold = stack.cold.words;
   const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
   const tail = cold[k + RTX_TAIL];
+  // Every word: rows of acknowledged segments are given back as they were (`dropFlight`).
   records[r + PREV] = tail;
   records[r + SEQ] = seq;
   records[r + END] = end;
   records[r + SENT_US] = stack.nowUs;
   records[r + FLAGS] = flags;
+  records[r + RETRANSMITS] = 0;
   records[r + SENT_DELIVERED] = cold[k + DELIVERED];
+  records[r + SENT_DELIVERED_US] = 0;
+  records[r + FIRST_SENT_US] = 0;
+  records[r + IN_FLIGHT] = 0;
+  records[r + SENT_NEXT] = 0;
+  records[r + SENT_PREV] = 0;
+  records[r + DELIVERED_CE] = 0;
   if (tail === 0) cold[k + RTX_HEAD] = record;
   else records[tail * RTX_STRIDE + NEXT] = record;
   cold[k + RTX_TAIL] = record;

@@ -5,7 +5,6 @@
  * @module
  */
 import { rtoMs } from "./rtt.ts";
-import { recoveryState } from "./scoreboard.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, CA, COLD, FLAG, REXMIT_KIND, RTX, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
@@ -17,8 +16,8 @@ const { CWR: CA_CWR, OPEN: CA_OPEN } = CA;
 const { PROBE: REXMIT_KIND_PROBE } = REXMIT_KIND;
 const { STRIDE: TIMER_STRIDE } = TIMER;
 
-const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SRTT, STRIDE: WARM_STRIDE } = WARM;
-const { RTX_HEAD, PACKETS_OUT, RETRANS_STAMP, STRIDE: COLD_STRIDE } = COLD;
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SRTT, RTTVAR, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const { RTX_HEAD, PACKETS_OUT, CA_STATE, RETRANS_STAMP, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 const { SENT_US, STRIDE: RTX_STRIDE } = RTX;
 const { KIND_AT } = ACK_STATE;
 const { RETRANSMIT, TAIL_LOSS, REORDER } = REXMIT_KIND;
@@ -101,17 +100,21 @@ export function rearmRto(stack: TcpStack, conn: number): void {
 export function armTailLossProbe(stack: TcpStack, conn: number, anew: boolean): boolean {
   const profile = stack.profileOfConnection(conn);
   if (!profile.tailLossProbe || (stack.tcbs.words[conn * TCB_STRIDE + TCB_STATE] & FLAG_SACK) === 0) return false;
-  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
-  const state = recoveryState(stack, k);
+  const warm = stack.warm;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
+  const cold = stack.cold.words;
+  const k = (warm[w + COLD_AT] * COLD_STRIDE) & COLD_MASK;
+  const state = cold[k + CA_STATE] & 0xff;
   if (state !== CA_OPEN && state !== CA_CWR) return false;
-  const srtt = stack.warm[conn * WARM_STRIDE + SRTT];
-  let delayMs = profile.rtoInitialMs;
-  if (srtt !== 0) {
-    const alone = stack.cold.words[k + PACKETS_OUT] === 1;
-    delayMs = Math.ceil(((srtt >> 2) + (alone ? profile.rtoMinMs * 1000 : LEAST_US)) / 1000);
+  const srtt = warm[w + SRTT];
+  const alone = cold[k + PACKETS_OUT] === 1;
+  const delayUs = (srtt >> 2) + (alone ? profile.rtoMinMs * 1000 : LEAST_US);
+  let delayMs = srtt === 0 ? profile.rtoInitialMs : Math.ceil(delayUs / 1000);
+  // Within a timeout that begins now and is not backed off, as is usual, the timeout need not be worked out.
+  if (!anew || srtt === 0 || delayUs > (srtt >> 3) + warm[w + RTTVAR] || delayMs > profile.rtoMaxMs) {
+    const leftUs = anew ? rtoMs(stack, conn) * 1000 : rtoLeftUs(stack, conn, k);
+    if (leftUs > 0 && leftUs < 1000 * delayMs) delayMs = Math.ceil(leftUs / 1000);
   }
-  const leftUs = anew ? rtoMs(stack, conn) * 1000 : rtoLeftUs(stack, conn, k);
-  if (leftUs > 0 && leftUs < 1000 * delayMs) delayMs = Math.ceil(leftUs / 1000);
   setRexmitKind(stack, conn, TAIL_LOSS);
   stack.armTimer(conn, REXMIT, Math.max(1, delayMs));
   return true;

@@ -40,8 +40,28 @@ export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): vo
     } else warm[at + ACK_STATE_AT] |= FRESH_RTT;
     return;
   }
-  const mdev = smooth(warm, at, m, srtt);
-  if (row === 0) return;
+  if (row === 0) smooth(warm, at, m, srtt);
+  else smoothInRound(stack, at, c, k, m, leastUs);
+}
+
+/** As `sampleRtt`, of a connection that has a cold row and a sample already. `w`, `c`, `k`: where its rows begin. */
+export function sampleFlightRtt(
+  stack: TcpStack,
+  w: number,
+  c: number,
+  k: number,
+  measuredUs: number,
+  rtoMinMs: number,
+): void {
+  smoothInRound(stack, w, c, k, Math.max(1, Math.min(measuredUs, LONGEST_US)), rtoMinMs * 1000);
+}
+
+/** The deviation that the timeout is made of is the largest of a round trip, and falls at its end only (Linux). */
+function smoothInRound(stack: TcpStack, at: number, c: number, k: number, m: number, leastUs: number): void {
+  const warm = stack.warm;
+  const cold = stack.cold.words;
+  const words = stack.tcbs.words;
+  const mdev = smooth(warm, at, m, warm[at + SRTT]);
   let most = Math.max(cold[k + MDEV_MAX], leastUs);
   if (mdev > most) {
     most = mdev;
@@ -130,9 +150,21 @@ export function noteLeastRtt(stack: TcpStack, conn: number, r: number, measuredU
     if (warm[at] === 0 || rtt < warm[at]) warm[at] = rtt;
     return;
   }
+  noteWindowedRtt(stack, r, at, rtt, stack.profileOfConnection(conn).minRttWindowSeconds * 1000);
+}
+
+/** `at`: where `MIN_RTT` is. `window`: how long the least counts, ms. */
+function noteWindowedRtt(stack: TcpStack, r: number, at: number, rtt: number, window: number): void {
   const rows = stack.recoveries.words;
+  const warm = stack.warm;
   const now = stack.nowMs;
-  const window = stack.profileOfConnection(conn).minRttWindowSeconds * 1000;
+  const aged = (now - rows[r + MIN_RTT_STAMP]) | 0;
+  // Longer than all three, of which none is old (the first is the oldest).
+  if (
+    rtt > warm[at] && rtt > rows[r + MIN_RTT_2] && rtt > rows[r + MIN_RTT_3] && 4 * aged <= window && warm[at] !== 0
+  ) {
+    return;
+  }
   if (warm[at] === 0 || rtt <= warm[at] || ((now - rows[r + MIN_RTT_3_STAMP]) | 0) > window) {
     warm[at] = rows[r + MIN_RTT_2] = rows[r + MIN_RTT_3] = rtt;
     rows[r + MIN_RTT_STAMP] = rows[r + MIN_RTT_2_STAMP] = rows[r + MIN_RTT_3_STAMP] = now;

@@ -15,6 +15,7 @@ import { isFastOpenPending } from "./fast_open_queue.ts";
 import { fastOpenAcked, fastOpenChildIn, fastOpenSettled } from "./fast_open_server.ts";
 import { takeFlowing } from "./flow_in.ts";
 import { enterTimeWait, finish, setState, shrinkFinWait2, timeWaitMs } from "./finish.ts";
+import { flightAckIn } from "./flight_ack.ts";
 import { finTimeMs } from "./linger.ts";
 import { listenerIn } from "./listen.ts";
 import { refusesData, settleMemory } from "./memory.ts";
@@ -206,7 +207,9 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
           }
         }
         if (advance > 0) {
-          if (!loneAckIn(stack, conn, ack)) ackIn(stack, conn, ack, echo, ACK_FLAG_WINDOW_UPDATED, 0);
+          if (!loneAckIn(stack, conn, ack) && !flightAckIn(stack, conn, ack)) {
+            ackIn(stack, conn, ack, echo, ACK_FLAG_WINDOW_UPDATED, 0);
+          }
           if ((state & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
           if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
         }

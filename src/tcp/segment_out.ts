@@ -128,41 +128,61 @@ function stampUnusual(
   if (stack.tcbs.words[at] < 0) accountSent(stack, conn, seq, length, flags);
 }
 
+/** May the segments of a group differ in more than their place, flags and length? Then each is `emit`'s to write. */
+export function differInGroup(stack: TcpStack, state: number, first: number): boolean {
+  return state < 0 || (state & FLAG_ECN) !== 0 || stack.ipFieldsUsed || stack.urgentUsed ||
+    stack.packets.rows.words[((first * P_STRIDE) & P_MASK) + P_EXTRA] !== 0;
+}
+
 /**
- * Writes the segment that follows `before` in a group, as `emit` would: a network card (TSO) copies the header, too.
- * Where segments may differ in more than their place, flags and length, `emit` is asked.
+ * Writes `count` segments of `mss` bytes that follow `before` in a group, the last one of `rest` and with `flags`, as
+ * `emit` would where they do not differ otherwise: a network card (TSO) copies the header, too.
  */
-export function emitNext(
+export function emitRest(
   stack: TcpStack,
-  conn: number,
   before: number,
-  seq: number,
-  length: number,
+  mss: number,
+  count: number,
+  rest: number,
   flags: number,
-): number {
-  const state = stack.tcbs.words[conn * STRIDE + STATE];
-  if (
-    state < 0 || (state & FLAG_ECN) !== 0 || stack.ipFieldsUsed || stack.urgentUsed ||
-    stack.packets.rows.words[before * P_STRIDE + P_EXTRA] !== 0
-  ) return emit(stack, conn, seq, length, flags);
-  const p = stack.packets.allocate();
+): void {
+  const first = stack.packets.rows.allocateChain(count);
   const packets = stack.packets.rows.words;
   const i = (before * P_STRIDE) & P_MASK;
-  const o = (p * P_STRIDE) & P_MASK;
-  packets[o + SRC] = packets[i + SRC];
-  packets[o + DST] = packets[i + DST];
-  packets[o + P_PORTS] = packets[i + P_PORTS];
-  packets[o + SEQ] = seq;
-  packets[o + ACK] = packets[i + ACK];
-  packets[o + P_CONTROL] = (packets[i + P_CONTROL] & ~FLAGS_MASK) | flags;
-  packets[o + WINDOW_TTL_TOS] = packets[i + WINDOW_TTL_TOS];
-  packets[o + LENGTH] = length;
-  packets[o + TS_VAL] = packets[i + TS_VAL];
-  packets[o + TS_ECR] = packets[i + TS_ECR];
-  packets[o + LINK] = packets[i + LINK];
-  stack.counters.bytesOut += length;
-  stack.pushOut(p);
-  return p;
+  const control = packets[i + P_CONTROL];
+  const src = packets[i + SRC];
+  const dst = packets[i + DST];
+  const ports = packets[i + P_PORTS];
+  const ack = packets[i + ACK];
+  const windowTtlTos = packets[i + WINDOW_TTL_TOS];
+  const tsVal = packets[i + TS_VAL];
+  const tsEcr = packets[i + TS_ECR];
+  const link = packets[i + LINK];
+  const out = stack.roomOut(count);
+  let at = stack.outCount;
+  let seq = packets[i + SEQ];
+  for (let p = first; p !== 0;) {
+    const o = (p * P_STRIDE) & P_MASK;
+    // Free rows are linked by their first word.
+    const next = packets[o];
+    seq = (seq + mss) | 0;
+    packets[o + SRC] = src;
+    packets[o + DST] = dst;
+    packets[o + P_PORTS] = ports;
+    packets[o + SEQ] = seq;
+    packets[o + ACK] = ack;
+    packets[o + P_CONTROL] = next === 0 ? (control & ~FLAGS_MASK) | flags : control;
+    packets[o + WINDOW_TTL_TOS] = windowTtlTos;
+    packets[o + LENGTH] = next === 0 ? rest : mss;
+    packets[o + TS_VAL] = tsVal;
+    packets[o + TS_ECR] = tsEcr;
+    packets[o + LINK] = link;
+    out[at++] = p;
+    p = next;
+  }
+  stack.outCount = at;
+  stack.counters.segmentsOut += count;
+  stack.counters.bytesOut += (count - 1) * mss + rest;
 }
 
 /**

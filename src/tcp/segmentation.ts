@@ -13,7 +13,8 @@ import { CA, COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
 const { STATE, SND_UNA, SND_WND, CWND, MSS, MASK, STRIDE } = TCB;
 const { MAX_WINDOW, MIN_RTT, SRTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { SND_SMALL, PACKETS_OUT, CA_STATE, RTX_HEAD, RTX_TAIL } = COLD;
-const { SENT_US, STRIDE: RTX_STRIDE } = RTX;
+const { SENT_US, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
+const { RECOVERY: CA_RECOVERY } = CA;
 
 /** Nagle's rule for a push, as Linux's `tp->nonagle`; and whether the queue's end lacks PSH, in the middle of a write. */
 export const NAGLE = { OFF: 1, CORK: 2, PUSH: 4, NO_PSH: 8 } as const;
@@ -85,36 +86,39 @@ export function nagleHolds(stack: TcpStack, conn: number, k: number, nagle: numb
 
 /**
  * Should a group wait, because an ACK that is due within the millisecond will let a larger one go (Linux
- * `tcp_tso_should_defer`)? `room` and `allowed` are the bytes that the peer's window and the congestion window let go
- * now, `goal` those of a full group, `length` those in the same buffer; `final` if nothing can be added to them.
+ * `tcp_tso_should_defer`)? `room` are the bytes that the peer's window lets go now, `quota` the segments that the
+ * congestion window does, `group` those of a full group, `length` the bytes in the same buffer; `final` if nothing can be
+ * added to them.
  */
 export function shouldDefer(
   stack: TcpStack,
   conn: number,
   k: number,
+  mss: number,
   room: number,
-  allowed: number,
-  goal: number,
+  quota: number,
+  group: number,
   length: number,
   final: boolean,
 ): boolean {
   const cold = stack.cold.words;
+  const allowed = quota * mss;
   const least = room < allowed ? room : allowed;
-  if (least >= goal || (cold[k + CA_STATE] & 0xff) >= CA.RECOVERY) return false;
   const head = cold[k + RTX_HEAD];
-  if (head === 0) return false;
+  if (least >= group * mss || (cold[k + CA_STATE] & 0xff) >= CA_RECOVERY || head === 0) return false;
   // Only right after the last sending: bursts are not the aim.
   const records = stack.segments.words;
-  if (((stack.nowUs - records[cold[k + RTX_TAIL] * RTX_STRIDE + SENT_US]) | 0) > 1000) return false;
+  const nowUs = stack.nowUs;
+  if (((nowUs - records[((cold[k + RTX_TAIL] * RTX_STRIDE) & RTX_MASK) + SENT_US]) | 0) > 1000) return false;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
+  const srtt = stack.warm[w + SRTT] >> 3;
+  const due = (records[((head * RTX_STRIDE) & RTX_MASK) + SENT_US] + srtt - nowUs) | 0;
+  if (due > 1000 || due > srtt >> 1 || (final && least > length)) return false;
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
-  const mss = words[c + MSS] & 0xffff;
+  const whole = words[c + MSS] & 0xffff;
   const divisor = stack.profileOfConnection(conn).groupWindowDivisor;
-  if (divisor === 0) {
-    if (least > MOST_DEFERRED * mss) return false;
-  } else if (least >= Math.floor(Math.min(words[c + SND_WND], words[c + CWND] * mss) / divisor)) return false;
-  const srtt = stack.warm[conn * WARM_STRIDE + SRTT] >> 3;
-  const due = (records[head * RTX_STRIDE + SENT_US] + srtt - stack.nowUs) | 0;
-  if (due > Math.min(srtt >> 1, 1000)) return false;
-  return least <= length || !final;
+  if (divisor === 0) return least <= MOST_DEFERRED * whole;
+  const window = words[c + CWND] * whole;
+  return least < Math.floor((words[c + SND_WND] < window ? words[c + SND_WND] : window) / divisor);
 }

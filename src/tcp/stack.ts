@@ -385,6 +385,12 @@ export class TcpStack {
     this.counters.segmentsOut++;
   }
 
+  /** The outbox, with room for `count` packets more. */
+  roomOut(count: number): Int32Array {
+    while (this.outCount + count > this.out.length) this.out = lengthened(this.out, 2 * this.out.length);
+    return this.out;
+  }
+
   /** Appends an event. */
   pushEvent(conn: number, kind: number, argument: number): void {
     const at = this.eventCount * 3;

@@ -6,7 +6,7 @@
 import type { TcpStack } from "./stack.ts";
 import { TCP_EVENT } from "./state/states.ts";
 import { FLAG, TCB } from "./state/tcb.ts";
-import { growSendBuffer, isWritable } from "./write_queue.ts";
+import { growSendBuffer, isWritable, isWritableIn } from "./write_queue.ts";
 
 export { isWritable, sendBufferBytes, sendRoom } from "./write_queue.ts";
 
@@ -17,8 +17,8 @@ const { WANTS_ROOM } = FLAG;
 export function roomForWriter(stack: TcpStack, conn: number): void {
   const at = conn * STRIDE + STATE;
   if ((stack.tcbs.words[at] & WANTS_ROOM) === 0) return;
-  growSendBuffer(stack, conn);
-  if (!isWritable(stack, conn)) return;
+  const size = growSendBuffer(stack, conn);
+  if (!isWritableIn(stack, conn, size)) return;
   stack.tcbs.words[at] &= ~WANTS_ROOM;
   stack.pushEvent(conn, TCP_EVENT.WRITABLE, 0);
 }

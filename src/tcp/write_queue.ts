@@ -71,19 +71,23 @@ export function sendBufferBytes(stack: TcpStack, conn: number): number {
   return Math.max(first, bufferFor(stack, conn, 10));
 }
 
-/** The buffer grows with the congestion window, unless SO_SNDBUF was set or the window is full (`tcp_new_space`). */
-export function growSendBuffer(stack: TcpStack, conn: number): void {
+/**
+ * The buffer grows with the congestion window, unless SO_SNDBUF was set or the window is full (`tcp_new_space`). Returns
+ * its size.
+ */
+export function growSendBuffer(stack: TcpStack, conn: number): number {
   const profile = stack.profileOfConnection(conn);
   const now = sendBufferBytes(stack, conn);
-  if (now >= profile.sendBufferBytes || readSetting(stack, conn, SETTINGS.SEND_BUFFER) !== 0) return;
+  if (now >= profile.sendBufferBytes || readSetting(stack, conn, SETTINGS.SEND_BUFFER) !== 0) return now;
   const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
   const cwnd = stack.tcbs.words[conn * STRIDE + CWND];
-  if (row !== 0 && stack.cold.words[row * COLD_STRIDE + PACKETS_OUT] >= cwnd) return;
+  if (row !== 0 && stack.cold.words[row * COLD_STRIDE + PACKETS_OUT] >= cwnd) return now;
   const grown = bufferFor(stack, conn, Math.max(cwnd, profile.reordering + 1));
-  if (grown <= now) return;
+  if (grown <= now) return now;
   const s = busySender(stack, conn);
   stack.senders.words[s + BUFFER] = grown;
   stack.senders.words[s + FLAGS] |= SENDER_FLAG.KEEP;
+  return grown;
 }
 
 /** What unacknowledged and unsent bytes are charged to the send buffer (`sk_wmem_queued`). */
@@ -132,12 +136,19 @@ function unsentBelow(stack: TcpStack, conn: number, factor: number): boolean {
 
 /** Is there so much room that waiting writers are told: a third of the buffer (`sk_stream_is_writeable`)? */
 export function isWritable(stack: TcpStack, conn: number): boolean {
-  const size = sendBufferBytes(stack, conn);
+  return isWritableIn(stack, conn, sendBufferBytes(stack, conn));
+}
+
+/** As `isWritable`, of a buffer of `size` bytes. */
+export function isWritableIn(stack: TcpStack, conn: number, size: number): boolean {
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
   // The bytes alone are too many: what is charged besides need not be worked out.
   const outstanding = (words[c + SND_END] - words[c + SND_UNA]) | 0;
-  if (size - outstanding < outstanding >> 1) return false;
+  return size - outstanding >= outstanding >> 1 && isChargeLow(stack, conn, size);
+}
+
+function isChargeLow(stack: TcpStack, conn: number, size: number): boolean {
   const charge = bufferCharge(stack, conn);
   if (hostAllowance(stack, conn) <= 0) return false;
   return size - charge >= charge >> 1 && charge < size && unsentBelow(stack, conn, 2);

@@ -96,7 +96,7 @@ export const CUBIC: CongestionControl = {
       left = slowStart(stack, conn, acked);
       if (left === 0) return;
     }
-    const at = rowOf(stack, conn) * ROW_STRIDE;
+    const at = (stack.cold.words[k + CC] || rowOf(stack, conn)) * ROW_STRIDE;
     const rows = poolOf(stack, CUBIC_ID).words;
     update(stack, rows, at, stack.tcbs.words[conn * STRIDE + CWND], left);
     additiveIncrease(stack, conn, rows[at + COUNT], left);
