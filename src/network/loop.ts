@@ -28,6 +28,9 @@ const { LIMIT } = CLOCK;
 /** `TimerWheel.next` of an empty wheel. */
 const NO_TICK = 0x7fffffff;
 
+/** (An imported binding is loaded and compared at every call, a constant of this module is not.) */
+const deliverNext = deliver;
+
 /** Event digest codes of timers that acted. */
 const TCP_TIMER_ACTED = 100;
 const NAT_TIMER_ACTED = 101;
@@ -40,7 +43,7 @@ export function runPartition(s: Partition, untilNs: number, pastQuiescence: bool
   const { queue, tcpWheel, natWheel, clock } = s;
   const endNs = Math.min(untilNs, LONGEST_RUN_NS);
   let limitTick = -1;
-  for (let left = batch; left > 0 && !s.halted; left--) {
+  for (let left = batch | 0; left > 0 && !s.halted; left = (left - 1) | 0) {
     const tick = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
     if (tick !== limitTick) {
       // Timers go first in their millisecond: events up to the nanosecond before it may pop.
@@ -49,23 +52,28 @@ export function runPartition(s: Partition, untilNs: number, pastQuiescence: bool
     }
     const ref = queue.popWithin();
     if (ref >= 0) {
-      if ((ref & 1) === 0) deliver(s, ref >>> 1);
+      if ((ref & 1) === 0) deliverNext(s, ref >>> 1);
       else fireAppEvent(s, ref >>> 1);
       continue;
     }
-    const eventNs = queue.peekTimeNs();
-    const tickNs = tick === NO_TICK ? Infinity : tick * NS_PER_MS;
-    if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0 && s.timers.live === 0) {
-      return "quiescence";
-    }
-    const nextNs = Math.min(eventNs, tickNs);
-    if (nextNs === Infinity && untilNs === Infinity) return "quiescence";
-    if (nextNs > endNs) return stopAt(s, endNs);
-    // (Asked where a tick is due, wherever slices of the run end.)
-    if (!pastQuiescence && s.balancers?.onlyChecks() === true) return "quiescence";
-    fireTick(s, tick, tickNs);
+    const stop = pastEvents(s, tick, untilNs, pastQuiescence);
+    if (stop !== undefined) return stop;
   }
   return "batch";
+}
+
+/** No event is due before the timers of `tick`, or before `untilNs`: those timers act, or it is why the run stops. */
+function pastEvents(s: Partition, tick: number, untilNs: number, pastQuiescence: boolean): Stop | undefined {
+  const endNs = Math.min(untilNs, LONGEST_RUN_NS);
+  const eventNs = s.queue.peekTimeNs();
+  const tickNs = tick === NO_TICK ? Infinity : tick * NS_PER_MS;
+  if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0 && s.timers.live === 0) return "quiescence";
+  const nextNs = Math.min(eventNs, tickNs);
+  if (nextNs === Infinity && untilNs === Infinity) return "quiescence";
+  if (nextNs > endNs) return stopAt(s, endNs);
+  // (Asked where a tick is due, wherever slices of the run end.)
+  if (!pastQuiescence && s.balancers?.onlyChecks() === true) return "quiescence";
+  fireTick(s, tick, tickNs);
 }
 
 /** As `runPartition`, until `interrupted` says so, or a handler has thrown: "batch". */

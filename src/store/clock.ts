@@ -11,14 +11,18 @@
 export const CLOCK = {
   /** Now. */
   NOW: 0,
-  /** The event queue's: start of the current bucket. */
-  BASE: 1,
+  /** The event queue's: end of the current bucket. */
+  END: 1,
   /** The event queue's: start of its wheels. */
   EPOCH: 2,
   /** The argument of `EventQueue.pushTimed`, and the result of `Links.sendNow`: when the packet arrives. */
   TIME: 3,
   /** `EventQueue.popWithin` pops what is due up to this time. */
   LIMIT: 4,
+  /** The event queue's: end of what its finest wheel holds. */
+  FINE_END: 5,
+  /** The event queue's: buckets in a nanosecond. */
+  PER_NS: 6,
   /** Places. */
   SIZE: 8,
 } as const;

@@ -80,6 +80,15 @@ export class EventHeap {
     return first;
   }
 
+  /** Moves all events to `times` and `refs`, from place `at` on. */
+  moveInto(times: Float64Array, refs: Int32Array, at: number): void {
+    for (let i = 0; i < this.count; i++) {
+      times[at + i] = this.times[i];
+      refs[at + i] = this.refs[i];
+    }
+    this.count = 0;
+  }
+
   /** For snapshots. */
   visitState(v: StateVisitor): void {
     this.count = v.number(this.count);

@@ -41,6 +41,16 @@ export class TieSorter {
     }
   }
 
+  /** Sorts those of the first `count` references that have one time, of those that stand in order beside them. */
+  sortTies(times: Float64Array, refs: Int32Array, count: number, compare: CompareRefs): void {
+    for (let i = 1; i < count; i++) {
+      if (times[i] !== times[i - 1]) continue;
+      const begin = i - 1;
+      do i++; while (i < count && times[i] === times[begin]);
+      this.sort(refs, begin, i, compare);
+    }
+  }
+
   #merge(refs: Int32Array, left: number, middle: number, end: number, compare: CompareRefs): void {
     if (compare(refs[middle - 1], refs[middle]) <= 0) return;
     const scratch = this.#scratch;

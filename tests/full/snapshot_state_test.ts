@@ -13,11 +13,11 @@ const SCRATCH = [
   /\.(__)?targets\.(address6?|name|port)$/,
   /^\.(due\.(count|items)|links\.(__outcome\.\w+|duplicate\.\w+|nextNs)$)/,
   /^\.nat\.(grantedAddress|lastSession)$/,
-  /^\.queue\.__(radix\.__(keyScratch|places|refScratch)|ties\.__scratch)$/,
+  /^\.queue\.__(sorter\.(hasTies|__keys|__radix\.__(keyScratch|places|refScratch))|ties\.__scratch)$/,
   /^\.routes\.__(sorted|pool)/,
   /^\.(tcp|udpSockets)\.(__)?ports\.__(hashHigh|hashLow|search\.\w+)$/,
   // Beyond the counts that say how much of them is in use.
-  /^\.queue\.(__currentOffsets|currentRefs|__heap\.(refs|times)|__next|__round)$/,
+  /^\.queue\.(__currentTimes|currentRefs|__heap\.(refs|times)|__rounds\.(__next|refs))$/,
   /^\.(nat|tcp|udpSockets)\.(timerRequests|fineTimerRequests|events|out)$/,
   /^\.apps\[\]\.__(datagrams|sockets|listeners)\[\]$/,
   // A core's own time, which it takes from the clock when it is next reached.
