@@ -40,6 +40,10 @@ const COUNT_SHIFT = 4;
 const BLOCK = 2 ** 30;
 const ALL = 0x7fffffff;
 
+/** `ServicePlan.kind` as a number: a text is longer to compare, and it is asked for every segment. */
+const KIND = { respond: 0, source: 1, sink: 2, echo: 3, hold: 4 } as const;
+const { respond: RESPOND, source: SOURCE, sink: SINK, echo: ECHO } = KIND;
+
 /** Codes of its own events. */
 const TIMER = { ACCEPT: 0, CLOSE: 1, ACCEPT_DONE: 2, WORK_DONE: 3 } as const;
 
@@ -48,6 +52,7 @@ export class Service implements App {
   readonly #runtime: AppRuntime;
   readonly #app: number;
   readonly #plan: ServicePlan;
+  readonly #kind: number;
   /** Listeners that wait for the next accept, or for a free file descriptor. */
   readonly #waiting = new Set<number>();
   /** Accepts that a processor is asked for, by listener. */
@@ -62,6 +67,7 @@ export class Service implements App {
     this.#runtime = options.runtime;
     this.#app = options.app;
     this.#plan = options.plan;
+    this.#kind = KIND[options.plan.kind];
   }
 
   /** See {@linkcode App}. */
@@ -76,10 +82,10 @@ export class Service implements App {
   /** See {@linkcode App}. */
   onTcp(kind: number, connection: number, argument: number): void {
     switch (kind) {
-      case ACCEPTABLE:
-        return this.#acceptable(argument);
       case READABLE:
         return this.#readable(connection);
+      case ACCEPTABLE:
+        return this.#acceptable(argument);
       case WRITABLE:
         return this.#pump(connection);
       case PEER_CLOSED:
@@ -163,12 +169,12 @@ export class Service implements App {
     warm[o + APP_DATA] = 0;
     warm[o + APP_DATA2] = 0;
     const plan = this.#plan;
-    if (plan.kind === "source" || plan.kind === "sink") {
+    if (this.#kind === SOURCE || this.#kind === SINK) {
       warm[o + APP_STATE] = Math.floor(plan.bytes / BLOCK) << COUNT_SHIFT;
       warm[o + APP_DATA2] = plan.bytes % BLOCK;
-      if (plan.kind === "source") this.#pump(c);
+      if (this.#kind === SOURCE) this.#pump(c);
       else this.#sink(c, 0);
-    } else if (plan.kind !== "respond") this.#workDone(c);
+    } else if (this.#kind !== RESPOND) this.#workDone(c);
     if (warm[o + APP_STATE] & CLOSING) return;
     // Data and a FIN may have come before the accept.
     this.#readable(c);
@@ -179,15 +185,14 @@ export class Service implements App {
     const runtime = this.#runtime;
     const bytes = receive(runtime.tcp, c, ALL);
     if (bytes <= 0) return;
-    const plan = this.#plan;
     const warm = runtime.tcp.warm;
     const o = (c * STRIDE) & MASK;
-    if (plan.kind === "echo") {
+    if (this.#kind === ECHO) {
       warm[o + APP_DATA2] += bytes;
       return this.#pump(c);
     }
-    if (plan.kind === "sink") return this.#sink(c, bytes);
-    if (plan.kind !== "respond") return;
+    if (this.#kind === SINK) return this.#sink(c, bytes);
+    if (this.#kind !== RESPOND) return;
     warm[o + APP_DATA] += bytes;
     if ((warm[o + APP_STATE] & AT_WORK) === 0) this.#answer(c);
   }
@@ -232,12 +237,14 @@ export class Service implements App {
   /** `bytes` more of those that the work consists of. */
   #sink(c: number, bytes: number): void {
     const warm = this.#runtime.tcp.warm;
-    const at = c * STRIDE + APP_DATA2;
-    const rest = warm[at] - bytes;
+    const o = (c * STRIDE) & MASK;
+    const rest = warm[o + APP_DATA2] - bytes;
     if (rest > 0) {
-      warm[at] = rest;
+      warm[o + APP_DATA2] = rest;
       return;
     }
+    // One that reads all that comes is never done, or always.
+    if ((warm[o + APP_STATE] & WORK_DONE) !== 0) return;
     const left = Math.max(0, this.#left(c) - bytes);
     this.#setLeft(c, left);
     if (left === 0) this.#workDone(c);
@@ -262,8 +269,8 @@ export class Service implements App {
     const tcp = this.#runtime.tcp;
     const o = (c * STRIDE) & MASK;
     if (tcp.warm[o + APP_STATE] & CLOSING) return;
-    if (this.#plan.kind === "sink") return;
-    const source = this.#plan.kind === "source";
+    if (this.#kind === SINK) return;
+    const source = this.#kind === SOURCE;
     let unsent = source ? this.#left(c) : tcp.warm[o + APP_DATA2];
     while (unsent > 0) {
       const accepted = send(tcp, c, Math.min(unsent, ALL));
@@ -296,9 +303,9 @@ export class Service implements App {
     if (warm[o + APP_STATE] & CLOSING) return;
     warm[o + APP_STATE] |= PEER_DONE;
     // What a sink has not read will not come any more.
-    const owed = this.#plan.kind === "source"
+    const owed = this.#kind === SOURCE
       ? this.#left(c) > 0
-      : this.#plan.kind !== "sink" && (warm[o + APP_DATA2] > 0 || (warm[o + APP_STATE] & AT_WORK) !== 0);
+      : this.#kind !== SINK && (warm[o + APP_DATA2] > 0 || (warm[o + APP_STATE] & AT_WORK) !== 0);
     if (!owed) this.#close(c);
   }
 

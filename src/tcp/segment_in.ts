@@ -13,7 +13,7 @@ import { congestionWindowReduced } from "./ecn_in.ts";
 import { accountSegment } from "./accounting.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
 import { fastOpenAcked, fastOpenChildIn, fastOpenSettled } from "./fast_open_server.ts";
-import { takeFlowing } from "./flow_in.ts";
+import { flowIn } from "./flow_in.ts";
 import { enterTimeWait, finish, setState, shrinkFinWait2, timeWaitMs } from "./finish.ts";
 import { flightAckIn } from "./flight_ack.ts";
 import { finTimeMs } from "./linger.ts";
@@ -145,7 +145,11 @@ function route(stack: TcpStack, host: number, p: number, value: number): void {
 /** A segment for a connection, whose host may have a budget of memory. */
 function segmentFor(stack: TcpStack, conn: number, p: number): void {
   const { budgets } = stack.hosts;
-  if (budgets === undefined) return connectionIn(stack, conn, p);
+  if (budgets === undefined) {
+    const data = stack.packets.rows.words[((p * P_STRIDE) & P_MASK) + LENGTH] !== 0;
+    if (data && stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT] !== 0 && flowIn(stack, conn, p)) return;
+    return connectionIn(stack, conn, p);
+  }
   const refused = refusesData(stack, budgets, conn, p);
   connectionIn(stack, conn, p);
   if (refused && (stack.tcbs.words[conn * STRIDE + STATE_AT] & FLAG_DONE) === 0) ackCheck(stack, conn);
@@ -213,10 +217,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
           if ((state & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
           if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
         }
-        if (length > 0) {
-          if (takeFlowing(stack, conn, p)) return;
-          takeInOrder(stack, conn, p, length);
-        }
+        if (length > 0) takeInOrder(stack, conn, p, length);
         if (words[c + SND_END] !== words[c + SND_NXT] || warm[w + COLD_AT] !== 0) output(stack, conn);
         if (length > 0) ackCheck(stack, conn);
         return;

@@ -57,6 +57,8 @@ const { STRIDE: TIMER_STRIDE, QUEUED_AT } = TIMER;
 
 const { NOW } = CLOCK;
 const { STRIDE: PROFILE_STRIDE } = PROFILE_WORD;
+/** Of this module: V8 checks an imported number wherever it is used. */
+const ELSEWHERE = PROFILE_ELSEWHERE;
 
 /** See the module's description. A connection is named by its row, at least 1. */
 export class TcpStack {
@@ -251,14 +253,14 @@ export class TcpStack {
   /** The profile of a connection's host, without touching the host's row. */
   profileOfConnection(conn: number): Readonly<Profile> {
     const profile = this.warm[conn * WARM_STRIDE + GENERATION] >>> 20;
-    if (profile === PROFILE_ELSEWHERE) return this.profileOf(this.tcbs.words[conn * STRIDE + HOST]);
+    if (profile === ELSEWHERE) return this.profileOf(this.tcbs.words[conn * STRIDE + HOST]);
     return this.profiles.get(profile);
   }
 
   /** Where the words of the profile of a connection's host begin in `profiles.words` (`PROFILE_WORD`). */
   profileAt(conn: number): number {
     const profile = this.warm[conn * WARM_STRIDE + GENERATION] >>> 20;
-    if (profile !== PROFILE_ELSEWHERE) return profile * PROFILE_STRIDE;
+    if (profile !== ELSEWHERE) return profile * PROFILE_STRIDE;
     return this.hosts.profileOf(this.tcbs.words[conn * STRIDE + HOST]) * PROFILE_STRIDE;
   }
 
