@@ -13,9 +13,9 @@ import type { AddressTable } from "../base/address.ts";
 import { DIRECTION, DIRECTION_FLAG, PACE } from "./layout.ts";
 import { impair, type ImpairedPacket } from "./impairments.ts";
 import { markCongestion, type QueueDiscipline, QueuePackets } from "./queues/discipline.ts";
-import { forgetDeparted, type PacketQueue, remember } from "./queues/drop_tail.ts";
+import { forgetDeparted, remember } from "./queues/drop_tail.ts";
 import { makeDiscipline } from "./queues/make.ts";
-import { isCounting, type LinkSettings, type Purge, type QueueRecord } from "./settings.ts";
+import { type Details, isCounting, type LinkSettings, type Purge, type QueueRecord } from "./settings.ts";
 
 export { DIRECTION, DIRECTION_FLAG, PACE } from "./layout.ts";
 export type { LinkSettings, QueueRecord } from "./settings.ts";
@@ -37,26 +37,6 @@ const { NOW, TIME } = CLOCK;
 
 /** Of a direction that draws nothing. */
 const NO_KEY = new Int32Array(2);
-
-/** What an elaborate direction has besides its row: packets find it by an index, never by a look-up. */
-interface Details {
-  /** Its queue's record; undefined without a limit. */
-  record: QueueRecord | undefined;
-  /** Those that wait, where the limit is in packets. */
-  packets: PacketQueue;
-  /** Packets dropped at the queue. */
-  drops: number;
-  /** Packets marked with CE. */
-  marks: number;
-  /** Are packets counted? */
-  counting: boolean;
-  /** Key of its random substream. */
-  key: Int32Array;
-  /** Holds the packets that wait, where the settings have a discipline. */
-  discipline: QueueDiscipline | undefined;
-  /** Of a discipline: is an event under way that asks for the next packet? */
-  awaited: boolean;
-}
 
 /** The link directions of one partition. */
 export class Links {
@@ -80,8 +60,10 @@ export class Links {
   readonly duplicate: ImpairedPacket = { packet: 0, arrivalNs: 0 };
   /** Where disciplines leave what they drop. */
   declare readonly discarded: QueuePackets;
-  readonly #packets: PacketPool;
-  readonly #addresses: AddressTable;
+  /** The partition's packets. */
+  declare readonly packets: PacketPool;
+  /** The addresses behind the ids. */
+  declare readonly addresses: AddressTable;
   readonly #details: Details[] = [];
   /** Directions that have got a limited queue in mid-run, in that order. */
   readonly #limitedLater: number[] = [];
@@ -96,8 +78,8 @@ export class Links {
   /** Reserves `capacity` directions. `clock`: the driver's. */
   constructor(options: { packets: PacketPool; addresses: AddressTable; capacity: number; clock?: Float64Array }) {
     this.clock = options.clock ?? newClock();
-    this.#packets = options.packets;
-    this.#addresses = options.addresses;
+    this.packets = options.packets;
+    this.addresses = options.addresses;
     this.discarded = new QueuePackets(options.packets, options.addresses);
     this.words = alignedWords((options.capacity + 1) * STRIDE);
     this.pace = new Float64Array((options.capacity + 1) * PACE_STRIDE);
@@ -213,7 +195,7 @@ export class Links {
 
   /** What became of packet `p`, which arrives over direction `d`, when that was cut or its queue emptied. */
   fateOf(d: number, p: number): number {
-    const sequence = this.#packets.rows.words[p * PACKET_STRIDE + LINK_SEQ];
+    const sequence = this.packets.rows.words[p * PACKET_STRIDE + LINK_SEQ];
     const cut = this.cuts.get(d);
     if (cut !== undefined && ((sequence - cut) | 0) < 0) return LINK_FATE.CUT;
     const purges = this.purges.get(d);
@@ -252,9 +234,9 @@ export class Links {
     const words = this.words;
     const at = (d * STRIDE) & MASK;
     const flags = words[at + FLAGS];
-    const rows = this.#packets.rows.words;
+    const rows = this.packets.rows.words;
     const row = (p * PACKET_STRIDE) & PACKET_MASK;
-    const bytes = packetBytes(this.#packets, p, this.#addresses.isIpv6(rows[row + SRC]));
+    const bytes = packetBytes(this.packets, p, this.addresses.isIpv6(rows[row + SRC]));
     if (flags & ELABORATE) {
       this.duplicate.packet = 0;
       if (flags & DOWN) return LINK_DOWN;
@@ -272,18 +254,32 @@ export class Links {
     return this.#leaves(d, p, bytes);
   }
 
-  /** Packet `p` goes onto direction `d`: its number there, and what the link does to it. */
-  #leaves(d: number, p: number, bytes: number): number {
+  /** As `sendNow`, of a direction that is neither `ELABORATE` nor `DOWN`: the packet arrives at `clock[CLOCK.TIME]`. */
+  sendPlain(d: number, p: number): void {
+    const packets = this.packets;
+    const source = packets.rows.words[((p * PACKET_STRIDE) & PACKET_MASK) + SRC];
+    this.#departure(d, packetBytes(packets, p, this.addresses.isIpv6(source)));
+    this.#number(d, p);
+  }
+
+  /** Packet `p` goes onto direction `d`: its number there, which is returned. */
+  #number(d: number, p: number): number {
     const words = this.words;
     const at = (d * STRIDE) & MASK;
-    const rows = this.#packets.rows.words;
+    const rows = this.packets.rows.words;
     const row = (p * PACKET_STRIDE) & PACKET_MASK;
     const sequence = words[at + SENT];
     words[at + SENT] = (sequence + 1) | 0;
     rows[row + LINK] = d;
     rows[row + LINK_SEQ] = sequence;
     rows[row + HASH] = 0;
-    return words[at + FLAGS] & ELABORATE ? this.#impaired(d, p, sequence, bytes) : NONE;
+    return sequence;
+  }
+
+  /** Packet `p` goes onto direction `d`: its number there, and what the link does to it. */
+  #leaves(d: number, p: number, bytes: number): number {
+    const sequence = this.#number(d, p);
+    return this.words[d * STRIDE + FLAGS] & ELABORATE ? this.#impaired(d, p, sequence, bytes) : NONE;
   }
 
   /**
@@ -461,7 +457,7 @@ export class Links {
       if (record.firstFullNs < 0) record.firstFullNs = nowNs;
       return false;
     }
-    if (long && markCongestion(this.#packets.rows.words, p)) details.marks++;
+    if (long && markCongestion(this.packets.rows.words, p)) details.marks++;
     record.carriedBytes += bytes;
     record.peakBytes = Math.max(record.peakBytes, Math.min(waiting + bytes, settings.queueBytes));
     return true;
@@ -477,17 +473,17 @@ export class Links {
     impair(settings.impairments, key[0], key[1], sequence >>> 0, 8 * bytes, outcome);
     if (outcome.drop) return LOST;
     if (outcome.duplicate) {
-      const twin = this.#packets.clone(p);
+      const twin = this.packets.clone(p);
       const at = (d * STRIDE) & MASK;
       const twinSequence = this.words[at + SENT];
       this.words[at + SENT] = (twinSequence + 1) | 0;
-      this.#packets.rows.words[twin * PACKET_STRIDE + LINK_SEQ] = twinSequence;
+      this.packets.rows.words[twin * PACKET_STRIDE + LINK_SEQ] = twinSequence;
       this.duplicated++;
       this.duplicate.packet = twin;
       this.duplicate.arrivalNs = arrivalNs;
     }
     if (outcome.corruptBit !== 0) {
-      this.#packets.rows.words[p * PACKET_STRIDE + PACKET.CORRUPT] = outcome.corruptBit;
+      this.packets.rows.words[p * PACKET_STRIDE + PACKET.CORRUPT] = outcome.corruptBit;
     }
     this.clock[TIME] = arrivalNs + outcome.extraNs;
     return NONE;

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Impairments } from "./impairments.ts";
-import type { DisciplineSettings } from "./queues/discipline.ts";
+import type { DisciplineSettings, QueueDiscipline } from "./queues/discipline.ts";
+import type { PacketQueue } from "./queues/drop_tail.ts";
 
 /** Settings that many directions share. Rates in bits/s, times in ns. */
 export interface LinkSettings {
@@ -54,6 +55,26 @@ export interface QueueRecord {
   firstFullNs: number;
   /** Bytes that it took. */
   carriedBytes: number;
+}
+
+/** What an elaborate direction has besides its row: packets find it by an index, never by a look-up. */
+export interface Details {
+  /** Its queue's record; undefined without a limit. */
+  record: QueueRecord | undefined;
+  /** Those that wait, where the limit is in packets. */
+  packets: PacketQueue;
+  /** Packets dropped at the queue. */
+  drops: number;
+  /** Packets marked with CE. */
+  marks: number;
+  /** Are packets counted? */
+  counting: boolean;
+  /** Key of its random substream. */
+  key: Int32Array;
+  /** Holds the packets that wait, where the settings have a discipline. */
+  discipline: QueueDiscipline | undefined;
+  /** Of a discipline: is an event under way that asks for the next packet? */
+  awaited: boolean;
 }
 
 /** Are the packets in the queue counted? */

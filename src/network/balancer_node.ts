@@ -17,7 +17,7 @@ import { chooseBackend } from "../node/balancing.ts";
 import { FLOW, FLOW_STATE, isOver, trackFlow } from "../node/flow_table.ts";
 import { NODE } from "../node/nodes.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
-import { drop, emit, forward, takeIn } from "./deliver.ts";
+import { drop } from "./deliver.ts";
 import { DROP } from "./drops.ts";
 import { sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import { FLOW_TIMEOUT } from "./balancer_app.ts";
@@ -57,7 +57,7 @@ export function balancerIn(s: Partition, node: number, p: number): void {
   const table = s.nodes.words[node * NODE_STRIDE + ROUTES];
   const target = steeredTo(s, p);
   if (target !== 0) {
-    if (!s.nodes.hasAddress(node, target)) return forward(s, node, p, table);
+    if (!s.nodes.hasAddress(node, target)) return s.path.forward(node, p, table);
     unsteer(s, p);
   }
   const rows = s.packets.rows.words;
@@ -70,7 +70,7 @@ export function balancerIn(s: Partition, node: number, p: number): void {
     const ports = rows[o + PORTS];
     const source = rows[o + SRC];
     if (!udp && balancer.checkPorts !== undefined && isForCheck(balancer.checkPorts, destination, ports & 0xffff)) {
-      return takeIn(s, node, p);
+      return s.path.takeIn(node, p);
     }
     if (balancer.flows > 0) {
       const owner = (balancer.id << 1) | (udp ? 1 : 0);
@@ -81,12 +81,12 @@ export function balancerIn(s: Partition, node: number, p: number): void {
     }
     const service = b.serviceOf(balancer, udp, destination, ports & 0xffff);
     if (service !== undefined) return newcomer(s, node, p, service);
-    if (answersWithoutFlow(balancer, udp, rows, o)) return forward(s, node, p, table);
+    if (answersWithoutFlow(balancer, udp, rows, o)) return s.path.forward(node, p, table);
   } else if ((rows[o + CONTROL_AT] & QUOTES) !== 0 && translateError(s, balancer, p)) {
-    return forward(s, node, p, table);
+    return s.path.forward(node, p, table);
   }
-  if (s.isOwn(node, destination)) return takeIn(s, node, p);
-  forward(s, node, p, table);
+  if (s.isOwn(node, destination)) return s.path.takeIn(node, p);
+  s.path.forward(node, p, table);
 }
 
 /** Is it the answer to a health check? */
@@ -143,7 +143,7 @@ function fromClient(s: Partition, node: number, p: number, flow: number): void {
     rows[o + DST] = words[at + REAL];
     rows[o + PORTS] = words[at + REAL_PORTS];
   }
-  forward(s, node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
+  s.path.forward(node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
 }
 
 /** A packet of a flow that is known, from its back end. */
@@ -161,7 +161,7 @@ function fromBackend(s: Partition, node: number, p: number, flow: number): void 
   rows[o + SRC] = words[at + VIRTUAL];
   rows[o + DST] = words[at + CLIENT];
   rows[o + PORTS] = (ports << 16) | (ports >>> 16);
-  forward(s, node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
+  s.path.forward(node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
 }
 
 /** A packet for a service, of no flow that is known. */
@@ -197,7 +197,7 @@ function withoutFlow(s: Partition, node: number, p: number, service: Service, be
     rows[o + DST] = backend.address;
     rows[o + PORTS] = (rows[o + PORTS] & 0xffff0000) | backend.port;
   }
-  forward(s, node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
+  s.path.forward(node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
 }
 
 /** Does the packet come from a back end of a service without a connection table? Then its source is rewritten. */
@@ -269,7 +269,7 @@ function sendReset(s: Partition, node: number, p: number): void {
   }
   rows[at + CONTROL_AT] = control;
   rows[at + WINDOW_TTL_TOS] = TTL << 8;
-  emit(s, node, q, s.nodes.words[node * NODE_STRIDE + ROUTES]);
+  s.path.emit(node, q, s.nodes.words[node * NODE_STRIDE + ROUTES]);
 }
 
 /**

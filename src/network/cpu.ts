@@ -14,7 +14,7 @@ import { CORE, CPU, type Cpus, type CpuSettings } from "../node/cpus.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
-import { drop, emitNow, takeIn } from "./deliver.ts";
+import { drop } from "./deliver.ts";
 import { drainTcp } from "./drain.ts";
 import { DROP } from "./drops.ts";
 import { APP_EVENT } from "./app_event.ts";
@@ -68,7 +68,7 @@ export class CpuApp implements App {
     if (s.packets.rows.words[argument * PACKET_STRIDE + LINK_SEQ] !== cpus.words[cpu * CPU_STRIDE + BOOTS]) {
       return drop(s, node, argument, DROP.RESTART);
     }
-    emitNow(s, node, argument, s.nodes.words[node * NODE_STRIDE + ROUTES]);
+    s.path.emitNow(node, argument, s.nodes.words[node * NODE_STRIDE + ROUTES]);
   }
 }
 
@@ -117,7 +117,7 @@ export function cpuReceive(s: Partition, node: number, p: number): void {
   const { perPacketNs, perByteNs, perRequestNs } = cpus.settingsOf(cpu);
   // What costs nothing needs no core.
   if (perPacketNs === 0 && perByteNs === 0 && (perRequestNs === 0 || !isRequest(s, node, p)) && !isBehind(s, cpu)) {
-    return takeIn(s, node, p);
+    return s.path.takeIn(node, p);
   }
   offerPacket(s, cpus, cpu, node, p, IN);
 }
@@ -158,7 +158,7 @@ function leave(s: Partition, cpus: Cpus, cpu: number, node: number, p: number, r
   if (leavesNs > s.nowNs) {
     s.packets.rows.words[p * PACKET_STRIDE + LINK_SEQ] = cpus.words[cpu * CPU_STRIDE + BOOTS];
     s.schedule(node, CPU_APP, leavesNs, LEAVES, 0, p);
-  } else emitNow(s, node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
+  } else s.path.emitNow(node, p, s.nodes.words[node * NODE_STRIDE + ROUTES]);
 }
 
 /** Does this kind of work cost anything on a host? */
@@ -313,7 +313,7 @@ function coreDone(s: Partition, cpus: Cpus, core: number): void {
 
 function serve(s: Partition, cpus: Cpus, cpu: number, node: number, ref: number): void {
   const row = ref >>> 2;
-  if ((ref & 3) === IN) return takeIn(s, node, row);
+  if ((ref & 3) === IN) return s.path.takeIn(node, row);
   if ((ref & 3) === OUT) return leave(s, cpus, cpu, node, row, s.nowNs);
   const words = s.events.words;
   const o = (row * EVENT_STRIDE) & EVENT_MASK;

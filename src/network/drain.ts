@@ -11,7 +11,6 @@ import { releaseAfterEvent } from "../tcp/mod.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import type { UdpSockets } from "../transport/udp.ts";
 import { PACKET } from "../wire/packet.ts";
-import { emit } from "./deliver.ts";
 import { drainFineTimers } from "./fine_timers.ts";
 import { APP_EVENT } from "./app_event.ts";
 import { sendIcmpError, UNREACHABLE } from "./icmp.ts";
@@ -36,7 +35,7 @@ export function drainTcp(s: Partition): void {
       const p = tcp.out[i];
       if (sightings !== undefined) sightings.packet = p;
       const host = s.packets.rows.words[p * STRIDE + LINK];
-      emit(s, host, p, s.nodes.words[host * NODE_STRIDE + ROUTES]);
+      s.path.emit(host, p, s.nodes.words[host * NODE_STRIDE + ROUTES]);
     }
     tcp.outCount = 0;
     const requests = tcp.timerRequests;
@@ -64,7 +63,7 @@ function drainUdp(s: Partition, udp: UdpSockets): void {
     const p = udp.out[i];
     if (sightings !== undefined) sightings.packet = p;
     const host = s.packets.rows.words[p * STRIDE + LINK];
-    emit(s, host, p, s.nodes.words[host * NODE_STRIDE + ROUTES]);
+    s.path.emit(host, p, s.nodes.words[host * NODE_STRIDE + ROUTES]);
   }
   udp.outCount = 0;
 }

@@ -10,7 +10,6 @@ import { UDP_SOCKET } from "../transport/udp.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { quotePacket } from "../wire/row_codec.ts";
 import { translateError } from "./balancer_node.ts";
-import { emit } from "./deliver.ts";
 import { untranslate64 } from "./nat_ipv6.ts";
 import type { Partition } from "./partition.ts";
 import { DIRECTION } from "../link/links.ts";
@@ -186,5 +185,5 @@ function emitBack(s: Partition, node: number, p: number, q: number): void {
   const at = (node * NODE_STRIDE) & NODE_MASK;
   const inner = nodes[at + KIND] === NODE_KIND.NAT && cameFromInside(s, p) &&
     !routesNatively(s, node, s.packets.rows.words[q * STRIDE + DST]);
-  emit(s, node, q, inner ? nodes[at + NODE.INNER_ROUTES] : nodes[at + NODE.ROUTES]);
+  s.path.emit(node, q, inner ? nodes[at + NODE.INNER_ROUTES] : nodes[at + NODE.ROUTES]);
 }

@@ -9,7 +9,6 @@ import type { NatTables } from "../nat/tables.ts";
 import { natTimerActs, natTimerFired, natTimerGateway, natTimerSerial } from "../nat/timers.ts";
 import { timerActs, timerFired, timerHost, timerSerial } from "../tcp/mod.ts";
 import { CLOCK } from "../store/clock.ts";
-import { deliver } from "./deliver.ts";
 import { digestEvent } from "./digest.ts";
 import { drainNat, drainTcp, fireAppEvent } from "./drain.ts";
 import { LONGEST_RUN_NS } from "./options.ts";
@@ -28,9 +27,6 @@ const { LIMIT } = CLOCK;
 /** `TimerWheel.next` of an empty wheel. */
 const NO_TICK = 0x7fffffff;
 
-/** (An imported binding is loaded and compared at every call, a constant of this module is not.) */
-const deliverNext = deliver;
-
 /** Event digest codes of timers that acted. */
 const TCP_TIMER_ACTED = 100;
 const NAT_TIMER_ACTED = 101;
@@ -41,6 +37,7 @@ const NAT_TIMER_ACTED = 101;
  */
 export function runPartition(s: Partition, untilNs: number, pastQuiescence: boolean, batch: number): Stop {
   const { queue, tcpWheel, natWheel, clock } = s;
+  const { deliver } = s.path;
   const endNs = Math.min(untilNs, LONGEST_RUN_NS);
   let limitTick = -1;
   for (let left = batch | 0; left > 0 && !s.halted; left = (left - 1) | 0) {
@@ -52,7 +49,7 @@ export function runPartition(s: Partition, untilNs: number, pastQuiescence: bool
     }
     const ref = queue.popWithin();
     if (ref >= 0) {
-      if ((ref & 1) === 0) deliverNext(s, ref >>> 1);
+      if ((ref & 1) === 0) deliver(ref >>> 1);
       else fireAppEvent(s, ref >>> 1);
       continue;
     }

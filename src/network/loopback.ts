@@ -6,7 +6,6 @@
 import type { App } from "../app/types.ts";
 import { digestDelivery } from "./digest.ts";
 import { cpuReceive, hasCpu } from "./cpu.ts";
-import { takeIn } from "./deliver.ts";
 import type { Partition } from "./partition.ts";
 
 /** Stands for the loopback interface where a direction's rank would stand. */
@@ -33,6 +32,6 @@ export class Loopback implements App {
     digestDelivery(s.nodes.words, node, s.packets, s.addresses, packet, LOOPBACK_RANK, s.clock);
     for (const tap of s.taps) tap(packet, s.nowNs, node, node, -1);
     if (hasCpu(s, node)) cpuReceive(s, node, packet);
-    else takeIn(s, node, packet);
+    else s.path.takeIn(node, packet);
   }
 }

@@ -8,7 +8,7 @@ import { isBehindNat64, isExternalAddress, NAT_VERDICT, translateInbound, transl
 import { translateToIpv6 } from "../nat/nat64.ts";
 import { NODE, NODE_FLAG } from "../node/nodes.ts";
 import { CONTROL, PACKET } from "../wire/packet.ts";
-import { drop, forward } from "./deliver.ts";
+import { drop } from "./deliver.ts";
 import { drainNat } from "./drain.ts";
 import { dropOfVerdict } from "./drops.ts";
 import { answerEchoAndRelease, isEchoRequest, sendIcmpError, UNREACHABLE } from "./icmp.ts";
@@ -49,7 +49,7 @@ export function ipv6AtGateway(s: Partition, node: number, p: number): void {
     return toIpv4(s, node, p);
   }
   // (A NAT64 that does not route knows the way to inner hosts only.)
-  forward(s, node, p, ipv6Table(s, node));
+  s.path.forward(node, p, ipv6Table(s, node));
 }
 
 /** An IPv6 packet for an IPv4 destination. */
@@ -61,9 +61,9 @@ function toIpv4(s: Partition, node: number, p: number): void {
   drainNat(s);
   if (verdict === FORWARD) {
     if (s.packets.rows.words[p * STRIDE + CONTROL_AT] & QUOTES) limitMtu(s, p, nodes[at + ROUTES]);
-    return forward(s, node, p, nodes[at + ROUTES]);
+    return s.path.forward(node, p, nodes[at + ROUTES]);
   }
-  if (verdict === HAIRPIN) return forward(s, node, p, ipv6Table(s, node));
+  if (verdict === HAIRPIN) return s.path.forward(node, p, ipv6Table(s, node));
   // The gateway itself is pinged, by its IPv4 address within the prefix.
   if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
   if ((nodes[at + FLAGS] & REFUSES_WITH_ICMP) !== 0 && isWantOfRoom(verdict)) {
@@ -77,13 +77,13 @@ export function toIpv6(s: Partition, node: number, p: number): void {
   const nodes = s.nodes.words;
   const at = (node * NODE_STRIDE) & NODE_MASK;
   if (!s.addresses.isIpv6(s.packets.rows.words[p * STRIDE + DST])) {
-    return forward(s, node, p, nodes[at + INNER_ROUTES]);
+    return s.path.forward(node, p, nodes[at + INNER_ROUTES]);
   }
   const verdict = translateToIpv6(s.nat, nodes[at + GATEWAY], p);
   if (verdict !== FORWARD) return drop(s, node, p, dropOfVerdict(verdict));
   const table = ipv6Table(s, node);
   if (s.packets.rows.words[p * STRIDE + CONTROL_AT] & QUOTES) limitMtu(s, p, table);
-  forward(s, node, p, table);
+  s.path.forward(node, p, table);
 }
 
 /**

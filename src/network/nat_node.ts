@@ -9,7 +9,7 @@ import { holdSynIfUnsolicited } from "../nat/syn_hold.ts";
 import { translateInbound, translateOutbound } from "../nat/translate.ts";
 import { passesInward, passesOutward } from "../nat/untranslated.ts";
 import { PACKET } from "../wire/packet.ts";
-import { drop, forward } from "./deliver.ts";
+import { drop } from "./deliver.ts";
 import { DROP, dropOfVerdict } from "./drops.ts";
 import { answerEchoAndRelease, isEchoRequest, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import type { Partition } from "./partition.ts";
@@ -33,11 +33,11 @@ export function natTranslateOutbound(s: Partition, node: number, p: number): voi
   if (destination === nodes[at + INNER_ADDRESS]) return answerEchoAndRelease(s, node, p);
   // What stays inside is routed, not translated.
   if (s.routes.lookup(nodes[at + INNER_ROUTES], destination, 0) >= 0) {
-    return forward(s, node, p, nodes[at + INNER_ROUTES]);
+    return s.path.forward(node, p, nodes[at + INNER_ROUTES]);
   }
   // RFC 6888 REQ-6: translation is turned off for this destination.
   if ((nodes[at + FLAGS] & UNTRANSLATED) !== 0 && passesOutward(s.nat, nodes[at + GATEWAY], p)) {
-    return forward(s, node, p, nodes[at + ROUTES]);
+    return s.path.forward(node, p, nodes[at + ROUTES]);
   }
   // A NAT44 has no addresses for IPv6, nor a NAT66 for IPv4.
   if (s.addresses.isIpv6(destination) !== s.addresses.isIpv6(nodes[at + ADDRESS])) {
@@ -46,8 +46,8 @@ export function natTranslateOutbound(s: Partition, node: number, p: number): voi
   s.nat.syncNow();
   const verdict = translateOutbound(s.nat, nodes[at + GATEWAY], p);
   drainNat(s);
-  if (verdict === FORWARD) return forward(s, node, p, nodes[at + ROUTES]);
-  if (verdict === HAIRPIN) return forward(s, node, p, nodes[at + INNER_ROUTES]);
+  if (verdict === FORWARD) return s.path.forward(node, p, nodes[at + ROUTES]);
+  if (verdict === HAIRPIN) return s.path.forward(node, p, nodes[at + INNER_ROUTES]);
   // The gateway itself is pinged.
   if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
   // RFC 5508 REQ-8: a session that cannot be had for want of room or by the operator's rules is answered so.
@@ -72,13 +72,13 @@ export function natTranslateInbound(s: Partition, node: number, p: number): void
     return ipv6AtGateway(s, node, p);
   }
   if ((nodes[at + FLAGS] & UNTRANSLATED) !== 0 && passesInward(s.nat, nodes[at + GATEWAY], p)) {
-    return forward(s, node, p, nodes[at + INNER_ROUTES]);
+    return s.path.forward(node, p, nodes[at + INNER_ROUTES]);
   }
   s.nat.syncNow();
   const verdict = translateInbound(s.nat, nodes[at + GATEWAY], p);
   drainNat(s);
   if (verdict === FORWARD && (nodes[at + FLAGS] & NAT64) !== 0) return toIpv6(s, node, p);
-  if (verdict === FORWARD) return forward(s, node, p, nodes[at + INNER_ROUTES]);
+  if (verdict === FORWARD) return s.path.forward(node, p, nodes[at + INNER_ROUTES]);
   // The gateway itself is pinged.
   if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
   // RFC 5382 REQ-4: an unsolicited SYN is not answered before six seconds have passed.

@@ -11,7 +11,6 @@ import type { SharedBarrier } from "../store/shared_barrier.ts";
 import { DIRECTION } from "../link/links.ts";
 import { PACKET } from "../wire/packet.ts";
 import { APP_EVENT } from "./app_event.ts";
-import { deliver } from "./deliver.ts";
 import { fireAppEvent } from "./drain.ts";
 import { fireTick, nextEventNs, type Stop } from "./loop.ts";
 import { LONGEST_RUN_NS } from "./options.ts";
@@ -223,7 +222,7 @@ export class PartRunner {
         if ((ref & 1) === 0) {
           part.eventKind = EVENT_KIND.DELIVERY;
           part.eventEntity = links[s.packets.rows.words[(ref >>> 1) * PACKET_STRIDE + LINK] * DIRECTION_STRIDE + RANK];
-          deliver(s, ref >>> 1);
+          s.path.deliver(ref >>> 1);
         } else {
           part.eventKind = EVENT_KIND.APPLICATION;
           part.eventEntity = s.events.words[(ref >>> 1) * EVENT_STRIDE + APP_EVENT.RANK];

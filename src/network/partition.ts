@@ -1,6 +1,6 @@
 /**
  * One partition of the network: its tables, its clock, its event queue. A serial run has one. Functions over it are
- * in `deliver.ts` (what nodes do with packets), `drain.ts` (what TCP and applications asked for) and `loop.ts`.
+ * in `packet_path.ts` and `deliver.ts` (what nodes do with packets), `drain.ts` (what TCP and applications asked for) and `loop.ts`.
  *
  * @module
  */
@@ -43,6 +43,7 @@ import { owns, type Part } from "./part.ts";
 import type { Plan } from "./plan.ts";
 import type { Spoof } from "./spoofs.ts";
 import type { PartitionParts } from "./partition_parts.ts";
+import { type PacketPath, packetPath } from "./packet_path.ts";
 import { prefetcher } from "./prefetch.ts";
 import { hasRoute } from "./reachability.ts";
 import type { Probes } from "./probes.ts";
@@ -91,6 +92,8 @@ export class Partition implements UdpRuntime {
   plan: Plan | undefined = undefined;
   /** Deliveries (`packet << 1`) and application events (`row << 1 | 1`). */
   declare readonly queue: EventQueue;
+  /** What nodes do with packets. */
+  declare readonly path: PacketPath;
   /** Timers of TCP, and of NAT. */
   readonly tcpWheel: TimerWheel = new TimerWheel();
   readonly natWheel: TimerWheel = new TimerWheel();
@@ -186,6 +189,7 @@ export class Partition implements UdpRuntime {
       bucketNs: BUCKET_NS,
     });
     this.queue.onBucket = prefetcher(this);
+    this.path = packetPath(this);
   }
 
   /** Simulated time, ns. */

@@ -8,7 +8,6 @@ import { InputError } from "../base/errors.ts";
 import type { PlainValue, StateVisitor } from "../base/state.ts";
 import { NODE } from "../node/nodes.ts";
 import { CONTROL, EXTRA, PACKET, PROTOCOL } from "../wire/packet.ts";
-import { emit } from "./deliver.ts";
 import { unanswered } from "./probe_text.ts";
 import type { ProbeAnswer } from "../base/probe_reports.ts";
 import type { ProbeSettings } from "./probe_options.ts";
@@ -265,7 +264,7 @@ export class Probes implements App {
     rows[o + LENGTH] = probe.settings.bytes;
     rows[o + CONTROL_AT] = (ipv6 ? PROTOCOL.ICMPV6 : PROTOCOL.ICMP) << CONTROL.PROTOCOL_SHIFT;
     rows[o + WINDOW_TTL_TOS] = ttl << 8;
-    emit(s, probe.node, p, s.nodes.words[probe.node * NODE.STRIDE + NODE.ROUTES]);
+    s.path.emit(probe.node, p, s.nodes.words[probe.node * NODE.STRIDE + NODE.ROUTES]);
   }
 }
 

@@ -8,7 +8,6 @@
  */
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { CONTROL, EXTRA, PACKET } from "../wire/packet.ts";
-import { forwardTowards } from "./deliver.ts";
 import type { Partition } from "./partition.ts";
 
 const { CONTROL: CONTROL_AT, EXTRA: EXTRA_AT, MASK, STRIDE } = PACKET;
@@ -45,5 +44,5 @@ export function forwardSteered(s: Partition, node: number, p: number, table: num
   const target = steeredTo(s, p);
   const d = s.routes.route(table, target);
   if (d >= 0 && (s.links.words[d * DIRECTION_STRIDE + FLAGS] & TO_HOST) !== 0) unsteer(s, p);
-  forwardTowards(s, node, p, table, target);
+  s.path.forwardTowards(node, p, table, target);
 }

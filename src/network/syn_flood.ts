@@ -16,7 +16,6 @@ import { drawWord, substreamKey } from "../base/rng.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { NODE } from "../node/nodes.ts";
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
-import { emit } from "./deliver.ts";
 import { NetworkError } from "./errors.ts";
 import type { WorkloadOptions } from "./options.ts";
 import type { Partition } from "./partition.ts";
@@ -170,7 +169,7 @@ export class SynFlood implements App {
     rows[o + PACKET.CONTROL] = SYN_CONTROL;
     rows[o + PACKET.SYN_OPTIONS] = SYN_OPTIONS;
     rows[o + PACKET.WINDOW_TTL_TOS] = SYN_WINDOW_TTL;
-    emit(s, node, p, s.nodes.words[node * NODE.STRIDE + NODE.ROUTES]);
+    s.path.emit(node, p, s.nodes.words[node * NODE.STRIDE + NODE.ROUTES]);
   }
 
   /** Makes the address of SYN `i` up, and holds it. */

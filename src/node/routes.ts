@@ -111,8 +111,8 @@ export interface RouteTablesOptions {
  * ```
  */
 export class RouteTables {
-  readonly #addresses: AddressTable;
-  readonly #tables: RowPool;
+  declare readonly addresses: AddressTable;
+  declare readonly tables: RowPool;
   readonly #staged = new RowPool({ strideWords: STAGED.STRIDE, capacity: 64 });
   /** Staged routes of the table being frozen, in order. */
   #sorted: Int32Array = new Int32Array(64);
@@ -129,13 +129,13 @@ export class RouteTables {
 
   /** No tables yet; destinations are ids of `addresses`. */
   constructor(addresses: AddressTable, options: RouteTablesOptions = {}) {
-    this.#addresses = addresses;
-    this.#tables = new RowPool({ strideWords: STRIDE, capacity: (options.tables ?? 1023) + 1 });
+    this.addresses = addresses;
+    this.tables = new RowPool({ strideWords: STRIDE, capacity: (options.tables ?? 1023) + 1 });
   }
 
   /** For snapshots. */
   visitState(v: StateVisitor): void {
-    this.#tables.visitState(v);
+    this.tables.visitState(v);
     this.#staged.visitState(v);
     this.#poolEnd = v.number(this.#poolEnd);
     this.#pool = v.column(this.#pool, this.#poolEnd);
@@ -152,11 +152,11 @@ export class RouteTables {
    */
   renew(): void {
     if (this.#kept.length === 0) {
-      this.#kept = [this.#tables.end, this.#poolEnd, this.#nodeEnd, this.#targetEnd];
+      this.#kept = [this.tables.end, this.#poolEnd, this.#nodeEnd, this.#targetEnd];
       return;
     }
     const [tables, pool, nodes, targets] = this.#kept;
-    this.#tables.truncate(tables);
+    this.tables.truncate(tables);
     this.#poolEnd = pool;
     this.#nodeEnd = nodes;
     this.#targetEnd = targets;
@@ -164,8 +164,8 @@ export class RouteTables {
 
   /** A new empty table's id, at least 1. */
   create(): number {
-    const table = this.#tables.allocate();
-    this.#tables.words[table * STRIDE + V4_COUNT] = BUILDING;
+    const table = this.tables.allocate();
+    this.tables.words[table * STRIDE + V4_COUNT] = BUILDING;
     return table;
   }
 
@@ -182,7 +182,7 @@ export class RouteTables {
     const slot = this.#slotOf(entry);
     const route = this.#staged.allocate();
     const staged = this.#staged.words;
-    const tables = this.#tables.words;
+    const tables = this.tables.words;
     const at = route * STAGED.STRIDE;
     staged[at + STAGED.NEXT] = tables[table * STRIDE + V6];
     tables[table * STRIDE + V6] = route;
@@ -203,7 +203,7 @@ export class RouteTables {
     let v4Count = 0;
     while (v4Count < count && staged[this.#sorted[v4Count] * STAGED.STRIDE + STAGED.FAMILY] === 4) v4Count++;
     this.#compileV4(table * STRIDE, v4Count);
-    const first = this.#tables.words[table * STRIDE + V6];
+    const first = this.tables.words[table * STRIDE + V6];
     this.#compileV6(table * STRIDE, v4Count, count);
     for (let route = first; route !== 0;) {
       const next = staged[route * STAGED.STRIDE + STAGED.NEXT];
@@ -227,15 +227,15 @@ export class RouteTables {
    * stands for their group (`groupSize`, `groupLink`).
    */
   route(table: number, destinationId: number): number {
-    const tables = this.#tables.words;
+    const tables = this.tables.words;
     const row = (table * STRIDE) & MASK;
     let slot: number;
-    if (this.#addresses.isIpv6(destinationId)) {
+    if (this.addresses.isIpv6(destinationId)) {
       const count = tables[row + V6_COUNT];
       const place = tables[row + V6];
       slot = count === IS_TRIE ? this.#walkV6(place, destinationId) : this.#scanV6(place, count, destinationId);
     } else {
-      const word = this.#addresses.word(destinationId);
+      const word = this.addresses.word(destinationId);
       const count = tables[row + V4_COUNT];
       if (count === IS_TRIE) slot = this.#walkV4(tables[row + V4_DEFAULT], word);
       else if ((word & tables[row + V4_MASK]) === tables[row + V4_PREFIX]) slot = tables[row + V4_SLOT];
@@ -258,21 +258,21 @@ export class RouteTables {
 
   /** Loads a table's row, so that a lookup soon after finds it in the cache. What it returns is only there to be used. */
   touch(table: number): number {
-    return this.#tables.words[table * STRIDE];
+    return this.tables.words[table * STRIDE];
   }
 
   /** Bytes that tables, routes, trie nodes and targets take up. */
   get bytes(): number {
-    return 4 * (this.#tables.end * STRIDE + this.#poolEnd + (this.#nodeEnd - 1) * 256 + this.#targetEnd);
+    return 4 * (this.tables.end * STRIDE + this.#poolEnd + (this.#nodeEnd - 1) * 256 + this.#targetEnd);
   }
 
   #scanV4(row: number, count: number, word: number): number {
     const pool = this.#pool;
-    const begin = this.#tables.words[row + V4_LIST];
+    const begin = this.tables.words[row + V4_LIST];
     for (let at = begin, end = begin + count * V4_WORDS; at < end; at += V4_WORDS) {
       if ((word & pool[at + 1]) === pool[at]) return pool[at + 2];
     }
-    return this.#tables.words[row + V4_DEFAULT];
+    return this.tables.words[row + V4_DEFAULT];
   }
 
   #scanV6(begin: number, count: number, id: number): number {
@@ -280,7 +280,7 @@ export class RouteTables {
     for (let at = begin, end = begin + count * V6_WORDS; at < end; at += V6_WORDS) {
       const bits = pool[at + 4];
       let k = 0;
-      while (32 * k < bits && (this.#addresses.v6Word(id, k) & maskWord(bits, k)) === pool[at + k]) k++;
+      while (32 * k < bits && (this.addresses.v6Word(id, k) & maskWord(bits, k)) === pool[at + k]) k++;
       if (32 * k >= bits) return pool[at + 5];
     }
     return NO_ROUTE;
@@ -300,7 +300,7 @@ export class RouteTables {
     let slot = root;
     let word = 0;
     for (let depth = 0; (slot & KIND_MASK) === NODE; depth++) {
-      if ((depth & 3) === 0) word = this.#addresses.v6Word(id, depth >> 2);
+      if ((depth & 3) === 0) word = this.addresses.v6Word(id, depth >> 2);
       slot = nodes[((slot >> 2) << 8) | ((word >>> (24 - 8 * (depth & 3))) & 255)];
     }
     return slot;
@@ -318,7 +318,7 @@ export class RouteTables {
   }
 
   #checkBuilding(table: number): void {
-    if (this.#tables.words[table * STRIDE + V4_COUNT] !== BUILDING) {
+    if (this.tables.words[table * STRIDE + V4_COUNT] !== BUILDING) {
       throw new Error(`Routing table ${table} is frozen: routes are added before that.`);
     }
   }
@@ -364,7 +364,7 @@ export class RouteTables {
     const staged = this.#staged.words;
     let sorted = this.#sorted;
     let count = 0;
-    for (let route = this.#tables.words[table * STRIDE + V6]; route !== 0;) {
+    for (let route = this.tables.words[table * STRIDE + V6]; route !== 0;) {
       this.#sorted = sorted = withRoom(sorted, count + 1);
       sorted[count++] = route;
       route = staged[route * STAGED.STRIDE + STAGED.NEXT];
@@ -380,7 +380,7 @@ export class RouteTables {
   }
 
   #compileV4(row: number, end: number): void {
-    const tables = this.#tables.words;
+    const tables = this.tables.words;
     if (end > SCANNED_ROUTES) {
       tables[row + V4_COUNT] = IS_TRIE;
       tables[row + V4_DEFAULT] = this.#compileTrie(0, end);
@@ -412,7 +412,7 @@ export class RouteTables {
   }
 
   #compileV6(row: number, begin: number, end: number): void {
-    const tables = this.#tables.words;
+    const tables = this.tables.words;
     if (end - begin > SCANNED_ROUTES) {
       tables[row + V6_COUNT] = IS_TRIE;
       tables[row + V6] = this.#compileTrie(begin, end);

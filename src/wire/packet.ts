@@ -306,14 +306,17 @@ export function tcpOptionBytes(pool: PacketPool, packet: number): number {
   return blocks > 0 ? bytes + 4 + 8 * blocks : bytes;
 }
 
+/** Bits of CONTROL that make a packet anything but TCP with options of the usual sizes. */
+const SIZED = (-1 << PROTOCOL_SHIFT) | HAS_SACK | HAS_FAST_OPEN;
+const PLAIN_TCP = TCP << PROTOCOL_SHIFT;
+
 /** Bytes from the IP header (40 for IPv6 if `ipv6`) to the end of the payload, as the link carries them. */
 export function packetBytes(pool: PacketPool, packet: number, ipv6: boolean): number {
   const offset = (packet * STRIDE) & MASK;
   const words = pool.rows.words;
-  const ipBytes = ipv6 ? 40 : 20;
-  const length = words[offset + LENGTH];
-  if (words[offset + CONTROL_AT] >>> PROTOCOL_SHIFT === TCP) {
-    return ipBytes + 20 + tcpOptionBytes(pool, packet) + length;
-  }
-  return ipBytes + 8 + length;
+  const control = words[offset + CONTROL_AT];
+  const bytes = (words[offset + LENGTH] + (ipv6 ? 60 : 40)) | 0;
+  if ((control & SIZED) === PLAIN_TCP) return bytes + OPTION_BYTES[(control >>> OPTIONS_SHIFT) & 15];
+  // (The header of UDP and ICMP has 8 bytes, TCP's 20 without options.)
+  return control >>> PROTOCOL_SHIFT === TCP ? bytes + tcpOptionBytes(pool, packet) : bytes - 12;
 }

@@ -1,6 +1,5 @@
 /** Packets made by hand, deliveries written down, and the laws that every run obeys. */
 import { assertEquals } from "@std/assert";
-import { emit } from "../../../src/network/deliver.ts";
 import type { Simulation } from "../../../src/network/simulation.ts";
 import { NODE } from "../../../src/node/nodes.ts";
 import { CONTROL, EXTRA, PACKET, packetBytes, PROTOCOL } from "../../../src/wire/packet.ts";
@@ -75,7 +74,7 @@ export function send(simulation: Simulation, sketch: Sketch): void {
   rows[at + PACKET.CONTROL] = (protocol << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMENT | (sketch.flags ?? 0);
   rows[at + PACKET.WINDOW_TTL_TOS] = (sketch.ttl ?? 64) << 8;
   rows[at + PACKET.LENGTH] = sketch.length ?? 56;
-  emit(s, node, p, s.nodes.words[node * NODE.STRIDE + NODE.ROUTES]);
+  s.path.emit(node, p, s.nodes.words[node * NODE.STRIDE + NODE.ROUTES]);
 }
 
 /** Writes every delivery down. */
