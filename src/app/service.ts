@@ -117,11 +117,11 @@ export class Service implements App {
 
   /** There may be something to accept. */
   #acceptable(listener: number): void {
-    if (this.#waiting.has(listener)) return;
+    if (this.#waiting.size !== 0 && this.#waiting.has(listener)) return;
     const runtime = this.#runtime;
     const node = listenerHost(runtime.tcp, listener);
     if (!runtime.costs(node, WORK.ACCEPT)) {
-      while (this.#acceptOne(node, listener)) { /* the next */ }
+      while (acceptQueueLength(runtime.tcp, listener) !== 0 && this.#acceptOne(node, listener)) { /* the next */ }
       return;
     }
     // A turn of the processor for each, as far as the application's pace allows.

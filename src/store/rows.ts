@@ -12,6 +12,10 @@ import { formatCount } from "../base/units.ts";
 /** Bytes in a cache line; rows that are multiples of it never straddle two. */
 const LINE_BYTES = 64;
 
+/** Words in a cache line, and the bits of the offset of a row of one. */
+const LINE_WORDS = LINE_BYTES / 4;
+const LINE_MASK = rowMask(LINE_WORDS);
+
 /** Where V8 places the first byte of a large buffer within a page: rows begin at the next line. */
 const LARGE_BUFFER_SKEW_BYTES = 16;
 
@@ -80,8 +84,10 @@ export class RowPool {
     const stride = this.strideWords;
     let row = this.#freeHead;
     if (row !== 0) {
-      this.#freeHead = this.words[row * stride];
-      this.words[row * stride] = 0;
+      const words = this.words;
+      const offset = stride === LINE_WORDS ? (row * LINE_WORDS) & LINE_MASK : row * stride;
+      this.#freeHead = words[offset];
+      words[offset] = 0;
     } else {
       if (this.#fresh === this.capacity) this.#growTwofold();
       row = this.#fresh++;
@@ -93,10 +99,15 @@ export class RowPool {
   /** Gives a row back; its words become zero, and its first word links the free list. */
   release(row: number): void {
     const stride = this.strideWords;
-    const offset = row * stride;
     const words = this.words;
-    words[offset] = this.#freeHead;
-    for (let i = 1; i < stride; i++) words[offset + i] = 0;
+    if (stride === LINE_WORDS) {
+      clearLine(words, (row * LINE_WORDS) & LINE_MASK);
+      words[(row * LINE_WORDS) & LINE_MASK] = this.#freeHead;
+    } else {
+      const offset = row * stride;
+      words[offset] = this.#freeHead;
+      for (let i = 1; i < stride; i++) words[offset + i] = 0;
+    }
     this.#freeHead = row;
     this.inUse--;
   }
@@ -177,6 +188,25 @@ export class RowPool {
     this.words = lengthenedRows(this.words, capacity * this.strideWords);
     this.capacity = capacity;
   }
+}
+
+/** Zeroes a row of one cache line but for its first word: every packet's end. (A loop takes twice the instructions.) */
+function clearLine(words: Int32Array, offset: number): void {
+  words[offset + 1] = 0;
+  words[offset + 2] = 0;
+  words[offset + 3] = 0;
+  words[offset + 4] = 0;
+  words[offset + 5] = 0;
+  words[offset + 6] = 0;
+  words[offset + 7] = 0;
+  words[offset + 8] = 0;
+  words[offset + 9] = 0;
+  words[offset + 10] = 0;
+  words[offset + 11] = 0;
+  words[offset + 12] = 0;
+  words[offset + 13] = 0;
+  words[offset + 14] = 0;
+  words[offset + 15] = 0;
 }
 
 /** Rows whose offsets fit their mask. */

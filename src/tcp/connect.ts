@@ -7,16 +7,16 @@ import { ERRNO } from "../base/errors.ts";
 import { PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { accountSyn, openAccount } from "./accounting.ts";
 import { ecnOfSyn, ectOfHandshake } from "./ecn_open.ts";
+import { NO_COOKIE } from "./fast_open_cookie.ts";
 import { releaseTimeWait } from "./finish.ts";
 import {
-  announcedMss,
   announcedMssWith,
+  applySettings,
   emitSyn,
   firstShift,
   firstWindow,
   HANDSHAKE_LOOK_MS,
   openWindows,
-  plainSyn,
   sendingMss,
   synField,
   synOptions,
@@ -24,6 +24,7 @@ import {
 import { canConnect, setTrafficClass, setTtl } from "./ip_fields.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
 import { settleMemory } from "./memory.ts";
+import { openersOffer, payloadMss } from "./offer.ts";
 import { announcedOnPath } from "./path_mtu.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
@@ -157,28 +158,31 @@ export function begin(
   warm[w + WARM_SERIAL] = stack.hosts.nextSerial(host);
   warm[w + WARM_TS_OFFSET] = timestampOffset(secret);
   warm[w + WARM_MDEV] = stack.nowUs;
-  words[c + TCB_STATE] = STATE_SYN_SENT | FLAG_ACTIVE | (options?.noDelay ? FLAG_NO_DELAY : 0) |
-    (options?.keepAlive ? FLAG_KEEP_ALIVE : 0);
+  words[c + TCB_STATE] = STATE_SYN_SENT | FLAG_ACTIVE;
   words[c + TCB_SND_UNA] = iss;
   words[c + TCB_SND_NXT] = (iss + 1) | 0;
   words[c + TCB_SND_END] = (iss + 1) | 0;
   words[c + TCB_TS_RECENT] = recent;
-  openWindows(
-    stack,
-    conn,
-    profile,
-    sendingMss(stack, host, local, announcedMss(stack, host, local), profile.timestamps),
-  );
-  if (options?.trafficClass !== undefined) setTrafficClass(stack, conn, options.trafficClass);
-  if (options?.ttl !== undefined) setTtl(stack, conn, options.ttl);
-  if (options?.prepare !== undefined) {
-    options.prepare(conn);
-    clampMss(stack, conn);
+  const offer = openersOffer(stack, profile, host, local);
+  openWindows(stack, conn, profile, payloadMss(profile, offer.mss, offer.mss, profile.timestamps));
+  const { ecn } = offer;
+  if (options !== undefined) applyOptions(stack, conn, options);
+  if ((options?.prepare === undefined ? ecn : ecnOfSyn(profile, algorithmFor(stack, conn))) !== 0) {
+    words[c + TCB_STATE] |= FLAG_ECN;
   }
-  if (ecnOfSyn(profile, algorithmFor(stack, conn)) !== 0) words[c + TCB_STATE] |= FLAG_ECN;
   if (profile.accounting) openAccount(stack, conn);
   if (stack.hosts.budgets !== undefined) settleMemory(stack, stack.hosts.budgets, conn);
   return conn;
+}
+
+function applyOptions(stack: TcpStack, conn: number, options: ConnectOptions): void {
+  const flags = (options.noDelay ? FLAG_NO_DELAY : 0) | (options.keepAlive ? FLAG_KEEP_ALIVE : 0);
+  stack.tcbs.words[conn * TCB_STRIDE + TCB_STATE] |= flags;
+  if (options.trafficClass !== undefined) setTrafficClass(stack, conn, options.trafficClass);
+  if (options.ttl !== undefined) setTtl(stack, conn, options.ttl);
+  if (options.prepare === undefined) return;
+  options.prepare(conn);
+  clampMss(stack, conn);
 }
 
 /** TCP_MAXSEG was set before the connection was opened: until the peer has told its MSS, that is what it is. */
@@ -210,10 +214,15 @@ export function synWindowOf(stack: TcpStack, conn: number): number {
   const c = (conn * TCB_STRIDE) & TCB_MASK;
   const host = words[c + TCB_HOST];
   const settings = settingsRow(stack, conn);
-  const mss = announcedMssWith(stack, host, words[c + TCB_LOCAL], settings);
+  const profile = stack.profileOf(host);
   // Linux takes timestamps off where they are known to be used: from an earlier incarnation, or the peer's SYN.
-  const net = words[c + TCB_TS_RECENT] !== 0 ? mss - TIMESTAMP_BYTES : mss;
-  return firstWindow(stack, stack.profileOf(host), settings, net);
+  const stamped = words[c + TCB_TS_RECENT] !== 0;
+  if (settings === 0) {
+    const offer = openersOffer(stack, profile, host, words[c + TCB_LOCAL]);
+    return stamped ? offer.stampedWindow : offer.window;
+  }
+  const mss = announcedMssWith(stack, host, words[c + TCB_LOCAL], settings);
+  return firstWindow(stack, profile, settings, stamped ? mss - TIMESTAMP_BYTES : mss);
 }
 
 /**
@@ -228,13 +237,18 @@ export function prepareSyn(stack: TcpStack, conn: number): void {
   const state = words[c + TCB_STATE];
   const settings = settingsRow(stack, conn);
   const ect = (state & FLAG_ECN) !== 0 ? ectOfHandshake(algorithmFor(stack, conn)) : 0;
-  plainSyn(stack, profile, settings, ect);
-  synOptions.mss = announcedMssWith(stack, host, words[c + TCB_LOCAL], settings);
+  const offer = openersOffer(stack, profile, host, words[c + TCB_LOCAL]);
   // The SYN-ACK of a simultaneous open offers what the SYN did, whatever the peer's has said (as Linux).
-  synOptions.timestamps = profile.timestamps;
-  synOptions.scaling = profile.windowScaling;
-  synOptions.sack = profile.sack;
-  synOptions.shift = firstShift(stack, profile, settings);
+  synOptions.control = offer.control;
+  synOptions.cookie.length = NO_COOKIE;
+  if (settings === 0) {
+    synOptions.mss = offer.mss;
+    synOptions.ttlTos = offer.ttl | ect;
+    synOptions.shift = offer.shift;
+  } else {
+    applySettings(stack, settings, offer, ect);
+    synOptions.shift = firstShift(stack, profile, settings);
+  }
   synOptions.tsVal = (stack.nowMs + stack.warm[conn * WARM_STRIDE + WARM_TS_OFFSET]) | 0;
   synOptions.tsEcr = words[c + TCB_TS_RECENT];
   // A path that is known to take less lowers what is announced, as Linux's route does.

@@ -5,9 +5,10 @@
  */
 import { openAccount } from "./accounting.ts";
 import { switchCongestion } from "./congestion/types.ts";
-import { announcedMssWith, firstWindow, openWindows, sendingMss, settingIn, timestampAge } from "./handshake.ts";
+import { announcedMssWith, believedMss, firstWindow, openWindows, settingIn, timestampAge } from "./handshake.ts";
 import { settleMemory } from "./memory.ts";
 import { beginMtuSearch } from "./mtu_probe.ts";
+import { listenersOffer, payloadMss } from "./offer.ts";
 import { startPacing } from "./pacing.ts";
 import { adoptPathMtu } from "./path_mtu.ts";
 import { settingsOf } from "./settings.ts";
@@ -91,9 +92,14 @@ export function listenerSettings(stack: TcpStack, listener: number): number {
 /** RCV.WND after a listener's SYN-ACK with these `SYN_ROW.OPTIONS`; its window field says less if it is large. */
 export function synAckWindow(stack: TcpStack, host: number, local: number, listener: number, options: number): number {
   const settings = listenerSettings(stack, listener);
+  const profile = stack.profileOf(host);
+  const stamped = (options & SYN_FLAG_TIMESTAMPS) !== 0;
+  if (settings === 0) {
+    const offer = listenersOffer(stack, profile, host, local);
+    return stamped ? offer.stampedWindow : offer.window;
+  }
   const mss = announcedMssWith(stack, host, local, settings);
-  const net = (options & SYN_FLAG_TIMESTAMPS) !== 0 ? mss - TIMESTAMP_BYTES : mss;
-  return firstWindow(stack, stack.profileOf(host), settings, net);
+  return firstWindow(stack, profile, settings, stamped ? mss - TIMESTAMP_BYTES : mss);
 }
 
 /**
@@ -125,10 +131,16 @@ export function makeChild(stack: TcpStack, state: number): number {
   words[c + TCB_RCV_NXT] = next;
   words[c + TCB_RCV_WUP] = next;
   words[c + TCB_RCV_READ] = next;
-  words[c + TCB_RCV_ADV] = (next + synAckWindow(stack, host, local, listener, options)) | 0;
+  const offer = listenersOffer(stack, profile, host, local);
+  const window = settings !== 0
+    ? synAckWindow(stack, host, local, listener, options)
+    : timestamps
+    ? offer.stampedWindow
+    : offer.window;
+  words[c + TCB_RCV_ADV] = (next + window) | 0;
   words[c + TCB_TS_RECENT] = opening.tsRecent;
-  const asked = settingIn(stack, settings, SET_MAX_SEGMENT);
-  openWindows(stack, conn, profile, sendingMss(stack, host, local, options & 0xffff, timestamps, asked));
+  const given = believedMss(offer.ipv6, options & 0xffff, settingIn(stack, settings, SET_MAX_SEGMENT));
+  openWindows(stack, conn, profile, payloadMss(profile, given, offer.mss, timestamps));
   warm[w + WARM_SND_WL1] = (next - 1) | 0;
   warm[w + WARM_APP] = rows[l + L_APP];
   warm[w + WARM_APP_DATA] = listener;

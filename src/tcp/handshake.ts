@@ -6,6 +6,7 @@
 import type { Profile } from "../transport/profile.ts";
 import { CONTROL, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { type FastOpenCookie, newCookie, NO_COOKIE, writeFastOpen } from "./fast_open_cookie.ts";
+import { mssFor, type Offer, payloadMss, wholeSegments } from "./offer.ts";
 import { forbidsFragments } from "./options_ip.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, FLAG, SETTINGS, TCB } from "./state/tcb.ts";
@@ -38,7 +39,6 @@ const {
 const {
   DONT_FRAGMENT: C_DONT_FRAGMENT,
   HAS_MSS: C_HAS_MSS,
-  HAS_SACK_PERMITTED: C_HAS_SACK_PERMITTED,
   HAS_TIMESTAMPS: C_HAS_TIMESTAMPS,
   HAS_WINDOW_SCALE: C_HAS_WINDOW_SCALE,
 } = CONTROL;
@@ -47,12 +47,8 @@ const { CWND: TCB_CWND, MSS: TCB_MSS, STATE: TCB_STATE, MASK: TCB_MASK, STRIDE: 
 const { NO_DELAY: FLAG_NO_DELAY } = FLAG;
 
 const TCP_BITS = PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT;
-/** Bytes of the timestamps option, padded. */
-const TIMESTAMP_BYTES = 12;
 /** First guess of the size of inbound segments (Linux `TCP_MSS_DEFAULT`). */
-const FIRST_RECEIVE_MSS = 536;
-/** Least payload of a full segment: an MTU of 68 less IPv4 and TCP headers and timestamps. */
-const LEAST_PAYLOAD = 16;
+export const FIRST_RECEIVE_MSS = 536;
 const TRAFFIC_CLASS_MASK = 0xfc;
 
 /**
@@ -69,7 +65,7 @@ export function settingIn(stack: TcpStack, row: number, field: number): number {
 
 /** The MSS that fits the egress interface (RFC 9293 3.7.1 MUST-14, MUST-67, SHLD-5). */
 export function announcedMss(stack: TcpStack, host: number, local: number): number {
-  return Math.min(65535, stack.hosts.mtuOf(host) - (stack.addresses.isIpv6(local) ? 60 : 40));
+  return mssFor(stack.hosts.mtuOf(host), stack.addresses.isIpv6(local));
 }
 
 /** The MSS to announce where the settings row may ask for less (TCP_MAXSEG). */
@@ -99,9 +95,7 @@ export function sendingMss(
   asked = 0,
 ): number {
   const given = believedMss(stack.addresses.isIpv6(local), peerMss, asked);
-  const least = stack.profileOf(host).leastMssBytes;
-  const mss = Math.min(Math.max(least, given), announcedMss(stack, host, local));
-  return Math.max(LEAST_PAYLOAD, timestamps ? mss - TIMESTAMP_BYTES : mss);
+  return payloadMss(stack.profileOf(host), given, announcedMss(stack, host, local), timestamps);
 }
 
 /** The peer's MSS as a SYN gives it, 0 if it does not. */
@@ -136,13 +130,10 @@ export interface SynOptions {
   shift: number;
   tsVal: number;
   tsEcr: number;
-  scaling: boolean;
-  timestamps: boolean;
-  sack: boolean;
-  /** Traffic class, TTL and DF of the packet. */
-  trafficClass: number;
-  ttl: number;
-  dontFragment: boolean;
+  /** `CONTROL` bits: which options there are, and DF. */
+  control: number;
+  /** TTL << 8, and the traffic class. */
+  ttlTos: number;
   /** Fast Open's option (RFC 7413), or none. */
   readonly cookie: FastOpenCookie;
 }
@@ -153,28 +144,27 @@ export const synOptions: SynOptions = {
   shift: 0,
   tsVal: 0,
   tsEcr: 0,
-  scaling: false,
-  timestamps: false,
-  sack: false,
-  trafficClass: 0,
-  ttl: 0,
-  dontFragment: true,
+  control: 0,
+  ttlTos: 0,
   cookie: newCookie(),
 };
 
-/** Fills in the IP fields of `synOptions` from a settings row (0: the profile's), and leaves Fast Open's option out. */
-export function plainSyn(stack: TcpStack, profile: Readonly<Profile>, settings: number, ect: number): void {
+/**
+ * Fills in what of `synOptions` a settings row may change: MSS, TTL, traffic class and (leaving the rest of `control`)
+ * DF. `ect`: ECN bits of the traffic class.
+ */
+export function applySettings(stack: TcpStack, settings: number, offer: Readonly<Offer>, ect: number): void {
   const options = synOptions;
+  const asked = settingIn(stack, settings, SET_MAX_SEGMENT);
   const mode = settingIn(stack, settings, SET_PATH_MTU) - 1;
-  options.dontFragment = mode < 0 ? profile.pathMtuDiscovery : forbidsFragments(mode);
-  options.cookie.length = NO_COOKIE;
-  options.ttl = profile.defaultTtl;
-  options.trafficClass = ect;
-  if (settings === 0) return;
   const ttl = settingIn(stack, settings, SET_TTL);
-  if (ttl !== 0) options.ttl = ttl - 1;
   const trafficClass = settingIn(stack, settings, SET_TRAFFIC_CLASS);
-  if (trafficClass !== 0) options.trafficClass |= (trafficClass - 1) & TRAFFIC_CLASS_MASK;
+  options.mss = asked !== 0 && asked < offer.mss ? asked : offer.mss;
+  if (mode >= 0) {
+    options.control = (options.control & ~C_DONT_FRAGMENT) | (forbidsFragments(mode) ? C_DONT_FRAGMENT : 0);
+  }
+  options.ttlTos = (ttl !== 0 ? (ttl - 1) << 8 : offer.ttl) | ect |
+    (trafficClass !== 0 ? (trafficClass - 1) & TRAFFIC_CLASS_MASK : 0);
 }
 
 /** Writes a SYN or SYN-ACK with `synOptions` to the outbox. Returns the packet. */
@@ -198,16 +188,14 @@ export function emitSyn(
   packets[o + P_PORTS] = ports;
   packets[o + P_SEQ] = seq;
   packets[o + P_ACK] = ack;
-  packets[o + P_CONTROL] = flags | TCP_BITS | C_HAS_MSS |
-    (options.dontFragment ? C_DONT_FRAGMENT : 0) |
-    (options.timestamps ? C_HAS_TIMESTAMPS : 0) | (options.scaling ? C_HAS_WINDOW_SCALE : 0) |
-    (options.sack ? C_HAS_SACK_PERMITTED : 0);
-  packets[o + P_WINDOW_TTL_TOS] = (window << 16) | (options.ttl << 8) | options.trafficClass;
-  if (options.timestamps) {
+  const { control } = options;
+  packets[o + P_CONTROL] = flags | TCP_BITS | control;
+  packets[o + P_WINDOW_TTL_TOS] = (window << 16) | options.ttlTos;
+  if ((control & C_HAS_TIMESTAMPS) !== 0) {
     packets[o + P_TS_VAL] = options.tsVal;
     packets[o + P_TS_ECR] = options.tsEcr;
   }
-  packets[o + P_SYN_OPTIONS] = options.mss | (options.scaling ? options.shift << 16 : 0);
+  packets[o + P_SYN_OPTIONS] = options.mss | ((control & C_HAS_WINDOW_SCALE) !== 0 ? options.shift << 16 : 0);
   packets[o + P_LINK] = host;
   if (options.cookie.length !== NO_COOKIE) writeFastOpen(stack.packets, p, options.cookie);
   stack.pushOut(p);
@@ -224,7 +212,7 @@ export function firstWindow(stack: TcpStack, profile: Readonly<Profile>, setting
   // As Linux: whole segments, and half of the buffer at most.
   let space = (own || profile.receiveBufferBytes) >> 1;
   if (clamp !== 0 && clamp < space) space = clamp;
-  return space > mss ? space - space % mss : space;
+  return wholeSegments(space, mss);
 }
 
 /** The window field of a SYN or SYN-ACK where RCV.WND is `window`: never scaled (RFC 7323 2.2). */

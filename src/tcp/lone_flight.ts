@@ -9,7 +9,7 @@ import { TCP_FLAG } from "../wire/packet.ts";
 import { overlooksLoneFlights } from "./congestion/types.ts";
 import { noteDataSent } from "./delayed_ack.ts";
 import { armRetransmit } from "./rto_timer.ts";
-import { noteLeastRtt, rtoMs, sampleLoneRtt } from "./rtt.ts";
+import { noteLeastRtt, rtoMs, sampleLoneRtt, wholeMs } from "./rtt.ts";
 import { emit } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
@@ -60,7 +60,7 @@ export function sendLone(stack: TcpStack, conn: number, count: number): boolean 
   }
   // RFC 8985 7.2, as `armTailLossProbe`: for a lone segment the peer's delayed ACK is waited for.
   const srtt = warm[w + SRTT];
-  const probeMs = srtt === 0 ? profile.rtoInitialMs : Math.ceil(((srtt >> 2) + profile.rtoMinMs * 1000) / 1000);
+  const probeMs = srtt === 0 ? profile.rtoInitialMs : wholeMs((srtt >> 2) + profile.rtoMinMs * 1000);
   warm[w + ACK_STATE_AT] |= TAIL_LOSS << KIND_AT;
   stack.armTimer(conn, REXMIT, Math.max(1, Math.min(probeMs, rtoMs(stack, conn))));
   return true;

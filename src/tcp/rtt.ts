@@ -123,6 +123,11 @@ export function noHandshakeSample(stack: TcpStack, conn: number): void {
   if (stack.warm[at + SRTT] === 0) stack.warm[at + RTTVAR] = FALLBACK_US;
 }
 
+/** Microseconds (0 to 2^30) as whole milliseconds, rounded up, in integers alone. */
+export function wholeMs(us: number): number {
+  return ((us + 999) / 1000) | 0;
+}
+
 /** The retransmission timeout now in force, ms, backed off (RFC 6298 2, 5.5). */
 export function rtoMs(stack: TcpStack, conn: number): number {
   const warm = stack.warm;
@@ -130,11 +135,9 @@ export function rtoMs(stack: TcpStack, conn: number): number {
   const profile = stack.profileOfConnection(conn);
   const srtt = warm[at + SRTT];
   // RFC 6298 2.1: the initial value until a round trip was measured; RTTVAR holds another one, after some handshakes.
-  const base = srtt === 0 && warm[at + RTTVAR] === 0
-    ? profile.rtoInitialMs
-    : Math.ceil(((srtt >> 3) + warm[at + RTTVAR]) / 1000);
+  const base = srtt === 0 && warm[at + RTTVAR] === 0 ? profile.rtoInitialMs : wholeMs((srtt >> 3) + warm[at + RTTVAR]);
   const backoff = (warm[at + ACK_STATE_AT] >> BACKOFF_AT) & 0xf;
-  return Math.min(base * (1 << backoff), profile.rtoMaxMs);
+  return Math.min(backoff === 0 ? base : base * (1 << backoff), profile.rtoMaxMs);
 }
 
 /**

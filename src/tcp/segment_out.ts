@@ -84,10 +84,10 @@ export function emit(
   packets[o + SRC] = words[c + LOCAL];
   packets[o + DST] = words[c + REMOTE];
   packets[o + P_PORTS] = words[c + PORTS];
-  packets[o + SEQ] = seq;
+  packets[o + SEQ] = seq | 0;
   packets[o + ACK] = words[c + RCV_NXT];
   packets[o + WINDOW_TTL_TOS] = (window << 16) | (stack.profiles.words[stack.profileAt(conn) + DEFAULT_TTL] << 8);
-  packets[o + LENGTH] = length;
+  packets[o + LENGTH] = length | 0;
   if ((state & TIMESTAMPS) !== 0) {
     packets[o + P_CONTROL] = flags | TCP_BITS | HAS_TIMESTAMPS;
     packets[o + TS_VAL] = (stack.nowMs + warm[w + TS_OFFSET]) | 0;

@@ -122,9 +122,9 @@ export class TcpStack {
   /** Real bytes by `STREAM`. */
   readonly streams: (Stream | null)[] = [null];
   readonly freeStreams: number[] = [];
-  /** Congestion control numbers by profile number. */
-  readonly #algorithms: number[] = [];
-  readonly #algorithmNames: string[] = [];
+  /** The profile whose congestion control was asked for last, and its number. */
+  #algorithmProfile: Readonly<Profile> | undefined = undefined;
+  #algorithm = 0;
   readonly shutEgress: Set<number> = new Set();
   /** Hosts whose interface takes nothing (`setEgress`). */
   egressShut = 0;
@@ -323,8 +323,8 @@ export class TcpStack {
 
   /** Number of the congestion control of the connection's profile. */
   algorithmOf(conn: number): number {
-    const profile = this.warm[conn * WARM_STRIDE + GENERATION] >>> 20;
-    return this.#algorithmOfProfile(profile, this.tcbs.words[conn * STRIDE + HOST]);
+    const profile = this.profileOfConnection(conn);
+    return profile === this.#algorithmProfile ? this.#algorithm : this.#algorithmOfProfile(profile);
   }
 
   /** Number of the congestion control that a listener's connections begin with. */
@@ -333,21 +333,16 @@ export class TcpStack {
     const rows = this.listeners.words;
     const settings = rows[l + LISTENER.SETTINGS];
     const own = settings === 0 ? 0 : this.settings.words[settings * SETTINGS.STRIDE + SETTINGS.CONGESTION];
-    if (own !== 0) return own - 1;
-    const host = rows[l + LISTENER.HOST];
-    return this.#algorithmOfProfile(Math.min(this.hosts.profileOf(host), PROFILE_ELSEWHERE), host);
+    return own !== 0 ? own - 1 : this.#algorithmOfProfile(this.profileOf(rows[l + LISTENER.HOST]));
   }
 
-  #algorithmOfProfile(profile: number, host: number): number {
-    const name = profile === PROFILE_ELSEWHERE
-      ? this.profileOf(host).congestionControl
-      : this.profiles.get(profile).congestionControl;
-    // A profile may have been replaced by another of the same number.
-    if (this.#algorithmNames[profile] === name) return this.#algorithms[profile];
+  /** Profiles are frozen: the same object has the same algorithm. */
+  #algorithmOfProfile(profile: Readonly<Profile>): number {
+    const name = profile.congestionControl;
     const id = congestionId(name);
     if (id < 0) throw new RangeError(`There is no congestion control named ${JSON.stringify(name)}.`);
-    this.#algorithms[profile] = id;
-    this.#algorithmNames[profile] = name;
+    this.#algorithmProfile = profile;
+    this.#algorithm = id;
     return id;
   }
 

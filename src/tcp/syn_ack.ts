@@ -1,15 +1,28 @@
 /**
- * The SYN-ACK of a listener, whatever it is made from: a row of the SYN queue, a cookie, a Fast Open connection.
+ * What a listener makes of a SYN's options, and its SYN-ACK, whatever that is made from: a row of the SYN queue, a cookie,
+ * a Fast Open connection.
  *
  * @module
  */
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
-import { ectOfHandshake } from "./ecn_open.ts";
+import { ectOfHandshake, grantsEcn } from "./ecn_open.ts";
 import { listenerSettings, opening, synAckWindow } from "./establish.ts";
-import { announcedMssWith, emitSyn, plainSyn, synField, synOptions } from "./handshake.ts";
+import { NO_COOKIE } from "./fast_open_cookie.ts";
+import {
+  applySettings,
+  believedMss,
+  emitSyn,
+  firstShift,
+  peerMss,
+  peerShift,
+  settingIn,
+  synField,
+  synOptions,
+} from "./handshake.ts";
+import { listenersOffer, type Offer } from "./offer.ts";
 import { announcedOnPath } from "./path_mtu.ts";
 import type { TcpStack } from "./stack.ts";
-import { SYN_FLAG } from "./state/tcb.ts";
+import { SETTINGS, SYN_FLAG } from "./state/tcb.ts";
 
 const { ECN: SYN_FLAG_ECN, SACK: SYN_FLAG_SACK, SCALING: SYN_FLAG_SCALING, TIMESTAMPS: SYN_FLAG_TIMESTAMPS } = SYN_FLAG;
 const {
@@ -26,22 +39,68 @@ const {
   TS_VAL: P_TS_VAL,
   WINDOW_TTL_TOS: P_WINDOW_TTL_TOS,
 } = PACKET;
-const { HAS_TIMESTAMPS: C_HAS_TIMESTAMPS } = CONTROL;
+const {
+  HAS_SACK_PERMITTED: C_HAS_SACK_PERMITTED,
+  HAS_TIMESTAMPS: C_HAS_TIMESTAMPS,
+  HAS_WINDOW_SCALE: C_HAS_WINDOW_SCALE,
+} = CONTROL;
 
 const { SYN: F_SYN, ACK: F_ACK, ECE: F_ECE } = TCP_FLAG;
+const { MAX_SEGMENT: SET_MAX_SEGMENT } = SETTINGS;
 const TCP_BITS = (PROTOCOL.TCP << CONTROL.PROTOCOL_SHIFT) | CONTROL.DONT_FRAGMENT;
+
+/** What a SYN (at `o`) offers and the host takes up, as `opening.options` and `opening.tsRecent`. */
+export function readSyn(
+  stack: TcpStack,
+  offer: Readonly<Offer>,
+  packets: Int32Array,
+  o: number,
+  cookie: boolean,
+): void {
+  const settings = listenerSettings(stack, opening.listener);
+  const both = packets[o + P_CONTROL] & offer.control;
+  let options = peerMss(packets, o);
+  // RFC 9293 3.7.1 MUST-15: no MSS option means the default, which a cookie has to say and TCP_MAXSEG does not lower.
+  if (settings !== 0 || cookie) {
+    const asked = settingIn(stack, settings, SET_MAX_SEGMENT);
+    if (asked !== 0 || cookie) options = believedMss(offer.ipv6, options, asked);
+  }
+  if ((both & C_HAS_TIMESTAMPS) !== 0) {
+    options |= SYN_FLAG_TIMESTAMPS;
+    opening.tsRecent = packets[o + P_TS_VAL];
+  } else opening.tsRecent = 0;
+  // A cookie keeps the rest in the timestamp.
+  if (!cookie || (both & C_HAS_TIMESTAMPS) !== 0) {
+    if ((both & C_HAS_SACK_PERMITTED) !== 0) options |= SYN_FLAG_SACK;
+    if ((both & C_HAS_WINDOW_SCALE) !== 0) {
+      const shift = settings === 0 ? offer.shift : firstShift(stack, offer.profile!, settings);
+      options |= SYN_FLAG_SCALING | (peerShift(packets, o) << 16) | (shift << 20);
+    }
+    if (
+      (packets[o + P_CONTROL] & F_ECE) !== 0 &&
+      grantsEcn(offer.profile!, stack.algorithmOfListener(opening.listener), packets, o)
+    ) options |= SYN_FLAG_ECN;
+  }
+  opening.options = options;
+}
+
+/** `CONTROL` bits of a SYN-ACK whatever the peer has offered. */
+const UNASKED = CONTROL.HAS_MSS | CONTROL.DONT_FRAGMENT;
 
 /** Fills `synOptions` for the SYN-ACK of `opening`, without Fast Open's option; the timestamp is now's. */
 export function prepareSynAck(stack: TcpStack): void {
   const { host, local, remote, listener, options } = opening;
   const settings = listenerSettings(stack, listener);
-  const ect = ectOfHandshake(stack.algorithmOfListener(listener));
-  plainSyn(stack, stack.profileOf(host), settings, ect);
-  synOptions.mss = announcedMssWith(stack, host, local, settings);
+  const offer = listenersOffer(stack, stack.profileOf(host), host, local);
+  synOptions.control = (offer.control & UNASKED) | ((options & SYN_FLAG_TIMESTAMPS) !== 0 ? C_HAS_TIMESTAMPS : 0) |
+    ((options & SYN_FLAG_SCALING) !== 0 ? C_HAS_WINDOW_SCALE : 0) |
+    ((options & SYN_FLAG_SACK) !== 0 ? C_HAS_SACK_PERMITTED : 0);
+  synOptions.cookie.length = NO_COOKIE;
+  if (settings === 0) {
+    synOptions.mss = offer.mss;
+    synOptions.ttlTos = offer.ttl | offer.ect;
+  } else applySettings(stack, settings, offer, ectOfHandshake(stack.algorithmOfListener(listener)));
   if (stack.pathMtus.size !== 0) synOptions.mss = announcedOnPath(stack, host, remote, synOptions.mss);
-  synOptions.timestamps = (options & SYN_FLAG_TIMESTAMPS) !== 0;
-  synOptions.scaling = (options & SYN_FLAG_SCALING) !== 0;
-  synOptions.sack = (options & SYN_FLAG_SACK) !== 0;
   synOptions.shift = (options >>> 20) & 0xf;
   synOptions.tsVal = (stack.nowMs + opening.tsOffset) | 0;
   synOptions.tsEcr = opening.tsRecent;
@@ -60,7 +119,7 @@ export function emitSynAck(stack: TcpStack, ack: number): void {
 export function emitOpeningAck(stack: TcpStack): void {
   const { host, local, remote, ports, listener, options, irs, iss } = opening;
   const shift = (options & SYN_FLAG_SCALING) !== 0 ? (options >>> 20) & 0xf : 0;
-  plainSyn(stack, stack.profileOf(host), listenerSettings(stack, listener), 0);
+  applySettings(stack, listenerSettings(stack, listener), listenersOffer(stack, stack.profileOf(host), host, local), 0);
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
   const o = (p * P_STRIDE) & P_MASK;
@@ -71,7 +130,7 @@ export function emitOpeningAck(stack: TcpStack): void {
   packets[o + P_SEQ] = (iss + 1) | 0;
   packets[o + P_ACK] = (irs + 1) | 0;
   packets[o + P_CONTROL] = F_ACK | TCP_BITS;
-  packets[o + P_WINDOW_TTL_TOS] = (window << 16) | (synOptions.ttl << 8) | synOptions.trafficClass;
+  packets[o + P_WINDOW_TTL_TOS] = (window << 16) | synOptions.ttlTos;
   if ((options & SYN_FLAG_TIMESTAMPS) !== 0) {
     packets[o + P_CONTROL] |= C_HAS_TIMESTAMPS;
     packets[o + P_TS_VAL] = (stack.nowMs + opening.tsOffset) | 0;

@@ -6,32 +6,23 @@
 import { accountRepeats, accountSegment } from "./accounting.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { acceptQueueFull, enqueueAccepted, noteOverflow, notePeaks } from "./accept_queue.ts";
-import { grantsEcn } from "./ecn_open.ts";
 import { listenerSettings, makeChild, opening, synAckWindow } from "./establish.ts";
 import { tryFastOpen } from "./fast_open_server.ts";
-import {
-  believedMss,
-  firstShift,
-  HANDSHAKE_LOOK_MS,
-  peerMss,
-  peerShift,
-  settingIn,
-  synField,
-  synOptions,
-} from "./handshake.ts";
+import { HANDSHAKE_LOOK_MS, settingIn, synField, synOptions } from "./handshake.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
 import { changeRequests, fitsChild, lacksMemory, lacksRequestMemory } from "./memory.ts";
+import { listenersOffer } from "./offer.ts";
 import { noHandshakeSample, sampleRtt } from "./rtt.ts";
 import { sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { LISTENER, SETTINGS, SYN_FLAG, SYN_ROW, TCB, WARM } from "./state/tcb.ts";
-import { emitOpeningAck, emitSynAck, prepareSynAck } from "./syn_ack.ts";
+import { emitOpeningAck, emitSynAck, prepareSynAck, readSyn } from "./syn_ack.ts";
 import { cookieTimestamp, makeCookie, readCookie } from "./syn_cookies.ts";
 
-const { FLAGS_MASK, HAS_TIMESTAMPS, HAS_WINDOW_SCALE, HAS_SACK_PERMITTED } = CONTROL;
+const { FLAGS_MASK, HAS_TIMESTAMPS } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 
 const {
@@ -57,12 +48,9 @@ const {
   TS_VAL: P_TS_VAL,
   WINDOW_TTL_TOS: P_WINDOW_TTL_TOS,
 } = PACKET;
-const { DEFER_ACCEPT: SET_DEFER_ACCEPT, MAX_SEGMENT: SET_MAX_SEGMENT, SYN_RETRIES: SET_SYN_RETRIES } = SETTINGS;
+const { DEFER_ACCEPT: SET_DEFER_ACCEPT, SYN_RETRIES: SET_SYN_RETRIES } = SETTINGS;
 const {
   ACKED: SYN_FLAG_ACKED,
-  ECN: SYN_FLAG_ECN,
-  SACK: SYN_FLAG_SACK,
-  SCALING: SYN_FLAG_SCALING,
   TIMESTAMPS: SYN_FLAG_TIMESTAMPS,
 } = SYN_FLAG;
 const {
@@ -126,11 +114,11 @@ export function synIn(stack: TcpStack, host: number, listener: number, p: number
   opening.irs = packets[o + P_SEQ];
   opening.iss = leastIsn !== 0 ? leastIsn : initialSequence(stack, secret);
   opening.tsOffset = timestampOffset(secret);
-  readOptions(stack, packets, o, cookie);
+  readSyn(stack, listenersOffer(stack, profile, host, local), packets, o, cookie);
   if (cookie) {
     makeCookie(stack);
     prepareSynAck(stack);
-    if (synOptions.timestamps) synOptions.tsVal = cookieTimestamp(stack);
+    if ((synOptions.control & HAS_TIMESTAMPS) !== 0) synOptions.tsVal = cookieTimestamp(stack);
     emitSynAck(stack, (opening.irs + 1) | 0);
     return;
   }
@@ -148,33 +136,6 @@ function dropSyn(stack: TcpStack, l: number): void {
   noteOverflow(stack, l, L_SYN_OVERFLOWS, L_SYN_FIRST_HIGH);
   stack.counters.synOverflows++;
   stack.counters.listenDrops++;
-}
-
-/** What the SYN offers and the host takes up, as `opening.options` and `opening.tsRecent`. */
-function readOptions(stack: TcpStack, packets: Int32Array, o: number, cookie: boolean): void {
-  const { host, local, listener } = opening;
-  const profile = stack.profileOf(host);
-  const control = packets[o + P_CONTROL];
-  const settings = listenerSettings(stack, listener);
-  const asked = settingIn(stack, settings, SET_MAX_SEGMENT);
-  let options = peerMss(packets, o);
-  // RFC 9293 3.7.1 MUST-15: no MSS option means the default, which a cookie has to say and TCP_MAXSEG does not lower.
-  if (asked !== 0 || cookie) options = believedMss(stack.addresses.isIpv6(local), options, asked);
-  opening.tsRecent = 0;
-  const timestamps = profile.timestamps && (control & HAS_TIMESTAMPS) !== 0;
-  if (timestamps) {
-    options |= SYN_FLAG_TIMESTAMPS;
-    opening.tsRecent = packets[o + P_TS_VAL];
-  }
-  // A cookie keeps the rest in the timestamp.
-  if (timestamps || !cookie) {
-    if (profile.sack && (control & HAS_SACK_PERMITTED) !== 0) options |= SYN_FLAG_SACK;
-    if (profile.windowScaling && (control & HAS_WINDOW_SCALE) !== 0) {
-      options |= SYN_FLAG_SCALING | (peerShift(packets, o) << 16) | (firstShift(stack, profile, settings) << 20);
-    }
-    if (grantsEcn(profile, stack.algorithmOfListener(listener), packets, o)) options |= SYN_FLAG_ECN;
-  }
-  opening.options = options;
 }
 
 /** Puts `opening` into the SYN queue. */
@@ -352,9 +313,7 @@ export function synReceivedIn(stack: TcpStack, host: number, row: number, p: num
     return 0;
   }
   const end = (seq + packets[o + P_LENGTH] + (flags & F_SYN ? 1 : 0) + (flags & F_FIN ? 1 : 0)) | 0;
-  // As Linux, what the SYN-ACK said.
-  const window = synField(synAckWindow(stack, host, syns[s + SYN_ROW_LOCAL], listener, options));
-  const outside = !inWindow(seq, end, next, (next + window) | 0);
+  const outside = seq !== next && isOutside(stack, row, seq, end);
   if (old || outside) {
     if (old) stack.counters.pawsRejects++;
     if ((flags & F_RST) === 0) answerOutside(stack, row, host, p);
@@ -391,6 +350,16 @@ export function synReceivedIn(stack: TcpStack, host: number, row: number, p: num
   openRow(stack, row);
   if (stamped && ((seq - next) | 0) <= 0) opening.tsRecent = packets[o + P_TS_VAL];
   return establish(stack, row, p, end);
+}
+
+/** Does a segment lie out of the window of a row: as Linux, what the SYN-ACK's field said? */
+function isOutside(stack: TcpStack, row: number, seq: number, end: number): boolean {
+  const syns = stack.synRows.words;
+  const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
+  const next = (syns[s + SYN_ROW_IRS] + 1) | 0;
+  const [host, local, listener] = [syns[s + SYN_ROW_HOST], syns[s + SYN_ROW_LOCAL], syns[s + SYN_ROW_LISTENER]];
+  const window = synField(synAckWindow(stack, host, local, listener, syns[s + SYN_ROW_OPTIONS]));
+  return !inWindow(seq, end, next, (next + window) | 0);
 }
 
 /** An out-of-window segment for a row is answered with an ACK, not too often (Linux). */

@@ -5,6 +5,7 @@
  */
 import { accountPeer } from "./accounting.ts";
 import { ERRNO } from "../base/errors.ts";
+import type { Profile } from "../transport/profile.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { releaseColdAtRest } from "./cold_row.ts";
 import { sendSyn, settingsRow, synWindowOf } from "./connect.ts";
@@ -14,10 +15,19 @@ import { confirmsEcn } from "./ecn_open.ts";
 import { fastOpenSynAck, trimSynData } from "./fast_open_client.ts";
 import { fastOpenAt } from "./fast_open_queue.ts";
 import { finish, setState } from "./finish.ts";
-import { firstShift, peerMss, peerShift, sendingMss, settingIn, timestampAge } from "./handshake.ts";
+import {
+  believedMss,
+  FIRST_RECEIVE_MSS,
+  firstShift,
+  peerMss,
+  peerShift,
+  settingIn,
+  timestampAge,
+} from "./handshake.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { isOldStamp } from "./out_of_window.ts";
 import { beginMtuSearch } from "./mtu_probe.ts";
+import { openersOffer, payloadMss } from "./offer.ts";
 import { output } from "./output.ts";
 import { adoptPathMtu } from "./path_mtu.ts";
 import { armRetransmit } from "./rto_timer.ts";
@@ -140,8 +150,8 @@ export function synSentIn(stack: TcpStack, conn: number, p: number): void {
     stack.counters.pawsRejects++;
     return;
   }
-  const firstEcho = stamped && synAck && echoesFirst(stack, w, packets[o + P_TS_ECR]);
-  negotiate(stack, conn, packets, o);
+  const firstEcho = repeated > 1 && stamped && synAck && echoesFirst(stack, w, packets[o + P_TS_ECR]);
+  negotiate(stack, conn, profile, packets, o);
   // RFC 3168 6.1.1: ECN is in use if the peer has said so.
   if (!confirmsEcn(flags, synAck)) words[c + TCB_STATE] &= ~FLAG_ECN;
   const irs = packets[o + P_SEQ];
@@ -228,30 +238,29 @@ function echoesFirst(stack: TcpStack, w: number, echo: number): boolean {
 }
 
 /** Takes over what both sides offered. */
-function negotiate(stack: TcpStack, conn: number, packets: Int32Array, o: number): void {
+function negotiate(stack: TcpStack, conn: number, profile: Readonly<Profile>, packets: Int32Array, o: number): void {
   const words = stack.tcbs.words;
   const c = (conn * TCB_STRIDE) & TCB_MASK;
   const host = words[c + TCB_HOST];
-  const profile = stack.profileOf(host);
-  const control = packets[o + P_CONTROL];
+  const offer = openersOffer(stack, profile, host, words[c + TCB_LOCAL]);
+  const both = packets[o + P_CONTROL] & offer.control;
   const settings = settingsRow(stack, conn);
   let state = words[c + TCB_STATE];
-  if (profile.timestamps && (control & HAS_TIMESTAMPS) !== 0) {
+  if ((both & HAS_TIMESTAMPS) !== 0) {
     state |= FLAG_TIMESTAMPS;
     words[c + TCB_TS_RECENT] = packets[o + P_TS_VAL];
-    const at = conn * WARM_STRIDE + WARM_ACK_STATE;
+    const at = ((conn * WARM_STRIDE) & WARM_MASK) + WARM_ACK_STATE;
     stack.warm[at] = (stack.warm[at] & ((1 << ACKS_TS_AGE_AT) - 1)) | timestampAge(stack);
   }
-  if (profile.sack && (control & HAS_SACK_PERMITTED) !== 0) state |= FLAG_SACK;
-  if (profile.windowScaling && (control & HAS_WINDOW_SCALE) !== 0) {
-    state |= FLAG_SCALING | (peerShift(packets, o) << FLAG_SND_SHIFT_AT) |
-      (firstShift(stack, profile, settings) << FLAG_RCV_SHIFT_AT);
+  if ((both & HAS_SACK_PERMITTED) !== 0) state |= FLAG_SACK;
+  if ((both & HAS_WINDOW_SCALE) !== 0) {
+    const shift = settings === 0 ? offer.shift : firstShift(stack, profile, settings);
+    state |= FLAG_SCALING | (peerShift(packets, o) << FLAG_SND_SHIFT_AT) | (shift << FLAG_RCV_SHIFT_AT);
   }
   words[c + TCB_STATE] = state;
-  const asked = settingIn(stack, settings, SET_MAX_SEGMENT);
-  const stamps = (state & FLAG_TIMESTAMPS) !== 0;
-  const mss = sendingMss(stack, host, words[c + TCB_LOCAL], peerMss(packets, o), stamps, asked);
-  words[c + TCB_MSS] = mss | (Math.min(536, mss) << 16);
+  const given = believedMss(offer.ipv6, peerMss(packets, o), settingIn(stack, settings, SET_MAX_SEGMENT));
+  const mss = payloadMss(profile, given, offer.mss, (state & FLAG_TIMESTAMPS) !== 0);
+  words[c + TCB_MSS] = mss | ((mss < FIRST_RECEIVE_MSS ? mss : FIRST_RECEIVE_MSS) << 16);
   if (stack.pathMtus.size !== 0) adoptPathMtu(stack, conn);
   if (profile.mtuProbing > 1) beginMtuSearch(stack, conn, true);
 }

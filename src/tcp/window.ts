@@ -11,7 +11,7 @@ import { RECEIVER } from "./state/receiver_row.ts";
 import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
 const { STATE, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, HOST, MASK, STRIDE } = TCB;
-const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { WINDOW_CLAMP: SETTINGS_WINDOW_CLAMP } = SETTINGS;
 const { RECEIVE_BUFFER_BYTES } = PROFILE_WORD;
 const { RCV_SHIFT_AT, FIN_RECEIVED } = FLAG;
@@ -88,8 +88,49 @@ export function firstThreshold(clamp: number, space: number, advertisedMss: numb
   return room > advertisedMss ? Math.min(clamp, room - room % advertisedMss) : Math.min(clamp, room);
 }
 
-/** The window to offer now, in bytes from RCV.NXT; it may lie left of the edge that was offered. */
+/** What of `selectWindow` follows from a buffer and a window shift alone, for a connection without rows: the last one. */
+const BARE = {
+  buffer: 0,
+  shift: 0,
+  /** Bytes of payload that the buffer has room for, and most that may ever be offered of them. */
+  allowed: 0,
+  clamp: 0,
+  /** Most that is offered at first. */
+  threshold: 0,
+};
+
+function workOutBare(buffer: number, shift: number): void {
+  BARE.buffer = buffer;
+  BARE.shift = shift;
+  BARE.allowed = buffer >> 1;
+  BARE.clamp = firstClamp(BARE.allowed, USUAL_MSS, shift, 0);
+  BARE.threshold = firstThreshold(BARE.clamp, BARE.allowed, USUAL_MSS, 0);
+}
+
+/**
+ * The window to offer now, in bytes from RCV.NXT; it may lie left of the edge that was offered. Of a connection at rest
+ * that has nearly all of its buffer free, a look at the profile says it.
+ */
 export function selectWindow(stack: TcpStack, conn: number): number {
+  const words = stack.tcbs.words;
+  const warm = stack.warm;
+  const c = (conn * STRIDE) & MASK;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
+  const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
+  if (warm[w + COLD_AT] === 0 && shift !== 0 && stack.hosts.budgets === undefined) {
+    const buffer = stack.profiles.words[stack.profileAt(conn) + RECEIVE_BUFFER_BYTES];
+    if (BARE.buffer !== buffer || BARE.shift !== shift) workOutBare(buffer, shift);
+    const { allowed, clamp, threshold } = BARE;
+    const free = (allowed - words[c + RCV_NXT] + words[c + RCV_READ]) | 0;
+    if (clamp === threshold && words[c + MSS] >>> 16 <= clamp && free >= clamp >> 1) {
+      return (((free < clamp ? free : clamp) + (1 << shift) - 1) >> shift) << shift;
+    }
+  }
+  return selectWindowOf(stack, conn);
+}
+
+/** `selectWindow`, of any connection. */
+function selectWindowOf(stack: TcpStack, conn: number): number {
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
@@ -168,13 +209,14 @@ function budgeted(stack: TcpStack, conn: number, most: number, scarce: boolean, 
  * returns the window field for a segment without SYN. `c` is where the hot line begins in `words`.
  */
 export function advertiseWindow(words: Int32Array, c: number, selected: number): number {
-  let window = selected;
+  let window = selected | 0;
   const shift = (words[c + STATE] >> RCV_SHIFT_AT) & 0xf;
   const open = openWindow(words, c);
   if (window < open) window = ((open + (1 << shift) - 1) >> shift) << shift;
   words[c + RCV_ADV] = (words[c + RCV_NXT] + window) | 0;
   // A first window that was not scaled may be more than the field can say: it holds all the same (Linux).
-  return Math.min(65535, window >> shift);
+  const field = window >> shift;
+  return field < 65535 ? field : 65535;
 }
 
 /** Smallest shift with which a window field can express `bytes` (RFC 7323 2.3: at most 14). */
