@@ -59,5 +59,11 @@ export { resolveNatProfile } from "./behaviour.ts";
 export { type NatGatewayOptions, NatTables, type NatTablesOptions, type NatTimeoutOptions } from "./tables.ts";
 export { natTimerActs, natTimerFired, natTimerGateway, natTimerIdentity, natTimerSerial } from "./timers.ts";
 export { ipv4Prefix, isUntranslated, passesInward, passesOutward, type Untranslated } from "./untranslated.ts";
-export { inboundHash, outboundHash, translateInbound, translateOutbound } from "./translate.ts";
+export {
+  hasExclusivePorts,
+  inboundTcpHash,
+  outboundTcpHash,
+  translateInbound,
+  translateOutbound,
+} from "./translate.ts";
 export { NAT_VERDICT, NAT_VERDICT_NAMES, type NatRefusalReason, type NatVerdict } from "./verdict.ts";

@@ -4,18 +4,10 @@
  *
  * @module
  */
+import { hashTuple } from "../store/tuple_table.ts";
 import { CONTROL, PACKET, PROTOCOL } from "../wire/packet.ts";
 import { MODE } from "./behaviour.ts";
-import {
-  endpointHash,
-  findExclusive,
-  findInside,
-  findMappingOutside,
-  findOutside,
-  insideHash,
-  outsideHash,
-  poolPlace,
-} from "./find.ts";
+import { findExclusive, findInside, findMappingOutside, findOutside, insideHash, poolPlace } from "./find.ts";
 import { icmpErrorInbound, icmpErrorOutbound } from "./icmp.ts";
 import { NAT_PROTOCOL, SESSION } from "./layout.ts";
 import { isEcho, protocolIndex } from "./protocol.ts";
@@ -30,8 +22,11 @@ const { SRC, DST, PORTS: PACKET_PORTS, SEQ, CONTROL: PACKET_CONTROL, MASK: PACKE
   PACKET;
 const { INTERNAL, EXTERNAL, REMOTE, PORTS, REMOTE_PORT_STATE, MASK: SESSION_MASK, STRIDE: SESSION_STRIDE } = SESSION;
 const { QUOTES } = CONTROL;
-const { ICMP } = NAT_PROTOCOL;
+const { TCP, ICMP } = NAT_PROTOCOL;
 const { FORWARD, HAIRPIN, DROP_FILTERED, DROP_NO_MAPPING, DROP_HAIRPIN_OFF, DROP_UNSUPPORTED } = NAT_VERDICT;
+
+/** (A constant of this module is inlined without a check, an imported binding is not.) */
+const hashOf = hashTuple;
 
 /**
  * A packet from a gateway's inner side, on its way out. `FORWARD`: the row is rewritten, send it on outside. `HAIRPIN`: it
@@ -181,26 +176,23 @@ function mayHairpin(t: NatTables, gateway: number, packet: number): boolean {
   return mode === MODE.OVERLOADED && protocol !== ICMP;
 }
 
-/** As `outboundHash`, for a TCP or UDP packet from outside and the index `t.outside`. */
-export function inboundHash(t: NatTables, gateway: number, packet: number): number {
-  const words = t.packets.rows.words;
-  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
-  const realm = (gateway << 2) | protocolIndex(words[at + PACKET_CONTROL] >>> 24);
-  const ports = words[at + PACKET_PORTS];
-  const external = words[at + DST];
-  return t.profileOf(gateway).mode === MODE.EXCLUSIVE
-    ? endpointHash(realm, external, ports & 0xffff)
-    : outsideHash(realm, external, words[at + SRC], (ports << 16) | (ports >>> 16));
+/**
+ * The hash of the lookup (in `t.inside`) that a gateway will make for a TCP packet from inside, whose row begins at
+ * `words[at]`: it lets the driver touch the entry ahead of time.
+ */
+export function outboundTcpHash(words: Int32Array, at: number, gateway: number): number {
+  return hashOf((gateway << 2) | TCP, words[at + SRC], words[at + DST], words[at + PACKET_PORTS]);
 }
 
-/**
- * The hash of the lookup that a gateway will make for a packet from inside: kept in `PACKET.HASH`, it lets the driver
- * touch the index entry (`t.inside`) ahead of time.
- */
-export function outboundHash(t: NatTables, gateway: number, packet: number): number {
-  const words = t.packets.rows.words;
-  const at = (packet * PACKET_STRIDE) & PACKET_MASK;
-  const protocol = protocolIndex(words[at + PACKET_CONTROL] >>> 24);
-  const ports = protocol === ICMP ? words[at + SEQ] & 0xffff0000 : words[at + PACKET_PORTS];
-  return insideHash((gateway << 2) | protocol, words[at + SRC], words[at + DST], ports);
+/** As `outboundTcpHash`, from outside and in `t.outside`. `exclusive`: `hasExclusivePorts(t, gateway)`. */
+export function inboundTcpHash(words: Int32Array, at: number, gateway: number, exclusive: boolean): number {
+  const ports = words[at + PACKET_PORTS];
+  const realm = (gateway << 2) | TCP;
+  if (exclusive) return hashOf(realm, words[at + DST], 0, ports << 16);
+  return hashOf(realm, words[at + DST], words[at + SRC], (ports << 16) | (ports >>> 16));
+}
+
+/** Does an external port of a gateway belong to one session, whoever the remote endpoint is? */
+export function hasExclusivePorts(t: NatTables, gateway: number): boolean {
+  return t.profileOf(gateway).mode === MODE.EXCLUSIVE;
 }

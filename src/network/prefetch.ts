@@ -8,9 +8,9 @@
  */
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { SESSION } from "../nat/layout.ts";
-import { inboundHash, outboundHash } from "../nat/nat.ts";
+import { hasExclusivePorts, inboundTcpHash, outboundTcpHash } from "../nat/nat.ts";
 import { NODE } from "../node/nodes.ts";
-import { hashTuple, probeStart } from "../store/tuple_table.ts";
+import { hashTuple, type TupleTable } from "../store/tuple_table.ts";
 import { ROW_KIND } from "../tcp/state/states.ts";
 import { SYN_ROW, TCB, TIMER, WARM } from "../tcp/state/tcb.ts";
 import { HOST } from "../transport/hosts.ts";
@@ -18,31 +18,34 @@ import { PACKET, PROTOCOL } from "../wire/packet.ts";
 import { APP_EVENT } from "./app_event.ts";
 import type { Partition } from "./partition.ts";
 
-const { SRC, DST, PORTS, CONTROL, LINK, HASH, STRIDE } = PACKET;
-const { TO, FLAGS, STRIDE: DIRECTION_STRIDE } = DIRECTION;
-const { GATEWAY, STRIDE: NODE_STRIDE } = NODE;
-const HOST_STRIDE = HOST.STRIDE;
-const { CONNECTION: CONNECTION_OF, NODE: NODE_OF, STRIDE: EVENT_STRIDE } = APP_EVENT;
+const { SRC, DST, PORTS, CONTROL, LINK, HASH, MASK, STRIDE } = PACKET;
+const { TO, FLAGS, MASK: DIRECTION_MASK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
+const { GATEWAY, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
+const { MASK: HOST_MASK, STRIDE: HOST_STRIDE } = HOST;
+const { CONNECTION: CONNECTION_OF, NODE: NODE_OF, MASK: EVENT_MASK, STRIDE: EVENT_STRIDE } = APP_EVENT;
 const { FROM_INSIDE, TO_HOST, TO_NAT } = DIRECTION_FLAG;
 const { TCP } = PROTOCOL;
-const TCB_STRIDE = TCB.STRIDE;
-const WARM_STRIDE = WARM.STRIDE;
-const { DELACK, QUEUED_AT, STRIDE: TIMER_STRIDE } = TIMER;
-const SYN_STRIDE = SYN_ROW.STRIDE;
-const SESSION_STRIDE = SESSION.STRIDE;
+const { MASK: TCB_MASK, STRIDE: TCB_STRIDE } = TCB;
+const { MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const { DELACK, QUEUED_AT, MASK: TIMER_MASK, STRIDE: TIMER_STRIDE } = TIMER;
+const { MASK: SYN_MASK, STRIDE: SYN_STRIDE } = SYN_ROW;
+const { MASK: SESSION_MASK, STRIDE: SESSION_STRIDE } = SESSION;
 const { CONNECTION, SYN_RECEIVED } = ROW_KIND;
 
-/** Which table an event's slot lies in: low two bits of `slots`. `TIMED`: it is an application's event for a connection. */
-const TIMED = 0;
-const DEMUX = 1;
-const INSIDE = 2;
-const OUTSIDE = 3;
-
-/** A value that no combination of small row words has. */
-const NEVER = 0x7fffffff;
+/** (Constants of this module are inlined without a check, imported bindings are not.) */
+const hashOf = hashTuple;
+const hashInbound = inboundTcpHash;
+const hashOutbound = outboundTcpHash;
 
 /** Buckets are handed over in parts of this many events at most (`EventQueue.onBucket`). */
 const MOST = 1024;
+
+/**
+ * Where the lists of what is looked up next begin: TCP packets for hosts, those that reach a NAT from inside and from
+ * outside, connections that an application's event is for; then how many each has.
+ */
+const LIST = { TO_HOST: 0, INSIDE: MOST, OUTSIDE: 2 * MOST, TIMED: 3 * MOST, COUNTS: 4 * MOST, SIZE: 4 * MOST + 4 };
+const { INSIDE, OUTSIDE, TIMED, COUNTS } = LIST;
 
 /** Loads whose result nobody uses would be optimised away. Nothing reads it. */
 let sink = 0;
@@ -52,130 +55,189 @@ const FEW = 4;
 
 /** Makes the hook for `EventQueue.onBucket`. */
 export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end: number) => void {
-  const slots = new Int32Array(MOST);
+  const lists = new Int32Array(LIST.SIZE);
   const hashes = new Int32Array(MOST);
-  const connections = new Int32Array(MOST);
-  const sessions = new Int32Array(MOST);
+  const values = new Int32Array(MOST);
   return (refs, begin, end) => {
     // A few packets have little to be fetched beside.
     if (end - begin < FEW) return;
     if (end - begin > MOST) end = begin + MOST;
-    let touched = 0;
-    const rows = s.packets.rows.words;
-    const events = s.events.words;
-    for (let i = begin; i < end; i++) {
-      const ref = refs[i];
-      touched ^= (ref & 1) === 0 ? rows[(ref >>> 1) * STRIDE] : events[(ref >>> 1) * EVENT_STRIDE];
+    touchEvents(s, refs, begin, end);
+    list(s, refs, begin, end, lists);
+    const toHosts = lists[COUNTS];
+    const inside = lists[COUNTS + 1];
+    const outside = lists[COUNTS + 2];
+    let connections = lists[COUNTS + 3];
+    for (let i = 0; i < connections; i++) values[i] = lists[TIMED + i];
+    if (toHosts > 0) {
+      hashForHosts(s, lists, toHosts, hashes);
+      lookUp(s.tcp.demux.table, hashes, toHosts, values, connections);
+      connections = keepConnections(s, values, connections, connections + toHosts);
     }
-    const n = findSlots(s, refs, begin, end, slots, hashes);
-    const { entries: demux, mask: demuxMask } = s.tcp.demux.table;
-    const { entries: inside, mask: insideMask } = s.nat.inside;
-    const { entries: outside, mask: outsideMask } = s.nat.outside;
-    for (let i = 0; i < n; i++) {
-      const slot = slots[i];
-      const table = slot & 3;
-      if (table === DEMUX) touched ^= demux[slot >> 2];
-      else if (table === INSIDE) touched ^= inside[slot >> 2];
-      else if (table === OUTSIDE) touched ^= outside[slot >> 2];
+    if (connections > 0) touchConnections(s, values, connections);
+    if (inside > 0) {
+      hashForNat(s, lists, INSIDE, inside, hashes);
+      lookUp(s.nat.inside, hashes, inside, values, 0);
     }
-    const syns = s.tcp.synRows.words;
-    let ends = 0;
-    let translated = 0;
-    for (let i = 0; i < n; i++) {
-      const slot = slots[i];
-      const table = slot & 3;
-      const at = slot >> 2;
-      if (table === INSIDE) sessions[translated++] = valueOf(inside, insideMask, at, hashes[i]);
-      else if (table === OUTSIDE) sessions[translated++] = valueOf(outside, outsideMask, at, hashes[i]);
-      else if (table === TIMED) connections[ends++] = at;
-      else {
-        const value = valueOf(demux, demuxMask, at, hashes[i]);
-        const kind = value & 3;
-        if (kind === CONNECTION) connections[ends++] = value >>> 2;
-        else if (kind === SYN_RECEIVED) touched ^= syns[(value >>> 2) * SYN_STRIDE];
-      }
+    if (outside > 0) {
+      hashForNat(s, lists, OUTSIDE, outside, hashes);
+      lookUp(s.nat.outside, hashes, outside, values, inside);
     }
-    // (The shorter a loop, the more of its loads are under way at once.)
-    const words = s.nat.sessions.words;
-    for (let i = 0; i < translated; i++) touched ^= words[sessions[i] * SESSION_STRIDE];
-    const tcbs = s.tcp.tcbs.words;
-    const { warm, timers, loneSentUs } = s.tcp;
-    for (let i = 0; i < ends; i++) {
-      const row = connections[i];
-      touched ^= tcbs[row * TCB_STRIDE] ^ warm[row * WARM_STRIDE] ^ timers[row * TIMER_STRIDE] ^ loneSentUs[row];
-    }
-    sink ^= touched;
+    if (inside + outside > 0) touchSessions(s, values, inside + outside);
   };
 }
 
-/** The first value with a hash, from place `at` on; 0 if there is none: where others have the same slot, it lies further on. */
-function valueOf(entries: Int32Array, mask: number, at: number, hash: number): number {
-  let value = entries[at + 1];
-  while (entries[at] !== hash && value !== 0) {
-    at = (at + 2) & mask;
-    value = entries[at + 1];
+/** Touches the rows of packets and of applications' events. */
+function touchEvents(s: Partition, refs: Int32Array, begin: number, end: number): void {
+  const rows = s.packets.rows.words;
+  const events = s.events.words;
+  let touched = 0;
+  for (let i = begin; i < end; i++) {
+    const ref = refs[i];
+    touched ^= (ref & 1) === 0
+      ? rows[((ref >>> 1) * STRIDE) & MASK]
+      : events[((ref >>> 1) * EVENT_STRIDE) & EVENT_MASK];
   }
-  return value;
+  sink ^= touched;
 }
 
-/**
- * Notes where each packet's next look-up begins, keeps hosts' hashes in the packets, and touches the rows of the nodes.
- * Returns how many look-ups there are.
- */
-function findSlots(
-  s: Partition,
-  refs: Int32Array,
-  begin: number,
-  end: number,
-  slots: Int32Array,
-  hashes: Int32Array,
-): number {
+/** Lists what is looked up next. */
+function list(s: Partition, refs: Int32Array, begin: number, end: number, lists: Int32Array): void {
+  const rows = s.packets.rows.words;
+  const directions = s.links.words;
+  const hosts = s.hosts.words;
+  const events = s.events.words;
+  const rowsOfConnections = s.tcp.loneSentUs.length;
+  let touched = 0;
+  let toHosts = 0;
+  let inside = INSIDE;
+  let outside = OUTSIDE;
+  let timed = TIMED;
+  for (let i = begin; i < end; i++) {
+    const ref = refs[i];
+    if ((ref & 1) !== 0) {
+      const event = ((ref >>> 1) * EVENT_STRIDE) & EVENT_MASK;
+      const connection = events[event + CONNECTION_OF];
+      if (connection <= 0 || connection >= rowsOfConnections) continue;
+      touched ^= hosts[(events[event + NODE_OF] * HOST_STRIDE) & HOST_MASK];
+      lists[timed] = connection;
+      timed = (timed + 1) | 0;
+      continue;
+    }
+    const o = ((ref >>> 1) * STRIDE) & MASK;
+    const flags = directions[((rows[o + LINK] * DIRECTION_STRIDE) & DIRECTION_MASK) + FLAGS];
+    if ((flags & (TO_HOST | TO_NAT)) === 0 || rows[o + CONTROL] >>> 24 !== TCP) continue;
+    if ((flags & TO_HOST) !== 0) {
+      lists[toHosts] = ref >>> 1;
+      toHosts = (toHosts + 1) | 0;
+    } else if ((flags & FROM_INSIDE) !== 0) {
+      lists[inside] = ref >>> 1;
+      inside = (inside + 1) | 0;
+    } else {
+      lists[outside] = ref >>> 1;
+      outside = (outside + 1) | 0;
+    }
+  }
+  lists[COUNTS] = toHosts;
+  lists[COUNTS + 1] = inside - INSIDE;
+  lists[COUNTS + 2] = outside - OUTSIDE;
+  lists[COUNTS + 3] = timed - TIMED;
+  sink ^= touched;
+}
+
+/** Works out the hashes of packets for hosts, keeps them in the packets, and touches the hosts. */
+function hashForHosts(s: Partition, packets: Int32Array, count: number, hashes: Int32Array): void {
   const rows = s.packets.rows.words;
   const directions = s.links.words;
   const nodes = s.nodes.words;
   const hosts = s.hosts.words;
-  const events = s.events.words;
-  const demuxMask = s.tcp.demux.table.mask;
-  const connections = s.tcp.loneSentUs.length;
   let touched = 0;
-  let n = 0;
-  for (let i = begin; i < end; i++) {
-    const ref = refs[i];
-    if ((ref & 1) !== 0) {
-      const event = (ref >>> 1) * EVENT_STRIDE;
-      const connection = events[event + CONNECTION_OF];
-      if (connection <= 0 || connection >= connections) continue;
-      touched ^= hosts[events[event + NODE_OF] * HOST_STRIDE];
-      slots[n++] = (connection << 2) | TIMED;
-      continue;
-    }
-    const o = (ref >>> 1) * STRIDE;
-    const d = rows[o + LINK] * DIRECTION_STRIDE;
-    const node = directions[d + TO];
-    const flags = directions[d + FLAGS];
-    touched ^= nodes[node * NODE_STRIDE];
-    if ((flags & (TO_HOST | TO_NAT)) === 0 || rows[o + CONTROL] >>> 24 !== TCP) continue;
-    if (flags & TO_HOST) {
-      touched ^= hosts[node * HOST_STRIDE];
-      const wire = rows[o + PORTS];
-      const hash = hashTuple(node, rows[o + DST], rows[o + SRC], (wire << 16) | (wire >>> 16));
-      rows[o + HASH] = hash;
-      hashes[n] = hash;
-      slots[n++] = (probeStart(hash, demuxMask) << 2) | DEMUX;
-    } else {
-      const gateway = nodes[node * NODE_STRIDE + GATEWAY];
-      if (flags & FROM_INSIDE) {
-        hashes[n] = outboundHash(s.nat, gateway, ref >>> 1);
-        slots[n] = (probeStart(hashes[n], s.nat.inside.mask) << 2) | INSIDE;
-      } else {
-        hashes[n] = inboundHash(s.nat, gateway, ref >>> 1);
-        slots[n] = (probeStart(hashes[n], s.nat.outside.mask) << 2) | OUTSIDE;
-      }
-      n++;
-    }
+  for (let i = 0; i < count; i++) {
+    const o = (packets[i] * STRIDE) & MASK;
+    const node = directions[((rows[o + LINK] * DIRECTION_STRIDE) & DIRECTION_MASK) + TO];
+    touched ^= nodes[(node * NODE_STRIDE) & NODE_MASK] ^ hosts[(node * HOST_STRIDE) & HOST_MASK];
+    const wire = rows[o + PORTS];
+    const hash = hashOf(node, rows[o + DST], rows[o + SRC], (wire << 16) | (wire >>> 16));
+    rows[o + HASH] = hash;
+    hashes[i] = hash;
   }
-  // (Never -1: the number of look-ups with a use for `touched` that cannot be optimised away.)
-  return touched === NEVER ? -1 : n;
+  sink ^= touched;
+}
+
+/** Works out the hashes of packets that reach a NAT, those from place `from` of `lists` on. */
+function hashForNat(s: Partition, lists: Int32Array, from: number, count: number, hashes: Int32Array): void {
+  const nat = s.nat;
+  const rows = s.packets.rows.words;
+  const directions = s.links.words;
+  const nodes = s.nodes.words;
+  let last = -1;
+  let exclusive = false;
+  for (let i = 0; i < count; i++) {
+    const o = (lists[from + i] * STRIDE) & MASK;
+    const node = directions[((rows[o + LINK] * DIRECTION_STRIDE) & DIRECTION_MASK) + TO];
+    const gateway = nodes[((node * NODE_STRIDE) & NODE_MASK) + GATEWAY];
+    if (gateway !== last) {
+      last = gateway;
+      exclusive = hasExclusivePorts(nat, gateway);
+    }
+    hashes[i] = from === INSIDE ? hashOutbound(rows, o, gateway) : hashInbound(rows, o, gateway, exclusive);
+  }
+}
+
+/** Writes the first value with each hash into `values`, from place `to` on: 0 if there is none. */
+function lookUp(table: TupleTable, hashes: Int32Array, count: number, values: Int32Array, to: number): void {
+  const { entries, mask } = table;
+  let touched = 0;
+  // (The shorter a loop, the more of its loads are under way at once.)
+  for (let i = 0; i < count; i++) touched ^= entries[(hashes[i] << 1) & mask];
+  sink ^= touched;
+  for (let i = 0; i < count; i++) {
+    const hash = hashes[i];
+    let at = (hash << 1) & mask;
+    let value = entries[at + 1];
+    // Where others have the same slot, it lies further on.
+    while (entries[at] !== hash && value !== 0) {
+      at = (at + 2) & mask;
+      value = entries[at + 1];
+    }
+    values[to + i] = value;
+  }
+}
+
+/** Of values `from` to `end - 1` of the demux table, keeps the rows of connections, and returns where they end. */
+function keepConnections(s: Partition, values: Int32Array, from: number, end: number): number {
+  const syns = s.tcp.synRows.words;
+  let kept = from;
+  let touched = 0;
+  for (let i = from; i < end; i++) {
+    const value = values[i];
+    const kind = value & 3;
+    if (kind === CONNECTION) {
+      values[kept] = value >>> 2;
+      kept = (kept + 1) | 0;
+    } else if (kind === SYN_RECEIVED) touched ^= syns[((value >>> 2) * SYN_STRIDE) & SYN_MASK];
+  }
+  sink ^= touched;
+  return kept;
+}
+
+function touchConnections(s: Partition, rows: Int32Array, count: number): void {
+  const tcbs = s.tcp.tcbs.words;
+  const { warm, timers, loneSentUs } = s.tcp;
+  let touched = 0;
+  for (let i = 0; i < count; i++) {
+    const row = rows[i];
+    touched ^= tcbs[(row * TCB_STRIDE) & TCB_MASK] ^ warm[(row * WARM_STRIDE) & WARM_MASK] ^
+      timers[(row * TIMER_STRIDE) & TIMER_MASK] ^ loneSentUs[row];
+  }
+  sink ^= touched;
+}
+
+function touchSessions(s: Partition, rows: Int32Array, count: number): void {
+  const sessions = s.nat.sessions.words;
+  let touched = 0;
+  for (let i = 0; i < count; i++) touched ^= sessions[(rows[i] * SESSION_STRIDE) & SESSION_MASK];
+  sink ^= touched;
 }
 
 /** The same for TCP's timers of a tick: deadlines first, then the rows of connections that wait to acknowledge. */

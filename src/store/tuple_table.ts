@@ -20,6 +20,9 @@ import type { StateVisitor } from "../base/state.ts";
 import { grown } from "../base/growth.ts";
 import { alignedWords } from "./rows.ts";
 
+/** (A constant of this module is inlined without a check, an imported binding is not.) */
+const finalise = finalise32;
+
 /** Most of the slots that may be taken before the table doubles. */
 const MAXIMUM_LOAD = 0.7;
 
@@ -31,7 +34,7 @@ export function hashTuple(host: number, local: number, remote: number, ports: nu
   let h = Math.imul(host ^ 0x9e3779b9, 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 15) ^ local, 0xc2b2ae35);
   h = Math.imul(h ^ (h >>> 13) ^ remote, 0x27d4eb2f);
-  return finalise32(h ^ (h >>> 16) ^ ports);
+  return finalise(h ^ (h >>> 16) ^ ports);
 }
 
 /** Place in `entries` of the first entry that a key with this hash may have; `mask` is the table's. */
