@@ -4,6 +4,7 @@
  * @module
  */
 import { ERRNO } from "../base/errors.ts";
+import type { HostBudgets } from "../transport/budgets.ts";
 import { hashTuple } from "../store/tuple_table.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { ackIn, oldAckIn } from "./ack_in.ts";
@@ -88,7 +89,7 @@ const {
 } = PACKET;
 const { HAS_TIMESTAMPS, HAS_SACK, FLAGS_MASK } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, PSH: F_PSH, ACK: F_ACK, URG: F_URG, ECE: F_ECE, CWR: F_CWR } = TCP_FLAG;
-const { OOO_HEAD, RTX_HEAD, RECEIVER: RECEIVER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
+const { OOO_HEAD, PACKETS_OUT, RTX_HEAD, RECEIVER: RECEIVER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 const { URGENT_STATE: URGENT_STATE_AT, MASK: RECEIVER_MASK, STRIDE: RECEIVER_STRIDE } = RECEIVER;
 const { NOT_YET } = URGENT_STATE;
 const { RETRIES_AT, BACKOFF_AT, KIND_AT } = ACK_STATE;
@@ -128,28 +129,31 @@ export function segmentInHashed(stack: TcpStack, host: number, p: number): void 
 
 function route(stack: TcpStack, host: number, p: number, value: number): void {
   stack.counters.segmentsIn++;
-  if (value === 0) {
-    const made = listenerIn(stack, host, p);
-    if (made !== 0) segmentFor(stack, made, p);
-    return;
-  }
+  if (value === 0 || (value & 3) !== ROW_KIND_CONNECTION) return routeOther(stack, host, p, value);
+  segmentFor(stack, value >>> 2, p);
+}
+
+/** A segment that no connection waits for: a listener may, or a small row. */
+function routeOther(stack: TcpStack, host: number, p: number, value: number): void {
   const row = value >>> 2;
-  const kind = value & 3;
-  if (kind === ROW_KIND_CONNECTION) return segmentFor(stack, row, p);
-  if (kind === ROW_KIND_TIME_WAIT) return timeWaitIn(stack, host, row, p);
-  const conn = synReceivedIn(stack, host, row, p);
+  if (value !== 0 && (value & 3) === ROW_KIND_TIME_WAIT) return timeWaitIn(stack, host, row, p);
   // The final ACK of a handshake may carry data: the new connection takes it.
+  const conn = value === 0 ? listenerIn(stack, host, p) : synReceivedIn(stack, host, row, p);
   if (conn !== 0) segmentFor(stack, conn, p);
 }
 
-/** A segment for a connection, whose host may have a budget of memory. */
+/** A segment for a connection. A flow's usual one goes the short way. */
 function segmentFor(stack: TcpStack, conn: number, p: number): void {
-  const { budgets } = stack.hosts;
-  if (budgets === undefined) {
-    const data = stack.packets.rows.words[((p * P_STRIDE) & P_MASK) + LENGTH] !== 0;
-    if (data && stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT] !== 0 && flowIn(stack, conn, p)) return;
-    return connectionIn(stack, conn, p);
+  if (stack.hosts.budgets !== undefined) return budgetedIn(stack, stack.hosts.budgets, conn, p);
+  if (stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT] !== 0) {
+    const length = stack.packets.rows.words[((p * P_STRIDE) & P_MASK) + LENGTH];
+    if (length !== 0 && flowIn(stack, conn, p)) return;
   }
+  connectionIn(stack, conn, p);
+}
+
+/** As `segmentFor`, where the connection's host may have a budget of memory. */
+function budgetedIn(stack: TcpStack, budgets: HostBudgets, conn: number, p: number): void {
   const refused = refusesData(stack, budgets, conn, p);
   connectionIn(stack, conn, p);
   if (refused && (stack.tcbs.words[conn * STRIDE + STATE_AT] & FLAG_DONE) === 0) ackCheck(stack, conn);
@@ -211,7 +215,9 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
           }
         }
         if (advance > 0) {
-          if (!loneAckIn(stack, conn, ack) && !flightAckIn(stack, conn, ack)) {
+          // Only a flight of one is a lone one's matter.
+          const lone = row === 0 || stack.cold.words[((row * COLD_STRIDE) & COLD_MASK) + PACKETS_OUT] === 1;
+          if ((!lone || !loneAckIn(stack, conn, ack)) && !flightAckIn(stack, conn, ack)) {
             ackIn(stack, conn, ack, echo, ACK_FLAG_WINDOW_UPDATED, 0);
           }
           if ((state & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
@@ -228,7 +234,7 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
   slowIn(stack, conn, p);
 }
 
-/** Is there a gap, or urgent data announced that has not come? Then every segment is looked at in full. `k` is where the cold row begins. */
+/** Is there a gap, or is an urgent byte awaited? Then every segment is looked at in full. `k`: where the cold row begins. */
 function isReceivingUnusual(stack: TcpStack, k: number): boolean {
   const cold = stack.cold.words;
   if (cold[k + OOO_HEAD] !== 0) return true;
