@@ -36,37 +36,46 @@ const NAT_TIMER_ACTED = 101;
  * `pastQuiescence`), or for `batch` events, or until a handler has thrown (`Partition.halted`).
  */
 export function runPartition(s: Partition, untilNs: number, pastQuiescence: boolean, batch: number): Stop {
-  const { queue, tcpWheel, natWheel, clock } = s;
+  const { queue, clock } = s;
   const { deliver } = s.path;
   const endNs = Math.min(untilNs, LONGEST_RUN_NS);
-  let limitTick = -1;
+  clock[LIMIT] = limitNs(s, endNs);
   for (let left = batch | 0; left > 0 && !s.halted; left = (left - 1) | 0) {
-    const tick = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
-    if (tick !== limitTick) {
-      // Timers go first in their millisecond: events up to the nanosecond before it may pop.
-      limitTick = tick;
-      clock[LIMIT] = tick === NO_TICK ? endNs : Math.min(endNs, tick * NS_PER_MS - 1);
-    }
     const ref = queue.popWithin();
     if (ref >= 0) {
       if ((ref & 1) === 0) deliver(ref >>> 1);
       else fireAppEvent(s, ref >>> 1);
       continue;
     }
-    const stop = pastEvents(s, tick, untilNs, pastQuiescence);
+    const stop = pastEvents(s, endNs, untilNs === Infinity, pastQuiescence);
     if (stop !== undefined) return stop;
+    clock[LIMIT] = limitNs(s, endNs);
   }
   return "batch";
 }
 
-/** No event is due before the timers of `tick`, or before `untilNs`: those timers act, or it is why the run stops. */
-function pastEvents(s: Partition, tick: number, untilNs: number, pastQuiescence: boolean): Stop | undefined {
-  const endNs = Math.min(untilNs, LONGEST_RUN_NS);
+/** The millisecond of the earliest timer; `NO_TICK` if there is none. */
+function earliestTick(s: Partition): number {
+  return Math.min(s.tcpWheel.next, s.natWheel.next);
+}
+
+/**
+ * Up to when events may pop: timers go first in their millisecond, so up to the nanosecond before it. (An earlier timer
+ * that is armed on the way lowers `CLOCK.LIMIT` itself.)
+ */
+function limitNs(s: Partition, endNs: number): number {
+  const tick = earliestTick(s);
+  return tick === NO_TICK ? endNs : Math.min(endNs, tick * NS_PER_MS - 1);
+}
+
+/** No event is due before the earliest timers, or before `endNs`: those timers act, or it is why the run stops. */
+function pastEvents(s: Partition, endNs: number, endless: boolean, pastQuiescence: boolean): Stop | undefined {
   const eventNs = s.queue.peekTimeNs();
+  const tick = earliestTick(s);
   const tickNs = tick === NO_TICK ? Infinity : tick * NS_PER_MS;
   if (eventNs === Infinity && !pastQuiescence && s.tcp.liveTimers === 0 && s.timers.live === 0) return "quiescence";
   const nextNs = Math.min(eventNs, tickNs);
-  if (nextNs === Infinity && untilNs === Infinity) return "quiescence";
+  if (nextNs === Infinity && endless) return "quiescence";
   if (nextNs > endNs) return stopAt(s, endNs);
   // (Asked where a tick is due, wherever slices of the run end.)
   if (!pastQuiescence && s.balancers?.onlyChecks() === true) return "quiescence";

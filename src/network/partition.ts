@@ -95,8 +95,8 @@ export class Partition implements UdpRuntime {
   /** What nodes do with packets. */
   declare readonly path: PacketPath;
   /** Timers of TCP, and of NAT. */
-  readonly tcpWheel: TimerWheel = new TimerWheel();
-  readonly natWheel: TimerWheel = new TimerWheel();
+  declare readonly tcpWheel: TimerWheel;
+  declare readonly natWheel: TimerWheel;
   /** Timers that fire in the current tick. */
   readonly due: RefList = new RefList();
   /** Scheduled application events. */
@@ -183,6 +183,8 @@ export class Partition implements UdpRuntime {
     this.dummyIpv6 = parts.addresses.intern("100:0:0:1::8");
     this.events = new RowPool({ strideWords: EVENT_STRIDE, capacity: 1024 });
     this.clock = parts.clock;
+    this.tcpWheel = new TimerWheel({ clock: parts.clock });
+    this.natWheel = new TimerWheel({ clock: parts.clock });
     this.queue = new EventQueue({
       compareTies: (a, b) => this.compareTies(a, b),
       clock: parts.clock,

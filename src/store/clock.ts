@@ -17,7 +17,7 @@ export const CLOCK = {
   EPOCH: 2,
   /** The argument of `EventQueue.pushTimed`, and the result of `Links.sendNow`: when the packet arrives. */
   TIME: 3,
-  /** `EventQueue.popWithin` pops what is due up to this time. */
+  /** `EventQueue.popWithin` pops what is due up to this time: a `TimerWheel` lowers it to before its earliest timer. */
   LIMIT: 4,
   /** The event queue's: end of what its finest wheel holds. */
   FINE_END: 5,

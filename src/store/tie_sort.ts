@@ -43,11 +43,17 @@ export class TieSorter {
 
   /** Sorts those of the first `count` references that have one time, of those that stand in order beside them. */
   sortTies(times: Float64Array, refs: Int32Array, count: number, compare: CompareRefs): void {
+    let before = times[0];
     for (let i = 1; i < count; i++) {
-      if (times[i] !== times[i - 1]) continue;
+      const time = times[i];
+      if (time !== before) {
+        before = time;
+        continue;
+      }
       const begin = i - 1;
-      do i++; while (i < count && times[i] === times[begin]);
+      do i++; while (i < count && times[i] === time);
       this.sort(refs, begin, i, compare);
+      if (i < count) before = times[i];
     }
   }
 

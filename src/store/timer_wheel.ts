@@ -5,6 +5,10 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import { lengthened } from "../base/growth.ts";
+import { NS_PER_MS } from "../base/units.ts";
+import { CLOCK, newClock } from "./clock.ts";
+
+const { LIMIT } = CLOCK;
 
 /** Timers in a chunk, as a power of two. */
 const CHUNK_BITS = 5;
@@ -60,6 +64,7 @@ export class TimerWheel {
   size = 0;
   /** As `nextTick()`, but 2^31 - 1 if there are no entries: an integer that a hot loop can compare. */
   next = NONE;
+  readonly #clock: Float64Array = new Float64Array(0);
   /** Pairs of tick and reference. */
   #entries: Int32Array = new Int32Array(0);
   #links: Int32Array = new Int32Array(0);
@@ -71,8 +76,12 @@ export class TimerWheel {
   readonly #tail = new Int32Array(SLOTS);
   readonly #occupied = new Int32Array(SLOTS >> 5);
 
-  /** An empty wheel at tick 0, with room for `capacity` entries (default 8,192; it doubles when they run out). */
-  constructor(options: { capacity?: number } = {}) {
+  /**
+   * An empty wheel at tick 0, with room for `capacity` entries (default 8,192; it doubles when they run out). An entry
+   * that is the earliest lowers `clock[CLOCK.LIMIT]`: of the events in its millisecond and later ones, none goes before it.
+   */
+  constructor(options: { capacity?: number; clock?: Float64Array } = {}) {
+    this.#clock = options.clock ?? newClock();
     this.#chunks = Math.max(64, Math.ceil((options.capacity ?? 8192) / (CHUNK_MASK + 1)) + 1);
     this.#entries = new Int32Array(this.#chunks << (CHUNK_BITS + 1));
     this.#links = new Int32Array(this.#chunks);
@@ -96,7 +105,11 @@ export class TimerWheel {
       throw new RangeError(`A timer's tick must be from ${current + 1} to ${NONE - 1}, not ${tick}.`);
     }
     this.size++;
-    if (tick < this.next) this.next = tick;
+    if (tick < this.next) {
+      this.next = tick;
+      const clock = this.#clock;
+      if (tick * NS_PER_MS - 1 < clock[LIMIT]) clock[LIMIT] = tick * NS_PER_MS - 1;
+    }
     this.#place(tick, ref, tick ^ current);
   }
 
