@@ -5,8 +5,8 @@ import { expectations, type NatBehaviour, Network, summary } from "../mod.ts";
 
 export const description = "The same load behind two kinds of mapping. One has a wall at 64,512.";
 
-/** `mapping`: of the first gateway. */
-export function build(mapping: NatBehaviour = "address-and-port-dependent"): Network {
+/** `mapping`: of the first gateway. The default is Linux's, address-and-port-dependent. */
+export function build(mapping?: NatBehaviour): Network {
   const network = new Network({ name: "4-nat-pool", seed: 1 });
   const profile = { ephemeralPortLow: 6881, ephemeralPortHigh: 6881 }; // torrent clients call from the port they listen on
   // A mapping for each destination, with an external port of its own.
@@ -14,12 +14,7 @@ export function build(mapping: NatBehaviour = "address-and-port-dependent"): Net
   network.host("t1", { count: 40, address: "10.0.1.1/16", profile });
   network.host("n1", { address: "10.0.0.2/16" });
   // Mappings to different destinations may have the same external port: what Linux does, and RFC 4787 forbids.
-  network.nat("shared", {
-    address: "203.0.113.2",
-    mapping: "address-and-port-dependent",
-    overloading: true,
-    onRefusal: "icmp",
-  });
+  network.nat("shared", { address: "203.0.113.2", overloading: true, onRefusal: "icmp" });
   network.host("t2", { count: 40, address: "10.0.1.1/16", profile });
   network.host("n2", { address: "10.0.0.2/16" });
   network.router("net");
@@ -28,8 +23,8 @@ export function build(mapping: NatBehaviour = "address-and-port-dependent"): Net
   for (const [torrents, neighbour, gateway] of [["t1", "n1", "each"], ["t2", "n2", "shared"]]) {
     network.link(torrents, gateway, { delayNs: 1e6 });
     network.link(neighbour, gateway, { delayNs: 1e6 });
-    network.link(gateway, "net", { delayNs: 2e6 });
   }
+  for (const gateway of ["each", "shared"]) network.link(gateway, "net", { delayNs: 2e6 });
   network.link("net", "peers", { delayNs: 10e6 });
   network.link("net", "web", { delayNs: 10e6 });
   for (const [torrents, neighbour, gateway] of [["t1", "n1", "each"], ["t2", "n2", "shared"]]) {
