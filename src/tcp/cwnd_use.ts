@@ -111,7 +111,7 @@ export function isCwndLimited(stack: TcpStack, conn: number, k: number): boolean
   const cold = stack.cold.words;
   const used = cold[k + MAX_PACKETS_OUT];
   if ((used & CWND_LIMITED) !== 0) return true;
-  const cwnd = stack.tcbs.words[conn * STRIDE + CWND];
+  const cwnd = stack.tcbs.words[((conn * STRIDE) & MASK) + CWND];
   return cwnd < cold[k + SSTHRESH] && cwnd < 2 * used;
 }
 

@@ -8,18 +8,18 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../transport/profile.ts";
 import { releaseColdAtRest } from "./cold_row.ts";
 import { congestionOf } from "./congestion/types.ts";
 import { isCwndLimited } from "./cwnd_use.ts";
-import { dropFlight } from "./flight.ts";
+import { dropFlight, recoveryOfFlight } from "./flight.ts";
 import { probeAcked } from "./mtu_probe.ts";
-import { rackAdaptWindow } from "./rack.ts";
-import { rateOfFlight } from "./rate.ts";
 import { restartTimer } from "./rto_timer.ts";
 import { noteLeastRtt, sampleFlightRtt } from "./rtt.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_FLAG, ACK_SAMPLE } from "./state/ack_sample.ts";
-import { RACK_BIT, RECOVERY, RECOVERY_FLAG } from "./state/recovery_row.ts";
+import { RECOVERY, RECOVERY_FLAG } from "./state/recovery_row.ts";
+import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { ACK_STATE, COLD, FLAG, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
 
 const { STATE, SND_UNA, MSS, MASK, STRIDE } = TCB;
@@ -56,9 +56,11 @@ const { SACKED, LOST, RETRANSMITTED, EVER, SYN, LISTED } = RTX_FLAG;
 const { DATA_ACKED, ORIGINAL_ACKED, WINDOW_UPDATED, UNA_ADVANCED, ACK_DELAYED, SET_TIMER } = ACK_FLAG;
 const { RETRIES_AT, BACKOFF_AT } = ACK_STATE;
 const { SACK } = FLAG;
-const { RACK_SENT_US, RACK_END, RACK_STATE, TLP_STATE, HEARD_MS, FLAGS: ROW_FLAGS, STRIDE: ROW_STRIDE } = RECOVERY;
+const { RTO_MIN_MS } = PROFILE_WORD;
+const { TLP_STATE, FLAGS: ROW_FLAGS, MASK: ROW_MASK, STRIDE: ROW_STRIDE } = RECOVERY;
+const { FLAGS: SENDER_FLAGS, PROBE_SIZE, MASK: SENDER_MASK, STRIDE: SENDER_STRIDE } = SENDER;
+const { MTU_SEARCH } = SENDER_FLAG;
 const { RENEGED } = RECOVERY_FLAG;
-const { ADVANCED } = RACK_BIT;
 const {
   FLAGS: S_FLAGS,
   ACKED: S_ACKED,
@@ -89,7 +91,7 @@ export function flightAckIn(stack: TcpStack, conn: number, ack: number): boolean
     return false;
   }
   const rows = stack.recoveries.words;
-  const r = cold[k + RECOVERY_AT] * ROW_STRIDE;
+  const r = (cold[k + RECOVERY_AT] * ROW_STRIDE) & ROW_MASK;
   if (r !== 0 && ((rows[r + ROW_FLAGS] & RENEGED) | rows[r + TLP_STATE]) !== 0) return false;
   const records = stack.segments.words;
   const head = cold[k + RTX_HEAD];
@@ -132,27 +134,16 @@ export function flightAckIn(stack: TcpStack, conn: number, ack: number): boolean
   const bytes = (ack - una) | 0;
   // A lone runt: the peer may have waited with its ACK, which is no evidence against the minimum.
   const delayed = acked === 1 && prior + 1 === delivered && bytes < (words[c + MSS] & 0xffff);
-  const profile = stack.profileOfConnection(conn);
   if (!delayed || rttUs <= warm[w + MIN_RTT]) noteLeastRtt(stack, conn, r, rttUs);
   // RFC 6298 3, Karn's algorithm: none was retransmitted. The first segment for the timeout, the last for the window.
-  sampleFlightRtt(stack, w, c, k, seqRttUs, profile.rtoMinMs);
+  sampleFlightRtt(stack, w, c, k, seqRttUs, stack.profiles.words[stack.profileAt(conn) + RTO_MIN_MS]);
   const acks = warm[w + ACK_STATE_AT];
   if ((acks & ATTEMPTS) !== 0) warm[w + ACK_STATE_AT] = acks & ~ATTEMPTS;
-  let limited = 0;
-  if (r !== 0) {
-    rows[r + HEARD_MS] = stack.nowMs;
-    // RFC 8985 6.2 steps 1 and 2, as `rackAdvance`.
-    const later = (lastUs - rows[r + RACK_SENT_US]) | 0;
-    if (later > 0 || (later === 0 && ((ack - rows[r + RACK_END]) | 0) > 0)) {
-      rows[r + RACK_SENT_US] = lastUs;
-      rows[r + RACK_END] = ack;
-    }
-    rows[r + RACK_STATE] |= ADVANCED;
-    rackAdaptWindow(stack, k, r, prior);
-    limited = rateOfFlight(stack, w, k, r, at, acked);
-  }
-  dropFlight(stack, k, r, last, next, acked);
-  if (cold[k + SENDER_AT] !== 0) probeAcked(stack, conn, k);
+  const limited = r === 0 ? 0 : recoveryOfFlight(stack, w, k, last, acked);
+  dropFlight(stack, k, last, next, acked);
+  const senders = stack.senders.words;
+  const s = (cold[k + SENDER_AT] * SENDER_STRIDE) & SENDER_MASK;
+  if (((senders[s + SENDER_FLAGS] & MTU_SEARCH) | senders[s + PROBE_SIZE]) !== 0) probeAcked(stack, conn, k);
   const flags = BASIC | original | (delayed ? ACK_DELAYED : 0);
   sample[S_FLAGS] = flags;
   sample[S_ACKED] = acked;

@@ -36,13 +36,13 @@ const { FIN: RTX_FLAG_FIN, JOINED: RTX_FLAG_JOINED, PUSH: RTX_FLAG_PUSH, RECORD_
 const { PROBE: REXMIT_KIND_PROBE } = REXMIT_KIND;
 
 const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, MASK, STRIDE } = TCB;
-const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_QUEUED, FIN_SENT, NO_DELAY, CORK, ACTIVE } = FLAG;
-const { FLAGS: SENDER_FLAGS, MARK_HEAD, STRIDE: SENDER_STRIDE } = SENDER;
+const { FLAGS: SENDER_FLAGS, MARK_HEAD, MASK: SENDER_MASK, STRIDE: SENDER_STRIDE } = SENDER;
 /** `SENDER_FLAG`s that bear on how new data goes out. */
 const SENDS_SPECIALLY = SENDER_FLAG.URGENT | SENDER_FLAG.MORE | SENDER_FLAG.PACED | SENDER_FLAG.MTU_SEARCH |
   SENDER_FLAG.PATH;
-const { PACKETS_OUT, SND_SMALL, LAST_SENT_MS, SENDER: SENDER_AT, STRIDE: COLD_STRIDE } = COLD;
+const { PACKETS_OUT, SND_SMALL, LAST_SENT_MS, SENDER: SENDER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 const { KIND_AT } = ACK_STATE;
 const { REXMIT, STRIDE: TIMER_STRIDE } = TIMER;
 const { FIN: F_FIN, PSH: F_PSH, ACK: F_ACK } = TCP_FLAG;
@@ -79,7 +79,7 @@ export function push(stack: TcpStack, conn: number, more: number): void {
   if (((1 << (state & STATE_MASK)) & SENDING) === 0 && !sendsEarly(state)) return;
   if (words[c + SND_END] === words[c + SND_NXT] && (state & FIN_QUEUED) === 0) return;
   if ((state & FIN_SENT) !== 0) return;
-  sendNew(stack, conn, words, c, state, (state & (NO_DELAY | CORK)) === 0 ? more : nagleOf(state) | more);
+  sendNew(stack, conn, state, (state & (NO_DELAY | CORK)) === 0 ? more : nagleOf(state) | more);
 }
 
 /** A listener's Fast Open connection sends before the final ACK (RFC 7413 4.2.2); a simultaneous open does not. */
@@ -91,10 +91,12 @@ function sendsEarly(state: number): boolean {
  * Linux's `tcp_write_xmit`: group after group of segments, as far as the congestion window, the peer's window, Nagle and
  * pacing let them. `nagle` is a sum of `NAGLE`.
  */
-function sendNew(stack: TcpStack, conn: number, words: Int32Array, c: number, initial: number, nagle: number): void {
-  const k = stack.coldOf(conn) * COLD_STRIDE;
+function sendNew(stack: TcpStack, conn: number, initial: number, nagle: number): void {
+  const words = stack.tcbs.words;
+  const c = (conn * STRIDE) & MASK;
+  const k = (stack.coldOf(conn) * COLD_STRIDE) & COLD_MASK;
   const cold = stack.cold.words;
-  const s = sendsSpecially(stack, cold[k + SENDER_AT] * SENDER_STRIDE);
+  const s = sendsSpecially(stack, (cold[k + SENDER_AT] * SENDER_STRIDE) & SENDER_MASK);
   if (s !== 0) refreshPathMtu(stack, conn, s);
   const mss = currentMss(stack, conn);
   const end = words[c + SND_END];
@@ -232,7 +234,8 @@ function afterSending(stack: TcpStack, conn: number, k: number, before: number, 
 function sendGroup(stack: TcpStack, conn: number, seq: number, length: number, mss: number, ends: number): number {
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
-  const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
+  const row = stack.warm[w + COLD_AT];
   // A group ends with PSH on the wire, but a segment of it that is sent again is itself alone (Linux).
   const fin = (ends & RTX_FLAG_FIN) !== 0;
   const lastFlags = F_ACK | ((ends & RTX_FLAG_PUSH) !== 0 || length > mss ? F_PSH : 0) | (fin ? F_FIN : 0);
@@ -243,7 +246,7 @@ function sendGroup(stack: TcpStack, conn: number, seq: number, length: number, m
     return seq;
   }
   let rest = length;
-  if (stack.warm[conn * WARM_STRIDE + STREAM] !== 0 || differInGroup(stack, words[c + STATE_AT], p)) {
+  if (stack.warm[w + STREAM] !== 0 || differInGroup(stack, words[c + STATE_AT], p)) {
     const sent = sendOneByOne(stack, conn, p, seq, length, mss, ends);
     if (sent !== end) return sent;
     if (length > mss) rest = ((length - 1) % mss) + 1;
@@ -254,10 +257,10 @@ function sendGroup(stack: TcpStack, conn: number, seq: number, length: number, m
       rest = length - (count - 1) * mss;
       emitRest(stack, p, mss, count - 1, rest, lastFlags);
     }
-    recordGroup(stack, k, seq, mss, count, end, ends);
+    recordGroup(stack, row, seq, mss, count, end, ends);
     words[c + SND_NXT] = end;
   }
-  if (rest < mss) stack.cold.words[k + SND_SMALL] = end;
+  if (rest < mss) stack.cold.words[row * COLD_STRIDE + SND_SMALL] = end;
   if (fin) words[c + STATE_AT] |= FIN_SENT;
   return end;
 }

@@ -4,13 +4,15 @@
  *
  * @module
  */
-import { rtoMs } from "./rtt.ts";
+import { PROFILE_WORD } from "../transport/profile.ts";
+import { rtoMs, wholeMs } from "./rtt.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, CA, COLD, FLAG, REXMIT_KIND, RTX, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
 
 const { USER_TIMEOUT_MS: SET_USER_TIMEOUT_MS } = SETTINGS;
-const { STATE: TCB_STATE, STRIDE: TCB_STRIDE } = TCB;
+const { STATE: TCB_STATE, MASK: TCB_MASK, STRIDE: TCB_STRIDE } = TCB;
+const { TAIL_LOSS_PROBE, RTO_MIN_MS, RTO_INITIAL_MS, RTO_MAX_MS } = PROFILE_WORD;
 const { SACK: FLAG_SACK } = FLAG;
 const { CWR: CA_CWR, OPEN: CA_OPEN } = CA;
 const { PROBE: REXMIT_KIND_PROBE } = REXMIT_KIND;
@@ -32,7 +34,7 @@ export function rexmitKind(stack: TcpStack, conn: number): number {
 
 /** Says what the retransmission slot is for. */
 export function setRexmitKind(stack: TcpStack, conn: number, kind: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT;
   const acks = stack.warm[at];
   if (((acks >> KIND_AT) & 3) !== kind) stack.warm[at] = (acks & ~(3 << KIND_AT)) | (kind << KIND_AT);
 }
@@ -98,8 +100,10 @@ export function rearmRto(stack: TcpStack, conn: number): void {
  * would start now.
  */
 export function armTailLossProbe(stack: TcpStack, conn: number, anew: boolean): boolean {
-  const profile = stack.profileOfConnection(conn);
-  if (!profile.tailLossProbe || (stack.tcbs.words[conn * TCB_STRIDE + TCB_STATE] & FLAG_SACK) === 0) return false;
+  const p = stack.profileAt(conn);
+  const profile = stack.profiles.words;
+  if (profile[p + TAIL_LOSS_PROBE] === 0) return false;
+  if ((stack.tcbs.words[((conn * TCB_STRIDE) & TCB_MASK) + TCB_STATE] & FLAG_SACK) === 0) return false;
   const warm = stack.warm;
   const w = (conn * WARM_STRIDE) & WARM_MASK;
   const cold = stack.cold.words;
@@ -108,10 +112,10 @@ export function armTailLossProbe(stack: TcpStack, conn: number, anew: boolean): 
   if (state !== CA_OPEN && state !== CA_CWR) return false;
   const srtt = warm[w + SRTT];
   const alone = cold[k + PACKETS_OUT] === 1;
-  const delayUs = (srtt >> 2) + (alone ? profile.rtoMinMs * 1000 : LEAST_US);
-  let delayMs = srtt === 0 ? profile.rtoInitialMs : Math.ceil(delayUs / 1000);
+  const delayUs = (srtt >> 2) + (alone ? profile[p + RTO_MIN_MS] * 1000 : LEAST_US);
+  let delayMs = srtt === 0 ? profile[p + RTO_INITIAL_MS] : wholeMs(delayUs);
   // Within a timeout that begins now and is not backed off, as is usual, the timeout need not be worked out.
-  if (!anew || srtt === 0 || delayUs > (srtt >> 3) + warm[w + RTTVAR] || delayMs > profile.rtoMaxMs) {
+  if (!anew || srtt === 0 || delayUs > (srtt >> 3) + warm[w + RTTVAR] || delayMs > profile[p + RTO_MAX_MS]) {
     const leftUs = anew ? rtoMs(stack, conn) * 1000 : rtoLeftUs(stack, conn, k);
     if (leftUs > 0 && leftUs < 1000 * delayMs) delayMs = Math.ceil(leftUs / 1000);
   }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../transport/profile.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECOVERY } from "./state/recovery_row.ts";
 import { ACK_STATE, COLD, TCB, WARM } from "./state/tcb.ts";
@@ -12,6 +13,7 @@ const { SND_UNA, SND_NXT, MASK, STRIDE } = TCB;
 const { SRTT, MDEV, RTTVAR, MIN_RTT, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } =
   WARM;
 const { MDEV_MAX, RTT_SEQ, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
+const { RTO_MIN_MS, RTO_MAX_MS, RTO_INITIAL_MS, MIN_RTT_WINDOW_MS } = PROFILE_WORD;
 const { BACKOFF_AT, FRESH_RTT } = ACK_STATE;
 const { MIN_RTT_STAMP, MIN_RTT_2, MIN_RTT_2_STAMP, MIN_RTT_3, MIN_RTT_3_STAMP } = RECOVERY;
 
@@ -28,7 +30,7 @@ export function sampleRtt(stack: TcpStack, conn: number, measuredUs: number): vo
   const c = (conn * STRIDE) & MASK;
   const m = Math.max(1, Math.min(measuredUs, LONGEST_US));
   const srtt = warm[at + SRTT];
-  const leastUs = stack.profileOfConnection(conn).rtoMinMs * 1000;
+  const leastUs = stack.profiles.words[stack.profileAt(conn) + RTO_MIN_MS] * 1000;
   const row = warm[at + COLD_AT];
   const cold = stack.cold.words;
   const k = (row * COLD_STRIDE) & COLD_MASK;
@@ -103,7 +105,7 @@ export function sampleLoneRtt(stack: TcpStack, conn: number, measuredUs: number)
   const at = (conn * WARM_STRIDE) & WARM_MASK;
   const m = Math.max(1, Math.min(measuredUs, LONGEST_US));
   const srtt = warm[at + SRTT];
-  const leastUs = stack.profileOfConnection(conn).rtoMinMs * 1000;
+  const leastUs = stack.profiles.words[stack.profileAt(conn) + RTO_MIN_MS] * 1000;
   if (srtt === 0) return beginRtt(warm, at, m, leastUs);
   const mdev = smooth(warm, at, m, srtt);
   const rttvar = warm[at + RTTVAR];
@@ -132,12 +134,15 @@ export function wholeMs(us: number): number {
 export function rtoMs(stack: TcpStack, conn: number): number {
   const warm = stack.warm;
   const at = (conn * WARM_STRIDE) & WARM_MASK;
-  const profile = stack.profileOfConnection(conn);
+  const p = stack.profileAt(conn);
+  const profile = stack.profiles.words;
   const srtt = warm[at + SRTT];
   // RFC 6298 2.1: the initial value until a round trip was measured; RTTVAR holds another one, after some handshakes.
-  const base = srtt === 0 && warm[at + RTTVAR] === 0 ? profile.rtoInitialMs : wholeMs((srtt >> 3) + warm[at + RTTVAR]);
+  const base = srtt === 0 && warm[at + RTTVAR] === 0
+    ? profile[p + RTO_INITIAL_MS]
+    : wholeMs((srtt >> 3) + warm[at + RTTVAR]);
   const backoff = (warm[at + ACK_STATE_AT] >> BACKOFF_AT) & 0xf;
-  return Math.min(backoff === 0 ? base : base * (1 << backoff), profile.rtoMaxMs);
+  return Math.min(backoff === 0 ? base : base * (1 << backoff), profile[p + RTO_MAX_MS]);
 }
 
 /**
@@ -145,7 +150,7 @@ export function rtoMs(stack: TcpStack, conn: number): number {
  * windowed filter, as Linux, where there is a `RECOVERY` row, at offset `r`; the least of all time where there is none.
  */
 export function noteLeastRtt(stack: TcpStack, conn: number, r: number, measuredUs: number): void {
-  const at = conn * WARM_STRIDE + MIN_RTT;
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + MIN_RTT;
   const warm = stack.warm;
   // Linux takes a jiffy where nothing can be measured.
   const rtt = measuredUs <= 0 ? 1000 : Math.min(measuredUs, LONGEST_US);
@@ -153,7 +158,14 @@ export function noteLeastRtt(stack: TcpStack, conn: number, r: number, measuredU
     if (warm[at] === 0 || rtt < warm[at]) warm[at] = rtt;
     return;
   }
-  noteWindowedRtt(stack, r, at, rtt, stack.profileOfConnection(conn).minRttWindowSeconds * 1000);
+  const rows = stack.recoveries.words;
+  const window = stack.profiles.words[stack.profileAt(conn) + MIN_RTT_WINDOW_MS];
+  // Nothing changes if it is longer than all three, of which none is old (the first is the oldest).
+  const least = warm[at];
+  if (
+    least === 0 || rtt <= least || rtt <= rows[r + MIN_RTT_2] || rtt <= rows[r + MIN_RTT_3] ||
+    ((stack.nowMs - rows[r + MIN_RTT_STAMP]) | 0) > window >> 2
+  ) noteWindowedRtt(stack, r, at, rtt, window);
 }
 
 /** `at`: where `MIN_RTT` is. `window`: how long the least counts, ms. */
@@ -161,13 +173,6 @@ function noteWindowedRtt(stack: TcpStack, r: number, at: number, rtt: number, wi
   const rows = stack.recoveries.words;
   const warm = stack.warm;
   const now = stack.nowMs;
-  const aged = (now - rows[r + MIN_RTT_STAMP]) | 0;
-  // Longer than all three, of which none is old (the first is the oldest).
-  if (
-    rtt > warm[at] && rtt > rows[r + MIN_RTT_2] && rtt > rows[r + MIN_RTT_3] && 4 * aged <= window && warm[at] !== 0
-  ) {
-    return;
-  }
   if (warm[at] === 0 || rtt <= warm[at] || ((now - rows[r + MIN_RTT_3_STAMP]) | 0) > window) {
     warm[at] = rows[r + MIN_RTT_2] = rows[r + MIN_RTT_3] = rtt;
     rows[r + MIN_RTT_STAMP] = rows[r + MIN_RTT_2_STAMP] = rows[r + MIN_RTT_3_STAMP] = now;

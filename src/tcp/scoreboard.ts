@@ -50,7 +50,7 @@ export function recoveryAt(stack: TcpStack, k: number): number {
 
 /** Does the connection use SACK? */
 export function usesSack(stack: TcpStack, conn: number): boolean {
-  return (stack.tcbs.words[conn * STRIDE + STATE] & FLAG_SACK) !== 0;
+  return (stack.tcbs.words[((conn * STRIDE) & MASK) + STATE] & FLAG_SACK) !== 0;
 }
 
 /** The recovery state: one of `CA`. */

@@ -5,14 +5,25 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../transport/profile.ts";
 import { pacingRate } from "./pacing_rate.ts";
 import { sackOptionBytes } from "./sack_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { CA, COLD, FLAG, RTX, TCB, WARM } from "./state/tcb.ts";
 
 const { STATE, SND_UNA, SND_WND, CWND, MSS, MASK, STRIDE } = TCB;
-const { MAX_WINDOW, MIN_RTT, SRTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
-const { SND_SMALL, PACKETS_OUT, CA_STATE, RTX_HEAD, RTX_TAIL } = COLD;
+const { COLD: COLD_AT, MAX_WINDOW, MIN_RTT, SRTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const {
+  SND_SMALL,
+  PACKETS_OUT,
+  CA_STATE,
+  RTX_HEAD,
+  RTX_TAIL,
+  RECEIVER,
+  MASK: COLD_MASK,
+  STRIDE: COLD_STRIDE,
+} = COLD;
+const { LEAST_GROUP_SEGMENTS, GROUP_WINDOW_DIVISOR } = PROFILE_WORD;
 const { SENT_US, MASK: RTX_MASK, STRIDE: RTX_STRIDE } = RTX;
 const { RECOVERY: CA_RECOVERY } = CA;
 
@@ -41,16 +52,21 @@ export function boundToHalfWindow(maxWindow: number, bytes: number, headers: num
 
 /** The largest payload now (Linux `tcp_current_mss`): not above half of the peer's largest window. */
 export function currentMss(stack: TcpStack, conn: number): number {
-  const c = (conn * STRIDE) & MASK;
-  const words = stack.tcbs.words;
+  const warm = stack.warm;
+  const w = (conn * WARM_STRIDE) & WARM_MASK;
+  const row = warm[w + COLD_AT];
+  let mss = stack.tcbs.words[((conn * STRIDE) & MASK) + MSS] & 0xffff;
   // RFC 2018 3, RFC 6691 3.2: SACK blocks take room from the data beside them.
-  const row = stack.warm[conn * WARM_STRIDE + WARM.COLD];
-  const mss = (words[c + MSS] & 0xffff) - (row === 0 ? 0 : sackOptionBytes(stack, conn));
-  const maxWindow = stack.warm[conn * WARM_STRIDE + MAX_WINDOW];
-  const bounded = mss <= maxWindow >> 1
-    ? mss
-    : boundToHalfWindow(maxWindow, mss, (words[c + STATE] & FLAG.TIMESTAMPS) !== 0 ? 32 : 20);
-  return bounded;
+  if (row !== 0 && stack.cold.words[((row * COLD_STRIDE) & COLD_MASK) + RECEIVER] !== 0) {
+    mss -= sackOptionBytes(stack, conn);
+  }
+  const maxWindow = warm[w + MAX_WINDOW];
+  return mss <= maxWindow >> 1 ? mss : boundMss(stack, conn, maxWindow, mss);
+}
+
+function boundMss(stack: TcpStack, conn: number, maxWindow: number, mss: number): number {
+  const timestamps = (stack.tcbs.words[conn * STRIDE + STATE] & FLAG.TIMESTAMPS) !== 0;
+  return boundToHalfWindow(maxWindow, mss, timestamps ? 32 : 20);
 }
 
 /** Most bytes of one buffer of the write queue: whole segments, 64 KiB or half the peer's window (`tcp_xmit_size_goal`). */
@@ -61,15 +77,19 @@ export function sizeGoal(stack: TcpStack, conn: number, mss: number): number {
 
 /** Most segments in a group (`tcp_tso_autosize`): a millisecond's worth of the pacing rate, more on short paths. */
 export function groupSegments(stack: TcpStack, conn: number, mss: number): number {
-  const least = stack.profileOfConnection(conn).leastGroupSegments;
   const rate = pacingRate(stack, conn);
-  if (rate === 0) return Math.max(least, Math.floor(LARGEST_GROUP / mss));
-  let bytes = Math.floor(rate / PACING_SHIFT);
-  const w = (conn * WARM_STRIDE) & WARM_MASK;
-  const halvings = (stack.warm[w + MIN_RTT] || stack.warm[w + SRTT] >> 3) >> RTT_SHIFT;
-  if (halvings < 32) bytes += LARGEST_GROUP >> halvings;
-  if (bytes > LARGEST_GROUP) bytes = LARGEST_GROUP;
-  return Math.max(least, Math.floor(bytes / mss));
+  let bytes = LARGEST_GROUP;
+  if (rate !== 0 && rate < LARGEST_GROUP * PACING_SHIFT) {
+    bytes = (rate / PACING_SHIFT) | 0;
+    const warm = stack.warm;
+    const w = (conn * WARM_STRIDE) & WARM_MASK;
+    const halvings = (warm[w + MIN_RTT] || warm[w + SRTT] >> 3) >> RTT_SHIFT;
+    if (halvings < 32) bytes += LARGEST_GROUP >> halvings;
+    if (bytes > LARGEST_GROUP) bytes = LARGEST_GROUP;
+  }
+  const least = stack.profiles.words[stack.profileAt(conn) + LEAST_GROUP_SEGMENTS];
+  const segments = (bytes / mss) | 0;
+  return segments > least ? segments : least;
 }
 
 /**
@@ -117,8 +137,8 @@ export function shouldDefer(
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
   const whole = words[c + MSS] & 0xffff;
-  const divisor = stack.profileOfConnection(conn).groupWindowDivisor;
+  const divisor = stack.profiles.words[stack.profileAt(conn) + GROUP_WINDOW_DIVISOR];
   if (divisor === 0) return least <= MOST_DEFERRED * whole;
   const window = words[c + CWND] * whole;
-  return least < Math.floor((words[c + SND_WND] < window ? words[c + SND_WND] : window) / divisor);
+  return least < (((words[c + SND_WND] < window ? words[c + SND_WND] : window) / divisor) | 0);
 }

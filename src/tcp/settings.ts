@@ -6,8 +6,8 @@
 import type { TcpStack } from "./stack.ts";
 import { COLD, FLAG, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
-const { SETTINGS: COLD_SETTINGS, STRIDE: COLD_STRIDE } = COLD;
-const { COLD: WARM_COLD, STRIDE: WARM_STRIDE } = WARM;
+const { SETTINGS: COLD_SETTINGS, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
+const { COLD: WARM_COLD, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const {
   KEEP_IDLE_MS: SET_KEEP_IDLE_MS,
   KEEP_INTERVAL_MS: SET_KEEP_INTERVAL_MS,
@@ -27,9 +27,9 @@ export function settingsOf(stack: TcpStack, conn: number): number {
 
 /** A setting of the connection, 0 if it has not been set. `field` is one of `SETTINGS`. */
 export function readSetting(stack: TcpStack, conn: number, field: number): number {
-  const cold = stack.warm[conn * WARM_STRIDE + WARM_COLD];
+  const cold = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + WARM_COLD];
   if (cold === 0) return 0;
-  const row = stack.cold.words[cold * COLD_STRIDE + COLD_SETTINGS];
+  const row = stack.cold.words[((cold * COLD_STRIDE) & COLD_MASK) + COLD_SETTINGS];
   return row === 0 ? 0 : stack.settings.words[row * SET_STRIDE + field];
 }
 

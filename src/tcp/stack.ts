@@ -252,14 +252,14 @@ export class TcpStack {
 
   /** The profile of a connection's host, without touching the host's row. */
   profileOfConnection(conn: number): Readonly<Profile> {
-    const profile = this.warm[conn * WARM_STRIDE + GENERATION] >>> 20;
+    const profile = this.warm[((conn * WARM_STRIDE) & WARM_MASK) + GENERATION] >>> 20;
     if (profile === ELSEWHERE) return this.profileOf(this.tcbs.words[conn * STRIDE + HOST]);
     return this.profiles.get(profile);
   }
 
   /** Where the words of the profile of a connection's host begin in `profiles.words` (`PROFILE_WORD`). */
   profileAt(conn: number): number {
-    const profile = this.warm[conn * WARM_STRIDE + GENERATION] >>> 20;
+    const profile = this.warm[((conn * WARM_STRIDE) & WARM_MASK) + GENERATION] >>> 20;
     if (profile !== ELSEWHERE) return profile * PROFILE_STRIDE;
     return this.hosts.profileOf(this.tcbs.words[conn * STRIDE + HOST]) * PROFILE_STRIDE;
   }

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../transport/profile.ts";
 import { spellOutFlight } from "./lone_flight_row.ts";
 import { currentMss, groupSegments, sizeGoal } from "./segmentation.ts";
 import { sendAllowance } from "./memory.ts";
@@ -16,9 +17,10 @@ import { SENDER, SENDER_FLAG } from "./state/sender_row.ts";
 import { COLD, OOO, SETTINGS, TCB, WARM } from "./state/tcb.ts";
 
 const { SND_UNA, SND_NXT, SND_END, MSS, CWND, MASK, STRIDE } = TCB;
-const { COLD: COLD_AT, MAX_WINDOW, STRIDE: WARM_STRIDE } = WARM;
+const { COLD: COLD_AT, MAX_WINDOW, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const { SEND_BUFFER_BYTES } = PROFILE_WORD;
 const { PACKETS_OUT, SENDER: SENDER_AT, SETTINGS: SETTINGS_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
-const { FLAGS, MARK_HEAD, MARK_TAIL, TAIL_SEQ, PUSHED_SEQ, BUFFER, STRIDE: SENDER_STRIDE } = SENDER;
+const { FLAGS, MARK_HEAD, MARK_TAIL, TAIL_SEQ, PUSHED_SEQ, BUFFER, MASK: SENDER_MASK, STRIDE: SENDER_STRIDE } = SENDER;
 
 /** What a buffer is charged besides its bytes (Linux 6.x: `sk_buff`, head and `skb_shared_info` of TCP's buffers). */
 export const BUFFER_OVERHEAD = 896;
@@ -76,6 +78,16 @@ export function sendBufferBytes(stack: TcpStack, conn: number): number {
  * its size.
  */
 export function growSendBuffer(stack: TcpStack, conn: number): number {
+  const row = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT];
+  const k = (row * COLD_STRIDE) & COLD_MASK;
+  // (Row 0 is zero.)
+  const grown = stack.senders.words[((stack.cold.words[k + SENDER_AT] * SENDER_STRIDE) & SENDER_MASK) + BUFFER];
+  const most = stack.profiles.words[stack.profileAt(conn) + SEND_BUFFER_BYTES];
+  return grown >= most && stack.cold.words[k + SETTINGS_AT] === 0 ? grown : growFurther(stack, conn);
+}
+
+/** As `growSendBuffer`, of one that may grow. */
+function growFurther(stack: TcpStack, conn: number): number {
   const profile = stack.profileOfConnection(conn);
   const now = sendBufferBytes(stack, conn);
   if (now >= profile.sendBufferBytes || readSetting(stack, conn, SETTINGS.SEND_BUFFER) !== 0) return now;

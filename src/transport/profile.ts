@@ -399,8 +399,18 @@ export const PROFILE_WORD = {
   DEFAULT_TTL: 1,
   RECEIVE_BUFFER_BYTES: 2,
   RTO_MIN_MS: 3,
+  RTO_MAX_MS: 4,
+  RTO_INITIAL_MS: 5,
+  /** 1 if it is on. */
+  TAIL_LOSS_PROBE: 6,
+  MIN_RTT_WINDOW_MS: 7,
+  LEAST_GROUP_SEGMENTS: 8,
+  GROUP_WINDOW_DIVISOR: 9,
+  PACING_SLOW_START_PERCENT: 10,
+  PACING_AVOIDANCE_PERCENT: 11,
+  SEND_BUFFER_BYTES: 12,
   /** Words of a profile. */
-  STRIDE: 4,
+  STRIDE: 16,
 } as const;
 
 /** The profiles of a network, by small numbers. Profile 0 is always {@linkcode DEFAULT_PROFILE}. */
@@ -455,9 +465,12 @@ export class ProfileTable {
 
 function wordsOf(profiles: readonly Readonly<Profile>[]): Int32Array {
   const words = new Int32Array(profiles.length * PROFILE_WORD.STRIDE);
-  for (const [i, profile] of profiles.entries()) {
-    const { delayedAckMs, defaultTtl, receiveBufferBytes, rtoMinMs } = profile;
-    words.set([delayedAckMs, defaultTtl, receiveBufferBytes, rtoMinMs], i * PROFILE_WORD.STRIDE);
+  for (const [i, p] of profiles.entries()) {
+    const delays = [p.delayedAckMs, p.defaultTtl, p.receiveBufferBytes, p.rtoMinMs, p.rtoMaxMs, p.rtoInitialMs];
+    const loss = [p.tailLossProbe ? 1 : 0, p.minRttWindowSeconds * 1000];
+    const groups = [p.leastGroupSegments, p.groupWindowDivisor];
+    const pacing = [p.pacingSlowStartPercent, p.pacingAvoidancePercent, p.sendBufferBytes];
+    words.set([...delays, ...loss, ...groups, ...pacing], i * PROFILE_WORD.STRIDE);
   }
   return words;
 }

@@ -24,9 +24,10 @@ import {
   registerCongestionControl,
 } from "./types.ts";
 
-const { CWND, STRIDE } = TCB;
-const { COLD: COLD_AT, MIN_RTT, STRIDE: WARM_STRIDE } = WARM;
-const { SSTHRESH, LAST_SENT_MS, CC, CWND_COUNT, STRIDE: COLD_STRIDE } = COLD;
+const { CWND, MASK, STRIDE } = TCB;
+const { RTT_US } = ACK_SAMPLE;
+const { COLD: COLD_AT, MIN_RTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const { SSTHRESH, LAST_SENT_MS, CC, CWND_COUNT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 const {
   COUNT,
   LAST_MAX,
@@ -71,9 +72,9 @@ export const CUBIC: CongestionControl = {
     if (stack.cold.words[at] === SSTHRESH_INFINITE) stack.cold.words[at] = parameters[INITIAL_SSTHRESH];
   },
   onSample(stack, conn) {
-    const rttUs = stack.ackSample[ACK_SAMPLE.RTT_US];
+    const rttUs = stack.ackSample[RTT_US];
     if (rttUs < 0) return;
-    const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+    const k = (stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT] * COLD_STRIDE) & COLD_MASK;
     const cold = stack.cold.words;
     const delay = rttUs === 0 ? 1 : rttUs;
     const row = cold[k + CC];
@@ -90,15 +91,16 @@ export const CUBIC: CongestionControl = {
     if (rows[at + FOUND] === 0) watchSlowStart(stack, conn, k, row, delay);
   },
   onAck(stack, conn, acked) {
-    const k = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE;
+    const k = (stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT] * COLD_STRIDE) & COLD_MASK;
+    const cwndAt = ((conn * STRIDE) & MASK) + CWND;
     let left = acked;
-    if (stack.tcbs.words[conn * STRIDE + CWND] < stack.cold.words[k + SSTHRESH]) {
+    if (stack.tcbs.words[cwndAt] < stack.cold.words[k + SSTHRESH]) {
       left = slowStart(stack, conn, acked);
       if (left === 0) return;
     }
-    const at = (stack.cold.words[k + CC] || rowOf(stack, conn)) * ROW_STRIDE;
+    const at = ((stack.cold.words[k + CC] || rowOf(stack, conn)) * ROW_STRIDE) & ROW_MASK;
     const rows = poolOf(stack, CUBIC_ID).words;
-    update(stack, rows, at, stack.tcbs.words[conn * STRIDE + CWND], left);
+    update(stack, rows, at, stack.tcbs.words[cwndAt], left);
     additiveIncrease(stack, conn, rows[at + COUNT], left);
   },
   ssthreshAfterLoss(stack, conn) {

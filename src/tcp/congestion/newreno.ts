@@ -8,9 +8,9 @@ import type { TcpStack } from "../stack.ts";
 import { COLD, TCB, WARM } from "../state/tcb.ts";
 import { type CongestionControl, registerCongestionControl } from "./types.ts";
 
-const { CWND, STRIDE } = TCB;
-const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
-const { SSTHRESH, CWND_COUNT, STRIDE: COLD_STRIDE } = COLD;
+const { CWND, MASK, STRIDE } = TCB;
+const { COLD: COLD_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const { SSTHRESH, CWND_COUNT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 
 /** Grows CWND in slow start; returns the segments left over once it has reached the threshold. */
 export function slowStart(stack: TcpStack, conn: number, acked: number): number {
@@ -26,20 +26,23 @@ export function slowStart(stack: TcpStack, conn: number, acked: number): number 
 /** Additive increase: one segment for every `window` segments acknowledged. */
 export function additiveIncrease(stack: TcpStack, conn: number, window: number, acked: number): void {
   const words = stack.tcbs.words;
-  const at = conn * STRIDE + CWND;
+  const at = ((conn * STRIDE) & MASK) + CWND;
   const cold = stack.cold.words;
-  const counter = stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE + CWND_COUNT;
+  const row = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT];
+  const counter = ((row * COLD_STRIDE) & COLD_MASK) + CWND_COUNT;
+  let count = cold[counter];
   // Credit of a time when increases were rarer counts for one.
-  if (cold[counter] >= window) {
-    cold[counter] = 0;
+  if (count >= window) {
+    count = 0;
     words[at]++;
   }
-  cold[counter] += acked;
-  if (cold[counter] >= window) {
-    const steps = Math.floor(cold[counter] / window);
-    cold[counter] -= steps * window;
+  count += acked;
+  if (count >= window) {
+    const steps = Math.floor(count / window);
+    count -= steps * window;
     words[at] += steps;
   }
+  cold[counter] = count;
 }
 
 /** RFC 9293 3.8.2 MUST-19: slow start below the threshold, congestion avoidance from it on. */

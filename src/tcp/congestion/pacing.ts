@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../../transport/profile.ts";
 import type { TcpStack } from "../stack.ts";
 import { COLD, TCB, WARM } from "../state/tcb.ts";
 
 const { CWND, MSS, MASK, STRIDE } = TCB;
 const { SRTT, COLD: COLD_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
-const { SSTHRESH, PACKETS_OUT, STRIDE: COLD_STRIDE } = COLD;
+const { SSTHRESH, PACKETS_OUT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
+const { PACING_SLOW_START_PERCENT: SLOW_START_PERCENT, PACING_AVOIDANCE_PERCENT: AVOIDANCE_PERCENT } = PROFILE_WORD;
 /** SRTT is kept in eighths of µs; percent: 8 * 10^6 / 100. */
 const SCALE = 80_000;
 
@@ -23,11 +25,11 @@ export function windowRate(stack: TcpStack, conn: number): number {
   const w = (conn * WARM_STRIDE) & WARM_MASK;
   const srtt = stack.warm[w + SRTT];
   if (srtt === 0) return 0;
-  const k = stack.warm[w + COLD_AT] * COLD_STRIDE;
+  const k = (stack.warm[w + COLD_AT] * COLD_STRIDE) & COLD_MASK;
   const cold = stack.cold.words;
-  const profile = stack.profileOfConnection(conn);
   const cwnd = words[c + CWND];
-  const percent = cwnd < cold[k + SSTHRESH] >> 1 ? profile.pacingSlowStartPercent : profile.pacingAvoidancePercent;
-  const window = Math.max(cwnd, cold[k + PACKETS_OUT]) * (words[c + MSS] & 0xffff);
-  return Math.floor(window * percent * SCALE / srtt);
+  const packets = cold[k + PACKETS_OUT];
+  const p = stack.profileAt(conn) + (cwnd < cold[k + SSTHRESH] >> 1 ? SLOW_START_PERCENT : AVOIDANCE_PERCENT);
+  const window = (cwnd > packets ? cwnd : packets) * (words[c + MSS] & 0xffff);
+  return Math.floor(window * stack.profiles.words[p] * SCALE / srtt);
 }

@@ -13,8 +13,8 @@ import { RowPool } from "../../store/rows.ts";
 import type { TcpStack } from "../stack.ts";
 import { COLD, WARM } from "../state/tcb.ts";
 
-const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
-const { CA_STATE, CC, STRIDE: COLD_STRIDE } = COLD;
+const { COLD: COLD_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const { CA_STATE, CC, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
 
 /** What {@linkcode CongestionControl.onEvent} is told (Linux's `tcp_ca_event`). */
 export const CONGESTION_EVENT = {
@@ -137,8 +137,8 @@ export function congestionOf(stack: TcpStack, conn: number): CongestionControl {
 }
 
 function numberOf(stack: TcpStack, conn: number): number {
-  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
-  return (stack.cold.words[row * COLD_STRIDE + CA_STATE] >> 8) & 0xff;
+  const row = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT];
+  return (stack.cold.words[((row * COLD_STRIDE) & COLD_MASK) + CA_STATE] >> 8) & 0xff;
 }
 
 /** Switches a connection to the algorithm of a number (`TCP_CONGESTION`). It keeps its windows. */

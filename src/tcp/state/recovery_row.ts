@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rowMask } from "../../base/row_mask.ts";
 
 /**
  * Loss recovery beyond counting: made when a duplicate ACK or SACK block arrives, a tail loss probe or timeout goes
@@ -71,6 +72,8 @@ export const RECOVERY = {
   HEARD_MS: 44,
   /** Words in a row. */
   STRIDE: 48,
+  /** The bits of a row's offset. */
+  MASK: rowMask(48),
 } as const;
 
 /** Bits of `RECOVERY.FLAGS`. */
