@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Network } from "../../src/network/network.ts";
 import type { WorkloadOptions } from "../../src/network/options.ts";
 import { assertSameTrace } from "../trace/support/threads.ts";
-import { assertSameInThreads, inThreads } from "./support/threads.ts";
+import { assertSameInThreads } from "./support/threads.ts";
 
 /** Clients behind a NAT and others, two servers. */
 function network(workloads: WorkloadOptions[], change: (network: Network) => void = () => {}): Network {
@@ -38,16 +38,14 @@ for (const spoof of ["random", "2001:db8:9::/48"]) {
       all.event({ kind: "workload", workload: "flood", action: "start", atNs: 1.5e9 });
     });
     const options = { untilNs: 70e9, pastQuiescence: true };
-    assertEquals(assertSameInThreads(one.toJSON(), 3, options), 3);
-    assertEquals(assertSameTrace(one.toJSON(), "packets", { workers: 3, untilNs: 5e9 }), 3);
     // What the first thread, the servers', has of addresses in the end is no more than it had in the beginning.
     const before = one.build().partition.addresses.blocksInUse;
-    const after = inThreads(
-      one.toJSON(),
-      { ...options, workers: 3 },
-      ({ partition }) => partition.addresses.blocksInUse,
-    );
-    assert(after - before <= 4, `${after - before} blocks more`);
+    const threads = assertSameInThreads(one.toJSON(), 3, options, ({ partition }) => {
+      const more = partition.addresses.blocksInUse - before;
+      assert(more <= 4, `${more} blocks more`);
+    });
+    assertEquals(threads, 3);
+    assertEquals(assertSameTrace(one.toJSON(), "packets", { workers: 3, untilNs: 5e9 }), 3);
   });
 }
 
@@ -70,8 +68,10 @@ Deno.test("schedules whose two ends lie in different threads are played as in on
     { ...schedule, atNs, exchanges, name: "refused", from: ["clients"], to: ["servers:91"], close: "server" },
   ];
   const one = network(workloads);
-  assertEquals(assertSameInThreads(one.toJSON(), 3), 3);
+  const threads = assertSameInThreads(one.toJSON(), 3, {}, (simulation) => {
+    const { workloads: reports } = simulation.report();
+    assertEquals(reports.find(({ name }) => name === "through")!.repliesCompleted, 40);
+  });
+  assertEquals(threads, 3);
   assertEquals(assertSameTrace(one.toJSON(), "packets", { workers: 3 }), 3);
-  const { workloads: reports } = inThreads(one.toJSON(), { workers: 3 }, (simulation) => simulation.report());
-  assertEquals(reports.find(({ name }) => name === "through")!.repliesCompleted, 40);
 });

@@ -48,13 +48,22 @@ export function inThreads<T>(
   }
 }
 
-/** A network has the same outcome in one thread as in several. Returns how many there were. */
-export function assertSameInThreads(network: NetworkDocument, workers: number, options: RunOptions = {}): number {
+/**
+ * A network has the same outcome in one thread as in several. Returns how many there were. `look` sees the run in
+ * several before they end.
+ */
+export function assertSameInThreads(
+  network: NetworkDocument,
+  workers: number,
+  options: RunOptions = {},
+  look: (simulation: Simulation) => void = () => {},
+): number {
   const { partition: _, ...rest } = network;
   const alone = Network.fromJSON(rest).build();
   alone.run(options);
   return inThreads(network, { ...options, workers }, (simulation) => {
     assertEquals(outcome(simulation), outcome(alone));
+    look(simulation);
     return simulation.threads.count;
   });
 }
