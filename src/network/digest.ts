@@ -23,76 +23,79 @@ const QUOTES = CONTROL_BIT.QUOTES;
 const P = 0x9e3779b1 | 0;
 const Q = 0x85ebca77 | 0;
 
-/** Mixes a delivery of packet `p` to `node` over the direction with rank `directionRank` now (`clock`) into the node's hash. */
-export function digestDelivery(
+/** Mixes a delivery of packet `p` to `node` over the direction with rank `directionRank` now into the node's hash. */
+export type DeliveryDigest = (p: number, node: number, directionRank: number) => void;
+
+/** Makes the function for the nodes, packets and clock of a partition (see `packet_path.ts`). */
+export function deliveryDigest(
   nodes: Int32Array,
-  node: number,
   packets: PacketPool,
   addresses: AddressTable,
-  p: number,
-  directionRank: number,
   clock: Float64Array,
-): void {
-  const nowNs = clock[NOW];
-  const rows = packets.rows.words;
-  const o = (p * STRIDE) & MASK;
-  const at = (node * NODE_STRIDE) & NODE_MASK;
-  const timeLo = nowNs | 0;
-  const timeHi = (nowNs / 4294967296) | 0;
-  // Words enter in pairs, differently in the two lanes: one multiplication a pair and lane. The shift after it brings
-  // what has risen to the high bits down again, where a further multiplication spreads it.
-  let a = Math.imul(nodes[at + DIGEST_LO] ^ timeLo, P);
-  let b = Math.imul(nodes[at + DIGEST_HI] ^ directionRank, Q);
-  a = ((a ^ (a >>> 15)) + (directionRank ^ Math.imul(timeHi, Q))) | 0;
-  b = ((b ^ (b >>> 13)) + (timeLo ^ Math.imul(timeHi, P))) | 0;
-  let v = addresses.word(rows[o + SRC]);
-  let w = addresses.word(rows[o + DST]);
-  a = Math.imul(a ^ v, P);
-  b = Math.imul(b ^ w, Q);
-  a = ((a ^ (a >>> 15)) + w) | 0;
-  b = ((b ^ (b >>> 13)) + v) | 0;
-  v = rows[o + PORTS];
-  w = rows[o + SEQ];
-  a = Math.imul(a ^ v, P);
-  b = Math.imul(b ^ w, Q);
-  a = ((a ^ (a >>> 15)) + w) | 0;
-  b = ((b ^ (b >>> 13)) + v) | 0;
-  v = rows[o + ACK];
-  w = rows[o + CONTROL];
-  a = Math.imul(a ^ v, P);
-  b = Math.imul(b ^ w, Q);
-  a = ((a ^ (a >>> 15)) + w) | 0;
-  b = ((b ^ (b >>> 13)) + v) | 0;
-  v = rows[o + WINDOW_TTL_TOS];
-  w = rows[o + LENGTH];
-  a = Math.imul(a ^ v, P);
-  b = Math.imul(b ^ w, Q);
-  a = ((a ^ (a >>> 15)) + w) | 0;
-  b = ((b ^ (b >>> 13)) + v) | 0;
-  v = rows[o + TS_VAL];
-  w = rows[o + TS_ECR];
-  a = Math.imul(a ^ v, P);
-  b = Math.imul(b ^ w, Q);
-  a = ((a ^ (a >>> 15)) + w) | 0;
-  b = ((b ^ (b >>> 13)) + v) | 0;
-  v = rows[o + SYN_OPTIONS];
-  w = rows[o + CORRUPT];
-  a = Math.imul(a ^ v, P);
-  b = Math.imul(b ^ w, Q);
-  a = ((a ^ (a >>> 15)) + w) | 0;
-  b = ((b ^ (b >>> 13)) + v) | 0;
-  const extra = rows[o + EXTRA_AT];
-  if (extra !== 0) {
-    const h: number = hashExtra(packets, addresses, extra, (rows[o + CONTROL] & QUOTES) !== 0);
-    a = Math.imul(a ^ h, P);
-    b = Math.imul(b ^ (b >>> 15) ^ h, Q);
-  }
-  a = Math.imul(a, Q);
-  b = Math.imul(b, P);
-  a ^= a >>> 16;
-  b ^= b >>> 15;
-  nodes[at + DIGEST_LO] = a;
-  nodes[at + DIGEST_HI] = b;
+): DeliveryDigest {
+  const pool = packets.rows;
+  return function digestDelivery(p: number, node: number, directionRank: number): void {
+    const nowNs = clock[NOW];
+    const rows = pool.words;
+    const o = (p * STRIDE) & MASK;
+    const at = (node * NODE_STRIDE) & NODE_MASK;
+    const timeLo = nowNs | 0;
+    const timeHi = (nowNs / 4294967296) | 0;
+    // Words enter in pairs, differently in the two lanes: one multiplication a pair and lane. The shift after it brings
+    // what has risen to the high bits down again, where a further multiplication spreads it.
+    let a = Math.imul(nodes[at + DIGEST_LO] ^ timeLo, P);
+    let b = Math.imul(nodes[at + DIGEST_HI] ^ directionRank, Q);
+    a = ((a ^ (a >>> 15)) + (directionRank ^ Math.imul(timeHi, Q))) | 0;
+    b = ((b ^ (b >>> 13)) + (timeLo ^ Math.imul(timeHi, P))) | 0;
+    let v = addresses.word(rows[o + SRC]);
+    let w = addresses.word(rows[o + DST]);
+    a = Math.imul(a ^ v, P);
+    b = Math.imul(b ^ w, Q);
+    a = ((a ^ (a >>> 15)) + w) | 0;
+    b = ((b ^ (b >>> 13)) + v) | 0;
+    v = rows[o + PORTS];
+    w = rows[o + SEQ];
+    a = Math.imul(a ^ v, P);
+    b = Math.imul(b ^ w, Q);
+    a = ((a ^ (a >>> 15)) + w) | 0;
+    b = ((b ^ (b >>> 13)) + v) | 0;
+    v = rows[o + ACK];
+    w = rows[o + CONTROL];
+    a = Math.imul(a ^ v, P);
+    b = Math.imul(b ^ w, Q);
+    a = ((a ^ (a >>> 15)) + w) | 0;
+    b = ((b ^ (b >>> 13)) + v) | 0;
+    v = rows[o + WINDOW_TTL_TOS];
+    w = rows[o + LENGTH];
+    a = Math.imul(a ^ v, P);
+    b = Math.imul(b ^ w, Q);
+    a = ((a ^ (a >>> 15)) + w) | 0;
+    b = ((b ^ (b >>> 13)) + v) | 0;
+    v = rows[o + TS_VAL];
+    w = rows[o + TS_ECR];
+    a = Math.imul(a ^ v, P);
+    b = Math.imul(b ^ w, Q);
+    a = ((a ^ (a >>> 15)) + w) | 0;
+    b = ((b ^ (b >>> 13)) + v) | 0;
+    v = rows[o + SYN_OPTIONS];
+    w = rows[o + CORRUPT];
+    a = Math.imul(a ^ v, P);
+    b = Math.imul(b ^ w, Q);
+    a = ((a ^ (a >>> 15)) + w) | 0;
+    b = ((b ^ (b >>> 13)) + v) | 0;
+    const extra = rows[o + EXTRA_AT];
+    if (extra !== 0) {
+      const h: number = hashExtra(packets, addresses, extra, (rows[o + CONTROL] & QUOTES) !== 0);
+      a = Math.imul(a ^ h, P);
+      b = Math.imul(b ^ (b >>> 15) ^ h, Q);
+    }
+    a = Math.imul(a, Q);
+    b = Math.imul(b, P);
+    a ^= a >>> 16;
+    b ^= b >>> 15;
+    nodes[at + DIGEST_LO] = a;
+    nodes[at + DIGEST_HI] = b;
+  };
 }
 
 /** Mixes an event (a drop, a NAT decision, a timer that acted) at `node` into the event digest. */

@@ -4,7 +4,6 @@
  * @module
  */
 import type { App } from "../app/types.ts";
-import { digestDelivery } from "./digest.ts";
 import { cpuReceive, hasCpu } from "./cpu.ts";
 import type { Partition } from "./partition.ts";
 
@@ -29,7 +28,7 @@ export class Loopback implements App {
   /** See {@linkcode App}. */
   onTimer(node: number, _connection: number, packet: number): void {
     const s = this.#partition;
-    digestDelivery(s.nodes.words, node, s.packets, s.addresses, packet, LOOPBACK_RANK, s.clock);
+    s.path.digest(packet, node, LOOPBACK_RANK);
     for (const tap of s.taps) tap(packet, s.nowNs, node, node, -1);
     if (hasCpu(s, node)) cpuReceive(s, node, packet);
     else s.path.takeIn(node, packet);

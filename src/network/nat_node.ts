@@ -4,7 +4,7 @@
  * @module
  */
 import { NODE, NODE_FLAG } from "../node/nodes.ts";
-import { NAT_VERDICT } from "../nat/verdict.ts";
+import { NAT_VERDICT, type NatVerdict } from "../nat/verdict.ts";
 import { holdSynIfUnsolicited } from "../nat/syn_hold.ts";
 import { translateInbound, translateOutbound } from "../nat/translate.ts";
 import { passesInward, passesOutward } from "../nat/untranslated.ts";
@@ -16,73 +16,102 @@ import type { Partition } from "./partition.ts";
 import { drainNat } from "./drain.ts";
 import { ipv6AtGateway, toIpv6 } from "./nat_ipv6.ts";
 
-const { DST, STRIDE } = PACKET;
+const { DST, MASK, STRIDE } = PACKET;
 const { ADDRESS, ROUTES, INNER_ROUTES, INNER_ADDRESS, GATEWAY, FLAGS, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const { FORWARD, HAIRPIN, DROP_NO_MAPPING, DROP_POOL_EMPTY, DROP_QUOTA } = NAT_VERDICT;
 const { DROP_BLOCK, DROP_RATE, DROP_TABLE_FULL, DROP_NOT_SUBSCRIBER } = NAT_VERDICT;
 const { REFUSES_WITH_ICMP, ROUTES_IPV6, NAT64, UNTRANSLATED } = NODE_FLAG;
 
-/** A packet came from the inner realm. */
-export function natTranslateOutbound(s: Partition, node: number, p: number): void {
+/** What gateways do with packets, in one partition. */
+export interface GatewayPath {
+  /** Packet `p` has come to `node` from the inner realm. */
+  readonly outbound: (node: number, p: number) => void;
+  /** Packet `p` has come to `node` from the outer realm. */
+  readonly inbound: (node: number, p: number) => void;
+}
+
+/** Makes the functions for a partition, whose packets are forwarded by `forward` (see `packet_path.ts`). */
+export function gatewayPath(s: Partition, forward: (node: number, p: number, table: number) => void): GatewayPath {
+  const { addresses, nat, routes } = s;
   const nodes = s.nodes.words;
-  const at = (node * NODE_STRIDE) & NODE_MASK;
-  const destination = s.packets.rows.words[p * STRIDE + DST];
-  if ((nodes[at + FLAGS] & (ROUTES_IPV6 | NAT64)) !== 0 && s.addresses.isIpv6(destination)) {
-    return ipv6AtGateway(s, node, p);
+  const pool = s.packets.rows;
+
+  function outbound(node: number, p: number): void {
+    const at = (node * NODE_STRIDE) & NODE_MASK;
+    const flags = nodes[at + FLAGS];
+    const destination = pool.words[((p * STRIDE) & MASK) + DST];
+    const ipv6 = addresses.isIpv6(destination);
+    if (ipv6 && (flags & (ROUTES_IPV6 | NAT64)) !== 0) return ipv6AtGateway(s, node, p);
+    if (destination === nodes[at + INNER_ADDRESS]) return answerEchoAndRelease(s, node, p);
+    // What stays inside is routed, not translated.
+    if (routes.route(nodes[at + INNER_ROUTES], destination) !== -1) return forward(node, p, nodes[at + INNER_ROUTES]);
+    // RFC 6888 REQ-6: translation is turned off for this destination.
+    if ((flags & UNTRANSLATED) !== 0 && passesOutward(nat, nodes[at + GATEWAY], p)) {
+      return forward(node, p, nodes[at + ROUTES]);
+    }
+    // A NAT44 has no addresses for IPv6, nor a NAT66 for IPv4.
+    if (ipv6 !== addresses.isIpv6(nodes[at + ADDRESS])) return drop(s, node, p, DROP.NAT_UNSUPPORTED);
+    nat.syncNow();
+    const verdict = translateOutbound(nat, nodes[at + GATEWAY], p);
+    if (nat.timerRequestCount > 0) drainNat(s);
+    if (verdict === FORWARD) forward(node, p, nodes[at + ROUTES]);
+    else notOutward(node, p, verdict);
   }
-  if (destination === nodes[at + INNER_ADDRESS]) return answerEchoAndRelease(s, node, p);
-  // What stays inside is routed, not translated.
-  if (s.routes.lookup(nodes[at + INNER_ROUTES], destination, 0) >= 0) {
-    return s.path.forward(node, p, nodes[at + INNER_ROUTES]);
+
+  /** A packet from the inner realm was not to go out, or may not. */
+  function notOutward(node: number, p: number, verdict: NatVerdict): void {
+    drainNat(s);
+    const at = (node * NODE_STRIDE) & NODE_MASK;
+    if (verdict === HAIRPIN) return forward(node, p, nodes[at + INNER_ROUTES]);
+    // The gateway itself is pinged.
+    if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
+    // RFC 5508 REQ-8: a session that cannot be had for want of room or by the operator's rules is answered so.
+    if ((nodes[at + FLAGS] & REFUSES_WITH_ICMP) !== 0 && isWantOfRoom(verdict)) {
+      sendIcmpError(s, node, p, UNREACHABLE.PROHIBITED, 0);
+    }
+    drop(s, node, p, dropOfVerdict(verdict));
   }
-  // RFC 6888 REQ-6: translation is turned off for this destination.
-  if ((nodes[at + FLAGS] & UNTRANSLATED) !== 0 && passesOutward(s.nat, nodes[at + GATEWAY], p)) {
-    return s.path.forward(node, p, nodes[at + ROUTES]);
+
+  function inbound(node: number, p: number): void {
+    const at = (node * NODE_STRIDE) & NODE_MASK;
+    const flags = nodes[at + FLAGS];
+    if ((flags & (ROUTES_IPV6 | UNTRANSLATED)) !== 0 && passesInbound(node, p)) return;
+    nat.syncNow();
+    const verdict = translateInbound(nat, nodes[at + GATEWAY], p);
+    if (nat.timerRequestCount > 0) drainNat(s);
+    if (verdict === FORWARD && (flags & NAT64) === 0) forward(node, p, nodes[at + INNER_ROUTES]);
+    else notInward(node, p, verdict);
   }
-  // A NAT44 has no addresses for IPv6, nor a NAT66 for IPv4.
-  if (s.addresses.isIpv6(destination) !== s.addresses.isIpv6(nodes[at + ADDRESS])) {
-    return drop(s, node, p, DROP.NAT_UNSUPPORTED);
+
+  /** A packet from the outer realm needs no translation, and is on its way. */
+  function passesInbound(node: number, p: number): boolean {
+    const at = (node * NODE_STRIDE) & NODE_MASK;
+    if ((nodes[at + FLAGS] & ROUTES_IPV6) !== 0 && addresses.isIpv6(pool.words[p * STRIDE + DST])) {
+      ipv6AtGateway(s, node, p);
+      return true;
+    }
+    if ((nodes[at + FLAGS] & UNTRANSLATED) === 0 || !passesInward(nat, nodes[at + GATEWAY], p)) return false;
+    forward(node, p, nodes[at + INNER_ROUTES]);
+    return true;
   }
-  s.nat.syncNow();
-  const verdict = translateOutbound(s.nat, nodes[at + GATEWAY], p);
-  drainNat(s);
-  if (verdict === FORWARD) return s.path.forward(node, p, nodes[at + ROUTES]);
-  if (verdict === HAIRPIN) return s.path.forward(node, p, nodes[at + INNER_ROUTES]);
-  // The gateway itself is pinged.
-  if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
-  // RFC 5508 REQ-8: a session that cannot be had for want of room or by the operator's rules is answered so.
-  if ((nodes[at + FLAGS] & REFUSES_WITH_ICMP) !== 0 && isWantOfRoom(verdict)) {
-    sendIcmpError(s, node, p, UNREACHABLE.PROHIBITED, 0);
+
+  /** A packet from the outer realm becomes one of IPv6, or may not go in. */
+  function notInward(node: number, p: number, verdict: NatVerdict): void {
+    drainNat(s);
+    if (verdict === FORWARD) return toIpv6(s, node, p);
+    // The gateway itself is pinged.
+    if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
+    // RFC 5382 REQ-4: an unsolicited SYN is not answered before six seconds have passed.
+    holdSynIfUnsolicited(nat, nodes[((node * NODE_STRIDE) & NODE_MASK) + GATEWAY], p, verdict);
+    drainNat(s);
+    drop(s, node, p, dropOfVerdict(verdict));
   }
-  drop(s, node, p, dropOfVerdict(verdict));
+
+  return { outbound, inbound };
 }
 
 /** Is it for want of room, or by the operator's rules, that a session cannot be had? */
 export function isWantOfRoom(verdict: number): boolean {
   return verdict === DROP_POOL_EMPTY || verdict === DROP_QUOTA || verdict === DROP_BLOCK || verdict === DROP_RATE ||
     verdict === DROP_TABLE_FULL || verdict === DROP_NOT_SUBSCRIBER;
-}
-
-/** A packet came from the outer realm. */
-export function natTranslateInbound(s: Partition, node: number, p: number): void {
-  const nodes = s.nodes.words;
-  const at = (node * NODE_STRIDE) & NODE_MASK;
-  const { words: rows } = s.packets.rows;
-  if ((nodes[at + FLAGS] & ROUTES_IPV6) !== 0 && s.addresses.isIpv6(rows[p * STRIDE + DST])) {
-    return ipv6AtGateway(s, node, p);
-  }
-  if ((nodes[at + FLAGS] & UNTRANSLATED) !== 0 && passesInward(s.nat, nodes[at + GATEWAY], p)) {
-    return s.path.forward(node, p, nodes[at + INNER_ROUTES]);
-  }
-  s.nat.syncNow();
-  const verdict = translateInbound(s.nat, nodes[at + GATEWAY], p);
-  drainNat(s);
-  if (verdict === FORWARD && (nodes[at + FLAGS] & NAT64) !== 0) return toIpv6(s, node, p);
-  if (verdict === FORWARD) return s.path.forward(node, p, nodes[at + INNER_ROUTES]);
-  // The gateway itself is pinged.
-  if (verdict === DROP_NO_MAPPING && isEchoRequest(s, p)) return answerEchoAndRelease(s, node, p);
-  // RFC 5382 REQ-4: an unsolicited SYN is not answered before six seconds have passed.
-  holdSynIfUnsolicited(s.nat, nodes[at + GATEWAY], p, verdict);
-  drainNat(s);
-  drop(s, node, p, dropOfVerdict(verdict));
 }

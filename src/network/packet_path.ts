@@ -16,12 +16,12 @@ import { LOOPBACK_APP } from "./app_event.ts";
 import { balancerIn } from "./balancer_node.ts";
 import { cpuReceive, cpuSend } from "./cpu.ts";
 import { corruptionStops, drop, emitRouted, isLostOnLink, seeDelivery, sendWatched, takeInOther } from "./deliver.ts";
-import { digestDelivery } from "./digest.ts";
+import { type DeliveryDigest, deliveryDigest } from "./digest.ts";
 import { drainTcp } from "./drain.ts";
 import { DROP } from "./drops.ts";
 import { equalPath } from "./equal_paths.ts";
 import { answerEchoAndRelease, sendIcmpError, UNREACHABLE } from "./icmp.ts";
-import { natTranslateInbound, natTranslateOutbound } from "./nat_node.ts";
+import { gatewayPath } from "./nat_node.ts";
 import type { Partition } from "./partition.ts";
 import { isSpoofed } from "./spoofs.ts";
 import { forwardSteered } from "./steering.ts";
@@ -50,6 +50,8 @@ const MOST_HEADER_BYTES = 100;
 export interface PacketPath {
   /** Delivers packet `p` at the end of its link. It is this function's from here on. */
   readonly deliver: (p: number) => void;
+  /** Mixes a delivery into the run's digest. */
+  readonly digest: DeliveryDigest;
   /** Forwards packet `p` at `node` by route table `table`: TTL, route, MTU; ICMP errors where it ends here. */
   readonly forward: (node: number, p: number, table: number) => void;
   /** As `forward`, to where `destination` is. */
@@ -70,6 +72,8 @@ export function packetPath(s: Partition): PacketPath {
   const directions = links.words;
   const nodeRows = nodes.words;
   const pool = packets.rows;
+  const digest = deliveryDigest(nodeRows, packets, addresses, clock);
+  const gateways = gatewayPath(s, forward);
 
   function deliver(p: number): void {
     const rows = pool.words;
@@ -79,7 +83,7 @@ export function packetPath(s: Partition): PacketPath {
     const flags = directions[direction + FLAGS];
     if ((flags & CUT) !== 0 && isLostOnLink(s, node, p)) return;
     s.hops++;
-    digestDelivery(nodeRows, node, packets, addresses, p, directions[direction + RANK], clock);
+    digest(p, node, directions[direction + RANK]);
     if (s.taps.length !== 0) seeDelivery(s, node, p);
     const at = (node * NODE_STRIDE) & NODE_MASK;
     const kind = nodeRows[at + KIND];
@@ -93,8 +97,8 @@ export function packetPath(s: Partition): PacketPath {
       if (!hasAddress(node, at, rows[o + DST])) drop(s, node, p, DROP.NOT_LOCAL);
       else if (nodeRows[at + CPU] !== 0) cpuReceive(s, node, p);
       else takeIn(node, p);
-    } else if ((flags & FROM_INSIDE) !== 0) natTranslateOutbound(s, node, p);
-    else if (kind === NAT) natTranslateInbound(s, node, p);
+    } else if ((flags & FROM_INSIDE) !== 0) gateways.outbound(node, p);
+    else if (kind === NAT) gateways.inbound(node, p);
     else balancerIn(s, node, p);
   }
 
@@ -185,5 +189,5 @@ export function packetPath(s: Partition): PacketPath {
     else send(node, p, d);
   }
 
-  return { deliver, forward, forwardTowards, takeIn, send, emit, emitNow };
+  return { deliver, digest, forward, forwardTowards, takeIn, send, emit, emitNow };
 }

@@ -1,6 +1,6 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { AddressTable } from "../../src/base/address.ts";
-import { combineDigest, digestDelivery } from "../../src/network/digest.ts";
+import { combineDigest, deliveryDigest } from "../../src/network/digest.ts";
 import { Nodes } from "../../src/node/nodes.ts";
 import { CLOCK, newClock } from "../../src/store/clock.ts";
 import { CONTROL, EXTRA, PACKET, PacketPool } from "../../src/wire/packet.ts";
@@ -43,7 +43,7 @@ function digestOf(delivery: Delivery): string {
   }
   const clock = newClock();
   clock[CLOCK.NOW] = delivery.timeNs ?? 0;
-  digestDelivery(nodes.words, 1, packets, addresses, p, delivery.rank ?? 0, clock);
+  deliveryDigest(nodes.words, packets, addresses, clock)(p, 1, delivery.rank ?? 0);
   return combineDigest(nodes, "deliveries");
 }
 
