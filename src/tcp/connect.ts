@@ -19,7 +19,6 @@ import {
   openWindows,
   sendingMss,
   synField,
-  synOptions,
 } from "./handshake.ts";
 import { canConnect, setTrafficClass, setTtl } from "./ip_fields.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
@@ -31,6 +30,9 @@ import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { COLD, FLAG, SETTINGS, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 import { canReuseTimeWait } from "./time_wait_reuse.ts";
+import { SYN_OPTIONS } from "./opening.ts";
+
+const synOptions = SYN_OPTIONS;
 
 const { SYN: F_SYN, ACK: F_ACK, ECE: F_ECE } = TCP_FLAG;
 

@@ -14,6 +14,9 @@ import { adoptPathMtu } from "./path_mtu.ts";
 import { settingsOf } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, LISTENER, SETTINGS, SYN_FLAG, TCB, WARM } from "./state/tcb.ts";
+import { OPENING } from "./opening.ts";
+
+const opening = OPENING;
 
 const { APP: L_APP, FLAGS: L_FLAGS, SETTINGS: L_SETTINGS, MASK: L_MASK, STRIDE: L_STRIDE } = LISTENER;
 const { ECN: SYN_FLAG_ECN, SACK: SYN_FLAG_SACK, SCALING: SYN_FLAG_SCALING, TIMESTAMPS: SYN_FLAG_TIMESTAMPS } = SYN_FLAG;
@@ -51,38 +54,6 @@ const {
 } = FLAG;
 const { CONGESTION: SET_CONGESTION, MAX_SEGMENT: SET_MAX_SEGMENT, MASK: SET_MASK, STRIDE: SET_STRIDE } = SETTINGS;
 const TIMESTAMP_BYTES = 12;
-
-/** What is known of a connection before there is a row for it. */
-export interface Opening {
-  host: number;
-  local: number;
-  remote: number;
-  ports: number;
-  listener: number;
-  /** Initial sequence numbers, ours and the peer's. */
-  iss: number;
-  irs: number;
-  tsRecent: number;
-  tsOffset: number;
-  /** As `SYN_ROW.OPTIONS`. */
-  options: number;
-  serial: number;
-}
-
-/** The one that callers fill in, so that a handshake allocates nothing. */
-export const opening: Opening = {
-  host: 0,
-  local: 0,
-  remote: 0,
-  ports: 0,
-  listener: 0,
-  iss: 0,
-  irs: 0,
-  tsRecent: 0,
-  tsOffset: 0,
-  options: 0,
-  serial: 0,
-};
 
 /** The settings row of a listener, 0 for none. */
 export function listenerSettings(stack: TcpStack, listener: number): number {

@@ -11,7 +11,7 @@ import { begin, type ConnectOptions, emitPrepared, prepareSyn, repeatSyn, settin
 import { cookieToShow, updateMetrics } from "./fast_open_cache.ts";
 import { copyCookie, newCookie, NO_COOKIE, readFastOpen } from "./fast_open_cookie.ts";
 import { fastOpenAt } from "./fast_open_queue.ts";
-import { announcedMss, peerMss, settingIn, synOptions } from "./handshake.ts";
+import { announcedMss, peerMss, settingIn } from "./handshake.ts";
 import { resendUncongested } from "./recovery.ts";
 import { dropHead, recordSegment, recut } from "./retransmit.ts";
 import { armRetransmit } from "./rto_timer.ts";
@@ -23,6 +23,9 @@ import type { TcpStack } from "./stack.ts";
 import { ACCOUNT, ACCOUNT_FLAG } from "./state/account_row.ts";
 import { FAST_OPEN, FAST_OPEN_FLAG } from "./state/fast_open_row.ts";
 import { ACK_STATE, COLD, RTX, RTX_FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
+import { SYN_OPTIONS } from "./opening.ts";
+
+const synOptions = SYN_OPTIONS;
 
 const { ASKED, EXPERIMENTAL, SYN_DATA, SYN_DATA_ACKED, CHECKS_PATH } = FAST_OPEN_FLAG;
 const F = FAST_OPEN;

@@ -8,10 +8,9 @@ import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { accountSynData } from "./accounting.ts";
 import { enqueueAccepted } from "./accept_queue.ts";
 import { takeInOrder } from "./data_in.ts";
-import { makeChild, opening, synAckWindow } from "./establish.ts";
+import { makeChild, synAckWindow } from "./establish.ts";
 import { fastOpenAt, leaveQueue, listenerOf, queueHasRoom } from "./fast_open_queue.ts";
 import { copyCookie, newCookie, NO_COOKIE, readFastOpen, sameCookie, serverCookie } from "./fast_open_cookie.ts";
-import { synOptions } from "./handshake.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
 import { rearmRto, rexmitKind, setRexmitKind } from "./rto_timer.ts";
@@ -33,6 +32,10 @@ import {
   WARM,
 } from "./state/tcb.ts";
 import { emitSynAck, prepareSynAck } from "./syn_ack.ts";
+import { OPENING, SYN_OPTIONS } from "./opening.ts";
+
+const opening = OPENING;
+const synOptions = SYN_OPTIONS;
 
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 const { FLAGS_MASK, HAS_TIMESTAMPS } = CONTROL;

@@ -5,12 +5,15 @@
  */
 import type { Profile } from "../transport/profile.ts";
 import { CONTROL, PACKET, PROTOCOL } from "../wire/packet.ts";
-import { type FastOpenCookie, newCookie, NO_COOKIE, writeFastOpen } from "./fast_open_cookie.ts";
+import { NO_COOKIE, writeFastOpen } from "./fast_open_cookie.ts";
 import { mssFor, type Offer, payloadMss, wholeSegments } from "./offer.ts";
 import { forbidsFragments } from "./options_ip.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_STATE, FLAG, SETTINGS, TCB } from "./state/tcb.ts";
 import { windowShiftFor } from "./window.ts";
+import { SYN_OPTIONS } from "./opening.ts";
+
+const synOptions = SYN_OPTIONS;
 
 const {
   MAX_SEGMENT: SET_MAX_SEGMENT,
@@ -123,31 +126,6 @@ export function openWindows(stack: TcpStack, conn: number, profile: Readonly<Pro
   if (!profile.nagle) words[c + TCB_STATE] |= FLAG_NO_DELAY;
   if (!profile.pathMtuDiscovery) stack.ipFieldsUsed = true;
 }
-
-/** What a SYN or SYN-ACK carries. */
-export interface SynOptions {
-  mss: number;
-  shift: number;
-  tsVal: number;
-  tsEcr: number;
-  /** `CONTROL` bits: which options there are, and DF. */
-  control: number;
-  /** TTL << 8, and the traffic class. */
-  ttlTos: number;
-  /** Fast Open's option (RFC 7413), or none. */
-  readonly cookie: FastOpenCookie;
-}
-
-/** The one set of options that callers fill in, so that a handshake allocates nothing. */
-export const synOptions: SynOptions = {
-  mss: 0,
-  shift: 0,
-  tsVal: 0,
-  tsEcr: 0,
-  control: 0,
-  ttlTos: 0,
-  cookie: newCookie(),
-};
 
 /**
  * Fills in what of `synOptions` a settings row may change: MSS, TTL, traffic class and (leaving the rest of `control`)

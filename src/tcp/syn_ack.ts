@@ -6,7 +6,7 @@
  */
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { ectOfHandshake, grantsEcn } from "./ecn_open.ts";
-import { listenerSettings, opening, synAckWindow } from "./establish.ts";
+import { listenerSettings, synAckWindow } from "./establish.ts";
 import { NO_COOKIE } from "./fast_open_cookie.ts";
 import {
   applySettings,
@@ -17,12 +17,15 @@ import {
   peerShift,
   settingIn,
   synField,
-  synOptions,
 } from "./handshake.ts";
 import { listenersOffer, type Offer } from "./offer.ts";
 import { announcedOnPath } from "./path_mtu.ts";
 import type { TcpStack } from "./stack.ts";
 import { SETTINGS, SYN_FLAG } from "./state/tcb.ts";
+import { OPENING, SYN_OPTIONS } from "./opening.ts";
+
+const opening = OPENING;
+const synOptions = SYN_OPTIONS;
 
 const { ECN: SYN_FLAG_ECN, SACK: SYN_FLAG_SACK, SCALING: SYN_FLAG_SCALING, TIMESTAMPS: SYN_FLAG_TIMESTAMPS } = SYN_FLAG;
 const {

@@ -7,11 +7,14 @@
 import { sipHash24Word } from "../base/hash.ts";
 import { HOST as HOST_ROW } from "../transport/hosts.ts";
 import { CONTROL, PACKET } from "../wire/packet.ts";
-import { listenerSettings, opening } from "./establish.ts";
+import { listenerSettings } from "./establish.ts";
 import { firstShift } from "./handshake.ts";
 import { timestampOffset, tupleSecret } from "./isn.ts";
 import type { TcpStack } from "./stack.ts";
 import { LISTENER, SYN_FLAG } from "./state/tcb.ts";
+import { OPENING } from "./opening.ts";
+
+const opening = OPENING;
 
 const L = LISTENER;
 /** Seconds between two values of the counter, and how many of them a cookie lives. */

@@ -6,9 +6,9 @@
 import { accountRepeats, accountSegment } from "./accounting.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { acceptQueueFull, enqueueAccepted, noteOverflow, notePeaks } from "./accept_queue.ts";
-import { listenerSettings, makeChild, opening, synAckWindow } from "./establish.ts";
+import { listenerSettings, makeChild, synAckWindow } from "./establish.ts";
 import { tryFastOpen } from "./fast_open_server.ts";
-import { HANDSHAKE_LOOK_MS, settingIn, synField, synOptions } from "./handshake.ts";
+import { HANDSHAKE_LOOK_MS, settingIn, synField } from "./handshake.ts";
 import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
 import { armKeepAlive } from "./keep_alive.ts";
 import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
@@ -21,6 +21,10 @@ import { ROW_KIND, STATE } from "./state/states.ts";
 import { LISTENER, SETTINGS, SYN_FLAG, SYN_ROW, TCB, WARM } from "./state/tcb.ts";
 import { emitOpeningAck, emitSynAck, prepareSynAck, readSyn } from "./syn_ack.ts";
 import { cookieTimestamp, makeCookie, readCookie } from "./syn_cookies.ts";
+import { OPENING, SYN_OPTIONS } from "./opening.ts";
+
+const opening = OPENING;
+const synOptions = SYN_OPTIONS;
 
 const { FLAGS_MASK, HAS_TIMESTAMPS } = CONTROL;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;

@@ -72,6 +72,14 @@ const BOOT_SALT = 0x6f4f_2e15;
 /** The message whose hash is a secret. */
 const SECRET_INDEX = new Int32Array(1);
 
+/**
+ * Where a host's row begins. (Some callers' numbers come of calculations with fractions: V8 would multiply in floating
+ * point, and check that the product is an index.)
+ */
+function placeOf(host: number): number {
+  return Math.imul(host, STRIDE) & MASK;
+}
+
 /** Options of {@linkcode HostTable}. */
 export interface HostTableOptions {
   /** Seed of the run, from which every host's secret follows. */
@@ -166,7 +174,7 @@ export class HostTable {
 
   /** The host's row in `budgets`, 0 for none. */
   budgetOf(host: number): number {
-    return this.words[host * STRIDE + BUDGET];
+    return this.words[placeOf(host) + BUDGET];
   }
 
   /** Sockets without a connection (listening, UDP): `change` more. */
@@ -178,7 +186,7 @@ export class HostTable {
 
   /** Number of the host's profile. */
   profileOf(host: number): number {
-    return this.words[host * STRIDE + PROFILE];
+    return this.words[placeOf(host) + PROFILE];
   }
 
   /** Gives the host another profile. */
@@ -189,7 +197,7 @@ export class HostTable {
 
   /** The host's place in the scenario. */
   rankOf(host: number): number {
-    return this.words[host * STRIDE + RANK];
+    return this.words[placeOf(host) + RANK];
   }
 
   /** Sets the host's place in the scenario. */
@@ -199,12 +207,12 @@ export class HostTable {
 
   /** The host's next serial number: 1, 2, 3, … as i32 (wraps at 2^32). With the host it identifies a connection. */
   nextSerial(host: number): number {
-    return ++this.words[host * STRIDE + SERIAL];
+    return ++this.words[placeOf(host) + SERIAL];
   }
 
   /** MTU of the egress interface, bytes. */
   mtuOf(host: number): number {
-    return this.words[host * STRIDE + MTU] || DEFAULT_MTU;
+    return this.words[placeOf(host) + MTU] || DEFAULT_MTU;
   }
 
   /**
