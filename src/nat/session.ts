@@ -4,18 +4,19 @@
  * @module
  */
 import { lengthenedRows } from "../store/rows.ts";
-import { hashTuple } from "../store/tuple_table.ts";
+import * as TUPLE_TABLE from "../store/tuple_table.ts";
 import { PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { MODE, type NatProfile } from "./behaviour.ts";
 import { admits, permit, withdraw } from "./filtering.ts";
-import { endpointHash, findInside, findMappingInside, findMappingOutside } from "./find.ts";
+import * as FIND from "./find.ts";
+import { findInside, findMappingInside, findMappingOutside } from "./find.ts";
 import { NO_BLOCK, NO_PORT } from "./blocks.ts";
 import { retirePort, reviveHeld } from "./hold_down.ts";
 import { BOUND, FROM_OUTSIDE, GATEWAY, MAPPING, NAT_PROTOCOL, SESSION, SESSION_COLD, SUBSCRIBER } from "./layout.ts";
 import { logSession } from "./log.ts";
 import { addMapping, mappedRemote, mappedRemotePort, releaseMapping } from "./mapping.ts";
-import { allocatePort } from "./pool.ts";
-import { sessionRef } from "./ref.ts";
+import * as POOL from "./pool.ts";
+import * as REF from "./ref.ts";
 import { refuse } from "./refusal.ts";
 import {
   countPort,
@@ -28,8 +29,16 @@ import {
 } from "./subscriber.ts";
 import { cancelHeldSyn } from "./syn_hold.ts";
 import type { NatTables } from "./tables.ts";
-import { initialTimeoutMs, TRACK } from "./timeouts.ts";
+import * as TIMEOUTS from "./timeouts.ts";
+import { TRACK } from "./timeouts.ts";
 import { NAT_VERDICT, type NatVerdict } from "./verdict.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { hashTuple } = TUPLE_TABLE;
+const { endpointHash } = FIND;
+const { allocatePort } = POOL;
+const { sessionRef } = REF;
+const { initialTimeoutMs } = TIMEOUTS;
 
 const { SYN: TRACK_SYN } = TRACK;
 const {

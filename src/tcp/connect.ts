@@ -9,21 +9,20 @@ import { accountSyn, openAccount } from "./accounting.ts";
 import { ecnOfSyn, ectOfHandshake } from "./ecn_open.ts";
 import { NO_COOKIE } from "./fast_open_cookie.ts";
 import { releaseTimeWait } from "./finish.ts";
+import * as HANDSHAKE from "./handshake.ts";
 import {
   announcedMssWith,
   applySettings,
-  emitSyn,
   firstShift,
   firstWindow,
   HANDSHAKE_LOOK_MS,
-  openWindows,
   sendingMss,
-  synField,
 } from "./handshake.ts";
-import { canConnect, setTrafficClass, setTtl } from "./ip_fields.ts";
-import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
+import * as IP_FIELDS from "./ip_fields.ts";
+import { setTrafficClass, setTtl } from "./ip_fields.ts";
+import * as ISN from "./isn.ts";
 import { settleMemory } from "./memory.ts";
-import { openersOffer, payloadMss } from "./offer.ts";
+import * as OFFER from "./offer.ts";
 import { announcedOnPath } from "./path_mtu.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
@@ -31,6 +30,12 @@ import { ROW_KIND, STATE } from "./state/states.ts";
 import { COLD, FLAG, SETTINGS, TCB, TIME_WAIT_ROW, TIMER, WARM } from "./state/tcb.ts";
 import { canReuseTimeWait } from "./time_wait_reuse.ts";
 import { SYN_OPTIONS } from "./opening.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { emitSyn, openWindows, synField } = HANDSHAKE;
+const { canConnect } = IP_FIELDS;
+const { initialSequence, timestampOffset, tupleSecret } = ISN;
+const { openersOffer, payloadMss } = OFFER;
 
 const synOptions = SYN_OPTIONS;
 

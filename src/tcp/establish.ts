@@ -5,16 +5,21 @@
  */
 import { openAccount } from "./accounting.ts";
 import { switchCongestion } from "./congestion/types.ts";
-import { announcedMssWith, believedMss, firstWindow, openWindows, settingIn, timestampAge } from "./handshake.ts";
+import * as HANDSHAKE from "./handshake.ts";
+import { announcedMssWith, firstWindow } from "./handshake.ts";
 import { settleMemory } from "./memory.ts";
 import { beginMtuSearch } from "./mtu_probe.ts";
-import { listenersOffer, payloadMss } from "./offer.ts";
+import * as OFFER from "./offer.ts";
 import { startPacing } from "./pacing.ts";
 import { adoptPathMtu } from "./path_mtu.ts";
 import { settingsOf } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { FLAG, LISTENER, SETTINGS, SYN_FLAG, TCB, WARM } from "./state/tcb.ts";
 import { OPENING } from "./opening.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { believedMss, openWindows, settingIn, timestampAge } = HANDSHAKE;
+const { listenersOffer, payloadMss } = OFFER;
 
 const opening = OPENING;
 

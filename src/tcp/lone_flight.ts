@@ -6,14 +6,20 @@
  * @module
  */
 import { TCP_FLAG } from "../wire/packet.ts";
-import { overlooksLoneFlights } from "./congestion/types.ts";
-import { noteDataSent } from "./delayed_ack.ts";
+import * as TYPES from "./congestion/types.ts";
+import * as DELAYED_ACK from "./delayed_ack.ts";
 import { armRetransmit } from "./rto_timer.ts";
-import { noteLeastRtt, rtoMs, sampleLoneRtt, wholeMs } from "./rtt.ts";
-import { emit } from "./segment_out.ts";
+import * as RTT from "./rtt.ts";
+import * as SEGMENT_OUT from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, FLAG, REXMIT_KIND, TCB, TIMER, WARM } from "./state/tcb.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { overlooksLoneFlights } = TYPES;
+const { noteDataSent } = DELAYED_ACK;
+const { noteLeastRtt, rtoMs, sampleLoneRtt, wholeMs } = RTT;
+const { emit } = SEGMENT_OUT;
 
 const { STATE: STATE_AT, SND_UNA, SND_NXT, SND_WND, SND_END, CWND, MSS, MASK, STRIDE } = TCB;
 const { SRTT, MAX_WINDOW, MIN_RTT, COLD, STREAM, ACK_STATE: ACK_STATE_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;

@@ -9,7 +9,7 @@ import { fillVirtual } from "../wire/payload.ts";
 import { accountSent } from "./accounting.ts";
 import { stampEcn } from "./ecn_out.ts";
 import { stampIpFields } from "./ip_fields.ts";
-import { ackSent } from "./delayed_ack.ts";
+import * as DELAYED_ACK from "./delayed_ack.ts";
 import { echoFlag } from "./ecn_in.ts";
 import { attachBlocks } from "./sack_out.ts";
 import type { TcpStack } from "./stack.ts";
@@ -17,7 +17,11 @@ import { RECEIVER, RECEIVER_FLAG } from "./state/receiver_row.ts";
 import { ACK_STATE, COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { stampUrgent } from "./urgent_out.ts";
 import { takeAnswer } from "./validate.ts";
-import { advertiseWindow, selectWindow } from "./window.ts";
+import * as WINDOW from "./window.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { ackSent } = DELAYED_ACK;
+const { advertiseWindow, selectWindow } = WINDOW;
 
 const { ACCOUNTED: FLAG_ACCOUNTED, ECN: FLAG_ECN, RCV_SHIFT_AT: FLAG_RCV_SHIFT_AT, SCALING: FLAG_SCALING } = FLAG;
 const { SND_END: TCB_SND_END } = TCB;

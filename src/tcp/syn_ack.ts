@@ -6,23 +6,21 @@
  */
 import { CONTROL, PACKET, PROTOCOL, TCP_FLAG } from "../wire/packet.ts";
 import { ectOfHandshake, grantsEcn } from "./ecn_open.ts";
-import { listenerSettings, synAckWindow } from "./establish.ts";
+import * as ESTABLISH from "./establish.ts";
 import { NO_COOKIE } from "./fast_open_cookie.ts";
-import {
-  applySettings,
-  believedMss,
-  emitSyn,
-  firstShift,
-  peerMss,
-  peerShift,
-  settingIn,
-  synField,
-} from "./handshake.ts";
-import { listenersOffer, type Offer } from "./offer.ts";
+import * as HANDSHAKE from "./handshake.ts";
+import { applySettings, believedMss, firstShift, settingIn } from "./handshake.ts";
+import * as OFFER from "./offer.ts";
+import type { Offer } from "./offer.ts";
 import { announcedOnPath } from "./path_mtu.ts";
 import type { TcpStack } from "./stack.ts";
 import { SETTINGS, SYN_FLAG } from "./state/tcb.ts";
 import { OPENING, SYN_OPTIONS } from "./opening.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { listenerSettings, synAckWindow } = ESTABLISH;
+const { emitSyn, peerMss, peerShift, synField } = HANDSHAKE;
+const { listenersOffer } = OFFER;
 
 const opening = OPENING;
 const synOptions = SYN_OPTIONS;

@@ -5,23 +5,42 @@
  */
 import { accountRepeats, accountSegment } from "./accounting.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
-import { acceptQueueFull, enqueueAccepted, noteOverflow, notePeaks } from "./accept_queue.ts";
-import { listenerSettings, makeChild, synAckWindow } from "./establish.ts";
+import * as ACCEPT_QUEUE from "./accept_queue.ts";
+import { noteOverflow } from "./accept_queue.ts";
+import * as ESTABLISH from "./establish.ts";
+import { synAckWindow } from "./establish.ts";
 import { tryFastOpen } from "./fast_open_server.ts";
-import { HANDSHAKE_LOOK_MS, settingIn, synField } from "./handshake.ts";
-import { initialSequence, timestampOffset, tupleSecret } from "./isn.ts";
-import { armKeepAlive } from "./keep_alive.ts";
-import { inWindow, isOldStamp, mayAnswer } from "./out_of_window.ts";
-import { changeRequests, fitsChild, lacksMemory, lacksRequestMemory } from "./memory.ts";
-import { listenersOffer } from "./offer.ts";
-import { noHandshakeSample, sampleRtt } from "./rtt.ts";
+import * as HANDSHAKE from "./handshake.ts";
+import { HANDSHAKE_LOOK_MS, synField } from "./handshake.ts";
+import * as ISN from "./isn.ts";
+import * as KEEP_ALIVE from "./keep_alive.ts";
+import * as OUT_OF_WINDOW from "./out_of_window.ts";
+import { inWindow, mayAnswer } from "./out_of_window.ts";
+import * as MEMORY from "./memory.ts";
+import { fitsChild } from "./memory.ts";
+import * as OFFER from "./offer.ts";
+import * as RTT from "./rtt.ts";
+import { noHandshakeSample } from "./rtt.ts";
 import { sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { ROW_KIND, STATE } from "./state/states.ts";
 import { LISTENER, SETTINGS, SYN_FLAG, SYN_ROW, TCB, WARM } from "./state/tcb.ts";
-import { emitOpeningAck, emitSynAck, prepareSynAck, readSyn } from "./syn_ack.ts";
+import * as SYN_ACK from "./syn_ack.ts";
+import { emitOpeningAck } from "./syn_ack.ts";
 import { cookieTimestamp, makeCookie, readCookie } from "./syn_cookies.ts";
 import { OPENING, SYN_OPTIONS } from "./opening.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { acceptQueueFull, enqueueAccepted, notePeaks } = ACCEPT_QUEUE;
+const { listenerSettings, makeChild } = ESTABLISH;
+const { settingIn } = HANDSHAKE;
+const { initialSequence, timestampOffset, tupleSecret } = ISN;
+const { armKeepAlive } = KEEP_ALIVE;
+const { isOldStamp } = OUT_OF_WINDOW;
+const { changeRequests, lacksMemory, lacksRequestMemory } = MEMORY;
+const { listenersOffer } = OFFER;
+const { sampleRtt } = RTT;
+const { emitSynAck, prepareSynAck, readSyn } = SYN_ACK;
 
 const opening = OPENING;
 const synOptions = SYN_OPTIONS;

@@ -8,35 +8,44 @@ import { ERRNO } from "../base/errors.ts";
 import type { Profile } from "../transport/profile.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { releaseColdAtRest } from "./cold_row.ts";
-import { sendSyn, settingsRow, synWindowOf } from "./connect.ts";
+import * as CONNECT from "./connect.ts";
+import { sendSyn } from "./connect.ts";
 import { dataIn } from "./data_in.ts";
 import { ackCheck, holdAck } from "./delayed_ack.ts";
-import { confirmsEcn } from "./ecn_open.ts";
+import * as ECN_OPEN from "./ecn_open.ts";
 import { fastOpenSynAck, trimSynData } from "./fast_open_client.ts";
-import { fastOpenAt } from "./fast_open_queue.ts";
-import { finish, setState } from "./finish.ts";
-import {
-  believedMss,
-  FIRST_RECEIVE_MSS,
-  firstShift,
-  peerMss,
-  peerShift,
-  settingIn,
-  timestampAge,
-} from "./handshake.ts";
-import { armKeepAlive } from "./keep_alive.ts";
+import * as FAST_OPEN_QUEUE from "./fast_open_queue.ts";
+import * as FINISH from "./finish.ts";
+import { finish } from "./finish.ts";
+import * as HANDSHAKE from "./handshake.ts";
+import { FIRST_RECEIVE_MSS, firstShift } from "./handshake.ts";
+import * as KEEP_ALIVE from "./keep_alive.ts";
 import { isOldStamp } from "./out_of_window.ts";
 import { beginMtuSearch } from "./mtu_probe.ts";
-import { openersOffer, payloadMss } from "./offer.ts";
-import { output } from "./output.ts";
+import * as OFFER from "./offer.ts";
+import * as OUTPUT from "./output.ts";
 import { adoptPathMtu } from "./path_mtu.ts";
 import { armRetransmit } from "./rto_timer.ts";
-import { noHandshakeSample, sampleRtt } from "./rtt.ts";
-import { sendAck, sendResetFor } from "./segment_out.ts";
+import * as RTT from "./rtt.ts";
+import { noHandshakeSample } from "./rtt.ts";
+import * as SEGMENT_OUT from "./segment_out.ts";
+import { sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { FAST_OPEN } from "./state/fast_open_row.ts";
 import { STATE, TCP_EVENT } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { settingsRow, synWindowOf } = CONNECT;
+const { confirmsEcn } = ECN_OPEN;
+const { fastOpenAt } = FAST_OPEN_QUEUE;
+const { setState } = FINISH;
+const { believedMss, peerMss, peerShift, settingIn, timestampAge } = HANDSHAKE;
+const { armKeepAlive } = KEEP_ALIVE;
+const { openersOffer, payloadMss } = OFFER;
+const { output } = OUTPUT;
+const { sampleRtt } = RTT;
+const { sendAck } = SEGMENT_OUT;
 
 const {
   ACK: P_ACK,
