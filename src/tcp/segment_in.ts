@@ -48,8 +48,14 @@ const {
   SLOW_PATH: ACK_FLAG_SLOW_PATH,
   WINDOW_UPDATED: ACK_FLAG_WINDOW_UPDATED,
 } = ACK_FLAG;
-const { DONE: FLAG_DONE, ECN: FLAG_ECN, FIN_QUEUED: FLAG_FIN_QUEUED, SACK: FLAG_SACK, WANTS_ROOM: FLAG_WANTS_ROOM } =
-  FLAG;
+const {
+  ACCOUNTED: FLAG_ACCOUNTED,
+  DONE: FLAG_DONE,
+  ECN: FLAG_ECN,
+  FIN_QUEUED: FLAG_FIN_QUEUED,
+  SACK: FLAG_SACK,
+  WANTS_ROOM: FLAG_WANTS_ROOM,
+} = FLAG;
 const { STREAM: WARM_STREAM } = WARM;
 const { KEEPALIVE: TIMER_KEEPALIVE, REXMIT: TIMER_REXMIT, STRIDE: TIMER_STRIDE } = TIMER;
 const { CLOSED: STATE_CLOSED } = STATE;
@@ -176,58 +182,50 @@ function connectionIn(stack: TcpStack, conn: number, p: number): void {
     (state & STATE_MASK) === ESTABLISHED && (control & ((FLAGS_MASK & ~F_PSH) | HAS_SACK)) === F_ACK &&
     packets[o + SEQ] === words[c + RCV_NXT]
   ) {
+    const offered = words[c + SND_WND];
     const window = (packets[o + WINDOW_TTL_TOS] >>> 16) << ((state >> SND_SHIFT_AT) & 0xf);
     const ack = packets[o + ACK];
     const length = packets[o + LENGTH];
-    const una = words[c + SND_UNA];
-    const advance = (ack - una) | 0;
+    const next = words[c + RCV_NXT];
+    const advance = (ack - words[c + SND_UNA]) | 0;
     const row = warm[w + COLD_AT];
+    const stamps = state & TIMESTAMPS;
+    const stamp = packets[o + TS_VAL];
     if (
-      (window === words[c + SND_WND] || words[c + SND_END] === words[c + SND_NXT]) && advance >= 0 &&
-      ((words[c + SND_NXT] - ack) | 0) >= 0 &&
-      (row === 0 || !isReceivingUnusual(stack, (row * COLD_STRIDE) & COLD_MASK)) &&
-      length <= ((words[c + RCV_ADV] - words[c + RCV_NXT]) | 0) && (advance > 0 || length > 0)
+      (window === offered || words[c + SND_END] === words[c + SND_NXT]) && advance >= 0 &&
+      ((words[c + SND_NXT] - ack) | 0) >= 0 && length <= ((words[c + RCV_ADV] - next) | 0) &&
+      (advance > 0 || length > 0) &&
+      (stamps === 0 || ((control & HAS_TIMESTAMPS) !== 0 && ((stamp - words[c + TS_RECENT]) | 0) >= 0)) &&
+      (row === 0 || !isReceivingUnusual(stack, (row * COLD_STRIDE) & COLD_MASK))
     ) {
-      let echo = 0;
-      let current = true;
-      if ((state & TIMESTAMPS) !== 0) {
-        if ((control & HAS_TIMESTAMPS) !== 0) {
-          const value = packets[o + TS_VAL];
-          current = ((value - words[c + TS_RECENT]) | 0) >= 0;
-          if (current) {
-            echo = packets[o + TS_ECR];
-            // RFC 7323 4.3: the segment begins at Last.ACK.sent or before it.
-            if (words[c + RCV_WUP] === words[c + RCV_NXT]) {
-              words[c + TS_RECENT] = value;
-              if (isAnotherAge(stack, warm[w + ACK_STATE_AT])) noteTimestampAge(stack, w);
-            }
-          }
-        } else current = false;
+      // RFC 7323 4.3: the segment begins at Last.ACK.sent or before it.
+      if (stamps !== 0 && words[c + RCV_WUP] === next) {
+        words[c + TS_RECENT] = stamp;
+        if (isAnotherAge(stack, warm[w + ACK_STATE_AT])) noteTimestampAge(stack, w);
       }
-      if (current) {
-        if ((state & KEEP_ALIVE) !== 0) touchKeepAlive(stack, conn);
-        if (window !== words[c + SND_WND]) {
-          const seq = packets[o + SEQ];
-          if (advance > 0 || ((seq - warm[w + SND_WL1]) | 0) > 0 || window > words[c + SND_WND] || window === 0) {
-            words[c + SND_WND] = window;
-            warm[w + SND_WL1] = seq;
-            if (window > warm[w + MAX_WINDOW]) warm[w + MAX_WINDOW] = window;
-          }
+      if ((state & KEEP_ALIVE) !== 0) touchKeepAlive(stack, conn);
+      if (window !== offered) {
+        if (advance > 0 || ((next - warm[w + SND_WL1]) | 0) > 0 || window > offered || window === 0) {
+          words[c + SND_WND] = window;
+          warm[w + SND_WL1] = next;
+          if (window > warm[w + MAX_WINDOW]) warm[w + MAX_WINDOW] = window;
         }
-        if (advance > 0) {
-          // Only a flight of one is a lone one's matter.
-          const lone = row === 0 || stack.cold.words[((row * COLD_STRIDE) & COLD_MASK) + PACKETS_OUT] === 1;
-          if ((!lone || !loneAckIn(stack, conn, ack)) && !flightAckIn(stack, conn, ack)) {
-            ackIn(stack, conn, ack, echo, ACK_FLAG_WINDOW_UPDATED, 0);
-          }
-          if ((state & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
-          if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
-        }
-        if (length > 0) takeInOrder(stack, conn, p, length);
-        if (words[c + SND_END] !== words[c + SND_NXT] || warm[w + COLD_AT] !== 0) output(stack, conn);
-        if (length > 0) ackCheck(stack, conn);
-        return;
       }
+      if (advance > 0) {
+        // Only a flight of one is a lone one's matter.
+        const lone = row === 0 || stack.cold.words[((row * COLD_STRIDE) & COLD_MASK) + PACKETS_OUT] === 1;
+        if ((!lone || !loneAckIn(stack, conn, ack)) && !flightAckIn(stack, conn, ack)) {
+          ackIn(stack, conn, ack, stamps === 0 ? 0 : packets[o + TS_ECR], ACK_FLAG_WINDOW_UPDATED, 0);
+        }
+        if ((state & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
+        if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
+      }
+      if (length > 0) takeInOrder(stack, conn, p, length);
+      if ((state & (FLAG_FIN_QUEUED | FLAG_ACCOUNTED)) !== 0 || words[c + SND_END] !== words[c + SND_NXT]) {
+        output(stack, conn);
+      }
+      if (length > 0) ackCheck(stack, conn);
+      return;
     }
   }
   if ((state & STATE_MASK) === SYN_SENT) return synSentIn(stack, conn, p);
