@@ -50,7 +50,7 @@ import type { Probes } from "./probes.ts";
 
 /**
  * Nanoseconds in a bucket of the event queue. Longer ones let the prefetch keep more loads in flight (16 µs against
- * 4 µs: 4% of `examples/million.yaml`); links faster than a bucket send late arrivals to the queue's heap.
+ * 4 µs: 4% of `examples/million.yaml`); what links faster than a bucket deliver has to be put among what is sorted already.
  */
 const BUCKET_NS = 16_384;
 

@@ -93,7 +93,7 @@ export class BucketSorter {
     for (let chunk = first; chunk !== 0; chunk = fromRefs[chunk << CHUNK_BITS]) {
       const begin = chunk << CHUNK_BITS;
       const end = chunk === last ? tail : begin + CHUNK_MASK + 1;
-      for (let at = begin + 1; at < end; at++) places[((fromTimes[at] - beginNs) >> shift) & DIGIT_MASK]++;
+      for (let at = begin + 1; at < end; at = (at + 1) | 0) places[((fromTimes[at] - beginNs) >> shift) & DIGIT_MASK]++;
     }
     const digits = 1 << bits;
     let count = 0;
@@ -107,7 +107,7 @@ export class BucketSorter {
     for (let chunk = first; chunk !== 0; chunk = slots.release(chunk)) {
       const begin = chunk << CHUNK_BITS;
       const end = chunk === last ? tail : begin + CHUNK_MASK + 1;
-      for (let at = begin + 1; at < end; at++) {
+      for (let at = begin + 1; at < end; at = (at + 1) | 0) {
         const time = fromTimes[at];
         const to = places[((time - beginNs) >> shift) & DIGIT_MASK]++;
         times[to] = time;
@@ -137,7 +137,7 @@ function insertionSort(times: Float64Array, refs: Int32Array, count: number): bo
   // (Looked at before the loops, the arrays are not checked in them again and again.)
   let before = times[0];
   let ref = refs[0];
-  for (let i = 1; i < count; i++) {
+  for (let i = 1; i < count; i = (i + 1) | 0) {
     const time = times[i];
     if (before < time) {
       before = time;
