@@ -7,12 +7,13 @@ import { PROTOCOL } from "../wire/packet.ts";
 import { NAT_PROTOCOL } from "./layout.ts";
 
 const { TCP, UDP, ICMP, ICMPV6 } = PROTOCOL;
+const { TCP: NAT_TCP, UDP: NAT_UDP, ICMP: NAT_ICMP } = NAT_PROTOCOL;
 
 /** The protocol index of an IP protocol number; -1 if a NAPT cannot translate it. */
 export function protocolIndex(number: number): number {
-  if (number === TCP) return NAT_PROTOCOL.TCP;
-  if (number === UDP) return NAT_PROTOCOL.UDP;
-  return number === ICMP || number === ICMPV6 ? NAT_PROTOCOL.ICMP : -1;
+  if (number === TCP) return NAT_TCP;
+  if (number === UDP) return NAT_UDP;
+  return number === ICMP || number === ICMPV6 ? NAT_ICMP : -1;
 }
 
 /** Whether an ICMP or ICMPv6 type is an echo request or reply: 8, 0, 128, 129. */

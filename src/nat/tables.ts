@@ -9,6 +9,7 @@ import { canonicalText, type PlainValue, plainValue } from "../base/plain.ts";
 import type { StateVisitor } from "../base/state.ts";
 import type { AddressTable } from "../base/address.ts";
 import { InputError } from "../base/errors.ts";
+import { NS_PER_MS } from "../base/units.ts";
 import { substreamKey } from "../base/rng.ts";
 import { CLOCK, newClock } from "../store/clock.ts";
 import { alignedWords, RowPool } from "../store/rows.ts";
@@ -31,6 +32,9 @@ import {
 import type { PortBitmap } from "./port_bitmap.ts";
 import { type IdRange, PoolRanges } from "./pool_ranges.ts";
 import { REFUSALS_STRIDE } from "./refusal_rows.ts";
+
+const { NOW } = CLOCK;
+const { PROFILE_COUNT, MASK: GATEWAY_MASK, STRIDE: GATEWAY_STRIDE } = GATEWAY;
 
 /** What a {@linkcode NatTables} stands on. */
 export interface NatTablesOptions {
@@ -113,7 +117,9 @@ export class NatTables {
   declare readonly seed: number;
   /** The time (`CLOCK.NOW`): shared with the driver, or set with `setNow`. */
   declare readonly clock: Float64Array;
-  #syncedNs = 0;
+  /** `tick` and `tickCeiling` are those of the times between these two, ns. */
+  #afterNs = 0.5;
+  #beforeNs = 0.5;
   /** The tick that has begun: whole ms since the start. */
   tick = 0;
   /** The first tick that is not in the past: `tick`, or the next one if `nowNs` lies within a ms. Timeouts count from it. */
@@ -216,24 +222,28 @@ export class NatTables {
 
   /** Sets the time, integer ns; never backwards. */
   setNow(ns: number): void {
-    this.clock[CLOCK.NOW] = ns;
+    this.clock[NOW] = ns;
     this.syncNow();
   }
 
   /** Now, ns. */
   get nowNs(): number {
-    return this.clock[CLOCK.NOW];
+    return this.clock[NOW];
   }
 
   /** Takes over the time that the driver has set in the clock. */
   syncNow(): void {
-    const ns = this.clock[CLOCK.NOW];
-    if (ns === this.#syncedNs) return;
-    this.#syncedNs = ns;
-    const ms = ns / 1e6;
+    const ns = this.clock[NOW];
+    if (!(ns > this.#afterNs && ns < this.#beforeNs)) this.#beginTick(ns);
+  }
+
+  #beginTick(ns: number): void {
+    const ms = ns / NS_PER_MS;
     const tick = Math.floor(ms);
     this.tick = tick;
     this.tickCeiling = tick === ms ? tick : tick + 1;
+    this.#afterNs = tick * NS_PER_MS;
+    this.#beforeNs = (tick + 1) * NS_PER_MS;
   }
 
   /** The id of a behaviour; equal behaviours have one id. Throws `InputError` for options that make no sense. */
@@ -300,7 +310,7 @@ export class NatTables {
 
   /** A gateway's behaviour. */
   profileOf(gateway: number): NatProfile {
-    return this.profiles[this.gateways.words[gateway * GATEWAY.STRIDE + GATEWAY.PROFILE_COUNT] >>> 16];
+    return this.profiles[this.gateways.words[((gateway * GATEWAY_STRIDE) & GATEWAY_MASK) + PROFILE_COUNT] >>> 16];
   }
 
   /** A gateway's extras, made if it has none. */

@@ -22,6 +22,7 @@ const { SRC, DST, PORTS: PACKET_PORTS, SEQ, CONTROL: PACKET_CONTROL, MASK: PACKE
   PACKET;
 const { INTERNAL, EXTERNAL, REMOTE, PORTS, REMOTE_PORT_STATE, MASK: SESSION_MASK, STRIDE: SESSION_STRIDE } = SESSION;
 const { QUOTES } = CONTROL;
+const { EXCLUSIVE, OVERLOADED } = MODE;
 const { TCP, ICMP } = NAT_PROTOCOL;
 const { FORWARD, HAIRPIN, DROP_FILTERED, DROP_NO_MAPPING, DROP_HAIRPIN_OFF, DROP_UNSUPPORTED } = NAT_VERDICT;
 
@@ -63,7 +64,7 @@ export function translateInbound(t: NatTables, gateway: number, packet: number):
   const remote = words[at + SRC];
   const external = words[at + DST];
   let session = 0;
-  if (profile.mode === MODE.EXCLUSIVE) {
+  if (profile.mode === EXCLUSIVE) {
     session = findExclusive(t, realm, external, ports >>> 16);
     if (session !== 0) {
       const row = (session * SESSION_STRIDE) & SESSION_MASK;
@@ -172,8 +173,8 @@ function mayHairpin(t: NatTables, gateway: number, packet: number): boolean {
   const port = protocol === ICMP ? words[at + SEQ] >>> 16 : words[at + PACKET_PORTS] & 0xffff;
   if (t.mappings.inUse > 0 && findMappingOutside(t, realm, external, port) !== 0) return true;
   const mode = t.profileOf(gateway).mode;
-  if (mode === MODE.EXCLUSIVE) return findExclusive(t, realm, external, port) !== 0;
-  return mode === MODE.OVERLOADED && protocol !== ICMP;
+  if (mode === EXCLUSIVE) return findExclusive(t, realm, external, port) !== 0;
+  return mode === OVERLOADED && protocol !== ICMP;
 }
 
 /**
@@ -194,5 +195,5 @@ export function inboundTcpHash(words: Int32Array, at: number, gateway: number, e
 
 /** Does an external port of a gateway belong to one session, whoever the remote endpoint is? */
 export function hasExclusivePorts(t: NatTables, gateway: number): boolean {
-  return t.profileOf(gateway).mode === MODE.EXCLUSIVE;
+  return t.profileOf(gateway).mode === EXCLUSIVE;
 }

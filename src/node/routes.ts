@@ -233,17 +233,17 @@ export class RouteTables {
     if (this.addresses.isIpv6(destinationId)) {
       const count = tables[row + V6_COUNT];
       const place = tables[row + V6];
-      slot = count === IS_TRIE ? this.#walkV6(place, destinationId) : this.#scanV6(place, count, destinationId);
+      slot = (count === IS_TRIE ? this.#walkV6(place, destinationId) : this.#scanV6(place, count, destinationId)) | 0;
     } else {
       const word = this.addresses.word(destinationId);
       const count = tables[row + V4_COUNT];
-      if (count === IS_TRIE) slot = this.#walkV4(tables[row + V4_DEFAULT], word);
+      if (count === IS_TRIE) slot = this.#walkV4(tables[row + V4_DEFAULT], word) | 0;
       else if ((word & tables[row + V4_MASK]) === tables[row + V4_PREFIX]) slot = tables[row + V4_SLOT];
-      else slot = count > 0 ? this.#scanV4(row, count, word) : tables[row + V4_DEFAULT];
+      else slot = count > 0 ? this.#scanV4(row, count, word) | 0 : tables[row + V4_DEFAULT];
     }
     const value = slot >> 2;
     if ((slot & KIND_MASK) === LINK) return value;
-    return slot === NO_ROUTE ? -1 : this.#choose(value, destinationId);
+    return slot === NO_ROUTE ? -1 : this.#choose(value, destinationId) | 0;
   }
 
   /** How many links a group has that `route` found. */
