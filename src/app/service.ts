@@ -8,7 +8,7 @@ import type { StateVisitor } from "../base/state.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { acceptQueueLength, hostOf, listenerHost, peerHasClosed } from "../socket/rows.ts";
-import { receive, send } from "../tcp/mod.ts";
+import * as TCP from "../tcp/mod.ts";
 import { type App, type AppRuntime, WORK } from "./types.ts";
 
 /** What a service does. Sizes in bytes, times in ns. */
@@ -29,6 +29,8 @@ export interface ServicePlan {
   acceptIntervalNs: number;
 }
 
+// As layouts: an imported function is checked at every use.
+const { receive, send } = TCP;
 const { APP_STATE, APP_DATA, APP_DATA2, MASK, STRIDE } = WARM;
 const { ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 

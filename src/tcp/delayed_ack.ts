@@ -13,14 +13,17 @@ import { growWindow, measureRoundTrip } from "./autotune.ts";
 import { ecnIn } from "./ecn_in.ts";
 import { advertisedMss, busyReceiver, trickleMs } from "./receiver.ts";
 import { rtoMs } from "./rtt.ts";
-import { sendAck } from "./segment_out.ts";
+import * as SEGMENT_OUT from "./segment_out.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, SETTINGS, TCB, TIMER, WARM } from "./state/tcb.ts";
-import { heldBytes, openWindow, receiveBuffer, receiverAt, selectWindow, unreadBytes } from "./window.ts";
+import * as WINDOW from "./window.ts";
 
+// As layouts: an imported function is checked at every use.
+const { sendAck } = SEGMENT_OUT;
+const { heldBytes, openWindow, receiveBuffer, receiverAt, selectWindow, unreadBytes } = WINDOW;
 const { TIMESTAMPS: FLAG_TIMESTAMPS } = FLAG;
 const { DELAYED_ACK_MS } = PROFILE_WORD;
 const { HAS_SACK: C_HAS_SACK } = CONTROL;

@@ -8,13 +8,16 @@
 import { PROFILE_WORD } from "../transport/profile.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { growWindow, measureRoundTrip } from "./autotune.ts";
-import { ackCheck, armDelay } from "./delayed_ack.ts";
-import { isAnotherAge } from "./paws.ts";
+import * as DELAYED_ACK from "./delayed_ack.ts";
+import * as PAWS from "./paws.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
 import { STATE as TCP_STATE, TCP_EVENT } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 
+// As layouts: an imported function is checked at every use.
+const { ackCheck, armDelay } = DELAYED_ACK;
+const { isAnotherAge } = PAWS;
 const {
   STATE,
   SND_UNA,

@@ -4,8 +4,8 @@
  * @module
  */
 import { fillVirtual } from "../wire/payload.ts";
-import { adjustBuffer, isReadingMeasured } from "./autotune.ts";
-import { cleanUpAfterRead } from "./delayed_ack.ts";
+import * as AUTOTUNE from "./autotune.ts";
+import * as DELAYED_ACK from "./delayed_ack.ts";
 import { settleMemory } from "./memory.ts";
 import type { TcpStack } from "./stack.ts";
 import { RECEIVER } from "./state/receiver_row.ts";
@@ -13,6 +13,9 @@ import { ACK_STATE, COLD, FLAG, TCB, WARM } from "./state/tcb.ts";
 import { findReadable, isUrgentNear, passUrgent, readable, skipByte } from "./urgent_in.ts";
 import { receiverAt, unreadBytes } from "./window.ts";
 
+// As layouts: an imported function is checked at every use.
+const { cleanUpAfterRead } = DELAYED_ACK;
+const { adjustBuffer, isReadingMeasured } = AUTOTUNE;
 const { STATE: STATE_AT, RCV_NXT, RCV_WUP, RCV_ADV, RCV_READ, MSS, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STREAM, ACK_STATE: ACK_STATE_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { RECEIVER: RECEIVER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;

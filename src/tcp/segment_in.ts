@@ -14,17 +14,17 @@ import { congestionWindowReduced } from "./ecn_in.ts";
 import { accountSegment } from "./accounting.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
 import { fastOpenAcked, fastOpenChildIn, fastOpenSettled } from "./fast_open_server.ts";
-import { flowIn } from "./flow_in.ts";
+import * as FLOW_IN from "./flow_in.ts";
 import { enterTimeWait, finish, setState, shrinkFinWait2, timeWaitMs } from "./finish.ts";
-import { flightAckIn } from "./flight_ack.ts";
+import * as FLIGHT_ACK from "./flight_ack.ts";
 import { finTimeMs } from "./linger.ts";
 import { listenerIn } from "./listen.ts";
 import { refusesData, settleMemory } from "./memory.ts";
 import { armProbe, output } from "./output.ts";
-import { isAnotherAge, noteTimestampAge, storeTimestamp } from "./paws.ts";
+import * as PAWS from "./paws.ts";
 import { probeDelayMs, probingEnds } from "./persist.ts";
 import { rtoMs } from "./rtt.ts";
-import { loneAckIn } from "./lone_ack.ts";
+import * as LONE_ACK from "./lone_ack.ts";
 import { spellOutFlight } from "./lone_flight_row.ts";
 import { keepIdleMs } from "./settings.ts";
 import { sendChallengeAck, sendConnectionReset, sendResetFor } from "./segment_out.ts";
@@ -38,8 +38,14 @@ import { simultaneousDone, synSentIn } from "./syn_sent.ts";
 import { timeWaitIn } from "./time_wait.ts";
 import { urgentIn } from "./urgent_in.ts";
 import { isAcceptable } from "./validate.ts";
-import { roomForWriter } from "./writable.ts";
+import * as WRITABLE from "./writable.ts";
 
+// As layouts: an imported function is checked at every use.
+const { loneAckIn } = LONE_ACK;
+const { flightAckIn } = FLIGHT_ACK;
+const { flowIn } = FLOW_IN;
+const { roomForWriter } = WRITABLE;
+const { isAnotherAge, noteTimestampAge, storeTimestamp } = PAWS;
 const { EXTRA: P_EXTRA, HASH: P_HASH } = PACKET;
 const { CONNECTION: ROW_KIND_CONNECTION, TIME_WAIT: ROW_KIND_TIME_WAIT } = ROW_KIND;
 const {
