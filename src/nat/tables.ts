@@ -243,7 +243,8 @@ export class NatTables {
     this.tick = tick;
     this.tickCeiling = tick === ms ? tick : tick + 1;
     this.#afterNs = tick * NS_PER_MS;
-    this.#beforeNs = (tick + 1) * NS_PER_MS;
+    // (At the beginning of a tick `tickCeiling` is that tick, as at no other time.)
+    this.#beforeNs = this.tickCeiling * NS_PER_MS;
   }
 
   /** The id of a behaviour; equal behaviours have one id. Throws `InputError` for options that make no sense. */
