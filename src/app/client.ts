@@ -16,17 +16,15 @@ import { drawHoldNs, drawThinkNs, type HoldDistribution } from "./holding.ts";
 import { NamedOpens } from "./named_opens.ts";
 import type { TargetCounts } from "./target_counts.ts";
 import type { WorkloadCounts } from "./workload_counts.ts";
-import {
-  chooseTarget,
-  chosenAddress,
-  type FamilyChoice,
-  ownAddress,
-  type Sources,
-  type Spread,
-  type Targets,
-} from "./targets.ts";
+import * as TARGETS from "./targets.ts";
+import type { FamilyChoice, Sources, Spread, Targets } from "./targets.ts";
 import type { App, AppRuntime } from "./types.ts";
-import { receive, send, setKeepAlive } from "../tcp/mod.ts";
+import * as TCP from "../tcp/mod.ts";
+import { setKeepAlive } from "../tcp/mod.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { chooseTarget, chosenAddress, ownAddress } = TARGETS;
+const { receive, send } = TCP;
 
 /** What a workload's connections do. Sizes in bytes, times in ns. */
 export interface ClientPlan extends FamilyChoice, Spread {

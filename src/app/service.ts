@@ -7,9 +7,13 @@
 import type { StateVisitor } from "../base/state.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
-import { acceptQueueLength, hostOf, listenerHost, peerHasClosed } from "../socket/rows.ts";
+import * as ROWS from "../socket/rows.ts";
 import * as TCP from "../tcp/mod.ts";
 import { type App, type AppRuntime, WORK } from "./types.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { acceptQueueLength, hostOf, listenerHost, peerHasClosed } = ROWS;
+const { receive, send } = TCP;
 
 /** What a service does. Sizes in bytes, times in ns. */
 export interface ServicePlan {
@@ -29,8 +33,7 @@ export interface ServicePlan {
   acceptIntervalNs: number;
 }
 
-// As layouts: an imported function is checked at every use.
-const { receive, send } = TCP;
+const { ACCEPT: WORK_ACCEPT, REQUEST: WORK_REQUEST } = WORK;
 const { APP_STATE, APP_DATA, APP_DATA2, MASK, STRIDE } = WARM;
 const { ACCEPTABLE, READABLE, PEER_CLOSED, WRITABLE, CLOSED, FAILED } = TCP_EVENT;
 
@@ -122,7 +125,7 @@ export class Service implements App {
     if (this.#waiting.size !== 0 && this.#waiting.has(listener)) return;
     const runtime = this.#runtime;
     const node = listenerHost(runtime.tcp, listener);
-    if (!runtime.costs(node, WORK.ACCEPT)) {
+    if (!runtime.costs(node, WORK_ACCEPT)) {
       while (acceptQueueLength(runtime.tcp, listener) !== 0 && this.#acceptOne(node, listener)) { /* the next */ }
       return;
     }
@@ -130,7 +133,7 @@ export class Service implements App {
     const queued = acceptQueueLength(runtime.tcp, listener);
     const most = this.#plan.acceptIntervalNs > 0 ? Math.min(1, queued) : queued;
     for (let asked = this.#accepts.get(listener) ?? 0; asked < most; asked++) {
-      runtime.work(node, WORK.ACCEPT, 1, this.#app, TIMER.ACCEPT_DONE, 0, listener);
+      runtime.work(node, WORK_ACCEPT, 1, this.#app, TIMER.ACCEPT_DONE, 0, listener);
       this.#accepts.set(listener, asked + 1);
     }
   }
@@ -215,9 +218,9 @@ export class Service implements App {
     if (answers === 0) return;
     warm[o + APP_DATA] = received;
     const node = hostOf(runtime.tcp, c);
-    if (runtime.costs(node, WORK.REQUEST)) {
+    if (runtime.costs(node, WORK_REQUEST)) {
       warm[o + APP_STATE] |= AT_WORK;
-      return runtime.work(node, WORK.REQUEST, answers, this.#app, TIMER.WORK_DONE, c, answers);
+      return runtime.work(node, WORK_REQUEST, answers, this.#app, TIMER.WORK_DONE, c, answers);
     }
     warm[o + APP_DATA2] += answers * replyBytes;
     warm[o + APP_STATE] += answers << COUNT_SHIFT;

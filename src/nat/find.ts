@@ -4,11 +4,14 @@
  *
  * @module
  */
-import { hashTuple, probeStart } from "../store/tuple_table.ts";
+import * as TUPLE_TABLE from "../store/tuple_table.ts";
 import { PACKET } from "../wire/packet.ts";
 import { MODE } from "./behaviour.ts";
 import { BLOCK, BOUND, GATEWAY, HELD_SYN, HOLD, MAPPING, PERMISSION, SESSION, SPACE, SUBSCRIBER } from "./layout.ts";
 import type { NatTables } from "./tables.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { hashTuple, probeStart } = TUPLE_TABLE;
 
 const {
   MASK: MAPPING_MASK,

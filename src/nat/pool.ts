@@ -5,10 +5,15 @@
  */
 import { MODE, type NatProfile } from "./behaviour.ts";
 import { giveBackInBlock, NO_PORT, takeInBlocks } from "./blocks.ts";
-import { poolAddress } from "./find.ts";
+import * as FIND from "./find.ts";
 import { GATEWAY, SUBSCRIBER } from "./layout.ts";
-import { fullTowards, giveBackOn, takeOn } from "./port_space.ts";
+import * as PORT_SPACE from "./port_space.ts";
+import { fullTowards, giveBackOn } from "./port_space.ts";
 import type { NatTables } from "./tables.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { poolAddress } = FIND;
+const { takeOn } = PORT_SPACE;
 
 const {
   MASK: GATEWAY_MASK,

@@ -8,13 +8,19 @@
  *
  * @module
  */
-import { drawWord } from "../base/rng.ts";
-import { hashTuple } from "../store/tuple_table.ts";
+import * as RNG from "../base/rng.ts";
+import * as TUPLE_TABLE from "../store/tuple_table.ts";
 import { ASSIGNMENT, MODE, type NatProfile } from "./behaviour.ts";
-import { findExclusive, findMappingOutside, findOutside, findSpace, isHeld, poolPlace } from "./find.ts";
+import * as FIND from "./find.ts";
+import { findExclusive, findMappingOutside, isHeld, poolPlace } from "./find.ts";
 import { BLOCK, GATEWAY, NAT_PROTOCOL, SPACE } from "./layout.ts";
 import { PortBitmap } from "./port_bitmap.ts";
 import type { NatTables } from "./tables.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { drawWord } = RNG;
+const { hashTuple } = TUPLE_TABLE;
+const { findOutside, findSpace } = FIND;
 
 const {
   MASK: GATEWAY_MASK,

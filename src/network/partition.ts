@@ -23,7 +23,8 @@ import { CLOCK } from "../store/clock.ts";
 import { EventQueue } from "../store/event_queue.ts";
 import { RowPool } from "../store/rows.ts";
 import { RefList, TimerWheel } from "../store/timer_wheel.ts";
-import { accept, closeConnection, closeListener, connect, connectWithData, listen } from "../tcp/mod.ts";
+import * as MOD from "../tcp/mod.ts";
+import { closeConnection, closeListener, connectWithData, listen } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
 import { acceptQueueLength, hostOf, type ListenerUse, listenerUse, remoteOf } from "../socket/rows.ts";
 import type { HostTable } from "../transport/hosts.ts";
@@ -37,7 +38,8 @@ import { cpuCosts, cpuWork } from "./cpu.ts";
 import { Conditions } from "./conditions.ts";
 import type { Dns } from "./dns_install.ts";
 import { DROP_REASONS } from "./drops.ts";
-import { freeFile, lacksFile, takeFile } from "./files.ts";
+import * as FILES from "./files.ts";
+import { freeFile } from "./files.ts";
 import { LimitRecords } from "./limits.ts";
 import { owns, type Part } from "./part.ts";
 import type { Plan } from "./plan.ts";
@@ -45,8 +47,13 @@ import type { Spoof } from "./spoofs.ts";
 import type { PartitionParts } from "./partition_parts.ts";
 import { type PacketPath, packetPath } from "./packet_path.ts";
 import { prefetcher } from "./prefetch.ts";
-import { hasRoute } from "./reachability.ts";
+import * as REACHABILITY from "./reachability.ts";
 import type { Probes } from "./probes.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { accept, connect } = MOD;
+const { lacksFile, takeFile } = FILES;
+const { hasRoute } = REACHABILITY;
 
 /**
  * Nanoseconds in a bucket of the event queue. Longer ones let the prefetch keep more loads in flight (16 µs against

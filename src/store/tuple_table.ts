@@ -15,10 +15,13 @@
  *
  * @module
  */
-import { finalise32 } from "../base/hash.ts";
+import * as HASH from "../base/hash.ts";
 import type { StateVisitor } from "../base/state.ts";
 import { grown } from "../base/growth.ts";
 import { alignedWords } from "./rows.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { finalise32 } = HASH;
 
 /** (A constant of this module is inlined without a check, an imported binding is not.) */
 const finalise = finalise32;

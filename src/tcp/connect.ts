@@ -32,7 +32,7 @@ import { canReuseTimeWait } from "./time_wait_reuse.ts";
 import { SYN_OPTIONS } from "./opening.ts";
 
 // What is called all the time is taken apart as layouts are: an imported function is checked at every use.
-const { emitSyn, openWindows, synField } = HANDSHAKE;
+const { emitSyn, openWindows } = HANDSHAKE;
 const { canConnect } = IP_FIELDS;
 const { initialSequence, timestampOffset, tupleSecret } = ISN;
 const { openersOffer, payloadMss } = OFFER;
@@ -252,9 +252,11 @@ export function prepareSyn(stack: TcpStack, conn: number): void {
     synOptions.mss = offer.mss;
     synOptions.ttlTos = offer.ttl | ect;
     synOptions.shift = offer.shift;
+    synOptions.window = words[c + TCB_TS_RECENT] !== 0 ? offer.stampedWindow : offer.window;
   } else {
     applySettings(stack, settings, offer, ect);
     synOptions.shift = firstShift(stack, profile, settings);
+    synOptions.window = synWindowOf(stack, conn);
   }
   synOptions.tsVal = (stack.nowMs + stack.warm[conn * WARM_STRIDE + WARM_TS_OFFSET]) | 0;
   synOptions.tsEcr = words[c + TCB_TS_RECENT];
@@ -286,8 +288,7 @@ export function emitPrepared(stack: TcpStack, conn: number): number {
   const host = words[c + TCB_HOST];
   const state = words[c + TCB_STATE];
   const answers = (state & FLAG_STATE_MASK) !== STATE_SYN_SENT;
-  const window = synWindowOf(stack, conn);
-  if (answers) words[c + TCB_RCV_ADV] = (words[c + TCB_RCV_NXT] + window) | 0;
+  if (answers) words[c + TCB_RCV_ADV] = (words[c + TCB_RCV_NXT] + synOptions.window) | 0;
   const asks = (state & FLAG_ECN) === 0 ? 0 : answers ? F_ECE : F_ECE | F_CWR;
   if (words[c + TCB_STATE] < 0) accountSyn(stack, conn);
   return emitSyn(
@@ -299,6 +300,5 @@ export function emitPrepared(stack: TcpStack, conn: number): number {
     words[c + TCB_SND_UNA],
     answers ? words[c + TCB_RCV_NXT] : 0,
     asks | (answers ? F_SYN | F_ACK : F_SYN),
-    synField(window),
   );
 }

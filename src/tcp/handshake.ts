@@ -155,7 +155,6 @@ export function emitSyn(
   seq: number,
   ack: number,
   flags: number,
-  window: number,
 ): number {
   const p = stack.packets.allocate();
   const packets = stack.packets.rows.words;
@@ -168,7 +167,7 @@ export function emitSyn(
   packets[o + P_ACK] = ack;
   const { control } = options;
   packets[o + P_CONTROL] = flags | TCP_BITS | control;
-  packets[o + P_WINDOW_TTL_TOS] = (window << 16) | options.ttlTos;
+  packets[o + P_WINDOW_TTL_TOS] = (synField(options.window) << 16) | options.ttlTos;
   if ((control & C_HAS_TIMESTAMPS) !== 0) {
     packets[o + P_TS_VAL] = options.tsVal;
     packets[o + P_TS_ECR] = options.tsEcr;

@@ -4,9 +4,12 @@
  *
  * @module
  */
-import { finalise32, sipHash24Word } from "../base/hash.ts";
+import * as HASH from "../base/hash.ts";
 import { HOST as HOST_ROW } from "../transport/hosts.ts";
 import type { TcpStack } from "./stack.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { finalise32, sipHash24Word } = HASH;
 
 const { NAME_LO, NAME_HI, STRIDE } = HOST_ROW;
 

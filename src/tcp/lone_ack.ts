@@ -7,11 +7,14 @@
 import { releaseColdAtRest } from "./cold_row.ts";
 import { congestionOf } from "./congestion/types.ts";
 import { growWindow } from "./cwnd_use.ts";
-import { loneFlightAcked } from "./lone_flight.ts";
+import * as LONE_FLIGHT from "./lone_flight.ts";
 import { noteLeastRtt, sampleRtt } from "./rtt.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_FLAG, ACK_SAMPLE } from "./state/ack_sample.ts";
 import { ACK_STATE, CA, COLD, FLAG, REXMIT_KIND, RTX, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { loneFlightAcked } = LONE_FLIGHT;
 
 const { STATE, SND_UNA, MSS, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, MIN_RTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;

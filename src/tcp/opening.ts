@@ -48,6 +48,8 @@ export interface SynOptions {
   control: number;
   /** TTL << 8, and the traffic class. */
   ttlTos: number;
+  /** RCV.WND with it; the window field says less if it is large. */
+  window: number;
   /** Fast Open's option (RFC 7413), or none. */
   readonly cookie: FastOpenCookie;
 }
@@ -60,5 +62,6 @@ export const SYN_OPTIONS: SynOptions = {
   tsEcr: 0,
   control: 0,
   ttlTos: 0,
+  window: 0,
   cookie: newCookie(),
 };

@@ -100,7 +100,11 @@ export function prepareSynAck(stack: TcpStack): void {
   if (settings === 0) {
     synOptions.mss = offer.mss;
     synOptions.ttlTos = offer.ttl | offer.ect;
-  } else applySettings(stack, settings, offer, ectOfHandshake(stack.algorithmOfListener(listener)));
+    synOptions.window = (options & SYN_FLAG_TIMESTAMPS) !== 0 ? offer.stampedWindow : offer.window;
+  } else {
+    applySettings(stack, settings, offer, ectOfHandshake(stack.algorithmOfListener(listener)));
+    synOptions.window = synAckWindow(stack, host, local, listener, options);
+  }
   if (stack.pathMtus.size !== 0) synOptions.mss = announcedOnPath(stack, host, remote, synOptions.mss);
   synOptions.shift = (options >>> 20) & 0xf;
   synOptions.tsVal = (stack.nowMs + opening.tsOffset) | 0;
@@ -109,11 +113,10 @@ export function prepareSynAck(stack: TcpStack): void {
 
 /** Sends the SYN-ACK of `opening` with `synOptions`, acknowledging up to `ack`. */
 export function emitSynAck(stack: TcpStack, ack: number): void {
-  const { host, local, remote, ports, listener, options, iss } = opening;
+  const { host, local, remote, ports, options, iss } = opening;
   // RFC 3168 6.1.1: ECE alone says yes.
   const flags = F_SYN | F_ACK | ((options & SYN_FLAG_ECN) !== 0 ? F_ECE : 0);
-  const window = synAckWindow(stack, host, local, listener, options);
-  emitSyn(stack, host, local, remote, ports, iss, ack, flags, synField(window));
+  emitSyn(stack, host, local, remote, ports, iss, ack, flags);
 }
 
 /** An ACK for `opening`, whose segment was out of place: where we are, without a word of the handshake (Linux). */

@@ -7,8 +7,12 @@
 import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
 import type { RowPool } from "../store/rows.ts";
-import { hashTuple, probeStart, TupleTable } from "../store/tuple_table.ts";
+import * as TUPLE_TABLE from "../store/tuple_table.ts";
+import { TupleTable } from "../store/tuple_table.ts";
 import { KeyTable } from "./key_table.ts";
+
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { hashTuple, probeStart } = TUPLE_TABLE;
 
 /** Word offsets of the key, the same in every kind of row that a {@linkcode Demux} knows. */
 export const TUPLE = {

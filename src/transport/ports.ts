@@ -6,8 +6,9 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
-import { finalise32, mix32 } from "../base/hash.ts";
-import { drawWord, type SubstreamKey, substreamKey } from "../base/rng.ts";
+import * as HASH from "../base/hash.ts";
+import * as RNG from "../base/rng.ts";
+import { type SubstreamKey, substreamKey } from "../base/rng.ts";
 import type { Demux } from "./demux.ts";
 import { HOST, type HostTable } from "./hosts.ts";
 import { KeyTable } from "./key_table.ts";
@@ -15,7 +16,13 @@ import { PORT_SCOPE, PortUse } from "./port_use.ts";
 import { PortSearch } from "./port_search.ts";
 import type { Profile } from "./profile.ts";
 
+// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
+const { finalise32, mix32 } = HASH;
+const { drawWord } = RNG;
+
 const { COUNTER_KEY, COUNTER_VALUE, NAME_HI, NAME_LO, PORT_COUNTER, PORT_DRAWS, MASK, STRIDE } = HOST;
+
+const { HOST: HOST_SCOPE, TUPLE: TUPLE_SCOPE } = PORT_SCOPE;
 
 /** What begins at a draw of its own: `#first`. */
 const FIRST = { COUNTER: 1, LINUX: 2, HOST_WIDE: 3, INCREMENTS: 4 } as const;
@@ -95,10 +102,10 @@ export class PortAllocator {
     remotePort: number,
   ): number {
     const { ephemeralPortLow: low, ephemeralPortHigh: high, portAllocation } = profile;
-    if (portAllocation === "host-wide") this.#search.begin(PORT_SCOPE.HOST, host, 0, 0, 0, low, high);
+    if (portAllocation === "host-wide") this.#search.begin(HOST_SCOPE, host, 0, 0, 0, low, high);
     else {
       const { timeWaitReuse } = profile;
-      this.#search.begin(PORT_SCOPE.TUPLE, host, local, remote, remotePort, low, high, timeWaitReuse);
+      this.#search.begin(TUPLE_SCOPE, host, local, remote, remotePort, low, high, timeWaitReuse);
     }
     const offset = this.#choose(host, profile, local, remote, remotePort);
     return offset < 0 ? -ERRNO.EADDRNOTAVAIL : low + offset;
