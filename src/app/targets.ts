@@ -57,9 +57,10 @@ export class Sources {
   at(i: number): number {
     const ranges = this.#ranges;
     const k = i % this.count;
-    if (ranges.length === 1) return ranges[0].first + k;
+    // (An integer for V8, too: or whatever is asked of a host by its number is calculated in floating point.)
+    if (ranges.length === 1) return (ranges[0].first + k) | 0;
     const [range, offset] = inRanges(ranges, k);
-    return ranges[range].first + offset;
+    return (ranges[range].first + offset) | 0;
   }
 }
 

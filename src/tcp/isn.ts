@@ -11,7 +11,7 @@ import type { TcpStack } from "./stack.ts";
 // What is called all the time is taken apart as layouts are: an imported function is checked at every use.
 const { finalise32, sipHash24Word } = HASH;
 
-const { NAME_LO, NAME_HI, STRIDE } = HOST_ROW;
+const { NAME_LO, NAME_HI, MASK, STRIDE } = HOST_ROW;
 
 const KEY = new Int32Array(3);
 
@@ -19,9 +19,9 @@ const KEY = new Int32Array(3);
 export function tupleSecret(stack: TcpStack, host: number, local: number, remote: number, ports: number): number {
   KEY[0] = stack.addresses.word(local);
   KEY[1] = stack.addresses.word(remote);
-  KEY[2] = ports;
+  KEY[2] = ports | 0;
   const words = stack.hosts.words;
-  const at = host * STRIDE;
+  const at = (host * STRIDE) & MASK;
   const nameLo = words[at + NAME_LO] ^ stack.hosts.bootSalt(host);
   return sipHash24Word(stack.secret0, stack.secret1, nameLo, words[at + NAME_HI], KEY, 3);
 }
