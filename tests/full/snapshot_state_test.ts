@@ -7,7 +7,7 @@ const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 /** What may differ between a simulation and the one restored from it: it is set anew before it is looked at. */
 const SCRATCH = [
   // Results of the last call, and room to work in.
-  /^\.addresses\.__(a[0-3]|last|six|pageWord)$/,
+  /^(\.balancers)?\.addresses\.__(a[0-3]|last|six|pageWord)$/,
   /^\.apps\[\]\.(__bytes4|cache\.expiresMs|result\..+)$/,
   /\.__races\.__(ordered|other|preferred)/,
   /\.(__)?targets\.(address6?|name|port)$/,
@@ -21,9 +21,9 @@ const SCRATCH = [
   /^\.(nat|tcp|udpSockets)\.(timerRequests|fineTimerRequests|events|out)$/,
   /^\.apps\[\]\.__(datagrams|sockets|listeners)\[\]$/,
   // A core's own time, which it takes from the clock when it is next reached.
-  /^\.(nat|tcp)\.(__syncedNs|tick|tickCeiling|nowMs|nowTick|nowUs)$/,
+  /^\.(nat|tcp)\.(__(syncedNs|afterNs|beforeNs)|tick|tickCeiling|nowMs|nowTick|nowUs)$/,
   // Made when first asked for.
-  /^\.tcp\.(__algorithms|__algorithmNames|fastOpen\.__parsed)/,
+  /^\.tcp\.(__algorithm(s|Names|Profile)?|fastOpen\.__parsed)/,
 ];
 
 /** Makes private fields public, so that they can be looked at. */
