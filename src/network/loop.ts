@@ -25,7 +25,7 @@ const BATCH = 8192;
 const { LIMIT } = CLOCK;
 
 /** `TimerWheel.next` of an empty wheel. */
-const NO_TICK = 0x7fffffff;
+export const NO_TICK = 0x7fffffff;
 
 /** Event digest codes of timers that acted. */
 const TCP_TIMER_ACTED = 100;
@@ -55,7 +55,7 @@ export function runPartition(s: Partition, untilNs: number, pastQuiescence: bool
 }
 
 /** The millisecond of the earliest timer; `NO_TICK` if there is none. */
-function earliestTick(s: Partition): number {
+export function earliestTick(s: Partition): number {
   return Math.min(s.tcpWheel.next, s.natWheel.next);
 }
 
@@ -63,7 +63,7 @@ function earliestTick(s: Partition): number {
  * Up to when events may pop: timers go first in their millisecond, so up to the nanosecond before it. (An earlier timer
  * that is armed on the way lowers `CLOCK.LIMIT` itself.)
  */
-function limitNs(s: Partition, endNs: number): number {
+export function limitNs(s: Partition, endNs: number): number {
   const tick = earliestTick(s);
   return tick === NO_TICK ? endNs : Math.min(endNs, tick * NS_PER_MS - 1);
 }

@@ -12,7 +12,7 @@ import { DIRECTION } from "../link/links.ts";
 import { PACKET } from "../wire/packet.ts";
 import { APP_EVENT } from "./app_event.ts";
 import { fireAppEvent } from "./drain.ts";
-import { fireTick, nextEventNs, type Stop } from "./loop.ts";
+import { earliestTick, fireTick, limitNs, nextEventNs, NO_TICK, type Stop } from "./loop.ts";
 import { LONGEST_RUN_NS } from "./options.ts";
 import { EVENT_KIND, type Part } from "./part.ts";
 import { handOver, takeArrivals } from "./part_crossing.ts";
@@ -20,12 +20,9 @@ import type { PartJournal } from "./part_journal.ts";
 import type { Partition } from "./partition.ts";
 
 const { LIMIT } = CLOCK;
-const { LINK, STRIDE: PACKET_STRIDE } = PACKET;
-const { RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
+const { LINK, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } = PACKET;
+const { RANK, MASK: DIRECTION_MASK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const EVENT_STRIDE = APP_EVENT.STRIDE;
-
-/** `TimerWheel.next` of an empty wheel. */
-const NO_TICK = 0x7fffffff;
 
 /**
  * What each part brings to a meeting: when its next event is, when the next that keeps a run alive, its time, and whether
@@ -211,18 +208,19 @@ export class PartRunner {
   #go(lastNs: number, aliveNs: number): void {
     const s = this.#partition;
     const part = this.#part;
-    const { queue, tcpWheel, natWheel, clock } = s;
+    const { queue, clock } = s;
+    const { deliver } = s.path;
     const { sightings } = part;
     const links = s.links.words;
     for (;;) {
-      const tick = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
-      clock[LIMIT] = tick === NO_TICK ? lastNs : Math.min(lastNs, tick * NS_PER_MS - 1);
-      let ref = queue.popWithin();
-      while (ref >= 0) {
+      clock[LIMIT] = limitNs(s, lastNs);
+      for (let ref = queue.popWithin(); ref >= 0; ref = queue.popWithin()) {
         if ((ref & 1) === 0) {
+          const o = ((ref >>> 1) * PACKET_STRIDE) & PACKET_MASK;
+          const d = (s.packets.rows.words[o + LINK] * DIRECTION_STRIDE) & DIRECTION_MASK;
           part.eventKind = EVENT_KIND.DELIVERY;
-          part.eventEntity = links[s.packets.rows.words[(ref >>> 1) * PACKET_STRIDE + LINK] * DIRECTION_STRIDE + RANK];
-          s.path.deliver(ref >>> 1);
+          part.eventEntity = links[d + RANK];
+          deliver(ref >>> 1);
         } else {
           part.eventKind = EVENT_KIND.APPLICATION;
           part.eventEntity = s.events.words[(ref >>> 1) * EVENT_STRIDE + APP_EVENT.RANK];
@@ -230,12 +228,8 @@ export class PartRunner {
           fireAppEvent(s, ref >>> 1);
         }
         if (sightings !== undefined) sightings.handOver(false);
-        // (What has just happened may have armed an earlier timer.)
-        const next = tcpWheel.next < natWheel.next ? tcpWheel.next : natWheel.next;
-        if (next !== tick) break;
-        ref = queue.popWithin();
       }
-      if (ref >= 0) continue;
+      const tick = earliestTick(s);
       if (tick === NO_TICK) return;
       const tickNs = tick * NS_PER_MS;
       if (tickNs > lastNs || (tickNs > aliveNs && isAtRest(s))) return;
