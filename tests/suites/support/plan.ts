@@ -3,12 +3,12 @@
  * and compiling it anew, was half of the time that all tests took. So `deno task test` is given suites: entries that
  * import many files. A file alone, or a folder, runs as ever: `deno test tests/tcp/closing_test.ts`.
  *
- * Files of a suite share what modules keep: a test says what it needs, and does not count on nothing being registered.
+ * Files of a suite share what modules keep: a test says what it needs, and does not count on others having registered nothing.
  */
 
 const TESTS = new URL("../../", import.meta.url);
 
-/** Folders whose tests need other programs, or long: they have tasks of their own. */
+/** Folders whose tests need other programs or much time: they have tasks of their own. */
 const OTHER_TASKS = ["interop/", "full/", "suites/"];
 
 /** Beginnings of paths, by suite. A file is in the suite that has the longest one. */
