@@ -10,7 +10,6 @@
  */
 import { DIRECTION, DIRECTION_FLAG } from "../link/links.ts";
 import { NODE, NODE_FLAG, NODE_KIND } from "../node/nodes.ts";
-import { segmentIn, segmentInHashed } from "../tcp/mod.ts";
 import { CONTROL, PACKET, packetBytes, PROTOCOL } from "../wire/packet.ts";
 import { LOOPBACK_APP } from "./app_event.ts";
 import { balancerIn } from "./balancer_node.ts";
@@ -72,6 +71,7 @@ export function packetPath(s: Partition): PacketPath {
   const directions = links.words;
   const nodeRows = nodes.words;
   const pool = packets.rows;
+  const segments = tcp.path;
   const digest = deliveryDigest(nodeRows, packets, addresses, clock);
   const gateways = gatewayPath(s, forward);
 
@@ -165,8 +165,8 @@ export function packetPath(s: Partition): PacketPath {
     if (rows[o + CONTROL_AT] >>> PROTOCOL_SHIFT !== TCP) return takeInOther(s, node, p);
     tcp.syncNow();
     // The prefetch has worked the hash out, unless the packet came too late for it.
-    if (rows[o + HASH] !== 0) segmentInHashed(tcp, node, p);
-    else segmentIn(tcp, node, p);
+    if (rows[o + HASH] !== 0) segments.segmentInHashed(node, p);
+    else segments.segmentIn(node, p);
     packets.release(p);
     drainTcp(s);
   }

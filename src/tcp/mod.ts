@@ -82,7 +82,7 @@ export { PATH_MTU, pathMtuDiscoveryOf, setPathMtuDiscovery, setReceiveErrors } f
 export { hasReadEnd, peekBytes, receive, receiveBytes } from "./read.ts";
 export { bufferFor, clampFor, setReceiveBuffer, setReceiveLow, setWindowClamp } from "./receiver.ts";
 export { setErrorReports, softError } from "./reports.ts";
-export { segmentIn, segmentInHashed } from "./segment_in.ts";
+export { segmentIn } from "./segment_in.ts";
 export { TcpStack } from "./stack.ts";
 export type { Stream, TcpStackOptions } from "./stack_options.ts";
 export { REPORT, ROW_KIND, STATE, stateName, TCP_EVENT } from "./state/states.ts";

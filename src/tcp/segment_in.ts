@@ -1,53 +1,38 @@
 /**
- * Segments in: the fast path of an established connection first, then RFC 9293 3.10.7 in its order.
+ * Segments in that are not of the usual kind (`segment_path.ts`): RFC 9293 3.10.7 in its order.
  *
  * @module
  */
 import { ERRNO } from "../base/errors.ts";
-import type { HostBudgets } from "../transport/budgets.ts";
-import { hashTuple } from "../store/tuple_table.ts";
 import { CONTROL, PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { ackIn, oldAckIn } from "./ack_in.ts";
-import { dataIn, takeInOrder } from "./data_in.ts";
+import { dataIn } from "./data_in.ts";
 import { ackCheck } from "./delayed_ack.ts";
 import { congestionWindowReduced } from "./ecn_in.ts";
-import { accountSegment } from "./accounting.ts";
 import { isFastOpenPending } from "./fast_open_queue.ts";
 import { fastOpenAcked, fastOpenChildIn, fastOpenSettled } from "./fast_open_server.ts";
-import * as FLOW_IN from "./flow_in.ts";
 import { enterTimeWait, finish, setState, shrinkFinWait2, timeWaitMs } from "./finish.ts";
-import * as FLIGHT_ACK from "./flight_ack.ts";
 import { finTimeMs } from "./linger.ts";
-import { listenerIn } from "./listen.ts";
-import { refusesData, settleMemory } from "./memory.ts";
 import { armProbe, output } from "./output.ts";
 import * as PAWS from "./paws.ts";
 import { probeDelayMs, probingEnds } from "./persist.ts";
 import { rtoMs } from "./rtt.ts";
-import * as LONE_ACK from "./lone_ack.ts";
 import { spellOutFlight } from "./lone_flight_row.ts";
 import { keepIdleMs } from "./settings.ts";
 import { sendChallengeAck, sendConnectionReset, sendResetFor } from "./segment_out.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_FLAG } from "./state/ack_sample.ts";
-import { RECEIVER, URGENT_STATE } from "./state/receiver_row.ts";
-import { ROW_KIND, STATE } from "./state/states.ts";
+import { STATE } from "./state/states.ts";
 import { ACK_STATE, COLD, FLAG, REXMIT_KIND, TCB, TIMER, WARM } from "./state/tcb.ts";
-import { synReceivedIn } from "./syn_queue.ts";
-import { simultaneousDone, synSentIn } from "./syn_sent.ts";
-import { timeWaitIn } from "./time_wait.ts";
+import { simultaneousDone } from "./syn_sent.ts";
 import { urgentIn } from "./urgent_in.ts";
 import { isAcceptable } from "./validate.ts";
 import * as WRITABLE from "./writable.ts";
 
 // As layouts: an imported function is checked at every use.
-const { loneAckIn } = LONE_ACK;
-const { flightAckIn } = FLIGHT_ACK;
-const { flowIn } = FLOW_IN;
 const { roomForWriter } = WRITABLE;
-const { isAnotherAge, noteTimestampAge, storeTimestamp } = PAWS;
-const { EXTRA: P_EXTRA, HASH: P_HASH } = PACKET;
-const { CONNECTION: ROW_KIND_CONNECTION, TIME_WAIT: ROW_KIND_TIME_WAIT } = ROW_KIND;
+const { storeTimestamp } = PAWS;
+const { EXTRA: P_EXTRA } = PACKET;
 const {
   ECE: ACK_FLAG_ECE,
   HAS_DATA: ACK_FLAG_HAS_DATA,
@@ -55,7 +40,6 @@ const {
   WINDOW_UPDATED: ACK_FLAG_WINDOW_UPDATED,
 } = ACK_FLAG;
 const {
-  ACCOUNTED: FLAG_ACCOUNTED,
   DONE: FLAG_DONE,
   ECN: FLAG_ECN,
   FIN_QUEUED: FLAG_FIN_QUEUED,
@@ -75,9 +59,6 @@ const {
   SND_WND,
   SND_END,
   RCV_NXT,
-  RCV_WUP,
-  RCV_ADV,
-  TS_RECENT,
   HOST,
   MASK,
   STRIDE,
@@ -86,26 +67,20 @@ const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, SND_WL1, MAX_WINDOW, STREAM, MAS
   WARM;
 const { STATE_MASK, SND_SHIFT_AT, TIMESTAMPS, FIN_SENT, FIN_RECEIVED, READ_SHUT, ORPHAN, KEEP_ALIVE } = FLAG;
 const {
-  SRC,
-  DST,
-  PORTS,
   SEQ,
   ACK,
   CONTROL: P_CONTROL,
   WINDOW_TTL_TOS,
   LENGTH,
-  TS_VAL,
   TS_ECR,
   MASK: P_MASK,
   STRIDE: P_STRIDE,
 } = PACKET;
 const { HAS_TIMESTAMPS, HAS_SACK, FLAGS_MASK } = CONTROL;
-const { FIN: F_FIN, SYN: F_SYN, PSH: F_PSH, ACK: F_ACK, URG: F_URG, ECE: F_ECE, CWR: F_CWR } = TCP_FLAG;
-const { OOO_HEAD, PACKETS_OUT, RTX_HEAD, RECEIVER: RECEIVER_AT, MASK: COLD_MASK, STRIDE: COLD_STRIDE } = COLD;
-const { URGENT_STATE: URGENT_STATE_AT, MASK: RECEIVER_MASK, STRIDE: RECEIVER_STRIDE } = RECEIVER;
-const { NOT_YET } = URGENT_STATE;
+const { FIN: F_FIN, SYN: F_SYN, ACK: F_ACK, URG: F_URG, ECE: F_ECE, CWR: F_CWR } = TCP_FLAG;
+const { RTX_HEAD, STRIDE: COLD_STRIDE } = COLD;
 const { RETRIES_AT, BACKOFF_AT, KIND_AT } = ACK_STATE;
-const { ESTABLISHED, SYN_SENT, SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, CLOSE_WAIT } = STATE;
+const { ESTABLISHED, SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK, CLOSE_WAIT } = STATE;
 /** States in which a segment's text is looked at. */
 const TAKES_TEXT = (1 << ESTABLISHED) | (1 << FIN_WAIT_1) | (1 << FIN_WAIT_2) | (1 << CLOSE_WAIT) | (1 << CLOSING) |
   (1 << LAST_ACK);
@@ -114,140 +89,8 @@ const ATTEMPTS = (0xf << BACKOFF_AT) | RETRIES;
 /** States in which a Fast Open connection may still wait for the final ACK. */
 const MAY_BE_PENDING = (1 << SYN_RECEIVED) | (1 << FIN_WAIT_1);
 
-/** A segment has arrived at a host. The packet stays the driver's. */
-export function segmentIn(stack: TcpStack, host: number, p: number): void {
-  const packets = stack.packets.rows.words;
-  const o = (p * P_STRIDE) & P_MASK;
-  const local = packets[o + DST];
-  const remote = packets[o + SRC];
-  const wire = packets[o + PORTS];
-  const ports = (wire << 16) | (wire >>> 16);
-  route(stack, host, p, stack.demux.findHashed(hashTuple(host, local, remote, ports), host, local, remote, ports));
-}
-
-/** As `segmentIn`, where `PACKET.HASH` holds `hashTuple(host, destination, source, swapped ports)` already. */
-export function segmentInHashed(stack: TcpStack, host: number, p: number): void {
-  const packets = stack.packets.rows.words;
-  const o = (p * P_STRIDE) & P_MASK;
-  const wire = packets[o + PORTS];
-  const hash = packets[o + P_HASH];
-  route(
-    stack,
-    host,
-    p,
-    stack.demux.findHashed(hash, host, packets[o + DST], packets[o + SRC], (wire << 16) | (wire >>> 16)),
-  );
-}
-
-function route(stack: TcpStack, host: number, p: number, value: number): void {
-  stack.counters.segmentsIn++;
-  if (value === 0 || (value & 3) !== ROW_KIND_CONNECTION) return routeOther(stack, host, p, value);
-  segmentFor(stack, value >>> 2, p);
-}
-
-/** A segment that no connection waits for: a listener may, or a small row. */
-function routeOther(stack: TcpStack, host: number, p: number, value: number): void {
-  const row = value >>> 2;
-  if (value !== 0 && (value & 3) === ROW_KIND_TIME_WAIT) return timeWaitIn(stack, host, row, p);
-  // The final ACK of a handshake may carry data: the new connection takes it.
-  const conn = value === 0 ? listenerIn(stack, host, p) : synReceivedIn(stack, host, row, p);
-  if (conn !== 0) segmentFor(stack, conn, p);
-}
-
-/** A segment for a connection. A flow's usual one goes the short way. */
-function segmentFor(stack: TcpStack, conn: number, p: number): void {
-  if (stack.hosts.budgets !== undefined) return budgetedIn(stack, stack.hosts.budgets, conn, p);
-  if (stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT] !== 0) {
-    const length = stack.packets.rows.words[((p * P_STRIDE) & P_MASK) + LENGTH];
-    if (length !== 0 && flowIn(stack, conn, p)) return;
-  }
-  connectionIn(stack, conn, p);
-}
-
-/** As `segmentFor`, where the connection's host may have a budget of memory. */
-function budgetedIn(stack: TcpStack, budgets: HostBudgets, conn: number, p: number): void {
-  const refused = refusesData(stack, budgets, conn, p);
-  connectionIn(stack, conn, p);
-  if (refused && (stack.tcbs.words[conn * STRIDE + STATE_AT] & FLAG_DONE) === 0) ackCheck(stack, conn);
-  settleMemory(stack, budgets, conn);
-}
-
-function connectionIn(stack: TcpStack, conn: number, p: number): void {
-  const packets = stack.packets.rows.words;
-  const words = stack.tcbs.words;
-  const warm = stack.warm;
-  const o = (p * P_STRIDE) & P_MASK;
-  const c = (conn * STRIDE) & MASK;
-  const w = (conn * WARM_STRIDE) & WARM_MASK;
-  const control = packets[o + P_CONTROL];
-  const state = words[c + STATE_AT];
-  if (state < 0) accountSegment(stack, conn, p);
-  // Header prediction: in order, nothing but ACK and PSH, no gap, timestamp not older, and no unsent data for which a
-  // new window would matter.
-  if (
-    (state & STATE_MASK) === ESTABLISHED && (control & ((FLAGS_MASK & ~F_PSH) | HAS_SACK)) === F_ACK &&
-    packets[o + SEQ] === words[c + RCV_NXT]
-  ) {
-    const offered = words[c + SND_WND];
-    const window = (packets[o + WINDOW_TTL_TOS] >>> 16) << ((state >> SND_SHIFT_AT) & 0xf);
-    const ack = packets[o + ACK];
-    const length = packets[o + LENGTH];
-    const next = words[c + RCV_NXT];
-    const advance = (ack - words[c + SND_UNA]) | 0;
-    const row = warm[w + COLD_AT];
-    const stamps = state & TIMESTAMPS;
-    const stamp = packets[o + TS_VAL];
-    if (
-      (window === offered || words[c + SND_END] === words[c + SND_NXT]) && advance >= 0 &&
-      ((words[c + SND_NXT] - ack) | 0) >= 0 && length <= ((words[c + RCV_ADV] - next) | 0) &&
-      (advance > 0 || length > 0) &&
-      (stamps === 0 || ((control & HAS_TIMESTAMPS) !== 0 && ((stamp - words[c + TS_RECENT]) | 0) >= 0)) &&
-      (row === 0 || !isReceivingUnusual(stack, (row * COLD_STRIDE) & COLD_MASK))
-    ) {
-      // RFC 7323 4.3: the segment begins at Last.ACK.sent or before it.
-      if (stamps !== 0 && words[c + RCV_WUP] === next) {
-        words[c + TS_RECENT] = stamp;
-        if (isAnotherAge(stack, warm[w + ACK_STATE_AT])) noteTimestampAge(stack, w);
-      }
-      if ((state & KEEP_ALIVE) !== 0) touchKeepAlive(stack, conn);
-      if (window !== offered) {
-        if (advance > 0 || ((next - warm[w + SND_WL1]) | 0) > 0 || window > offered || window === 0) {
-          words[c + SND_WND] = window;
-          warm[w + SND_WL1] = next;
-          if (window > warm[w + MAX_WINDOW]) warm[w + MAX_WINDOW] = window;
-        }
-      }
-      if (advance > 0) {
-        // Only a flight of one is a lone one's matter.
-        const lone = row === 0 || stack.cold.words[((row * COLD_STRIDE) & COLD_MASK) + PACKETS_OUT] === 1;
-        if ((!lone || !loneAckIn(stack, conn, ack)) && !flightAckIn(stack, conn, ack)) {
-          ackIn(stack, conn, ack, stamps === 0 ? 0 : packets[o + TS_ECR], ACK_FLAG_WINDOW_UPDATED, 0);
-        }
-        if ((state & FLAG_WANTS_ROOM) !== 0) roomForWriter(stack, conn);
-        if (warm[w + STREAM] !== 0) releaseSent(stack, conn, ack);
-      }
-      if (length > 0) takeInOrder(stack, conn, p, length);
-      if ((state & (FLAG_FIN_QUEUED | FLAG_ACCOUNTED)) !== 0 || words[c + SND_END] !== words[c + SND_NXT]) {
-        output(stack, conn);
-      }
-      if (length > 0) ackCheck(stack, conn);
-      return;
-    }
-  }
-  if ((state & STATE_MASK) === SYN_SENT) return synSentIn(stack, conn, p);
-  slowIn(stack, conn, p);
-}
-
-/** Is there a gap, or is an urgent byte awaited? Then every segment is looked at in full. `k`: where the cold row begins. */
-function isReceivingUnusual(stack: TcpStack, k: number): boolean {
-  const cold = stack.cold.words;
-  if (cold[k + OOO_HEAD] !== 0) return true;
-  const r = (cold[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
-  return r !== 0 && stack.receivers.words[r + URGENT_STATE_AT] === NOT_YET;
-}
-
 /** Acknowledged real bytes are let go. */
-function releaseSent(stack: TcpStack, conn: number, ack: number): void {
+export function releaseSent(stack: TcpStack, conn: number, ack: number): void {
   const ring = stack.streams[stack.warm[conn * WARM_STRIDE + WARM_STREAM]]!.send;
   if (ring === null) return;
   const words = stack.tcbs.words;
@@ -258,7 +101,7 @@ function releaseSent(stack: TcpStack, conn: number, ack: number): void {
 }
 
 /** RFC 9293 3.8.4 MUST-26: the keep-alive interval counts from the last segment received. */
-function touchKeepAlive(stack: TcpStack, conn: number): void {
+export function touchKeepAlive(stack: TcpStack, conn: number): void {
   const at = conn * TIMER_STRIDE + TIMER_KEEPALIVE;
   if (stack.timers[at] === 0) return;
   stack.timers[at] = ((stack.nowTick + keepIdleMs(stack, conn)) | 0) || 1;
@@ -269,7 +112,7 @@ function touchKeepAlive(stack: TcpStack, conn: number): void {
 }
 
 /** RFC 9293 3.10.7.4 for the states from SYN_RECEIVED on. */
-function slowIn(stack: TcpStack, conn: number, p: number): void {
+export function slowIn(stack: TcpStack, conn: number, p: number): void {
   spellOutFlight(stack, conn);
   const packets = stack.packets.rows.words;
   const words = stack.tcbs.words;
@@ -496,4 +339,9 @@ function probeAnswered(stack: TcpStack, conn: number): void {
     probingEnds(stack, conn);
   } else if (stack.timers[conn * TIMER_STRIDE + TIMER_REXMIT] === 0) armProbe(stack, conn);
   else stack.armTimer(conn, TIMER_REXMIT, probeDelayMs(stack, conn));
+}
+
+/** A segment has arrived at a host. The packet stays the driver's. */
+export function segmentIn(stack: TcpStack, host: number, p: number): void {
+  stack.path.segmentIn(host, p);
 }

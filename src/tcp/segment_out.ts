@@ -74,46 +74,59 @@ export function emit(
   flags: number,
   offer: number = UNKNOWN,
 ): number {
-  if (stack.egressShut !== 0 && stack.isEgressShut(stack.tcbs.words[conn * STRIDE + HOST])) return 0;
-  const selected = offer === UNKNOWN ? selectWindow(stack, conn) : offer;
-  const p = stack.packets.allocate();
-  const packets = stack.packets.rows.words;
-  const words = stack.tcbs.words;
-  const warm = stack.warm;
-  const c = (conn * STRIDE) & MASK;
-  const w = (conn * WARM_STRIDE) & WARM_MASK;
-  const o = (p * P_STRIDE) & P_MASK;
-  const state = words[c + STATE];
-  const window = advertiseWindow(words, c, selected);
-  packets[o + SRC] = words[c + LOCAL];
-  packets[o + DST] = words[c + REMOTE];
-  packets[o + P_PORTS] = words[c + PORTS];
-  packets[o + SEQ] = seq | 0;
-  packets[o + ACK] = words[c + RCV_NXT];
-  packets[o + WINDOW_TTL_TOS] = (window << 16) | (stack.profiles.words[stack.profileAt(conn) + DEFAULT_TTL] << 8);
-  packets[o + LENGTH] = length | 0;
-  if ((state & TIMESTAMPS) !== 0) {
-    packets[o + P_CONTROL] = flags | TCP_BITS | HAS_TIMESTAMPS;
-    packets[o + TS_VAL] = (stack.nowMs + warm[w + TS_OFFSET]) | 0;
-    packets[o + TS_ECR] = words[c + TS_RECENT];
-  } else packets[o + P_CONTROL] = flags | TCP_BITS;
-  packets[o + LINK] = words[c + HOST];
-  if ((state & (FLAG_ECN | FLAG_ACCOUNTED)) !== 0 || stack.ipFieldsUsed || stack.urgentUsed) {
-    stampUnusual(stack, conn, p, seq, length, flags);
-  }
-  words[c + RCV_WUP] = words[c + RCV_NXT];
-  const acks = warm[w + ACK_STATE_AT];
-  const k = (warm[w + COLD_AT] * COLD_STRIDE) & COLD_MASK;
-  const r = k === 0 ? 0 : (stack.cold.words[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
-  if ((acks & OWED) !== 0) warm[w + ACK_STATE_AT] = ackSent(stack, conn, acks, r);
-  // A busy receiver has SACK blocks or ECE to say, or nothing.
-  if (r !== 0) {
-    const rows = stack.receivers.words;
-    if ((rows[r + SACK_COUNT] | (rows[r + RECEIVER_FLAGS] & SAYS)) !== 0) addReceiverFields(stack, conn, p, r, flags);
-  }
-  stack.counters.bytesOut += length;
-  stack.pushOut(p);
-  return p;
+  return stack.emit(conn, seq, length, flags, offer);
+}
+
+/** `emit` of one stack. */
+export type EmitSegment = (conn: number, seq: number, length: number, flags: number, offer: number) => number;
+
+/** Makes a stack's `emit`, with its tables as constants (as in `segment_path.ts`). */
+export function segmentEmitter(stack: TcpStack): EmitSegment {
+  const { tcbs, profiles, cold: coldRows, receivers, counters } = stack;
+  const packetRows = stack.packets.rows;
+
+  return (conn, seq, length, flags, offer) => {
+    if (stack.egressShut !== 0 && stack.isEgressShut(tcbs.words[conn * STRIDE + HOST])) return 0;
+    const selected = offer === UNKNOWN ? selectWindow(stack, conn) : offer;
+    const p = stack.packets.allocate();
+    const packets = packetRows.words;
+    const words = tcbs.words;
+    const warm = stack.warm;
+    const c = (conn * STRIDE) & MASK;
+    const w = (conn * WARM_STRIDE) & WARM_MASK;
+    const o = (p * P_STRIDE) & P_MASK;
+    const state = words[c + STATE];
+    const window = advertiseWindow(words, c, selected);
+    packets[o + SRC] = words[c + LOCAL];
+    packets[o + DST] = words[c + REMOTE];
+    packets[o + P_PORTS] = words[c + PORTS];
+    packets[o + SEQ] = seq | 0;
+    packets[o + ACK] = words[c + RCV_NXT];
+    packets[o + WINDOW_TTL_TOS] = (window << 16) | (profiles.words[stack.profileAt(conn) + DEFAULT_TTL] << 8);
+    packets[o + LENGTH] = length | 0;
+    if ((state & TIMESTAMPS) !== 0) {
+      packets[o + P_CONTROL] = flags | TCP_BITS | HAS_TIMESTAMPS;
+      packets[o + TS_VAL] = (stack.nowMs + warm[w + TS_OFFSET]) | 0;
+      packets[o + TS_ECR] = words[c + TS_RECENT];
+    } else packets[o + P_CONTROL] = flags | TCP_BITS;
+    packets[o + LINK] = words[c + HOST];
+    if ((state & (FLAG_ECN | FLAG_ACCOUNTED)) !== 0 || stack.ipFieldsUsed || stack.urgentUsed) {
+      stampUnusual(stack, conn, p, seq, length, flags);
+    }
+    words[c + RCV_WUP] = words[c + RCV_NXT];
+    const acks = warm[w + ACK_STATE_AT];
+    const k = (warm[w + COLD_AT] * COLD_STRIDE) & COLD_MASK;
+    const r = k === 0 ? 0 : (coldRows.words[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
+    if ((acks & OWED) !== 0) warm[w + ACK_STATE_AT] = ackSent(stack, conn, acks, r);
+    // A busy receiver has SACK blocks or ECE to say, or nothing.
+    if (r !== 0) {
+      const rows = receivers.words;
+      if ((rows[r + SACK_COUNT] | (rows[r + RECEIVER_FLAGS] & SAYS)) !== 0) addReceiverFields(stack, conn, p, r, flags);
+    }
+    counters.bytesOut += length;
+    stack.pushOut(p);
+    return p;
+  };
 }
 
 /** What few segments have: options of the IP header, ECN, an urgent pointer, an account. */

@@ -21,6 +21,8 @@ import { releaseMemory } from "./memory.ts";
 import { PathMemory } from "./path_mtu.ts";
 import { congestionId } from "./congestion/types.ts";
 import { makeRecovery } from "./recovery_row.ts";
+import { type EmitSegment, segmentEmitter } from "./segment_out.ts";
+import { type SegmentPath, segmentPath } from "./segment_path.ts";
 import type { TcpInfo } from "./tcp_info.ts";
 import { ACCOUNT } from "./state/account_row.ts";
 import { ACK_SAMPLE } from "./state/ack_sample.ts";
@@ -182,6 +184,11 @@ export class TcpStack {
   /** The second of them. */
   declare readonly secret1: number;
 
+  /** What takes segments in. */
+  declare readonly path: SegmentPath;
+  /** See `emit` of `segment_out.ts`. */
+  declare readonly emit: EmitSegment;
+
   /** Reserves the rows. */
   constructor(options: TcpStackOptions) {
     this.clock = options.clock ?? newClock();
@@ -219,6 +226,8 @@ export class TcpStack {
     this.ports.use.isReusable = (row) => canReuseTimeWait(this, row);
     this.secret0 = options.seed | 0;
     this.secret1 = (Math.floor(options.seed / 2 ** 32) | 0) ^ 0x69736e;
+    this.emit = segmentEmitter(this);
+    this.path = segmentPath(this);
   }
 
   /** Sets the time, in integer ns, not before the last. */
