@@ -14,9 +14,9 @@ import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { EventHeap } from "./event_heap.ts";
 import { EventRounds } from "./event_rounds.ts";
 import type { EventQueueOptions } from "./event_queue_options.ts";
-import { chunkBegin, chunkEnd, EventSlots, slotOf, WHEELS } from "./event_slots.ts";
+import { chunkBegin, chunkEnd, EventSlots, firstBucketOf, slotOf, WHEELS } from "./event_slots.ts";
 
-const { FINE_BITS, FINE_MASK, MIDDLE, COARSEST, COARSEST_BITS, FAR, CHUNK_MASK, SPAN_BUCKETS } = WHEELS;
+const { FINE_MASK, FAR, CHUNK_MASK, SPAN_BUCKETS } = WHEELS;
 
 /** The hook is called for at most this many events at once: what it touches must still be in the cache when they pop. */
 const WINDOW = 1024;
@@ -26,8 +26,6 @@ const HOOKED_ROUND = 16;
 const HEAP_LIMIT = 256;
 /** A late event goes to the heap if it had to be put before more events of the current bucket than this. */
 const SHIFTED = 64;
-
-export type { EventQueueOptions } from "./event_queue_options.ts";
 
 const { NOW, END, EPOCH, TIME, LIMIT, FINE_END, PER_NS } = CLOCK;
 
@@ -56,8 +54,8 @@ export class EventQueue {
   currentEnd = 0;
   /**
    * Called with a slice of references shortly before they pop: when a bucket (or a round of 16 or more events)
-   * becomes current, and again after every 1,024 events of it. For touch prefetch: it must not push or pop, and the
-   * slice may not be in its final order yet.
+   * becomes current, unless it has very few events, and again after every 1,024 of them. For touch prefetch: it must not
+   * push or pop, and the slice may not be in its final order yet.
    */
   onBucket: ((refs: Int32Array, begin: number, end: number) => void) | undefined = undefined;
 
@@ -197,10 +195,9 @@ export class EventQueue {
    * `timeNs` is before `nowNs` or after the next event.
    */
   advanceTo(timeNs: number): void {
-    if (!(timeNs >= this.clock[NOW] && timeNs <= this.peekTimeNs()) || Math.floor(timeNs) !== timeNs) {
-      throw new RangeError(
-        `Cannot advance to ${timeNs} ns from ${this.clock[NOW]} ns with the next event at ${this.peekTimeNs()} ns.`,
-      );
+    const nextNs = this.peekTimeNs();
+    if (!(timeNs >= this.clock[NOW] && timeNs <= nextNs) || Math.floor(timeNs) !== timeNs) {
+      throw new RangeError(`Cannot advance to ${timeNs} ns from ${this.nowNs} ns with the next event at ${nextNs} ns.`);
     }
     this.clock[NOW] = timeNs;
   }
@@ -352,30 +349,24 @@ export class EventQueue {
       let slot = slots.find(0, current & FINE_MASK);
       if (slot >= 0) {
         this.#bucket = (current & ~FINE_MASK) | slot;
-        this.#open(slot);
+        this.#openFine(slot);
         return true;
       }
-      slot = slots.find(1, (current & ((1 << COARSEST_BITS) - 1)) >> FINE_BITS);
-      if (slot >= 0) {
-        this.#bucket = (current & (-1 << COARSEST_BITS)) | (slot << FINE_BITS);
-        slot += MIDDLE;
-      } else {
-        slot = slots.find(2, current >> COARSEST_BITS);
-        if (slot >= 0) {
-          this.#bucket = slot << COARSEST_BITS;
-          slot += COARSEST;
-        } else {
-          if (slots.refs[FAR] === 0) return false;
-          slot = FAR;
-          this.#setEpoch(slots.earliestFar());
-        }
+      slot = slots.findCoarse(current);
+      if (slot >= 0) this.#bucket = firstBucketOf(slot, current);
+      else {
+        if (slots.refs[FAR] === 0) return false;
+        slot = FAR;
+        this.#setEpoch(slots.earliestFar());
       }
       const only = slots.single(slot);
+      // (Looked up in any case: see `slotOf`.)
+      const onlyNs = slots.times[only];
       if (only === 0) {
         this.#cascade(slot);
         continue;
       }
-      this.#bucket = ((slots.times[only] - this.clock[EPOCH]) * this.clock[PER_NS]) | 0;
+      this.#bucket = ((onlyNs - this.clock[EPOCH]) * this.clock[PER_NS]) | 0;
       this.#open(slot);
       return true;
     }
@@ -407,6 +398,17 @@ export class EventQueue {
     this.slots.append(slotOf(bucket, this.#bucket), ref);
   }
 
+  /** As `#open`, of a slot of the finest wheel; of several at once where they are sparse. The hook does not see so few. */
+  #openFine(slot: number): void {
+    const slots = this.slots;
+    const count = slots.takeSparse(slot, this.#currentTimes, this.currentRefs);
+    if (count === 0) return this.#open(slot);
+    this.#bucket = (this.#bucket & ~FINE_MASK) | slots.lastSlot;
+    this.#setEnd();
+    this.#waiting -= count;
+    this.#show(count, count, slots.hasTies);
+  }
+
   /** Sorts the events of a slot, all of `#bucket`, into the current arrays. */
   #open(slot: number): void {
     const slots = this.slots;
@@ -424,7 +426,7 @@ export class EventQueue {
       count = this.#sorter.gather(slots, chunk, tail, beginNs, this.#currentTimes, this.currentRefs, room);
     }
     this.#waiting -= count;
-    this.#show(count);
+    this.#show(count, 0, this.#sorter.hasTies);
   }
 
   #growCurrent(length: number): void {
@@ -432,14 +434,15 @@ export class EventQueue {
     this.currentRefs = lengthened(this.currentRefs, length);
   }
 
-  /** Makes the first `count` events of the current arrays, in order of time, current. */
-  #show(count: number): void {
+  /** Makes the first `count` events of the current arrays, in order of time, current; the hook need not see `shown`. */
+  #show(count: number, shown: number, ties: boolean): void {
     this.currentCursor = 0;
     this.currentEnd = count;
-    this.#windowEnd = this.#regularEnd = 0;
+    this.#windowEnd = shown;
+    this.#regularEnd = this.#irregular === 0 ? shown : 0;
     // Ties compare what the hook touches: show it a small bucket first.
-    if (count <= WINDOW) this.#openWindow();
-    if (this.#sorter.hasTies) this.#ties.sortTies(this.#currentTimes, this.currentRefs, count, this.#compareTies);
+    if (shown < count && count <= WINDOW) this.#openWindow();
+    if (ties) this.#ties.sortTies(this.#currentTimes, this.currentRefs, count, this.#compareTies);
   }
 
   /** Sorts late events of the current bucket in among the others. */
@@ -453,7 +456,7 @@ export class EventQueue {
     this.#irregular -= heap.count;
     heap.moveInto(this.#currentTimes, this.currentRefs, kept);
     this.#sorter.sort(this.#currentTimes, this.currentRefs, count, this.clock[END] - this.#bucketNs);
-    this.#show(count);
+    this.#show(count, 0, this.#sorter.hasTies);
   }
 
   /** Moves the wheels back to the earliest event: after a peek far ahead, many events came that go before it. */
@@ -471,11 +474,8 @@ export class EventQueue {
     this.slots.moveInto(times, refs, open + late);
     this.#irregular -= late;
     this.#waiting = 0;
-    this.currentCursor =
-      this.currentEnd =
-      this.#windowEnd =
-      this.#regularEnd =
-        0;
+    this.currentCursor = this.currentEnd = 0;
+    this.#windowEnd = this.#regularEnd = 0;
     for (let i = 0; i < count; i++) {
       this.clock[TIME] = times[i];
       this.#place(refs[i]);

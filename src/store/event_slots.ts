@@ -28,6 +28,10 @@ const COARSEST_BITS = FINE_BITS + COARSE_BITS;
 /** The first slot of each wheel. */
 const BEGINS = Int32Array.of(0, FINE_SLOTS, FINE_SLOTS + COARSE_SLOTS, FINE_SLOTS + 2 * COARSE_SLOTS);
 const [, MIDDLE, COARSEST, FAR] = BEGINS;
+/** A slot with fewer events than this is sparse. */
+const SPARSE = 4;
+/** As many events of sparse slots as this are taken at once, or a few more. */
+const SPARSE_MOST = 8;
 /** The first chunk: the words before it are the tails of the slots. */
 const FIRST_CHUNK = (FAR >> CHUNK_BITS) + 1;
 
@@ -64,6 +68,9 @@ export class EventSlots {
   declare refs: Int32Array;
   /** First chunk of each slot's list; only meaningful while the slot has events. */
   readonly heads: Int32Array = new Int32Array(FAR + 1);
+  /** What `takeSparse` took last: its last slot, and whether some of its events have one time. */
+  lastSlot = 0;
+  hasTies = false;
   readonly #clock: Float64Array = new Float64Array(0);
   #freeChunk = 0;
   #freshChunk = FIRST_CHUNK;
@@ -108,6 +115,49 @@ export class EventSlots {
       if ((this.#occupied[word] &= ~(1 << (slot & 31))) === 0) this.#summary[slot >> 10] &= ~(1 << (word & 31));
     }
     return this.heads[slot];
+  }
+
+  /**
+   * Moves the events of a few sparse slots of the finest wheel, from `slot` on, which has events, into `times` and `refs`,
+   * in order of time but for ties, and empties those slots (`lastSlot`, `hasTies`). Returns how many events; 0 if `slot`
+   * is not sparse. Where events are far between, as with a single flow, a bucket for each would cost more than its event.
+   */
+  takeSparse(slot: number, times: Float64Array, refs: Int32Array): number {
+    const words = this.refs;
+    const fromTimes = this.times;
+    const heads = this.heads;
+    let count = 0;
+    let ties = false;
+    for (let next = slot; next >= 0 && count < SPARSE_MOST;) {
+      const chunk = heads[next];
+      const begin = chunkBegin(chunk);
+      const tail = words[next];
+      // (In a list of several chunks, the tail is not this far from where the first begins.)
+      if (((tail - begin - 1) | 0) >>> 0 >= SPARSE - 1) break;
+      this.take(next);
+      for (let at = begin; at < tail; at = (at + 1) | 0) {
+        const time = fromTimes[at];
+        let to = count;
+        for (; to > 0; to = (to - 1) | 0) {
+          const before = times[to - 1];
+          if (before <= time) {
+            if (before === time) ties = true;
+            break;
+          }
+          times[to] = before;
+          refs[to] = refs[to - 1];
+        }
+        times[to] = time;
+        refs[to] = words[at];
+        count = (count + 1) | 0;
+      }
+      words[chunk << CHUNK_BITS] = this.#freeChunk;
+      this.#freeChunk = chunk;
+      this.lastSlot = next;
+      next = next === FINE_SLOTS - 1 ? -1 : this.find(0, next + 1);
+    }
+    this.hasTies = ties;
+    return count;
   }
 
   /** Frees a chunk and returns the one after it in its list, 0 for none. */
@@ -171,6 +221,14 @@ export class EventSlots {
     return ((word << 5) | (31 - Math.clz32(bits & -bits))) - begin;
   }
 
+  /** The slot of the middle or coarsest wheel that comes next after bucket `current`; -1 if there is none. */
+  findCoarse(current: number): number {
+    const middle = this.find(1, (current & ((1 << COARSEST_BITS) - 1)) >> FINE_BITS);
+    if (middle >= 0) return MIDDLE + middle;
+    const coarsest = this.find(2, current >> COARSEST_BITS);
+    return coarsest >= 0 ? COARSEST + coarsest : -1;
+  }
+
   /** For snapshots. */
   visitState(v: StateVisitor): void {
     this.#freeChunk = v.number(this.#freeChunk);
@@ -218,11 +276,18 @@ function chunksFor(events: number): number {
 /** The slot of a bucket, seen from another that is not later. */
 export function slotOf(bucket: number, current: number): number {
   const differing = bucket ^ current;
-  return differing < FINE_SLOTS
-    ? bucket & (FINE_SLOTS - 1)
-    : differing < 1 << COARSEST_BITS
-    ? MIDDLE + ((bucket >> FINE_BITS) & COARSE_MASK)
-    : COARSEST + (bucket >> COARSEST_BITS);
+  // (All three are worked out: a branch that is not taken for seconds would undo compiled code when it is.)
+  const fine = bucket & (FINE_SLOTS - 1);
+  const middle = MIDDLE + ((bucket >> FINE_BITS) & COARSE_MASK);
+  const coarsest = COARSEST + (bucket >> COARSEST_BITS);
+  return differing < FINE_SLOTS ? fine : differing < 1 << COARSEST_BITS ? middle : coarsest;
+}
+
+/** The first bucket of a slot that `findCoarse` has found after bucket `current`. */
+export function firstBucketOf(slot: number, current: number): number {
+  const middle = (current & (-1 << COARSEST_BITS)) | ((slot - MIDDLE) << FINE_BITS);
+  const coarsest = (slot - COARSEST) << COARSEST_BITS;
+  return slot < COARSEST ? middle : coarsest;
 }
 
 /** Place of a chunk's first event. */
