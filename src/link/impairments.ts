@@ -60,6 +60,16 @@ export function hasImpairments(i: Impairments): boolean {
   return i.loss > 0 || i.duplicate > 0 || i.reorder > 0 || i.corrupt > 0 || i.jitterNs > 0;
 }
 
+/** Does nothing go wrong but that packets are lost? Then the draw of `isLost` says all. */
+export function losesOnly(i: Impairments): boolean {
+  return i.duplicate + i.reorder + i.corrupt + i.jitterNs === 0;
+}
+
+/** Is packet number `sequence` lost? As `impair` decides. */
+export function isLost(loss: number, k0: number, k1: number, sequence: number): boolean {
+  return loss > 0 && drawFraction(k0, k1, sequence * DRAWS) < loss;
+}
+
 /** Decides the fate of packet number `sequence` of `bits` bits on the direction with key (`k0`, `k1`). */
 export function impair(
   i: Impairments,
@@ -70,7 +80,7 @@ export function impair(
   outcome: ImpairmentOutcome,
 ): void {
   const counter = sequence * DRAWS;
-  outcome.drop = i.loss > 0 && drawFraction(k0, k1, counter) < i.loss;
+  outcome.drop = isLost(i.loss, k0, k1, sequence);
   outcome.duplicate = i.duplicate > 0 && drawFraction(k0, k1, counter + 1) < i.duplicate;
   outcome.extraNs = 0;
   if (i.reorder > 0 && drawFraction(k0, k1, counter + 2) < i.reorder) outcome.extraNs += i.reorderNs;

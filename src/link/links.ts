@@ -11,11 +11,11 @@ import { alignedWords } from "../store/rows.ts";
 import { PACKET, packetBytes, type PacketPool } from "../wire/packet.ts";
 import type { AddressTable } from "../base/address.ts";
 import { DIRECTION, DIRECTION_FLAG, PACE } from "./layout.ts";
-import { impair, type ImpairedPacket } from "./impairments.ts";
+import { impair, type ImpairedPacket, isLost, losesOnly } from "./impairments.ts";
 import { markCongestion, type QueueDiscipline, QueuePackets } from "./queues/discipline.ts";
-import { forgetDeparted, remember } from "./queues/drop_tail.ts";
+import { join } from "./queues/drop_tail.ts";
 import { makeDiscipline } from "./queues/make.ts";
-import { type Details, isCounting, type LinkSettings, type Purge, type QueueRecord } from "./settings.ts";
+import { type Details, isCounting, type LinkSettings, noteFull, type Purge, type QueueRecord } from "./settings.ts";
 
 export { DIRECTION, DIRECTION_FLAG, PACE } from "./layout.ts";
 export type { LinkSettings, QueueRecord } from "./settings.ts";
@@ -432,45 +432,50 @@ export class Links {
   #queueTakes(details: Details, d: number, p: number, bytes: number): boolean {
     const record = details.record;
     if (record === undefined) return true;
-    const settings = this.settings[this.words[d * STRIDE + SETTINGS]];
+    const settings = this.settings[this.words[((d * STRIDE) & MASK) + SETTINGS]];
     const nowNs = this.clock[NOW];
-    const waiting = this.backlogBytes(d, nowNs);
+    const pace = this.pace;
     const at = (d * PACE_STRIDE) & PACE_MASK;
-    const ahead = this.pace[at + FREE_AT_NS] - nowNs;
-    const busy = ahead > 0 || (ahead === 0 && this.pace[at + FREE_AT_REST] > 0);
-    let full = busy && waiting + bytes > settings.queueBytes;
-    let long = settings.ecnThresholdBytes !== undefined && waiting >= settings.ecnThresholdBytes;
-    if (!full && details.counting) {
-      const queue = details.packets;
-      forgetDeparted(queue, nowNs);
-      if (settings.ecnThresholdPackets !== undefined && queue.count > settings.ecnThresholdPackets) long = true;
+    const rate = pace[at + RATE_BPS];
+    const free = pace[at + FREE_AT_NS];
+    const rest = pace[at + FREE_AT_REST];
+    const ahead = free - nowNs;
+    // As `backlogBytes`, without a discipline.
+    const waiting = ahead < 0 || rate === Infinity ? 0 : Math.round((ahead * rate + rest) / 8e9);
+    const queued = waiting + bytes;
+    const { queueBytes, ecnThresholdBytes, ecnThresholdPackets } = settings;
+    if (queued > queueBytes && (ahead > 0 || (ahead === 0 && rest > 0))) return noteFull(record, nowNs);
+    let packets = 0;
+    if (details.counting) {
+      const work = bytes * 8e9 + (ahead >= 0 ? rest : 0);
       // The oldest is being sent.
-      full = queue.count > settings.queuePackets;
-      if (!full) {
-        if (queue.count > record.peakPackets) record.peakPackets = queue.count;
-        const free = this.pace[at + FREE_AT_NS];
-        const work = bytes * 8e9 + (free >= nowNs ? this.pace[at + FREE_AT_REST] : 0);
-        remember(queue, Math.max(nowNs, free) + Math.ceil(work / settings.rateBps));
-      }
+      const most = settings.queuePackets;
+      packets = join(details.packets, most, nowNs, (ahead > 0 ? free : nowNs) + Math.ceil(work / settings.rateBps));
+      if (packets > most) return noteFull(record, nowNs);
+      if (packets > record.peakPackets) record.peakPackets = packets;
     }
-    if (full) {
-      if (record.firstFullNs < 0) record.firstFullNs = nowNs;
-      return false;
+    if (
+      (ecnThresholdBytes !== undefined && waiting >= ecnThresholdBytes) ||
+      (ecnThresholdPackets !== undefined && packets > ecnThresholdPackets)
+    ) {
+      if (markCongestion(this.packets.rows.words, p)) details.marks++;
     }
-    if (long && markCongestion(this.packets.rows.words, p)) details.marks++;
     record.carriedBytes += bytes;
-    record.peakBytes = Math.max(record.peakBytes, Math.min(waiting + bytes, settings.queueBytes));
+    const peak = queued < queueBytes ? queued : queueBytes;
+    if (peak > record.peakBytes) record.peakBytes = peak;
     return true;
   }
 
   /** What the link does to a packet on the way; its arrival is moved in `clock[CLOCK.TIME]`. */
   #impaired(d: number, p: number, sequence: number, bytes: number): number {
-    const settings = this.settings[this.words[d * STRIDE + SETTINGS]];
+    const settings = this.settings[this.words[((d * STRIDE) & MASK) + SETTINGS]];
     if (!settings.impaired) return NONE;
+    const key = this.#details[this.words[((d * STRIDE) & MASK) + DETAILS]].key;
+    const { impairments } = settings;
+    if (losesOnly(impairments)) return isLost(impairments.loss, key[0], key[1], sequence >>> 0) ? LOST : NONE;
     const arrivalNs = this.clock[TIME];
     const outcome = this.#outcome;
-    const key = this.#details[this.words[d * STRIDE + DETAILS]].key;
-    impair(settings.impairments, key[0], key[1], sequence >>> 0, 8 * bytes, outcome);
+    impair(impairments, key[0], key[1], sequence >>> 0, 8 * bytes, outcome);
     if (outcome.drop) return LOST;
     if (outcome.duplicate) {
       const twin = this.packets.clone(p);

@@ -57,6 +57,12 @@ export interface QueueRecord {
   carriedBytes: number;
 }
 
+/** A queue is full: it takes no packet. */
+export function noteFull(record: QueueRecord, nowNs: number): false {
+  if (record.firstFullNs < 0) record.firstFullNs = nowNs;
+  return false;
+}
+
 /** What an elaborate direction has besides its row: packets find it by an index, never by a look-up. */
 export interface Details {
   /** Its queue's record; undefined without a limit. */
