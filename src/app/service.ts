@@ -13,7 +13,7 @@ import { type App, type AppRuntime, WORK } from "./types.ts";
 
 // What is called all the time is taken apart as layouts are: an imported function is checked at every use.
 const { acceptQueueLength, hostOf, listenerHost, peerHasClosed } = ROWS;
-const { receive, send } = TCP;
+const { receive, send, unreadBytes } = TCP;
 
 /** What a service does. Sizes in bytes, times in ns. */
 export interface ServicePlan {
@@ -182,7 +182,7 @@ export class Service implements App {
     } else if (this.#kind !== RESPOND) this.#workDone(c);
     if (warm[o + APP_STATE] & CLOSING) return;
     // Data and a FIN may have come before the accept.
-    this.#readable(c);
+    if (unreadBytes(this.#runtime.tcp, c) > 0) this.#readable(c);
     if (peerHasClosed(this.#runtime.tcp, c)) this.#peerClosed(c);
   }
 

@@ -17,9 +17,19 @@ import { sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import { EVENT_KIND, isAt, owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
-const { LINK, STRIDE } = PACKET;
-const { ROUTES, STRIDE: NODE_STRIDE } = NODE;
-const { APP, STRIDE: WARM_STRIDE } = WARM;
+const { LINK, MASK, STRIDE } = PACKET;
+const { ROUTES, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
+const { APP, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const {
+  APP: EVENT_APP,
+  CODE: EVENT_CODE,
+  CONNECTION: EVENT_CONNECTION,
+  GENERATION: EVENT_GENERATION,
+  NODE: EVENT_NODE,
+  ARGUMENT: EVENT_ARGUMENT,
+  MASK: EVENT_MASK,
+  STRIDE: EVENT_STRIDE,
+} = APP_EVENT;
 const { CLOSED, FAILED } = TCP_EVENT;
 
 /**
@@ -34,8 +44,8 @@ export function drainTcp(s: Partition): void {
     for (let i = 0; i < tcp.outCount; i++) {
       const p = tcp.out[i];
       if (sightings !== undefined) sightings.packet = p;
-      const host = s.packets.rows.words[p * STRIDE + LINK];
-      s.path.emit(host, p, s.nodes.words[host * NODE_STRIDE + ROUTES]);
+      const host = s.packets.rows.words[((p * STRIDE) & MASK) + LINK];
+      s.path.emit(host, p, s.nodes.words[((host * NODE_STRIDE) & NODE_MASK) + ROUTES]);
     }
     tcp.outCount = 0;
     const requests = tcp.timerRequests;
@@ -46,7 +56,7 @@ export function drainTcp(s: Partition): void {
       const events = tcp.events;
       const connection = events[3 * i];
       const kind = events[3 * i + 1];
-      const app = s.apps[tcp.warm[connection * WARM_STRIDE + APP]];
+      const app = s.apps[tcp.warm[((connection * WARM_STRIDE) & WARM_MASK) + APP]];
       if (app !== undefined) app.onTcp(kind, connection, events[3 * i + 2]);
       if (kind === CLOSED || kind === FAILED) releaseAfterEvent(tcp, connection);
     }
@@ -93,13 +103,13 @@ function sendOfNat(s: Partition): void {
 /** An application event is due. */
 export function fireAppEvent(s: Partition, row: number): void {
   const words = s.events.words;
-  const o = row * APP_EVENT.STRIDE;
-  const app = s.apps[words[o + APP_EVENT.APP]];
-  const code = words[o + APP_EVENT.CODE];
-  const connection = words[o + APP_EVENT.CONNECTION];
-  const generation = words[o + APP_EVENT.GENERATION];
-  const argument = words[o + APP_EVENT.ARGUMENT];
-  const node = words[o + APP_EVENT.NODE];
+  const o = (row * EVENT_STRIDE) & EVENT_MASK;
+  const app = s.apps[words[o + EVENT_APP]];
+  const code = words[o + EVENT_CODE];
+  const connection = words[o + EVENT_CONNECTION];
+  const generation = words[o + EVENT_GENERATION];
+  const argument = words[o + EVENT_ARGUMENT];
+  const node = words[o + EVENT_NODE];
   s.events.release(row);
   if (connection !== 0 && s.tcp.generation(connection) !== generation) return;
   if (s.part === undefined || owns(s, node)) s.acted++;

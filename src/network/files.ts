@@ -12,7 +12,7 @@ const { FILES, POPULATION, MASK, STRIDE } = NODE;
 export function maxFilesOf(s: Partition, node: number): number {
   const { maxFiles } = s.conditions;
   const own = maxFiles.size === 0 ? undefined : maxFiles.get(node);
-  return own ?? s.nodes.populations[s.nodes.words[node * STRIDE + POPULATION]].maxFiles;
+  return own ?? s.nodes.populations[s.nodes.words[((node * STRIDE) & MASK) + POPULATION]].maxFiles;
 }
 
 /** An event says how many files a node may have open. Those that wait for one may try. */

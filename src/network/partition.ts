@@ -69,8 +69,10 @@ export type DeliveryTap = (packet: number, timeNs: number, from: number, to: num
 const { LINK, LINK_SEQ, STRIDE: PACKET_STRIDE } = PACKET;
 const { RANK: DIRECTION_RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { RANK, ADDRESS, SCHEDULED, FLAGS, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
-const EVENT_STRIDE = APP_EVENT.STRIDE;
-const EVENT_MASK = APP_EVENT.MASK;
+const { APP: EVENT_APP, CODE: EVENT_CODE, CONNECTION: EVENT_CONNECTION, GENERATION: EVENT_GENERATION } = APP_EVENT;
+const { NODE: EVENT_NODE, RANK: EVENT_RANK, SEQUENCE: EVENT_SEQUENCE, ARGUMENT: EVENT_ARGUMENT } = APP_EVENT;
+const { MASK: EVENT_MASK, STRIDE: EVENT_STRIDE } = APP_EVENT;
+const { DOWN: NODE_DOWN } = NODE_FLAG;
 
 /** The state of a run. */
 export class Partition implements UdpRuntime {
@@ -228,8 +230,8 @@ export class Partition implements UdpRuntime {
     const words = this.events.words;
     const ea = (a >>> 1) * EVENT_STRIDE;
     const eb = (b >>> 1) * EVENT_STRIDE;
-    const entity = words[ea + APP_EVENT.RANK] - words[eb + APP_EVENT.RANK];
-    return entity !== 0 ? entity : (words[ea + APP_EVENT.SEQUENCE] >>> 0) - (words[eb + APP_EVENT.SEQUENCE] >>> 0);
+    const entity = words[ea + EVENT_RANK] - words[eb + EVENT_RANK];
+    return entity !== 0 ? entity : (words[ea + EVENT_SEQUENCE] >>> 0) - (words[eb + EVENT_SEQUENCE] >>> 0);
   }
 
   /** See {@linkcode UdpRuntime}. */
@@ -239,14 +241,15 @@ export class Partition implements UdpRuntime {
     const o = (row * EVENT_STRIDE) & EVENT_MASK;
     const nodes = this.nodes.words;
     const at = (node * NODE_STRIDE) & NODE_MASK;
-    words[o + APP_EVENT.APP] = app;
-    words[o + APP_EVENT.CODE] = code;
-    words[o + APP_EVENT.CONNECTION] = connection;
-    words[o + APP_EVENT.GENERATION] = connection === 0 ? 0 : this.tcp.generation(connection);
-    words[o + APP_EVENT.NODE] = node;
-    words[o + APP_EVENT.RANK] = nodes[at + RANK];
-    words[o + APP_EVENT.SEQUENCE] = nodes[at + SCHEDULED]++;
-    words[o + APP_EVENT.ARGUMENT] = argument;
+    // (`| 0`: what comes as an argument would be taken for a float.)
+    words[o + EVENT_APP] = app | 0;
+    words[o + EVENT_CODE] = code | 0;
+    words[o + EVENT_CONNECTION] = connection | 0;
+    words[o + EVENT_GENERATION] = connection === 0 ? 0 : this.tcp.generation(connection);
+    words[o + EVENT_NODE] = node | 0;
+    words[o + EVENT_RANK] = nodes[at + RANK];
+    words[o + EVENT_SEQUENCE] = nodes[at + SCHEDULED]++;
+    words[o + EVENT_ARGUMENT] = argument | 0;
     this.queue.push(atNs, (row << 1) | 1);
   }
 
@@ -484,7 +487,7 @@ export class Partition implements UdpRuntime {
 
   /** 0, or why the node may not open one more socket: `-ERRNO.EMFILE` or `-ERRNO.ENOBUFS`. */
   #refusesSocket(node: number): number {
-    if ((this.nodes.words[node * NODE_STRIDE + FLAGS] & NODE_FLAG.DOWN) !== 0) return -ERRNO.ENETDOWN;
+    if ((this.nodes.words[node * NODE_STRIDE + FLAGS] & NODE_DOWN) !== 0) return -ERRNO.ENETDOWN;
     if (lacksFile(this, node)) return -ERRNO.EMFILE;
     const { budgets } = this.hosts;
     const row = budgets === undefined ? 0 : this.hosts.budgetOf(node);

@@ -8,14 +8,26 @@ import { FLAG, LISTENER, TCB, WARM } from "../tcp/state/tcb.ts";
 import { listenerInfo } from "../tcp/mod.ts";
 import type { TcpStack } from "../tcp/stack.ts";
 
+const {
+  HOST: TCB_HOST,
+  REMOTE: TCB_REMOTE,
+  STATE: TCB_STATE,
+  RCV_NXT: TCB_RCV_NXT,
+  RCV_READ: TCB_RCV_READ,
+  MASK: TCB_MASK,
+  STRIDE: TCB_STRIDE,
+} = TCB;
+const { HOST: L_HOST, ACCEPT_COUNT: L_ACCEPT_COUNT, MASK: L_MASK, STRIDE: L_STRIDE } = LISTENER;
+const { FIN_RECEIVED } = FLAG;
+
 /** The node that a connection belongs to. */
 export function hostOf(tcp: TcpStack, connection: number): number {
-  return tcp.tcbs.words[connection * TCB.STRIDE + TCB.HOST];
+  return tcp.tcbs.words[((connection * TCB_STRIDE) & TCB_MASK) + TCB_HOST];
 }
 
 /** The address id of a connection's other end. */
 export function remoteOf(tcp: TcpStack, connection: number): number {
-  return tcp.tcbs.words[connection * TCB.STRIDE + TCB.REMOTE];
+  return tcp.tcbs.words[((connection * TCB_STRIDE) & TCB_MASK) + TCB_REMOTE];
 }
 
 /** The connections that an application holds, in the order of (rank of the host, serial). Cold: looks at every row. */
@@ -32,7 +44,7 @@ export function connectionsOf(tcp: TcpStack, app: number): number[] {
 
 /** Has the peer closed its direction, with everything before it received? */
 export function peerHasClosed(tcp: TcpStack, connection: number): boolean {
-  return (tcp.tcbs.words[connection * TCB.STRIDE + TCB.STATE] & FLAG.FIN_RECEIVED) !== 0;
+  return (tcp.tcbs.words[((connection * TCB_STRIDE) & TCB_MASK) + TCB_STATE] & FIN_RECEIVED) !== 0;
 }
 
 /** Is the handshake through, so that data may be sent? */
@@ -44,19 +56,19 @@ export function isConnected(tcp: TcpStack, connection: number): boolean {
 /** Bytes received in order that the application has not read. */
 export function unreadBytes(tcp: TcpStack, connection: number): number {
   const words = tcp.tcbs.words;
-  const at = connection * TCB.STRIDE;
-  const fin = (words[at + TCB.STATE] & FLAG.FIN_RECEIVED) !== 0 ? 1 : 0;
-  return (words[at + TCB.RCV_NXT] - words[at + TCB.RCV_READ] - fin) | 0;
+  const at = (connection * TCB_STRIDE) & TCB_MASK;
+  const fin = (words[at + TCB_STATE] & FIN_RECEIVED) !== 0 ? 1 : 0;
+  return (words[at + TCB_RCV_NXT] - words[at + TCB_RCV_READ] - fin) | 0;
 }
 
 /** The node that a listener belongs to. */
 export function listenerHost(tcp: TcpStack, listener: number): number {
-  return tcp.listeners.words[listener * LISTENER.STRIDE + LISTENER.HOST];
+  return tcp.listeners.words[((listener * L_STRIDE) & L_MASK) + L_HOST];
 }
 
 /** Connections that wait in a listener's accept queue. */
 export function acceptQueueLength(tcp: TcpStack, listener: number): number {
-  return tcp.listeners.words[listener * LISTENER.STRIDE + LISTENER.ACCEPT_COUNT];
+  return tcp.listeners.words[((listener * L_STRIDE) & L_MASK) + L_ACCEPT_COUNT];
 }
 
 /** How a listener's queues were used. Times in ns, -1 for never. */

@@ -211,7 +211,7 @@ function algorithmFor(stack: TcpStack, conn: number): number {
 
 /** The connection's settings row, 0 for none. */
 export function settingsRow(stack: TcpStack, conn: number): number {
-  const cold = stack.warm[conn * WARM_STRIDE + WARM_COLD];
+  const cold = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + WARM_COLD];
   return cold === 0 ? 0 : stack.cold.words[cold * COLD_STRIDE + COLD_SETTINGS];
 }
 
@@ -258,7 +258,7 @@ export function prepareSyn(stack: TcpStack, conn: number): void {
     synOptions.shift = firstShift(stack, profile, settings);
     synOptions.window = synWindowOf(stack, conn);
   }
-  synOptions.tsVal = (stack.nowMs + stack.warm[conn * WARM_STRIDE + WARM_TS_OFFSET]) | 0;
+  synOptions.tsVal = (stack.nowMs + stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + WARM_TS_OFFSET]) | 0;
   synOptions.tsEcr = words[c + TCB_TS_RECENT];
   // A path that is known to take less lowers what is announced, as Linux's route does.
   if (stack.pathMtus.size !== 0) synOptions.mss = announcedOnPath(stack, host, words[c + TCB_REMOTE], synOptions.mss);

@@ -8,13 +8,13 @@ import { fillVirtual } from "../wire/payload.ts";
 import { ByteRing } from "../store/ring.ts";
 import { accountOutOfOrder } from "./accounting.ts";
 import { clampWindow, growWindow } from "./autotune.ts";
+import * as DELAYED_ACK from "./delayed_ack.ts";
 import {
   demandAck,
   enterPingPong,
   enterQuickAck,
   MAX_QUICK_ACKS,
   measureSegment,
-  noteData,
   releaseCompressed,
   scheduleAck,
 } from "./delayed_ack.ts";
@@ -28,6 +28,9 @@ import type { TcpStack } from "./stack.ts";
 import { STATE, TCP_EVENT } from "./state/states.ts";
 import { FLAG, TCB, WARM } from "./state/tcb.ts";
 import { heldBytes, openWindow, receiveBuffer, unreadBytes } from "./window.ts";
+
+// As layouts: an imported function is checked at every use.
+const { noteData } = DELAYED_ACK;
 
 /** SACK blocks that a held-back ACK is expected to carry at most (Linux `TCP_SACK_BLOCKS_EXPECTED`). */
 const EXPECTED_BLOCKS = 2;
@@ -43,9 +46,9 @@ const {
 } = STATE;
 
 const { STATE: STATE_AT, RCV_NXT, RCV_ADV, MASK, STRIDE } = TCB;
-const { COLD, STREAM, STRIDE: WARM_STRIDE } = WARM;
+const { COLD, STREAM, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { STATE_MASK, FIN_RECEIVED, UNACCEPTED, ECN, SACK } = FLAG;
-const { CONTROL: P_CONTROL, EXTRA: P_EXTRA, STRIDE: P_STRIDE } = PACKET;
+const { CONTROL: P_CONTROL, EXTRA: P_EXTRA, MASK: P_MASK, STRIDE: P_STRIDE } = PACKET;
 const { REAL_PAYLOAD } = CONTROL;
 
 /** In-order data in the common case: nothing held beyond a gap, no FIN, all within the window. */
@@ -53,8 +56,8 @@ export function takeInOrder(stack: TcpStack, conn: number, p: number, length: nu
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
   const seq = words[c + RCV_NXT];
-  const real = (stack.packets.rows.words[p * P_STRIDE + P_CONTROL] & REAL_PAYLOAD) !== 0;
-  if (real || stack.warm[conn * WARM_STRIDE + STREAM] !== 0) {
+  const real = (stack.packets.rows.words[((p * P_STRIDE) & P_MASK) + P_CONTROL] & REAL_PAYLOAD) !== 0;
+  if (real || stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + STREAM] !== 0) {
     deliver(stack, conn, seq, length, real ? payloadOf(stack, p).subarray(0, length) : null);
   }
   words[c + RCV_NXT] = (seq + length) | 0;

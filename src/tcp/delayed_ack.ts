@@ -11,8 +11,9 @@ import { PROFILE_WORD } from "../transport/profile.ts";
 import { CONTROL, PACKET, sackBlocksSent, TCP_FLAG } from "../wire/packet.ts";
 import { growWindow, measureRoundTrip } from "./autotune.ts";
 import { ecnIn } from "./ecn_in.ts";
-import { advertisedMss, busyReceiver, trickleMs } from "./receiver.ts";
-import { rtoMs } from "./rtt.ts";
+import * as RECEIVER_OF from "./receiver.ts";
+import { advertisedMss, busyReceiver } from "./receiver.ts";
+import * as RTT_OF from "./rtt.ts";
 import * as SEGMENT_OUT from "./segment_out.ts";
 import { readSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
@@ -23,6 +24,8 @@ import * as WINDOW from "./window.ts";
 
 // As layouts: an imported function is checked at every use.
 const { sendAck } = SEGMENT_OUT;
+const { trickleMs } = RECEIVER_OF;
+const { rtoMs } = RTT_OF;
 const { heldBytes, openWindow, receiveBuffer, receiverAt, selectWindow, unreadBytes } = WINDOW;
 const { TIMESTAMPS: FLAG_TIMESTAMPS } = FLAG;
 const { DELAYED_ACK_MS } = PROFILE_WORD;
@@ -30,13 +33,13 @@ const { HAS_SACK: C_HAS_SACK } = CONTROL;
 const { CLOSE_WAIT: STATE_CLOSE_WAIT, ESTABLISHED: STATE_ESTABLISHED } = STATE;
 
 const { STATE: STATE_AT, RCV_NXT, RCV_WUP, RCV_ADV, MSS, MASK, STRIDE } = TCB;
-const { COLD: COLD_AT, SRTT, ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
+const { COLD: COLD_AT, SRTT, ACK_STATE: ACK_STATE_AT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { QUICK_MASK, PING_PONG, SCHEDULED, SEEN_DATA, DELAYED, PUSHED, PUSHED_TWICE, ACK_NOW } = ACK_STATE;
 const { ECN, SACK, STATE_MASK, FIN_RECEIVED, READ_SHUT, ORPHAN } = FLAG;
-const { DELACK, STRIDE: TIMER_STRIDE } = TIMER;
+const { DELACK, MASK: TIMER_MASK, STRIDE: TIMER_STRIDE } = TIMER;
 const { OOO_HEAD, STRIDE: COLD_STRIDE } = COLD;
 const { ATO, LAST_DATA_MS, LAST_SEGMENT, COMPRESSED, COMPRESSED_NXT, RTT, CLAMP } = RECEIVER;
-const { CONTROL: P_CONTROL, STRIDE: P_STRIDE } = PACKET;
+const { CONTROL: P_CONTROL, MASK: P_MASK, STRIDE: P_STRIDE } = PACKET;
 const { PSH: F_PSH, FIN: F_FIN, URG: F_URG, SYN: F_SYN } = TCP_FLAG;
 /** Quick ACKs in a row, at most (Linux `TCP_MAX_QUICKACKS`). */
 export const MAX_QUICK_ACKS = 16;
@@ -61,11 +64,11 @@ function leastDelayMs(stack: TcpStack, conn: number): number {
 
 /** New data of `length` bytes came in order with packet `p`: an ACK is owed. RCV.NXT has been moved. */
 export function noteData(stack: TcpStack, conn: number, p: number, length: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT;
   const acks = stack.warm[at];
   let r = receiverAt(stack, conn);
   if (r === 0) {
-    const promptUntil = stack.timers[conn * TIMER_STRIDE + DELACK];
+    const promptUntil = stack.timers[((conn * TIMER_STRIDE) & TIMER_MASK) + DELACK];
     if ((acks & SEEN_DATA) === 0 || ((acks & DELAYED) === 0 && ((stack.nowMs - promptUntil) | 0) >= 0)) {
       noteTrickle(stack, conn, p, length, acks, promptUntil);
       return;
@@ -86,7 +89,7 @@ export function noteData(stack: TcpStack, conn: number, p: number, length: numbe
   else if (gap < ato) rows[r + ATO] = Math.min((ato >> 1) + gap, rtoMs(stack, conn));
   else if (gap > rtoMs(stack, conn)) addQuickAcks(stack, conn, MAX_QUICK_ACKS);
   rows[r + LAST_DATA_MS] = stack.nowMs;
-  if ((stack.tcbs.words[conn * STRIDE + STATE_AT] & ECN) !== 0) ecnIn(stack, conn, p);
+  if ((stack.tcbs.words[((conn * STRIDE) & MASK) + STATE_AT] & ECN) !== 0) ecnIn(stack, conn, p);
   if (length >= GROWING_BYTES) growWindow(stack, conn, r, length);
 }
 
@@ -99,22 +102,24 @@ function noteTrickle(
   acks: number,
   promptUntil: number,
 ): void {
-  stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] = acks | SCHEDULED | SEEN_DATA;
+  stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT] = acks | SCHEDULED | SEEN_DATA;
   measureSegment(stack, conn, 0, p, length);
   const trickle = trickleMs(stack, conn);
   if ((acks & SEEN_DATA) === 0 || ((stack.nowMs - promptUntil + trickle) | 0) > rtoMs(stack, conn)) {
     addQuickAcks(stack, conn, MAX_QUICK_ACKS);
   }
-  if ((acks & DELAYED) === 0) stack.timers[conn * TIMER_STRIDE + DELACK] = ((stack.nowMs + trickle) | 0) || 1;
-  if ((stack.tcbs.words[conn * STRIDE + STATE_AT] & ECN) !== 0) ecnIn(stack, conn, p);
+  if ((acks & DELAYED) === 0) {
+    stack.timers[((conn * TIMER_STRIDE) & TIMER_MASK) + DELACK] = ((stack.nowMs + trickle) | 0) || 1;
+  }
+  if ((stack.tcbs.words[((conn * STRIDE) & MASK) + STATE_AT] & ECN) !== 0) ecnIn(stack, conn, p);
 }
 
 /** Estimates the size of the peer's segments (Linux `tcp_measure_rcv_mss`). `r`: the `RECEIVER` row's place, or 0. */
 export function measureSegment(stack: TcpStack, conn: number, r: number, p: number, length: number): void {
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
-  const control = stack.packets.rows.words[p * P_STRIDE + P_CONTROL];
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT;
+  const control = stack.packets.rows.words[((p * P_STRIDE) & P_MASK) + P_CONTROL];
   const estimate = words[c + MSS] >>> 16;
   const rows = stack.receivers.words;
   const last = r === 0 ? 0 : rows[r + LAST_SEGMENT];
@@ -149,9 +154,9 @@ function addQuickAcks(stack: TcpStack, conn: number, most: number): void {
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
   const window = (words[c + RCV_ADV] - words[c + RCV_WUP]) | 0;
-  const segments = Math.floor(window / (2 * Math.max(1, words[c + MSS] >>> 16)));
+  const segments = (window / (2 * Math.max(1, words[c + MSS] >>> 16))) | 0;
   const count = Math.min(most, segments <= 0 ? 2 : segments);
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT;
   const acks = stack.warm[at];
   if (count > (acks & QUICK_MASK)) stack.warm[at] = (acks & ~QUICK_MASK) | count;
 }
@@ -159,24 +164,24 @@ function addQuickAcks(stack: TcpStack, conn: number, most: number): void {
 /** Something is amiss: the next segments are acknowledged at once (Linux `tcp_enter_quickack_mode`). */
 export function enterQuickAck(stack: TcpStack, conn: number, most: number): void {
   addQuickAcks(stack, conn, most);
-  stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] &= ~PING_PONG;
+  stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT] &= ~PING_PONG;
   const r = receiverAt(stack, conn);
   if (r !== 0) stack.receivers.words[r + ATO] = leastDelayMs(stack, conn);
 }
 
 /** An ACK is owed. */
 export function scheduleAck(stack: TcpStack, conn: number): void {
-  stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] |= SCHEDULED;
+  stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT] |= SCHEDULED;
 }
 
 /** An ACK is owed, and must not be delayed. */
 export function demandAck(stack: TcpStack, conn: number): void {
-  stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] |= SCHEDULED | ACK_NOW;
+  stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT] |= SCHEDULED | ACK_NOW;
 }
 
 /** The connection is interactive: ACKs wait for data to ride on (Linux `inet_csk_enter_pingpong_mode`). */
 export function enterPingPong(stack: TcpStack, conn: number): void {
-  stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] |= PING_PONG;
+  stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT] |= PING_PONG;
 }
 
 /**
@@ -184,7 +189,7 @@ export function enterPingPong(stack: TcpStack, conn: number): void {
  * MUST-40: within 500 ms).
  */
 export function ackCheck(stack: TcpStack, conn: number): void {
-  const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
+  const acks = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT];
   if ((acks & SCHEDULED) === 0) return;
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
@@ -203,14 +208,14 @@ export function ackCheck(stack: TcpStack, conn: number): void {
       return;
     }
   }
-  const row = stack.warm[conn * WARM_STRIDE + COLD_AT];
+  const row = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT];
   if (row === 0 || stack.cold.words[row * COLD_STRIDE + OOO_HEAD] === 0) delayAck(stack, conn);
   else duplicateAckOut(stack, conn, words[c + STATE_AT]);
 }
 
 /** Delays the ACK that is owed (Linux `tcp_send_delayed_ack`). */
 export function delayAck(stack: TcpStack, conn: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT;
   const acks = stack.warm[at];
   const least = leastDelayMs(stack, conn);
   if ((acks & (SEEN_DATA | DELAYED)) === 0 && least !== 0) {
@@ -222,7 +227,7 @@ export function delayAck(stack: TcpStack, conn: number): void {
   let ato = r === 0 ? least : stack.receivers.words[r + ATO];
   if (ato > least) {
     let most = (acks & (PING_PONG | PUSHED)) !== 0 ? MOST_DELAY_MS : HALF_SECOND_MS;
-    const srtt = stack.warm[conn * WARM_STRIDE + SRTT];
+    const srtt = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + SRTT];
     if (srtt !== 0) most = Math.min(most, Math.max(least, Math.floor((srtt >> 3) / 1000)));
     ato = Math.min(ato, most);
   }
@@ -233,7 +238,7 @@ export function delayAck(stack: TcpStack, conn: number): void {
     return;
   }
   if ((acks & DELAYED) !== 0) {
-    const deadline = stack.timers[conn * TIMER_STRIDE + DELACK];
+    const deadline = stack.timers[((conn * TIMER_STRIDE) & TIMER_MASK) + DELACK];
     if (((deadline - stack.nowMs) | 0) <= ato >> 2) sendAck(stack, conn);
     else if (((stack.nowTick + ato - deadline) | 0) < 0) stack.armTimer(conn, DELACK, ato);
     return;
@@ -249,20 +254,20 @@ export function holdAck(stack: TcpStack, conn: number, delayMs: number): void {
   const r = busyReceiver(stack, conn);
   stack.receivers.words[r + LAST_DATA_MS] = stack.nowMs;
   enterQuickAck(stack, conn, MAX_QUICK_ACKS);
-  stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] |= SCHEDULED | SEEN_DATA;
+  stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT] |= SCHEDULED | SEEN_DATA;
   armDelay(stack, conn, delayMs);
 }
 
 /** An ACK that is owed waits `delayMs`. */
 export function armDelay(stack: TcpStack, conn: number, delayMs: number): void {
-  stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] |= DELAYED;
-  stack.timers[conn * TIMER_STRIDE + DELACK] = 0;
+  stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT] |= DELAYED;
+  stack.timers[((conn * TIMER_STRIDE) & TIMER_MASK) + DELACK] = 0;
   stack.armTimer(conn, DELACK, delayMs);
 }
 
 /** The delayed-ACK timer is off; what is left in its place is no deadline. */
 export function disarmDelay(stack: TcpStack, conn: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT;
   if ((stack.warm[at] & DELAYED) === 0) return;
   stack.warm[at] &= ~DELAYED;
   stack.liveTimers--;
@@ -277,7 +282,7 @@ function duplicateAckOut(stack: TcpStack, conn: number, state: number): void {
   }
   const r = busyReceiver(stack, conn);
   const rows = stack.receivers.words;
-  const next = stack.tcbs.words[conn * STRIDE + RCV_NXT];
+  const next = stack.tcbs.words[((conn * STRIDE) & MASK) + RCV_NXT];
   if (rows[r + COMPRESSED_NXT] !== next) {
     rows[r + COMPRESSED_NXT] = next;
     rows[r + COMPRESSED] &= HELD_MASK;
@@ -290,7 +295,7 @@ function duplicateAckOut(stack: TcpStack, conn: number, state: number): void {
   }
   rows[r + COMPRESSED]++;
   if (held > 0) return;
-  const srtt = stack.warm[conn * WARM_STRIDE + SRTT];
+  const srtt = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + SRTT];
   const trip = srtt !== 0 && srtt < rows[r + RTT] ? srtt : rows[r + RTT];
   // 5% of a round trip; timers go in whole milliseconds.
   const delayNs = Math.min(profile.compressedAckDelayNs, (trip >> 3) * 1000 / 20);
@@ -306,7 +311,7 @@ export function releaseCompressed(stack: TcpStack, conn: number): void {
 
 /** The delayed-ACK timer went off. */
 export function delayedAckFired(stack: TcpStack, conn: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT;
   if ((stack.warm[at] & SCHEDULED) === 0) return;
   const r = receiverAt(stack, conn);
   if (r === 0 || (stack.receivers.words[r + COMPRESSED] & HELD_MASK) === 0) {
@@ -336,11 +341,11 @@ export function ackSent(stack: TcpStack, conn: number, acks: number, r: number):
 
 /** Data has been sent: a prompt reply to data makes the connection interactive (Linux `tcp_event_data_sent`). */
 export function noteDataSent(stack: TcpStack, conn: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT;
   if ((stack.warm[at] & SEEN_DATA) === 0) return;
   const r = receiverAt(stack, conn);
   const until = r === 0
-    ? stack.timers[conn * TIMER_STRIDE + DELACK]
+    ? stack.timers[((conn * TIMER_STRIDE) & TIMER_MASK) + DELACK]
     : (stack.receivers.words[r + LAST_DATA_MS] + stack.receivers.words[r + ATO]) | 0;
   if (((stack.nowMs - until) | 0) < 0) stack.warm[at] |= PING_PONG;
 }
@@ -350,13 +355,13 @@ export function noteDataSent(stack: TcpStack, conn: number): void {
  * what is owed, this time.
  */
 export function setQuickAck(stack: TcpStack, conn: number, value: number): void {
-  const at = conn * WARM_STRIDE + ACK_STATE_AT;
+  const at = ((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT;
   if (value === 0) {
     stack.warm[at] |= PING_PONG;
     return;
   }
   stack.warm[at] &= ~PING_PONG;
-  const state = stack.tcbs.words[conn * STRIDE + STATE_AT] & STATE_MASK;
+  const state = stack.tcbs.words[((conn * STRIDE) & MASK) + STATE_AT] & STATE_MASK;
   if ((state !== STATE_ESTABLISHED && state !== STATE_CLOSE_WAIT) || (stack.warm[at] & SCHEDULED) === 0) return;
   stack.warm[at] |= PUSHED;
   cleanUpAfterRead(stack, conn, 1);
@@ -365,14 +370,14 @@ export function setQuickAck(stack: TcpStack, conn: number, value: number): void 
 
 /** TCP_QUICKACK as getsockopt shows it: is the connection not interactive? */
 export function quickAck(stack: TcpStack, conn: number): boolean {
-  return (stack.warm[conn * WARM_STRIDE + ACK_STATE_AT] & PING_PONG) === 0;
+  return (stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT] & PING_PONG) === 0;
 }
 
 /** The application has read `count` bytes: is an ACK due, or a window update? (Linux `tcp_cleanup_rbuf`.) */
 export function cleanUpAfterRead(stack: TcpStack, conn: number, count: number): void {
   const words = stack.tcbs.words;
   const c = (conn * STRIDE) & MASK;
-  const acks = stack.warm[conn * WARM_STRIDE + ACK_STATE_AT];
+  const acks = stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + ACK_STATE_AT];
   if ((acks & SCHEDULED) !== 0) {
     const pushed = (acks & PUSHED_TWICE) !== 0 || ((acks & PUSHED) !== 0 && (acks & PING_PONG) === 0);
     if (

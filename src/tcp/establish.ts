@@ -62,7 +62,7 @@ const TIMESTAMP_BYTES = 12;
 
 /** The settings row of a listener, 0 for none. */
 export function listenerSettings(stack: TcpStack, listener: number): number {
-  return stack.listeners.words[listener * L_STRIDE + L_SETTINGS];
+  return stack.listeners.words[((listener * L_STRIDE) & L_MASK) + L_SETTINGS];
 }
 
 /** RCV.WND after a listener's SYN-ACK with these `SYN_ROW.OPTIONS`; its window field says less if it is large. */

@@ -160,11 +160,12 @@ export function emitSyn(
   const packets = stack.packets.rows.words;
   const o = (p * P_STRIDE) & P_MASK;
   const options = synOptions;
-  packets[o + P_SRC] = local;
-  packets[o + P_DST] = remote;
-  packets[o + P_PORTS] = ports;
-  packets[o + P_SEQ] = seq;
-  packets[o + P_ACK] = ack;
+  // (`| 0`: what comes as an argument would be taken for a float.)
+  packets[o + P_SRC] = local | 0;
+  packets[o + P_DST] = remote | 0;
+  packets[o + P_PORTS] = ports | 0;
+  packets[o + P_SEQ] = seq | 0;
+  packets[o + P_ACK] = ack | 0;
   const { control } = options;
   packets[o + P_CONTROL] = flags | TCP_BITS | control;
   packets[o + P_WINDOW_TTL_TOS] = (synField(options.window) << 16) | options.ttlTos;
@@ -173,7 +174,7 @@ export function emitSyn(
     packets[o + P_TS_ECR] = options.tsEcr;
   }
   packets[o + P_SYN_OPTIONS] = options.mss | ((control & C_HAS_WINDOW_SCALE) !== 0 ? options.shift << 16 : 0);
-  packets[o + P_LINK] = host;
+  packets[o + P_LINK] = host | 0;
   if (options.cookie.length !== NO_COOKIE) writeFastOpen(stack.packets, p, options.cookie);
   stack.pushOut(p);
   return p;

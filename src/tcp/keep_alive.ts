@@ -31,7 +31,7 @@ const ACTIVE_STATES = (1 << STATE.ESTABLISHED) | (1 << STATE.CLOSE_WAIT) | (1 <<
 
 /** Starts the keep-alive timer if keep-alives are on (RFC 9293 3.8.4 MUST-25: default off). */
 export function armKeepAlive(stack: TcpStack, conn: number): void {
-  const state = stack.tcbs.words[conn * TCB_STRIDE + TCB_STATE];
+  const state = stack.tcbs.words[((conn * TCB_STRIDE) & TCB_MASK) + TCB_STATE];
   if ((state & FLAG_KEEP_ALIVE) === 0 || ((1 << (state & FLAG_STATE_MASK)) & ACTIVE_STATES) === 0) return;
   setDeadline(stack, conn, keepIdleMs(stack, conn));
 }

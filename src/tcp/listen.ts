@@ -14,6 +14,7 @@ import { FLAG, LISTENER, SYN_ROW, TCB } from "./state/tcb.ts";
 import { cookieIn, releaseSynRow, synIn } from "./syn_queue.ts";
 
 const { FLAGS_MASK } = CONTROL;
+const { CONTROL: P_CONTROL, DST: P_DST, SRC: P_SRC, PORTS: P_PORTS, MASK: P_MASK, STRIDE: P_STRIDE } = PACKET;
 const { FIN: F_FIN, SYN: F_SYN, RST: F_RST, ACK: F_ACK } = TCP_FLAG;
 const SR = SYN_ROW;
 const L = LISTENER;
@@ -107,14 +108,14 @@ export function emptyListener(stack: TcpStack, listener: number, resets: boolean
  */
 export function listenerIn(stack: TcpStack, host: number, p: number): number {
   const packets = stack.packets.rows.words;
-  const o = p * PACKET.STRIDE;
-  const flags = packets[o + PACKET.CONTROL] & FLAGS_MASK;
+  const o = (p * P_STRIDE) & P_MASK;
+  const flags = packets[o + P_CONTROL] & FLAGS_MASK;
   // RFC 9293 3.9.2.3 MUST-57, MUST-63: not a word about what came for many, or from nobody.
-  if (!canConnect(stack.addresses, packets[o + PACKET.DST]) || !canConnect(stack.addresses, packets[o + PACKET.SRC])) {
+  if (!canConnect(stack.addresses, packets[o + P_DST]) || !canConnect(stack.addresses, packets[o + P_SRC])) {
     stack.counters.listenDrops++;
     return 0;
   }
-  const listener = stack.demux.findListener(host, packets[o + PACKET.DST], packets[o + PACKET.PORTS] & 0xffff);
+  const listener = stack.demux.findListener(host, packets[o + P_DST], packets[o + P_PORTS] & 0xffff);
   if (listener === 0) {
     stack.counters.noConnection++;
     sendResetFor(stack, host, p);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../transport/profile.ts";
 import { announcedMss } from "./handshake.ts";
 import { readSetting, settingsOf, writeSetting } from "./settings.ts";
 import type { TcpStack } from "./stack.ts";
@@ -14,6 +15,7 @@ import { firstClamp, firstThreshold, receiverAt } from "./window.ts";
 const { BUFFER, SSTHRESH, CLAMP, ATO, LAST_DATA_MS, SPACE, SPACE_SEQ, SPACE_TIME, FLAGS, STRIDE: RECEIVER_STRIDE } =
   RECEIVER;
 const { LOCKED } = RECEIVER_FLAG;
+const { DELAYED_ACK_MS } = PROFILE_WORD;
 const { HOST, LOCAL, STATE, RCV_WUP, RCV_ADV, RCV_READ, MASK, STRIDE } = TCB;
 const { ACK_STATE: ACK_STATE_AT, STRIDE: WARM_STRIDE } = WARM;
 /** Initial window of a sender, which the receiver expects in the first round trip (Linux `TCP_INIT_CWND`). */
@@ -33,7 +35,7 @@ export function advertisedMss(stack: TcpStack, conn: number): number {
 
 /** Data that comes more slowly than this, ms, is a trickle: as long as ACKs are delayed, where they are. */
 export function trickleMs(stack: TcpStack, conn: number): number {
-  return stack.profileOfConnection(conn).delayedAckMs || TRICKLE_MS;
+  return stack.profiles.words[stack.profileAt(conn) + DELAYED_ACK_MS] || TRICKLE_MS;
 }
 
 /**

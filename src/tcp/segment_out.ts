@@ -30,7 +30,7 @@ const { REAL_PAYLOAD: C_REAL_PAYLOAD } = CONTROL;
 
 const { LOCAL, REMOTE, PORTS, HOST, STATE, SND_UNA, SND_NXT, SND_WND, RCV_NXT, RCV_WUP, TS_RECENT, MASK, STRIDE } = TCB;
 const { TS_OFFSET, COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, STREAM, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
-const { SCHEDULED, DELAYED, PUSHED, PUSHED_TWICE, ACK_NOW } = ACK_STATE;
+const { SCHEDULED, DELAYED, PUSHED, PUSHED_TWICE, ACK_NOW, QUICK_MASK } = ACK_STATE;
 /** What an ACK that goes out settles. */
 const OWED = SCHEDULED | DELAYED | PUSHED | PUSHED_TWICE | ACK_NOW;
 const { TIMESTAMPS } = FLAG;
@@ -117,7 +117,15 @@ export function segmentEmitter(stack: TcpStack): EmitSegment {
     const acks = warm[w + ACK_STATE_AT];
     const k = (warm[w + COLD_AT] * COLD_STRIDE) & COLD_MASK;
     const r = k === 0 ? 0 : (coldRows.words[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
-    if ((acks & OWED) !== 0) warm[w + ACK_STATE_AT] = ackSent(stack, conn, acks, r);
+    if ((acks & OWED) !== 0) {
+      if (r !== 0) warm[w + ACK_STATE_AT] = ackSent(stack, conn, acks, r);
+      else {
+        // (As `ackSent`, which is not inlined.)
+        if ((acks & DELAYED) !== 0) stack.liveTimers--;
+        const quick = (acks & SCHEDULED) !== 0 && (acks & QUICK_MASK) !== 0 ? 1 : 0;
+        warm[w + ACK_STATE_AT] = (acks & ~OWED) - quick;
+      }
+    }
     // A busy receiver has SACK blocks or ECE to say, or nothing.
     if (r !== 0) {
       const rows = receivers.words;

@@ -55,7 +55,8 @@ const {
   RECEIVER: RECEIVER_AT,
   SENDER: SENDER_AT,
 } = COLD;
-const { STRIDE: TIMER_STRIDE, QUEUED_AT } = TIMER;
+const { MASK: TIMER_MASK, STRIDE: TIMER_STRIDE, QUEUED_AT } = TIMER;
+const { CONNECTION } = ROW_KIND;
 
 const { NOW } = CLOCK;
 const { STRIDE: PROFILE_STRIDE } = PROFILE_WORD;
@@ -284,12 +285,13 @@ export class TcpStack {
     if (this.tcbs.capacity * WARM_STRIDE > this.warm.length) this.#growWithTcbs();
     const words = this.tcbs.words;
     const at = (conn * STRIDE) & MASK;
-    words[at + LOCAL] = local;
-    words[at + REMOTE] = remote;
-    words[at + PORTS] = ports;
-    words[at + HOST] = host;
-    const profile = Math.min(this.hosts.profileOf(host), PROFILE_ELSEWHERE);
-    this.warm[conn * WARM_STRIDE + GENERATION] = (profile << 20) | (++this.created & 0xfffff);
+    // (`| 0`: what comes as an argument would be taken for a float.)
+    words[at + LOCAL] = local | 0;
+    words[at + REMOTE] = remote | 0;
+    words[at + PORTS] = ports | 0;
+    words[at + HOST] = host | 0;
+    const profile = Math.min(this.hosts.profileOf(host), ELSEWHERE);
+    this.warm[((conn * WARM_STRIDE) & WARM_MASK) + GENERATION] = (profile << 20) | (++this.created & 0xfffff);
     return conn;
   }
 
@@ -325,8 +327,7 @@ export class TcpStack {
 
   /** The connection's cold row, made if it has none. `cold.words` may be replaced. */
   coldOf(conn: number): number {
-    const at = conn * WARM_STRIDE + COLD_AT;
-    const row = this.warm[at];
+    const row = this.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT];
     return row !== 0 ? row : makeCold(this, conn);
   }
 
@@ -423,7 +424,7 @@ export class TcpStack {
    */
   armTimer(conn: number, slot: number, delayMs: number, lookMs: number = delayMs): void {
     const timers = this.timers;
-    const at = conn * TIMER_STRIDE;
+    const at = (conn * TIMER_STRIDE) & TIMER_MASK;
     const deadline = ((this.nowTick + delayMs) | 0) || 1;
     if (timers[at + slot] === 0) this.liveTimers++;
     timers[at + slot] = deadline;
@@ -431,13 +432,13 @@ export class TcpStack {
     const queued = timers[at + QUEUED_AT];
     if (queued === 0 || ((look - queued) | 0) < 0) {
       timers[at + QUEUED_AT] = look;
-      this.requestTimer((conn << 2) | ROW_KIND.CONNECTION, look);
+      this.requestTimer((conn << 2) | CONNECTION, look);
     }
   }
 
   /** Turns a connection's timer off. Its entry in the driver's wheel stays and does nothing. */
   disarmTimer(conn: number, slot: number): void {
-    const at = conn * TIMER_STRIDE + slot;
+    const at = ((conn * TIMER_STRIDE) & TIMER_MASK) + slot;
     if (this.timers[at] === 0) return;
     this.timers[at] = 0;
     this.liveTimers--;

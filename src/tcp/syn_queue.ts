@@ -287,7 +287,7 @@ export function synRowFired(stack: TcpStack, row: number): void {
 export function releaseSynRow(stack: TcpStack, row: number, leaves: boolean): void {
   const syns = stack.synRows.words;
   const s = (row * SYN_ROW_STRIDE) & SYN_ROW_MASK;
-  const l = syns[s + SYN_ROW_LISTENER] * L_STRIDE;
+  const l = (syns[s + SYN_ROW_LISTENER] * L_STRIDE) & L_MASK;
   stack.listeners.words[l + L_SYN_COUNT]--;
   if ((syns[s + SYN_ROW_RETRIES] & TIMEOUTS_MASK) === 0) stack.listeners.words[l + L_YOUNG]--;
   if (leaves) {

@@ -6,7 +6,7 @@
 import { ERRNO } from "../base/errors.ts";
 import { ByteRing } from "../store/ring.ts";
 import { fillVirtual } from "../wire/payload.ts";
-import { sendLone } from "./lone_flight.ts";
+import * as LONE_FLIGHT from "./lone_flight.ts";
 import { settleMemory } from "./memory.ts";
 import { push } from "./output.ts";
 import { noteAppLimited } from "./rate.ts";
@@ -19,6 +19,8 @@ import { takeHardError } from "./errors.ts";
 import { markUrgent } from "./urgent_out.ts";
 import { appendable, busySender, endRecord, notePush } from "./write_queue.ts";
 
+// As layouts: an imported function is checked at every use.
+const { sendLone } = LONE_FLIGHT;
 const { CLOSE_WAIT: STATE_CLOSE_WAIT } = STATE;
 const { CORK: NAGLE_CORK, NO_PSH: NAGLE_NO_PSH, PUSH: NAGLE_PUSH } = NAGLE;
 const { SND_NXT: TCB_SND_NXT } = TCB;
@@ -31,7 +33,7 @@ const WRITABLE_STATES = (1 << STATE.SYN_SENT) | (1 << STATE.SYN_RECEIVED) | (1 <
   (1 << STATE_CLOSE_WAIT);
 
 function refusal(stack: TcpStack, conn: number): number {
-  const state = stack.tcbs.words[conn * STRIDE + STATE_AT];
+  const state = stack.tcbs.words[((conn * STRIDE) & MASK) + STATE_AT];
   // As Linux: an error is told once; afterwards the pipe is broken.
   if ((state & FAILED) !== 0) return -(takeHardError(stack, conn) || ERRNO.EPIPE);
   if (stack.errors.size !== 0) {

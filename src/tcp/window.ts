@@ -34,7 +34,7 @@ export function unreadBytes(stack: TcpStack, conn: number): number {
 
 /** Where the connection's `RECEIVER` row begins in `stack.receivers.words`, 0 if it has none. */
 export function receiverAt(stack: TcpStack, conn: number): number {
-  const k = (stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE) & COLD_MASK;
+  const k = (stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT] * COLD_STRIDE) & COLD_MASK;
   return k === 0 ? 0 : (stack.cold.words[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
 }
 
@@ -137,7 +137,7 @@ function selectWindowOf(stack: TcpStack, conn: number): number {
   let segment = words[c + MSS] >>> 16;
   let held = (words[c + RCV_NXT] - words[c + RCV_READ]) | 0;
   let r = 0;
-  const k = (stack.warm[conn * WARM_STRIDE + COLD_AT] * COLD_STRIDE) & COLD_MASK;
+  const k = (stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT] * COLD_STRIDE) & COLD_MASK;
   if (k !== 0) {
     const cold = stack.cold.words;
     r = (cold[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;

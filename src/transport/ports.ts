@@ -27,6 +27,26 @@ const { HOST: HOST_SCOPE, TUPLE: TUPLE_SCOPE } = PORT_SCOPE;
 /** What begins at a draw of its own: `#first`. */
 const FIRST = { COUNTER: 1, LINUX: 2, HOST_WIDE: 3, INCREMENTS: 4 } as const;
 
+/** `Profile.portAllocation` as a number. */
+const METHOD = {
+  linux: 0,
+  "rfc6056-1": 1,
+  "rfc6056-2": 2,
+  "rfc6056-3": 3,
+  "rfc6056-4": 4,
+  "rfc6056-5": 5,
+  "host-wide": 6,
+} as const satisfies Record<Profile["portAllocation"], number>;
+const {
+  linux: LINUX,
+  "rfc6056-1": RFC6056_1,
+  "rfc6056-2": RFC6056_2,
+  "rfc6056-3": RFC6056_3,
+  "rfc6056-4": RFC6056_4,
+  "rfc6056-5": RFC6056_5,
+  "host-wide": HOST_WIDE,
+} = METHOD;
+
 /** Counters that Linux keeps (`INET_TABLE_PERTURB_SIZE`), here for each host apart. */
 const LINUX_COUNTERS = 1 << 16;
 
@@ -75,6 +95,9 @@ export class PortAllocator {
   readonly #addresses: AddressWords;
   readonly #search: PortSearch;
   readonly #stream: SubstreamKey;
+  /** The profile that was asked for last, and its `METHOD`: to compare texts takes longer. Profiles are frozen. */
+  #profile: Readonly<Profile> | undefined = undefined;
+  #method = 0;
   #hashLow = 0;
   #hashHigh = 0;
   /** Counters of algorithm 4 and Linux that do not fit the host's row: (host, which) to 1 + the counter. */
@@ -101,8 +124,9 @@ export class PortAllocator {
     remote: number,
     remotePort: number,
   ): number {
-    const { ephemeralPortLow: low, ephemeralPortHigh: high, portAllocation } = profile;
-    if (portAllocation === "host-wide") this.#search.begin(HOST_SCOPE, host, 0, 0, 0, low, high);
+    const { ephemeralPortLow: low, ephemeralPortHigh: high } = profile;
+    if (profile !== this.#profile) this.#noteProfile(profile);
+    if (this.#method === HOST_WIDE) this.#search.begin(HOST_SCOPE, host, 0, 0, 0, low, high);
     else {
       const { timeWaitReuse } = profile;
       this.#search.begin(TUPLE_SCOPE, host, local, remote, remotePort, low, high, timeWaitReuse);
@@ -147,22 +171,27 @@ export class PortAllocator {
     return this.#search.size;
   }
 
+  #noteProfile(profile: Readonly<Profile>): void {
+    this.#profile = profile;
+    this.#method = METHOD[profile.portAllocation];
+  }
+
   #choose(host: number, profile: Readonly<Profile>, local: number, remote: number, remotePort: number): number {
-    switch (profile.portAllocation) {
-      case "rfc6056-1":
-        return this.#scanFrom(this.#draw(host, this.#search.size));
-      case "rfc6056-2":
-        return this.#randomTries(host, profile.portScanFallback);
-      case "rfc6056-3":
-        return this.#hashedOffset(host, local, remote, remotePort);
-      case "rfc6056-4":
-        return this.#doubleHash(host, profile.portTableBits, local, remote, remotePort);
-      case "rfc6056-5":
-        return this.#randomIncrements(host, profile.portMaxIncrement, profile.portScanFallback);
-      case "host-wide":
-        return this.#hostWide(host);
-      case "linux":
+    switch (this.#method) {
+      case LINUX:
         return this.#linux(host, local, remote, remotePort);
+      case RFC6056_1:
+        return this.#scanFrom(this.#draw(host, this.#search.size));
+      case RFC6056_2:
+        return this.#randomTries(host, profile.portScanFallback);
+      case RFC6056_3:
+        return this.#hashedOffset(host, local, remote, remotePort);
+      case RFC6056_4:
+        return this.#doubleHash(host, profile.portTableBits, local, remote, remotePort);
+      case RFC6056_5:
+        return this.#randomIncrements(host, profile.portMaxIncrement, profile.portScanFallback);
+      default:
+        return this.#hostWide(host);
     }
   }
 
