@@ -34,8 +34,8 @@ export class Part {
   declare readonly commonBlocks: Uint8Array;
   /** The earliest arrival of a packet that was sent to another part since the threads met last, ns. */
   earliestSentNs = Infinity;
-  /** Pieces of their journals that other parts have sent (`part_journal.ts`), by their number. */
-  declare readonly journals: Uint8Array[][];
+  /** Pieces of bytes that other parts have sent, for which nobody has asked yet, by their number. */
+  declare readonly bytes: Uint8Array[][];
   /** What other parts have seen, where the first one is to know (`part_replay.ts`), by their number. */
   declare readonly sighted: WordList[];
   /** Writes down what taps see, if somebody watches. */
@@ -61,7 +61,7 @@ export class Part {
     this.incoming = options.incoming;
     this.commonBlocks = options.commonBlocks;
     this.check = options.check;
-    this.journals = Array.from({ length: options.count }, () => []);
+    this.bytes = Array.from({ length: options.count }, () => []);
     this.sighted = Array.from({ length: options.count }, () => new WordList());
   }
 }

@@ -1,20 +1,20 @@
 /**
  * Packets that cross from one part of a network to another: their rows as words in a ring of shared memory, with the time
- * of their arrival. Their place in the total order (link direction, its packet number) is in the row already.
+ * of their arrival. Each message begins with a cache line. Their place in the total order (link direction, its packet number) is in the row already.
  *
  * @module
  */
 import { DIRECTION } from "../link/links.ts";
 import { CLOCK } from "../store/clock.ts";
-import type { SharedRing } from "../store/shared_ring.ts";
+import { LINE_WORDS, type SharedRing } from "../store/shared_ring.ts";
 import type { WordList } from "../store/word_list.ts";
 import { CONTROL, EXTRA, PACKET } from "../wire/packet.ts";
 import type { Part } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
-const { SRC, DST, EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, MASK, STRIDE } = PACKET;
+const { SRC, DST, EXTRA: EXTRA_AT, CONTROL: CONTROL_AT, HASH, CORRUPT, MASK, STRIDE } = PACKET;
 const { PAYLOAD, QUOTED_SRC, QUOTED_DST, NEXT_HOP, MASK: EXTRA_MASK, STRIDE: EXTRA_STRIDE } = EXTRA;
-const { TO, STRIDE: DIRECTION_STRIDE } = DIRECTION;
+const { TO, MASK: DIRECTION_MASK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { QUOTES, STEERED } = CONTROL;
 const { TIME } = CLOCK;
 
@@ -31,6 +31,10 @@ const KIND = { NOTE: 0, PACKET: 1, BYTES: 2, SIGHTINGS: 3 } as const;
 /** A packet's first word has, besides, whether an extra row follows; then which addresses follow, spelt out. */
 const WITH_EXTRA = 4;
 const SPELT_SHIFT = 8;
+/** Or it has this alone: the packet stands in one line (`putPlain`). */
+const PLAIN = KIND.PACKET | 8;
+/** The word of that line at which the time of its arrival stands, a number of two words. */
+const TIME_AT = 14;
 const SPELT = { SRC: 1, DST: 2, QUOTED_SRC: 4, QUOTED_DST: 8, NEXT_HOP: 16 } as const;
 
 const WORD = 4294967296;
@@ -42,68 +46,78 @@ const SIGHTINGS_WORDS = 16_384;
 type Writable = Pick<SharedRing, "put">;
 type Readable = Pick<SharedRing, "take">;
 
-/** Writes the row of a packet into a ring. (A loop would take three times as many instructions.) */
-function putLine(rows: Int32Array, o: number, words: Int32Array, at: number, mask: number): void {
-  words[at & mask] = rows[o];
-  words[(at + 1) & mask] = rows[o + 1];
-  words[(at + 2) & mask] = rows[o + 2];
-  words[(at + 3) & mask] = rows[o + 3];
-  words[(at + 4) & mask] = rows[o + 4];
-  words[(at + 5) & mask] = rows[o + 5];
-  words[(at + 6) & mask] = rows[o + 6];
-  words[(at + 7) & mask] = rows[o + 7];
-  words[(at + 8) & mask] = rows[o + 8];
-  words[(at + 9) & mask] = rows[o + 9];
-  words[(at + 10) & mask] = rows[o + 10];
-  words[(at + 11) & mask] = rows[o + 11];
-  words[(at + 12) & mask] = rows[o + 12];
-  words[(at + 13) & mask] = rows[o + 13];
-  words[(at + 14) & mask] = rows[o + 14];
-  words[(at + 15) & mask] = rows[o + 15];
+/**
+ * Writes the row of a packet without an extra row or a flipped bit into the line of a ring at word `at`: its kind stands
+ * where the source is in the row, the source where the hash is, which is 0 on links, and the time of its arrival in the
+ * rest. (One line, and no loop: a third of the instructions.)
+ */
+function putPlain(rows: Int32Array, o: number, { words, numbers }: SharedRing, at: number, timeNs: number): void {
+  words[at] = PLAIN;
+  words[at + 1] = rows[o + 1];
+  words[at + 2] = rows[o + 2];
+  words[at + 3] = rows[o + 3];
+  words[at + 4] = rows[o + 4];
+  words[at + 5] = rows[o + 5];
+  words[at + 6] = rows[o + 6];
+  words[at + 7] = rows[o + 7];
+  words[at + 8] = rows[o + 8];
+  words[at + 9] = rows[o + 9];
+  words[at + 10] = rows[o + 10];
+  words[at + 11] = rows[o + 11];
+  words[at + 12] = rows[o + 12];
+  words[at + HASH] = rows[o + SRC];
+  numbers[at + TIME_AT >> 1] = timeNs;
 }
 
-/** Reads it. */
-function takeLine(rows: Int32Array, o: number, words: Int32Array, at: number, mask: number): void {
-  rows[o] = words[at & mask];
-  rows[o + 1] = words[(at + 1) & mask];
-  rows[o + 2] = words[(at + 2) & mask];
-  rows[o + 3] = words[(at + 3) & mask];
-  rows[o + 4] = words[(at + 4) & mask];
-  rows[o + 5] = words[(at + 5) & mask];
-  rows[o + 6] = words[(at + 6) & mask];
-  rows[o + 7] = words[(at + 7) & mask];
-  rows[o + 8] = words[(at + 8) & mask];
-  rows[o + 9] = words[(at + 9) & mask];
-  rows[o + 10] = words[(at + 10) & mask];
-  rows[o + 11] = words[(at + 11) & mask];
-  rows[o + 12] = words[(at + 12) & mask];
-  rows[o + 13] = words[(at + 13) & mask];
-  rows[o + 14] = words[(at + 14) & mask];
-  rows[o + 15] = words[(at + 15) & mask];
+/** Reads it, but for the time, into a row that is zero. */
+function takePlain(rows: Int32Array, o: number, words: Int32Array, at: number): void {
+  rows[o + SRC] = words[at + HASH];
+  rows[o + 1] = words[at + 1];
+  rows[o + 2] = words[at + 2];
+  rows[o + 3] = words[at + 3];
+  rows[o + 4] = words[at + 4];
+  rows[o + 5] = words[at + 5];
+  rows[o + 6] = words[at + 6];
+  rows[o + 7] = words[at + 7];
+  rows[o + 8] = words[at + 8];
+  rows[o + 9] = words[at + 9];
+  rows[o + 10] = words[at + 10];
+  rows[o + 11] = words[at + 11];
+  rows[o + 12] = words[at + 12];
 }
 
 /** Hands packet `p`, which arrives over direction `d` at `clock[TIME]`, to the part that `d` leads to. */
 export function sendAway(s: Partition, part: Part, d: number, p: number): void {
   const timeNs = s.clock[TIME];
   if (timeNs < part.earliestSentNs) part.earliestSentNs = timeNs;
-  const ring = part.outgoing[part.owners[s.links.words[d * DIRECTION_STRIDE + TO]]]!;
-  let rows = s.packets.rows.words;
+  const ring = part.outgoing[part.owners[s.links.words[((d * DIRECTION_STRIDE) & DIRECTION_MASK) + TO]]]!;
+  const pool = s.packets.rows;
+  const rows = pool.words;
   const o = (p * STRIDE) & MASK;
-  const extra = rows[o + EXTRA_AT];
+  const { commonBlocks } = part;
+  if (
+    (rows[o + EXTRA_AT] | rows[o + CORRUPT]) !== 0 || commonBlocks[rows[o + SRC] >>> 8] !== 1 ||
+    commonBlocks[rows[o + DST] >>> 8] !== 1 || part.sightings !== undefined || !ring.hasRoom(LINE_WORDS)
+  ) return sendElaborate(s, part, ring, d, p);
+  putPlain(rows, o, ring, ring.at & ring.mask, timeNs);
+  ring.at = (ring.at + LINE_WORDS) | 0;
+  pool.release(p);
+}
+
+/** As `sendAway`, of any packet. */
+function sendElaborate(s: Partition, part: Part, ring: SharedRing, d: number, p: number): void {
+  const timeNs = s.clock[TIME];
+  const o = (p * STRIDE) & MASK;
+  const extra = s.packets.rows.words[o + EXTRA_AT];
   const bytes = extra === 0 ? undefined : payloadOf(s, extra);
   const most = 3 + STRIDE + (extra === 0 ? 0 : EXTRA_STRIDE + 1 + ((bytes?.length ?? 0) + 3 >> 2)) + 25;
-  if (!ring.hasRoom(most)) {
-    waitForRoom(s, part, ring, most);
-    rows = s.packets.rows.words;
-  }
+  if (!ring.hasRoom(most)) waitForRoom(s, part, ring, most);
+  const rows = s.packets.rows.words;
   const spelt = speltOf(s, part, o, extra);
-  const { words, mask } = ring;
-  const at = ring.at;
-  words[at & mask] = KIND.PACKET | (extra === 0 ? 0 : WITH_EXTRA) | (spelt << SPELT_SHIFT);
-  words[(at + 1) & mask] = timeNs | 0;
-  words[(at + 2) & mask] = (timeNs / WORD) | 0;
-  putLine(rows, o, words, at + 3, mask);
-  ring.at = (at + 3 + STRIDE) | 0;
+  ring.put(KIND.PACKET | (extra === 0 ? 0 : WITH_EXTRA) | (spelt << SPELT_SHIFT));
+  ring.put(timeNs | 0);
+  ring.put((timeNs / WORD) | 0);
+  for (let i = 0; i < STRIDE; i++) ring.put(rows[o + i]);
   if (extra !== 0) {
     const extras = s.packets.extras.words;
     for (let i = 0; i < EXTRA_STRIDE; i++) ring.put(extras[extra * EXTRA_STRIDE + i]);
@@ -111,6 +125,7 @@ export function sendAway(s: Partition, part: Part, d: number, p: number): void {
     if (bytes !== undefined) putBytes(ring, bytes);
   }
   if (spelt !== 0) putAddresses(s, ring, spelt, o, extra);
+  ring.align();
   part.sightings?.left(d, p);
   s.packets.release(p);
 }
@@ -121,15 +136,34 @@ export function takeArrivals(s: Partition, part: Part): void {
   for (let from = 0; from < part.count; from++) {
     const ring = part.incoming[from];
     if (ring === undefined) continue;
-    let any = false;
-    while (ring.readable() > 0) {
-      any = true;
+    if (ring.readable() === 0) continue;
+    do {
+      takePlainPackets(s, ring);
+      if (ring.readable() === 0) break;
       const first = ring.take();
-      if ((first & 3) === KIND.BYTES) part.journals[from].push(takeMany(ring, first >>> 2));
+      if ((first & 3) === KIND.BYTES) part.bytes[from].push(takeMany(ring, first >>> 2));
       else if ((first & 3) === KIND.SIGHTINGS) takeSightings(part, from, ring, first >>> 2);
       else takeOther(s, part, ring, first);
-    }
-    if (any) ring.done();
+      ring.align();
+    } while (ring.readable() > 0);
+    ring.done();
+  }
+}
+
+/** Takes in the packets in a ring up to the first message that is anything else. */
+function takePlainPackets(s: Partition, ring: SharedRing): void {
+  const { queue, clock } = s;
+  const pool = s.packets.rows;
+  const { words, numbers, mask } = ring;
+  let left = ring.readable();
+  for (; left > 0; left = (left - LINE_WORDS) | 0) {
+    const at = ring.at & mask;
+    if (words[at] !== PLAIN) return;
+    const p = pool.allocate();
+    takePlain(pool.words, (p * STRIDE) & MASK, words, at);
+    clock[TIME] = numbers[at + TIME_AT >> 1];
+    queue.pushTimed(p << 1);
+    ring.at = (ring.at + LINE_WORDS) | 0;
   }
 }
 
@@ -150,6 +184,7 @@ export function sendBytes(s: Partition, part: Part, to: number, bytes: Uint8Arra
     if (!ring.hasRoom(words)) waitForRoom(s, part, ring, words);
     ring.put(KIND.BYTES | (piece.length << 2));
     putMany(ring, piece);
+    ring.align();
     ring.handOver();
     if (piece.length < PIECE) return;
   }
@@ -160,8 +195,8 @@ export function receiveBytes(s: Partition, part: Part, from: number): Uint8Array
   const ring = part.incoming[from]!;
   const pieces: Uint8Array[] = [];
   let length = 0;
-  // (What the first part asks may have come with the last arrivals. Others get no journals.)
-  const early = from === 0 ? part.journals[0] : [];
+  // (They may have come with the last arrivals.)
+  const early = part.bytes[from];
   for (;;) {
     let piece = early.shift();
     if (piece === undefined) {
@@ -175,9 +210,11 @@ export function receiveBytes(s: Partition, part: Part, from: number): Uint8Array
       if ((first & 3) !== KIND.BYTES) {
         if ((first & 3) === KIND.SIGHTINGS) takeSightings(part, from, ring, first >>> 2);
         else takeOther(s, part, ring, first);
+        ring.align();
         continue;
       }
       piece = takeMany(ring, first >>> 2);
+      ring.align();
       ring.done();
     }
     pieces.push(piece);
@@ -199,6 +236,7 @@ export function sendNote(s: Partition, part: Part, kind: number, a: number, b: n
     if (ring === undefined) continue;
     if (!ring.hasRoom(4)) waitForRoom(s, part, ring, 4);
     for (const word of [KIND.NOTE | (kind << 2), a, b, c]) ring.put(word);
+    ring.align();
   }
 }
 
@@ -209,14 +247,15 @@ function takeOther(s: Partition, part: Part, ring: SharedRing, first: number): v
 }
 
 function takePacket(s: Partition, part: Part, ring: SharedRing, first: number): void {
+  if (first === PLAIN) {
+    ring.at = (ring.at - 1) | 0;
+    return takePlainPackets(s, ring);
+  }
+  const timeNs = (ring.take() >>> 0) + ring.take() * WORD;
   const p = s.packets.allocate();
   const o = (p * STRIDE) & MASK;
   const rows = s.packets.rows.words;
-  const { words, mask } = ring;
-  const at = ring.at;
-  const timeNs = words[(at + 1) & mask] * WORD + (words[at & mask] >>> 0);
-  takeLine(rows, o, words, at + 2, mask);
-  ring.at = (at + 2 + STRIDE) | 0;
+  for (let i = 0; i < STRIDE; i++) rows[o + i] = ring.take();
   let e = 0;
   if ((first & WITH_EXTRA) !== 0) {
     rows[o + EXTRA_AT] = 0;
@@ -244,6 +283,7 @@ export function sendSightings(s: Partition, part: Part, list: WordList): void {
     if (!ring.hasRoom(1 + end - begin)) waitForRoom(s, part, ring, 1 + end - begin);
     ring.put(KIND.SIGHTINGS | ((end - begin) << 2));
     for (let i = begin; i < end; i++) ring.put(words[i]);
+    ring.align();
     ring.handOver();
     list.begin = end;
   }

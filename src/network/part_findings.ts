@@ -15,7 +15,7 @@ import { findLimits, joinLimits, type LimitFindings } from "./limits_report.ts";
 import { inThreads } from "./estimate.ts";
 import { columnBytes, connectionBytes } from "./memory.ts";
 import { owns } from "./part.ts";
-import type { JointCounts } from "./part_journal.ts";
+import type { PartJournal } from "./part_journal.ts";
 import type { Partition } from "./partition.ts";
 import { probeOrder, readProbe } from "./probe_plan.ts";
 import { liveReport, NO_FACTS, type ReportFacts } from "./report.ts";
@@ -98,7 +98,7 @@ export function jointReport(
   s: Partition,
   found: <K extends Section>(section: K) => Findings[K][],
   facts: ReportFacts & { digest: (which: "deliveries" | "events") => string },
-  joint: JointCounts | undefined,
+  journal: PartJournal | undefined,
 ): RunReport {
   const summed = <K extends Section>(section: K) => found(section).reduce((a, b) => addUp(a, b) as Findings[K]);
   const samples = (section: typeof SAMPLES[number]) => quantiles(joinSorted(found(section)));
@@ -109,7 +109,7 @@ export function jointReport(
     return counts;
   };
   // Where connections are opened in one part only, its peaks are those of all.
-  const peak = (slot: number, ofParts: number[]) => joint?.peakOpen[slot] ?? Math.max(...ofParts);
+  const peak = (slot: number, ofParts: number[]) => journal?.peakOpen(slot) ?? Math.max(...ofParts);
   const connections = () => {
     const peakConcurrent = peak(0, found("connections").map((counts) => counts.peakConcurrent));
     return { ...ordered(summed("connections")), peakConcurrent };

@@ -1,14 +1,15 @@
 /**
  * How many connections were open at the same time, over all parts of a network: each part writes down when one opened or
- * closed and at which place of the total order (DESIGN section 4), and the first part puts the journals together after
- * each window of time.
+ * closed and at which place of the total order (DESIGN section 4). After each window of time all parts know how many did
+ * in each; where that does not say how many were open at most, the first part gets the journals and puts them together.
  *
  * @module
  */
 import { lengthened } from "../base/growth.ts";
 import type { OpenCount, OpenJournal } from "../app/open_journal.ts";
+import type { SharedBarrier } from "../store/shared_barrier.ts";
 import { EVENT_KIND, type Part } from "./part.ts";
-import { sendBytes } from "./part_crossing.ts";
+import { receiveBytes, sendBytes } from "./part_crossing.ts";
 import type { Partition } from "./partition.ts";
 
 /** Kinds fit in so many bits. */
@@ -22,18 +23,35 @@ const ENTITY = 2;
 const SLOT = 3;
 const CHANGE = 4;
 
-/** Entries in a piece that is sent. */
-const ENTRIES_SENT = 1000;
+/** What of each count a part brings to a meeting: how many have opened since the last, and closed. */
+const OPENED = 0;
+const CLOSED = 1;
+const BROUGHT_EACH = 2;
 
-/** The journal of one part. */
+/** How many numbers the journal of so many counts brings to a meeting. */
+export function journalNumbers(slots: number): number {
+  return slots * BROUGHT_EACH;
+}
+
+/** The journal of one part; and what all parts together have open. */
 export class PartJournal implements OpenJournal {
   readonly #partition: Partition;
+  /** By slot, over all parts: open when they met last; most that were when they met; and most ever (the first part's). */
+  readonly #open: Float64Array;
+  readonly #mostMet: Float64Array;
+  readonly #peak: Float64Array;
+  /** What has changed here since the parts met last. */
+  readonly #changes: Float64Array;
   #entries = new Float64Array(ENTRY * 64);
   #count = 0;
 
-  /** Of `partition`. */
-  constructor(partition: Partition) {
+  /** Of `partition`, which counts in so many `slots`. */
+  constructor(partition: Partition, slots: number) {
     this.#partition = partition;
+    this.#open = new Float64Array(slots);
+    this.#mostMet = new Float64Array(slots);
+    this.#peak = new Float64Array(slots);
+    this.#changes = new Float64Array(journalNumbers(slots));
   }
 
   /** See {@linkcode OpenJournal}. */
@@ -49,97 +67,88 @@ export class PartJournal implements OpenJournal {
     entries[at + ENTITY] = eventEntity;
     entries[at + SLOT] = slot;
     entries[at + CHANGE] = change;
+    this.#changes[slot * BROUGHT_EACH + (change > 0 ? OPENED : CLOSED)]++;
   }
 
-  /** What was written down since the last time. */
-  take(): Float64Array {
-    const taken = this.#entries.slice(0, this.#count * ENTRY);
-    this.#count = 0;
-    return taken;
+  /** Most connections that were open at the same time: as the first part knows when the parts have met. */
+  peakOpen(slot: number): number {
+    return this.#peak[slot];
   }
 
-  /** Sends what was written down in window number `window` to the first part. */
-  send(part: Part, window: number): void {
-    if (this.#count === 0) return;
-    const taken = this.take();
-    for (let at = 0; at < taken.length; at += ENTRY * ENTRIES_SENT) {
-      const piece = Float64Array.of(window, ...taken.subarray(at, at + ENTRY * ENTRIES_SENT));
-      sendBytes(this.#partition, part, 0, new Uint8Array(piece.buffer));
+  /** Brings what has changed to a meeting, as numbers from number `first` on. */
+  bring(barrier: SharedBarrier, first: number): void {
+    for (let i = 0; i < this.#changes.length; i++) barrier.bring(first + i, this.#changes[i]);
+    this.#changes.fill(0);
+  }
+
+  /** After a meeting, to which each part has brought its numbers from number `first` on. */
+  settle(barrier: SharedBarrier, part: Part, first: number): void {
+    const slots = this.#open.length;
+    const changes = new Float64Array(slots);
+    let unclear = false;
+    for (let slot = 0; slot < slots; slot++) {
+      let opened = 0;
+      let closed = 0;
+      for (let k = 0; k < part.count; k++) {
+        opened += barrier.brought(k, first + slot * BROUGHT_EACH + OPENED);
+        closed += barrier.brought(k, first + slot * BROUGHT_EACH + CLOSED);
+      }
+      changes[slot] = opened - closed;
+      // (All parts come to the same conclusion: only the first one knows more than what was open when they met.)
+      unclear ||= closed > 0 && this.#open[slot] + opened > this.#mostMet[slot];
     }
+    if (unclear) this.#putTogether(part);
+    this.#count = 0;
+    for (let slot = 0; slot < slots; slot++) {
+      const open = this.#open[slot] += changes[slot];
+      this.#mostMet[slot] = Math.max(this.#mostMet[slot], open);
+      this.#peak[slot] = Math.max(this.#peak[slot], open);
+    }
+  }
+
+  /** Sends what was written down since the parts met last to the first part; or goes through what all parts have. */
+  #putTogether(part: Part): void {
+    const own = this.#entries.subarray(0, this.#count * ENTRY);
+    if (part.index !== 0) return sendBytes(this.#partition, part, 0, new Uint8Array(own.buffer, 0, own.byteLength));
+    const journals: Float64Array[] = [own];
+    for (let k = 1; k < part.count; k++) {
+      journals.push(new Float64Array(receiveBytes(this.#partition, part, k).buffer));
+    }
+    const open = this.#open.slice();
+    eachInOrder(journals, (entries, at) => {
+      const slot = entries[at + SLOT];
+      open[slot] += entries[at + CHANGE];
+      if (open[slot] > this.#peak[slot]) this.#peak[slot] = open[slot];
+    });
   }
 }
 
-/** The counts of all parts together. */
-export class JointCounts {
-  /** By slot: all connections, then each workload's. */
-  declare readonly open: number[];
-  declare readonly peakOpen: number[];
-
-  /** Of `slots` counts. */
-  constructor(slots: number) {
-    this.open = new Array(slots).fill(0);
-    this.peakOpen = new Array(slots).fill(0);
-  }
-
-  /** Takes in what all parts have written down in one window. */
-  add(journals: readonly Float64Array[]): void {
-    const filled = journals.filter((journal) => journal.length > 0);
-    if (filled.length === 0) return;
-    if (filled.length === 1) {
-      const [only] = filled;
-      for (let at = 0; at < only.length; at += ENTRY) this.#change(only, at);
-      return;
+/** Calls `see` for all entries in the total order: each journal is in it, and an entity acts in one part alone. */
+function eachInOrder(journals: readonly Float64Array[], see: (entries: Float64Array, at: number) => void): void {
+  const filled = journals.filter((journal) => journal.length > 0);
+  const places = filled.map(() => 0);
+  for (;;) {
+    let first = -1;
+    for (let k = 0; k < filled.length; k++) {
+      if (places[k] === filled[k].length) continue;
+      if (first < 0 || goesBefore(filled[k], places[k], filled[first], places[first])) first = k;
     }
-    // Each is in order, and an entity acts in one part alone.
-    const places = filled.map(() => 0);
-    for (;;) {
-      let first = -1;
-      for (let k = 0; k < filled.length; k++) {
-        if (places[k] === filled[k].length) continue;
-        if (first < 0 || goesBefore(filled[k], places[k], filled[first], places[first])) first = k;
-      }
-      if (first < 0) return;
-      this.#change(filled[first], places[first]);
-      places[first] += ENTRY;
-    }
-  }
-
-  #change(entries: Float64Array, at: number): void {
-    const slot = entries[at + SLOT];
-    const open = this.open[slot] += entries[at + CHANGE];
-    if (open > this.peakOpen[slot]) this.peakOpen[slot] = open;
+    if (first < 0) return;
+    see(filled[first], places[first]);
+    places[first] += ENTRY;
   }
 }
 
 function goesBefore(a: Float64Array, p: number, b: Float64Array, q: number): boolean {
-  for (const field of [TIME, ORDER, ENTITY]) {
-    const difference = a[p + field] - b[q + field];
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
-}
-
-/** The journal of window number `window`, out of pieces that came: a part may be ahead by one. */
-export function joinPieces(pieces: Uint8Array[], window: number): Float64Array {
-  const numbers: Float64Array[] = [];
-  while (pieces.length > 0) {
-    const piece = new Float64Array(pieces[0].buffer);
-    if (piece[0] > window) break;
-    numbers.push(piece.subarray(1));
-    pieces.shift();
-  }
-  const joined = new Float64Array(numbers.reduce((sum, one) => sum + one.length, 0));
-  let at = 0;
-  for (const one of numbers) {
-    joined.set(one, at);
-    at += one.length;
-  }
-  return joined;
+  if (a[p + TIME] !== b[q + TIME]) return a[p + TIME] < b[q + TIME];
+  if (a[p + ORDER] !== b[q + ORDER]) return a[p + ORDER] < b[q + ORDER];
+  return a[p + ENTITY] < b[q + ENTITY];
 }
 
 /** Has the counts of `s` written down: all connections' as 0, workloads' as 1 and so on. */
 export function journalOf(s: Partition): PartJournal {
-  const journal = new PartJournal(s);
-  [s.stats as OpenCount, ...s.workloads].forEach((count, slot) => count.writeDown(journal, slot));
+  const counts = [s.stats as OpenCount, ...s.workloads];
+  const journal = new PartJournal(s, counts.length);
+  counts.forEach((count, slot) => count.writeDown(journal, slot));
   return journal;
 }

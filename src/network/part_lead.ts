@@ -20,7 +20,6 @@ import {
   type Section,
   SECTIONS,
 } from "./part_findings.ts";
-import { joinPieces, JointCounts } from "./part_journal.ts";
 import { Replay, takeObservers, watchedBy } from "./part_replay.ts";
 import type { PartRun } from "./part_run.ts";
 import { readThrown, takeThrown, throwAll } from "./part_thrown.ts";
@@ -50,7 +49,6 @@ export class LeadThread {
   readonly #partition: Partition;
   readonly #control: ThreadControl;
   readonly #own: ReturnType<typeof joinThreads>;
-  readonly #joint: JointCounts | undefined;
   #commands = 0;
   #ended = false;
   /** What all parts found, as long as nothing has happened since. */
@@ -68,16 +66,9 @@ export class LeadThread {
     const observers = takeObservers(s);
     this.#own = joinThreads(s, 0, division, shared, commonBlocks);
     this.#control = this.#own.control;
-    const { part, journal, runner } = this.#own;
-    if (observers !== undefined) {
-      const replay = new Replay(s, part, observers);
-      runner.onHorizon = (horizonNs) => replay.showUntil(horizonNs);
-    }
-    if (journal === undefined) return;
-    const joint = this.#joint = new JointCounts(1 + s.workloads.length);
-    runner.onWindow = (window) => {
-      joint.add([journal.take(), ...part.journals.map((pieces) => joinPieces(pieces, window))]);
-    };
+    if (observers === undefined) return;
+    const replay = new Replay(s, this.#own.part, observers);
+    this.#own.runner.onHorizon = (horizonNs) => replay.showUntil(horizonNs);
   }
 
   /** Starts the other threads. Returns a sentence where they cannot be: `s` is then as it was. */
@@ -87,7 +78,7 @@ export class LeadThread {
     built: { declaration: NetworkDocument; numbering: Numbering; series: (string | undefined)[] },
     commonBlocks: Uint8Array,
   ): LeadThread | string {
-    const shared = sharedMemory(division.count, watchedBy(s));
+    const shared = sharedMemory(s, division, watchedBy(s));
     const control = new ThreadControl(shared.control);
     const modules = [...registeredModules()];
     for (let index = 1; index < division.count; index++) {
@@ -157,7 +148,7 @@ export class LeadThread {
       return structuredClone(this.#findings[section]!);
     };
     const digest = this.digest.bind(this);
-    return jointReport(this.#partition, found, { ...facts, digest }, this.#joint);
+    return jointReport(this.#partition, found, { ...facts, digest }, this.#own.journal);
   }
 
   /** When something happens next in any part, ns: at the earliest. */

@@ -14,9 +14,10 @@ import { APP_EVENT } from "./app_event.ts";
 import { fireAppEvent } from "./drain.ts";
 import { earliestTick, fireTick, limitNs, nextEventNs, NO_TICK, type Stop } from "./loop.ts";
 import { LONGEST_RUN_NS } from "./options.ts";
-import { EVENT_KIND, type Part } from "./part.ts";
+import { EVENT_KIND, isAt, type Part } from "./part.ts";
 import { handOver, takeArrivals } from "./part_crossing.ts";
 import type { PartJournal } from "./part_journal.ts";
+import type { Sightings } from "./part_sightings.ts";
 import type { Partition } from "./partition.ts";
 
 const { LIMIT } = CLOCK;
@@ -42,7 +43,7 @@ const BROUGHT = {
   ACTED: 10,
 } as const;
 
-/** Numbers that a part brings. */
+/** Numbers that a part brings; after them come those of its journal, if it is kept. */
 export const NUMBERS_BROUGHT = 11;
 
 /** Where some part has seen more than this in a window, the next is half as long. */
@@ -66,13 +67,11 @@ export class PartRunner {
   readonly #lookaheadNs: number;
   readonly #journal: PartJournal | undefined;
   readonly #wait: () => void;
-  /** Called after each window, with its number, when all that was sent in it has arrived. */
-  onWindow: ((window: number) => void) | undefined = undefined;
   /** Called when the threads have met, with a time before which everything has happened, in all parts. */
   onHorizon: ((horizonNs: number) => void) | undefined = undefined;
   /** How long windows are, ns: shorter than they might be where somebody looks at what happens in them. */
   #windowNs: number;
-  #window = 0;
+  #hasMet = false;
 
   /** `journal`: what it keeps, if it is kept. */
   constructor(
@@ -102,7 +101,6 @@ export class PartRunner {
     const endNs = Math.min(untilNs, LONGEST_RUN_NS);
     for (;;) {
       this.#meet(interrupted?.() === true);
-      this.onWindow?.(this.#window);
       const { count } = this.#part;
       let nextNs = Infinity;
       let liveNs = Infinity;
@@ -158,7 +156,7 @@ export class PartRunner {
 
   /** When something happens next in any part, ns: at the earliest. As they saw it when they met last. */
   nextEventNs(): number {
-    if (this.#window === 0) return nextEventNs(this.#partition);
+    if (!this.#hasMet) return nextEventNs(this.#partition);
     let nextNs = Infinity;
     for (let k = 0; k < this.#part.count; k++) nextNs = Math.min(nextNs, this.#barrier.brought(k, BROUGHT.NEXT));
     return nextNs;
@@ -175,8 +173,7 @@ export class PartRunner {
     const s = this.#partition;
     const part = this.#part;
     const barrier = this.#barrier;
-    this.#window++;
-    if (part.index !== 0) this.#journal?.send(part, this.#window);
+    this.#hasMet = true;
     if (part.sightings !== undefined) {
       barrier.bring(BROUGHT.SEEN, part.sightings.count);
       part.sightings.count = 0;
@@ -197,8 +194,10 @@ export class PartRunner {
     barrier.bring(BROUGHT.OPEN, open);
     barrier.bring(BROUGHT.HOPS, s.hops);
     barrier.bring(BROUGHT.ACTED, s.acted);
+    this.#journal?.bring(barrier, NUMBERS_BROUGHT);
     barrier.meet(this.#wait);
     takeArrivals(s, part);
+    this.#journal?.settle(barrier, part, NUMBERS_BROUGHT);
   }
 
   /**
@@ -208,33 +207,65 @@ export class PartRunner {
   #go(lastNs: number, aliveNs: number): void {
     const s = this.#partition;
     const part = this.#part;
-    const { queue, clock } = s;
-    const { deliver } = s.path;
-    const { sightings } = part;
-    const links = s.links.words;
     for (;;) {
-      clock[LIMIT] = limitNs(s, lastNs);
-      for (let ref = queue.popWithin(); ref >= 0; ref = queue.popWithin()) {
-        if ((ref & 1) === 0) {
-          const o = ((ref >>> 1) * PACKET_STRIDE) & PACKET_MASK;
-          const d = (s.packets.rows.words[o + LINK] * DIRECTION_STRIDE) & DIRECTION_MASK;
-          part.eventKind = EVENT_KIND.DELIVERY;
-          part.eventEntity = links[d + RANK];
-          deliver(ref >>> 1);
-        } else {
-          part.eventKind = EVENT_KIND.APPLICATION;
-          part.eventEntity = s.events.words[(ref >>> 1) * EVENT_STRIDE + APP_EVENT.RANK];
-          if (sightings !== undefined) sightings.begins(ref >>> 1, isEverywhere(s, ref >>> 1));
-          fireAppEvent(s, ref >>> 1);
-        }
-        if (sightings !== undefined) sightings.handOver(false);
-      }
+      s.clock[LIMIT] = limitNs(s, lastNs);
+      if (part.sightings !== undefined) runWatched(s, part, part.sightings);
+      else if (this.#journal !== undefined) runNoted(s, part);
+      else runEvents(s);
       const tick = earliestTick(s);
       if (tick === NO_TICK) return;
       const tickNs = tick * NS_PER_MS;
       if (tickNs > lastNs || (tickNs > aliveNs && isAtRest(s))) return;
       fireTick(s, tick, tickNs);
     }
+  }
+}
+
+/** Events up to `clock[LIMIT]` happen, if nobody asks where in the total order: as short a loop as one thread's. */
+function runEvents(s: Partition): void {
+  const { queue } = s;
+  const { deliver } = s.path;
+  for (let ref = queue.popWithin(); ref >= 0; ref = queue.popWithin()) {
+    if ((ref & 1) === 0) deliver(ref >>> 1);
+    else fireAppEvent(s, ref >>> 1);
+  }
+}
+
+/** As `runEvents`; where that is in the total order is noted before each. */
+function runNoted(s: Partition, part: Part): void {
+  const { queue } = s;
+  const { deliver } = s.path;
+  const pool = s.packets.rows;
+  const links = s.links.words;
+  for (let ref = queue.popWithin(); ref >= 0; ref = queue.popWithin()) {
+    if ((ref & 1) === 0) {
+      const d = (pool.words[(((ref >>> 1) * PACKET_STRIDE) & PACKET_MASK) + LINK] * DIRECTION_STRIDE) & DIRECTION_MASK;
+      part.eventKind = EVENT_KIND.DELIVERY;
+      part.eventEntity = links[d + RANK];
+      deliver(ref >>> 1);
+    } else {
+      part.eventKind = EVENT_KIND.APPLICATION;
+      part.eventEntity = s.events.words[(ref >>> 1) * EVENT_STRIDE + APP_EVENT.RANK];
+      fireAppEvent(s, ref >>> 1);
+    }
+  }
+}
+
+/** As `runNoted`, where packets are looked at. */
+function runWatched(s: Partition, part: Part, sightings: Sightings): void {
+  const { queue } = s;
+  for (let ref = queue.popWithin(); ref >= 0; ref = queue.popWithin()) {
+    const row = ref >>> 1;
+    if ((ref & 1) === 0) {
+      const d = s.packets.rows.words[row * PACKET_STRIDE + LINK];
+      isAt(part, EVENT_KIND.DELIVERY, s.links.words[d * DIRECTION_STRIDE + RANK]);
+      s.path.deliver(row);
+    } else {
+      isAt(part, EVENT_KIND.APPLICATION, s.events.words[row * EVENT_STRIDE + APP_EVENT.RANK]);
+      sightings.begins(row, isEverywhere(s, row));
+      fireAppEvent(s, row);
+    }
+    sightings.handOver(false);
   }
 }
 

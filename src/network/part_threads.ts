@@ -10,7 +10,7 @@ import type { NetworkDocument } from "./document.ts";
 import type { DumpKind } from "./dump.ts";
 import { Part, takePart } from "./part.ts";
 import { RING_WORDS, SIGHTINGS_RING_WORDS } from "./part_crossing.ts";
-import { journalOf } from "./part_journal.ts";
+import { journalNumbers, journalOf } from "./part_journal.ts";
 import { NUMBERS_BROUGHT, PartRunner } from "./part_run.ts";
 import { Sightings, type Watched } from "./part_sightings.ts";
 import type { Partition } from "./partition.ts";
@@ -81,8 +81,9 @@ const [NEEDED_BYTES, ROOM_BYTES] = [1, 2];
 /** Commands: the low bits of their running number. */
 export const COMMAND = { RUN: 1, REPORT: 2, DIGEST: 3, END: 4, THROWN: 5, LOOK: 6, BITS: 3 } as const;
 
-/** Memory for a run in `count` parts. */
-export function sharedMemory(count: number, watched: Watched | undefined): SharedMemory {
+/** Memory for a run of `s` in parts. */
+export function sharedMemory(s: Partition, division: Division, watched: Watched | undefined): SharedMemory {
+  const { count } = division;
   const rings = Array.from({ length: count * count }, (_, i) => {
     const [from, to] = [Math.floor(i / count), i % count];
     if (from === to) return undefined;
@@ -90,10 +91,15 @@ export function sharedMemory(count: number, watched: Watched | undefined): Share
   });
   return {
     control: new SharedArrayBuffer(TEXT_AT + TEXT_BYTES),
-    barrier: barrierBuffer(count, NUMBERS_BROUGHT),
+    barrier: barrierBuffer(count, numbersBrought(s, division)),
     rings,
     watched,
   };
+}
+
+/** How many numbers each part brings to a meeting. */
+function numbersBrought(s: Partition, { journals }: Division): number {
+  return NUMBERS_BROUGHT + (journals ? journalNumbers(1 + s.workloads.length) : 0);
 }
 
 /** The control block, as all threads see it. */
@@ -172,6 +178,10 @@ export function joinThreads(
   shareSchedules(s, part);
   if (shared.watched !== undefined) part.sightings = new Sightings(s, part, shared.watched);
   const journal = division.journals ? journalOf(s) : undefined;
-  const barrier = new SharedBarrier(shared.barrier, { me: index, parties: count, numbers: NUMBERS_BROUGHT });
+  const barrier = new SharedBarrier(shared.barrier, {
+    me: index,
+    parties: count,
+    numbers: numbersBrought(s, division),
+  });
   return { part, runner: new PartRunner(s, part, { barrier, lookaheadNs, journal }), control, journal };
 }

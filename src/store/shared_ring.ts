@@ -9,6 +9,9 @@ const HEADER_WORDS = 32;
 const WRITTEN = 0;
 const READ = 16;
 
+/** Words of a cache line. */
+export const LINE_WORDS = 16;
+
 /** Memory of a ring of `words` words, a power of two. */
 export function ringBuffer(words: number): SharedArrayBuffer {
   return new SharedArrayBuffer(4 * (HEADER_WORDS + words));
@@ -33,6 +36,8 @@ export function ringBuffer(words: number): SharedArrayBuffer {
 export class SharedRing {
   /** The words of the ring: of place `at` the one at `at & mask`. */
   declare readonly words: Int32Array;
+  /** The same memory as numbers of two words. */
+  declare readonly numbers: Float64Array;
   /** One less than the number of words. */
   declare readonly mask: number;
   /** Where the next word goes, or comes from: counted from the beginning, 32 bits, wrapping. */
@@ -44,6 +49,7 @@ export class SharedRing {
   constructor(buffer: SharedArrayBuffer) {
     this.#header = new Int32Array(buffer, 0, HEADER_WORDS);
     this.words = new Int32Array(buffer, 4 * HEADER_WORDS);
+    this.numbers = new Float64Array(buffer, 4 * HEADER_WORDS);
     this.mask = this.words.length - 1;
     this.at = 0;
   }
@@ -69,6 +75,11 @@ export class SharedRing {
     this.words.set(words.subarray(0, first), at);
     this.words.set(words.subarray(first), 0);
     this.at = (this.at + words.length) | 0;
+  }
+
+  /** Both: goes on at the next cache line, so that what is no longer than one, and begins there, lies in one piece. */
+  align(): void {
+    this.at = (this.at + LINE_WORDS - 1) & -LINE_WORDS;
   }
 
   /** Writer: what was put is the reader's now. */
