@@ -99,7 +99,7 @@ export function sendAway(s: Partition, part: Part, d: number, p: number): void {
     (rows[o + EXTRA_AT] | rows[o + CORRUPT]) !== 0 || commonBlocks[rows[o + SRC] >>> 8] !== 1 ||
     commonBlocks[rows[o + DST] >>> 8] !== 1 || part.sightings !== undefined || !ring.hasRoom(LINE_WORDS)
   ) return sendElaborate(s, part, ring, d, p);
-  putPlain(rows, o, ring, ring.at & ring.mask, timeNs);
+  putPlain(rows, o, ring, ring.at & ring.mask & MASK, timeNs);
   ring.at = (ring.at + LINE_WORDS) | 0;
   pool.release(p);
 }
@@ -157,7 +157,8 @@ function takePlainPackets(s: Partition, ring: SharedRing): void {
   const { words, numbers, mask } = ring;
   let left = ring.readable();
   for (; left > 0; left = (left - LINE_WORDS) | 0) {
-    const at = ring.at & mask;
+    // (Rows and lines have as many words: with this mask no sum of offsets is checked.)
+    const at = ring.at & mask & MASK;
     if (words[at] !== PLAIN) return;
     const p = pool.allocate();
     takePlain(pool.words, (p * STRIDE) & MASK, words, at);
