@@ -29,6 +29,7 @@ import {
   type Division,
   joinThreads,
   type LookRequest,
+  numbersBrought,
   sharedMemory,
   ThreadControl,
 } from "./part_threads.ts";
@@ -78,7 +79,7 @@ export class LeadThread {
     built: { declaration: NetworkDocument; numbering: Numbering; series: (string | undefined)[] },
     commonBlocks: Uint8Array,
   ): LeadThread | string {
-    const shared = sharedMemory(s, division, watchedBy(s));
+    const shared = sharedMemory(division.count, watchedBy(s), numbersBrought(s, division));
     const control = new ThreadControl(shared.control);
     const modules = [...registeredModules()];
     for (let index = 1; index < division.count; index++) {

@@ -81,9 +81,8 @@ const [NEEDED_BYTES, ROOM_BYTES] = [1, 2];
 /** Commands: the low bits of their running number. */
 export const COMMAND = { RUN: 1, REPORT: 2, DIGEST: 3, END: 4, THROWN: 5, LOOK: 6, BITS: 3 } as const;
 
-/** Memory for a run of `s` in parts. */
-export function sharedMemory(s: Partition, division: Division, watched: Watched | undefined): SharedMemory {
-  const { count } = division;
+/** Memory for a run in `count` parts, each of which brings so many `numbers` to a meeting. */
+export function sharedMemory(count: number, watched: Watched | undefined, numbers = NUMBERS_BROUGHT): SharedMemory {
   const rings = Array.from({ length: count * count }, (_, i) => {
     const [from, to] = [Math.floor(i / count), i % count];
     if (from === to) return undefined;
@@ -91,14 +90,14 @@ export function sharedMemory(s: Partition, division: Division, watched: Watched 
   });
   return {
     control: new SharedArrayBuffer(TEXT_AT + TEXT_BYTES),
-    barrier: barrierBuffer(count, numbersBrought(s, division)),
+    barrier: barrierBuffer(count, numbers),
     rings,
     watched,
   };
 }
 
-/** How many numbers each part brings to a meeting. */
-function numbersBrought(s: Partition, { journals }: Division): number {
+/** How many numbers each part of `s` brings to a meeting. */
+export function numbersBrought(s: Partition, { journals }: Division): number {
   return NUMBERS_BROUGHT + (journals ? journalNumbers(1 + s.workloads.length) : 0);
 }
 
