@@ -28,7 +28,7 @@ const { trickleMs } = RECEIVER_OF;
 const { rtoMs } = RTT_OF;
 const { heldBytes, openWindow, receiveBuffer, receiverAt, selectWindow, unreadBytes } = WINDOW;
 const { TIMESTAMPS: FLAG_TIMESTAMPS } = FLAG;
-const { DELAYED_ACK_MS } = PROFILE_WORD;
+const { DELAYED_ACK_MS, RECEIVE_BUFFER_BYTES } = PROFILE_WORD;
 const { HAS_SACK: C_HAS_SACK } = CONTROL;
 const { CLOSE_WAIT: STATE_CLOSE_WAIT, ESTABLISHED: STATE_ESTABLISHED } = STATE;
 
@@ -391,7 +391,11 @@ export function cleanUpAfterRead(stack: TcpStack, conn: number, count: number): 
   if (count <= 0 || (words[c + STATE_AT] & (FIN_RECEIVED | READ_SHUT | ORPHAN)) !== 0) return;
   const open = openWindow(words, c);
   const r = receiverAt(stack, conn);
-  const clamp = r === 0 ? receiveBuffer(stack, conn) >> 1 : stack.receivers.words[r + CLAMP];
+  const clamp = r !== 0
+    ? stack.receivers.words[r + CLAMP]
+    : stack.warm[((conn * WARM_STRIDE) & WARM_MASK) + COLD_AT] === 0
+    ? stack.profiles.words[stack.profileAt(conn) + RECEIVE_BUFFER_BYTES] >> 1
+    : receiveBuffer(stack, conn) >> 1;
   if (2 * open > clamp) return;
   // RFC 9293 3.8.6.2.2 MUST-39: worth a window update once the window doubles.
   const window = selectWindow(stack, conn);

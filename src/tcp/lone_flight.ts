@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { PROFILE_WORD } from "../transport/profile.ts";
 import { TCP_FLAG } from "../wire/packet.ts";
 import * as TYPES from "./congestion/types.ts";
 import * as DELAYED_ACK from "./delayed_ack.ts";
@@ -29,6 +30,7 @@ const { RETRANSMIT, TAIL_LOSS } = REXMIT_KIND;
 const { REXMIT } = TIMER;
 const { PSH: F_PSH, ACK: F_ACK } = TCP_FLAG;
 const { ESTABLISHED } = STATE;
+const { LONE_WINDOW, RTO_INITIAL_MS, RTO_MIN_MS, TAIL_LOSS_PROBE } = PROFILE_WORD;
 /** What must be ESTABLISHED, and nothing else, for data to be sent the short way. */
 const PLAIN = STATE_MASK | FIN_QUEUED | CORK | ECN | ACCOUNTED;
 /** Retries, back-off and what the timer is for. */
@@ -49,10 +51,11 @@ export function sendLone(stack: TcpStack, conn: number, count: number): boolean 
   // One segment: of no more than half the peer's largest window (RFC 9293 3.8.6.2.1), within its present one.
   const mss = words[c + MSS] & 0xffff;
   if (count > mss || count > words[c + SND_WND] || mss > warm[w + MAX_WINDOW] >> 1) return false;
-  const profile = stack.profileOfConnection(conn);
+  const profile = stack.profileAt(conn);
+  const settings = stack.profiles.words;
   const cwnd = words[c + CWND];
   // A window of one segment would be the limit, one that has grown is remembered.
-  if (cwnd < 2 || cwnd > profile.initialWindowSegments || profile.pacing) return false;
+  if (cwnd < 2 || cwnd > settings[profile + LONE_WINDOW]) return false;
   if (!overlooksLoneFlights(stack, conn)) return false;
   const end = (next + count) | 0;
   words[c + SND_END] = end;
@@ -60,13 +63,15 @@ export function sendLone(stack: TcpStack, conn: number, count: number): boolean 
   words[c + SND_NXT] = end;
   stack.loneSentUs[conn] = stack.nowUs;
   noteDataSent(stack, conn);
-  if (!profile.tailLossProbe || (words[c + STATE_AT] & SACK) === 0) {
+  if (settings[profile + TAIL_LOSS_PROBE] === 0 || (words[c + STATE_AT] & SACK) === 0) {
     armRetransmit(stack, conn);
     return true;
   }
   // RFC 8985 7.2, as `armTailLossProbe`: for a lone segment the peer's delayed ACK is waited for.
   const srtt = warm[w + SRTT];
-  const probeMs = srtt === 0 ? profile.rtoInitialMs : wholeMs((srtt >> 2) + profile.rtoMinMs * 1000);
+  const probeMs = srtt === 0
+    ? settings[profile + RTO_INITIAL_MS]
+    : wholeMs((srtt >> 2) + settings[profile + RTO_MIN_MS] * 1000);
   warm[w + ACK_STATE_AT] |= TAIL_LOSS << KIND_AT;
   stack.armTimer(conn, REXMIT, Math.max(1, Math.min(probeMs, rtoMs(stack, conn))));
   return true;

@@ -35,17 +35,21 @@ export function receive(stack: TcpStack, conn: number, max: number): number {
   const w = (conn * WARM_STRIDE) & WARM_MASK;
   const k = (warm[w + COLD_AT] * COLD_STRIDE) & COLD_MASK;
   const r = k === 0 ? 0 : (stack.cold.words[k + RECEIVER_AT] * RECEIVER_STRIDE) & RECEIVER_MASK;
-  if (r === 0 || (words[c + STATE_AT] & (DONE | FIN_RECEIVED)) !== 0) return receiveAny(stack, conn, max);
   const rows = stack.receivers.words;
-  if ((rows[r + URGENT_STATE] | warm[w + STREAM]) !== 0 || stack.hosts.budgets !== undefined) {
-    return receiveAny(stack, conn, max);
-  }
-  // A flow of counted bytes: what `receiveAny` does, without what cannot apply.
+  if (
+    (words[c + STATE_AT] & (DONE | FIN_RECEIVED)) !== 0 || warm[w + STREAM] !== 0 ||
+    (r !== 0 && rows[r + URGENT_STATE] !== 0) || stack.hosts.budgets !== undefined
+  ) return receiveAny(stack, conn, max);
+  // Counted bytes: what `receiveAny` does, without what cannot apply.
   const next = words[c + RCV_NXT];
   const unread = (next - words[c + RCV_READ]) | 0;
   const count = unread < max ? unread : max;
   if (count <= 0) return 0;
   words[c + RCV_READ] = (words[c + RCV_READ] + count) | 0;
+  if (r === 0) {
+    cleanUpAfterRead(stack, conn, count);
+    return count;
+  }
   const open = (words[c + RCV_ADV] - next) | 0;
   const unacknowledged = (next - words[c + RCV_WUP]) | 0;
   const acks = warm[w + ACK_STATE_AT];

@@ -125,8 +125,8 @@ export class TcpStack {
   /** Real bytes by `STREAM`. */
   readonly streams: (Stream | null)[] = [null];
   readonly freeStreams: number[] = [];
-  /** The profile whose congestion control was asked for last, and its number. */
-  #algorithmProfile: Readonly<Profile> | undefined = undefined;
+  /** The profile (its number) whose congestion control was asked for last, and the number of that. */
+  #algorithmProfile = -1;
   #algorithm = 0;
   readonly shutEgress: Set<number> = new Set();
   /** Hosts whose interface takes nothing (`setEgress`). */
@@ -333,8 +333,8 @@ export class TcpStack {
 
   /** Number of the congestion control of the connection's profile. */
   algorithmOf(conn: number): number {
-    const profile = this.profileOfConnection(conn);
-    return profile === this.#algorithmProfile ? this.#algorithm : this.#algorithmOfProfile(profile);
+    const profile = this.warm[((conn * WARM_STRIDE) & WARM_MASK) + GENERATION] >>> 20;
+    return profile === this.#algorithmProfile ? this.#algorithm : this.#noteAlgorithm(conn, profile);
   }
 
   /** Number of the congestion control that a listener's connections begin with. */
@@ -343,16 +343,16 @@ export class TcpStack {
     const rows = this.listeners.words;
     const settings = rows[l + LISTENER.SETTINGS];
     const own = settings === 0 ? 0 : this.settings.words[settings * SETTINGS.STRIDE + SETTINGS.CONGESTION];
-    return own !== 0 ? own - 1 : this.#algorithmOfProfile(this.profileOf(rows[l + LISTENER.HOST]));
+    return own !== 0 ? own - 1 : algorithmNamedIn(this.profileOf(rows[l + LISTENER.HOST]));
   }
 
-  /** Profiles are frozen: the same object has the same algorithm. */
-  #algorithmOfProfile(profile: Readonly<Profile>): number {
-    const name = profile.congestionControl;
-    const id = congestionId(name);
-    if (id < 0) throw new RangeError(`There is no congestion control named ${JSON.stringify(name)}.`);
-    this.#algorithmProfile = profile;
-    this.#algorithm = id;
+  /** Profiles are frozen: the same number has the same algorithm, but for the one that stands for those elsewhere. */
+  #noteAlgorithm(conn: number, profile: number): number {
+    const id = algorithmNamedIn(this.profileOfConnection(conn));
+    if (profile !== ELSEWHERE) {
+      this.#algorithmProfile = profile;
+      this.#algorithm = id;
+    }
     return id;
   }
 
@@ -450,4 +450,11 @@ export class TcpStack {
     this.timers = lengthenedRows(this.timers, capacity * TIMER_STRIDE);
     this.loneSentUs = lengthenedRows(this.loneSentUs, capacity);
   }
+}
+
+/** Number of the congestion control that a profile names. */
+function algorithmNamedIn({ congestionControl }: Readonly<Profile>): number {
+  const id = congestionId(congestionControl);
+  if (id < 0) throw new RangeError(`There is no congestion control named ${JSON.stringify(congestionControl)}.`);
+  return id;
 }

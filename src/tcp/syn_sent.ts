@@ -160,7 +160,7 @@ export function synSentIn(stack: TcpStack, conn: number, p: number): void {
     return;
   }
   const firstEcho = repeated > 1 && stamped && synAck && echoesFirst(stack, w, packets[o + P_TS_ECR]);
-  negotiate(stack, conn, profile, packets, o);
+  const open = negotiate(stack, conn, profile, packets, o);
   // RFC 3168 6.1.1: ECN is in use if the peer has said so.
   if (!confirmsEcn(flags, synAck)) words[c + TCB_STATE] &= ~FLAG_ECN;
   const irs = packets[o + P_SEQ];
@@ -168,7 +168,7 @@ export function synSentIn(stack: TcpStack, conn: number, p: number): void {
   words[c + TCB_RCV_NXT] = (irs + 1) | 0;
   words[c + TCB_RCV_WUP] = (irs + 1) | 0;
   words[c + TCB_RCV_READ] = (irs + 1) | 0;
-  words[c + TCB_RCV_ADV] = (irs + 1 + synWindowOf(stack, conn)) | 0;
+  words[c + TCB_RCV_ADV] = (irs + 1 + open) | 0;
   if (words[c + TCB_STATE] < 0) accountPeer(stack, conn);
   words[c + TCB_SND_WND] = window;
   warm[w + WARM_SND_WL1] = irs;
@@ -246,13 +246,14 @@ function echoesFirst(stack: TcpStack, w: number, echo: number): boolean {
   return since === 0 || since === 1;
 }
 
-/** Takes over what both sides offered. */
-function negotiate(stack: TcpStack, conn: number, profile: Readonly<Profile>, packets: Int32Array, o: number): void {
+/** Takes over what both sides offered. Returns RCV.WND. */
+function negotiate(stack: TcpStack, conn: number, profile: Readonly<Profile>, packets: Int32Array, o: number): number {
   const words = stack.tcbs.words;
   const c = (conn * TCB_STRIDE) & TCB_MASK;
   const host = words[c + TCB_HOST];
   const offer = openersOffer(stack, profile, host, words[c + TCB_LOCAL]);
   const both = packets[o + P_CONTROL] & offer.control;
+  const { window, stampedWindow } = offer;
   const settings = settingsRow(stack, conn);
   let state = words[c + TCB_STATE];
   if ((both & HAS_TIMESTAMPS) !== 0) {
@@ -272,6 +273,9 @@ function negotiate(stack: TcpStack, conn: number, profile: Readonly<Profile>, pa
   words[c + TCB_MSS] = mss | ((mss < FIRST_RECEIVE_MSS ? mss : FIRST_RECEIVE_MSS) << 16);
   if (stack.pathMtus.size !== 0) adoptPathMtu(stack, conn);
   if (profile.mtuProbing > 1) beginMtuSearch(stack, conn, true);
+  // What the SYN has offered.
+  if (settings !== 0) return synWindowOf(stack, conn);
+  return words[c + TCB_TS_RECENT] !== 0 ? stampedWindow : window;
 }
 
 /** SYN_RECEIVED of a simultaneous open: is our SYN acknowledged? Then ESTABLISHED (RFC 9293 3.10.7.4, fifth). */

@@ -6,6 +6,7 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import { ERRNO } from "../base/errors.ts";
+import { rowMask } from "../base/row_mask.ts";
 import type { RowPool } from "../store/rows.ts";
 import * as TUPLE_TABLE from "../store/tuple_table.ts";
 import { TupleTable } from "../store/tuple_table.ts";
@@ -27,6 +28,8 @@ export const TUPLE = {
 } as const;
 
 const { LOCAL, REMOTE, PORTS, HOST } = TUPLE;
+/** The bits of a row's offset: rows are of 4 words at least. */
+const MASK = rowMask(4);
 
 /** The second word of a listener key under which the listeners on particular addresses are counted. */
 const ANY_PARTICULAR = -1;
@@ -145,7 +148,7 @@ export class Demux {
       const kind = value & 3;
       const pool = kind === 0 ? this.#pool0 : kind === 1 ? this.#pool1 : this.#pool2;
       const words = pool.words;
-      const at = (value >>> 2) * pool.strideWords;
+      const at = Math.imul(value >>> 2, pool.strideWords) & MASK;
       if (
         words[at + PORTS] === ports && words[at + REMOTE] === remote && words[at + LOCAL] === local &&
         words[at + HOST] === host

@@ -409,6 +409,8 @@ export const PROFILE_WORD = {
   PACING_SLOW_START_PERCENT: 10,
   PACING_AVOIDANCE_PERCENT: 11,
   SEND_BUFFER_BYTES: 12,
+  /** Largest congestion window in which a lone flight leaves nothing to remember: the initial one; 0 with pacing. */
+  LONE_WINDOW: 13,
   /** Words of a profile. */
   STRIDE: 16,
 } as const;
@@ -470,7 +472,8 @@ function wordsOf(profiles: readonly Readonly<Profile>[]): Int32Array {
     const loss = [p.tailLossProbe ? 1 : 0, p.minRttWindowSeconds * 1000];
     const groups = [p.leastGroupSegments, p.groupWindowDivisor];
     const pacing = [p.pacingSlowStartPercent, p.pacingAvoidancePercent, p.sendBufferBytes];
-    words.set([...delays, ...loss, ...groups, ...pacing], i * PROFILE_WORD.STRIDE);
+    const lone = [p.pacing ? 0 : p.initialWindowSegments];
+    words.set([...delays, ...loss, ...groups, ...pacing, ...lone], i * PROFILE_WORD.STRIDE);
   }
   return words;
 }

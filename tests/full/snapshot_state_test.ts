@@ -15,7 +15,7 @@ const SCRATCH = [
   /^\.nat\.(grantedAddress|lastSession)$/,
   /^\.queue\.__(sorter\.(hasTies|__keys|__radix\.__(keyScratch|places|refScratch))|ties\.__scratch)$/,
   /^\.routes\.__(sorted|pool)/,
-  /^\.(tcp|udpSockets)\.(__)?ports\.__(hashHigh|hashLow|search\.\w+)$/,
+  /^\.(tcp|udpSockets)\.(__)?ports\.__(hashHigh|hashLow|method|profile|search\.\w+)$/,
   // Beyond the counts that say how much of them is in use.
   /^\.queue\.(__currentTimes|currentRefs|__heap\.(refs|times)|__rounds\.(__next|refs))$/,
   /^\.(nat|tcp|udpSockets)\.(timerRequests|fineTimerRequests|events|out)$/,
