@@ -14,12 +14,17 @@ const { CHUNK_BITS, CHUNK_MASK } = WHEELS;
 const DIGIT_BITS_MIN = 5;
 const DIGIT_BITS_MAX = 12;
 const DIGIT_MASK = (1 << DIGIT_BITS_MAX) - 1;
+/** Parts of a bucket that a chunk's events are listed by, one for each bit of a word, as a power of two. */
+const FEW_BITS = 5;
+const FEW_MASK = (1 << FEW_BITS) - 1;
+/** The bit of the first of them: the others' follow downwards, so that the earliest is the one that `clz32` finds. */
+const FIRST_DIGIT = 1 << FEW_MASK;
 /** Where more events than this have one digit, insertion would take long. */
 const CROWDED = 32;
 
 /**
- * Sorts buckets of `2^keyBits` ns. What fits into one chunk is inserted event by event; more is distributed by the first
- * bits of its time, about one event each, and insertion does the rest; where that leaves crowds, a radix sort does.
+ * Sorts buckets of `2^keyBits` ns. What fits into one chunk is listed by the first bits of its time, more is distributed by
+ * them of its time, about one event each, and insertion does the rest; where that leaves crowds, a radix sort does.
  */
 export class BucketSorter {
   /** Whether the bucket gathered last has events of one time (or may have). */
@@ -28,11 +33,16 @@ export class BucketSorter {
   readonly #radix: RadixSorter;
   readonly #places = new Int32Array(1 << DIGIT_BITS_MAX);
   #keys: Int32Array = new Int32Array(0);
+  readonly #fewShift: number = 0;
+  /** Of each part of the bucket, the place within the chunk of its first event, 0 for none; of each place, the next one. */
+  readonly #firsts: Int32Array = new Int32Array(1 << FEW_BITS);
+  readonly #nexts: Int32Array = new Int32Array(1 << CHUNK_BITS);
 
   /** For buckets of 2^`keyBits` ns. */
   constructor(keyBits: number) {
     this.#keyBits = keyBits;
     this.#radix = new RadixSorter(keyBits);
+    this.#fewShift = Math.max(0, keyBits - FEW_BITS);
   }
 
   /** Most events in the list of chunks from `chunk` on. */
@@ -45,27 +55,59 @@ export class BucketSorter {
 
   /**
    * Moves the events of one chunk that ends at `tail`, those of its slot, into `times` and `refs`, in order of time but
-   * for ties. The chunk is the caller's to release. Returns how many there are.
+   * for ties. Times are from `beginNs` on. The chunk is the caller's to release. Returns how many there are.
+   *
+   * Each of `FEW_DIGITS` parts of the bucket has a list of its events, and a bit if there are some. (Half of what
+   * inserting event by event takes: about one shift and one mispredicted branch each, and nothing is counted or cleared.)
    */
-  gatherFew(slots: EventSlots, chunk: number, tail: number, times: Float64Array, refs: Int32Array): number {
+  gatherFew(
+    slots: EventSlots,
+    chunk: number,
+    tail: number,
+    beginNs: number,
+    times: Float64Array,
+    refs: Int32Array,
+  ): number {
     const fromTimes = slots.times;
     const fromRefs = slots.refs;
+    const firsts = this.#firsts;
+    const nexts = this.#nexts;
+    const shift = this.#fewShift;
+    let digits = 0;
+    for (let at = (chunk << CHUNK_BITS) | 1; at < tail; at = (at + 1) | 0) {
+      const digit = ((fromTimes[at] - beginNs) >> shift) & FEW_MASK;
+      const place = at & CHUNK_MASK;
+      nexts[place] = firsts[digit];
+      firsts[digit] = place;
+      digits |= FIRST_DIGIT >>> digit;
+    }
     let count = 0;
+    let latest = -1;
     let ties = false;
-    for (let at = (chunk << CHUNK_BITS) | 1; at < tail; at++) {
-      const time = fromTimes[at];
-      let to = count++;
-      for (; to > 0; to--) {
-        const before = times[to - 1];
-        if (before <= time) {
-          if (before === time) ties = true;
-          break;
+    while (digits !== 0) {
+      const digit = Math.clz32(digits) & FEW_MASK;
+      digits ^= FIRST_DIGIT >>> digit;
+      let place = firsts[digit];
+      firsts[digit] = 0;
+      do {
+        const at = (chunk << CHUNK_BITS) | place;
+        const time = fromTimes[at];
+        let to = count;
+        if (time > latest) latest = time;
+        else if (time === latest) ties = true;
+        else {
+          do {
+            times[to] = times[to - 1];
+            refs[to] = refs[to - 1];
+            to = (to - 1) | 0;
+          } while (to > 0 && times[to - 1] > time);
+          if (to > 0 && times[to - 1] === time) ties = true;
         }
-        times[to] = before;
-        refs[to] = refs[to - 1];
-      }
-      times[to] = time;
-      refs[to] = fromRefs[at];
+        times[to] = time;
+        refs[to] = fromRefs[at];
+        count = (count + 1) | 0;
+        place = nexts[place];
+      } while (place !== 0);
     }
     this.hasTies = ties;
     return count;

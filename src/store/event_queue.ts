@@ -415,14 +415,14 @@ export class EventQueue {
     this.#setEnd();
     const tail = slots.refs[slot];
     const chunk = slots.take(slot);
+    const beginNs = this.clock[END] - this.#bucketNs;
     let count: number;
     if (tail <= chunkBegin(chunk) + CHUNK_MASK && tail > chunkBegin(chunk)) {
-      count = this.#sorter.gatherFew(slots, chunk, tail, this.#currentTimes, this.currentRefs);
+      count = this.#sorter.gatherFew(slots, chunk, tail, beginNs, this.#currentTimes, this.currentRefs);
       slots.release(chunk);
     } else {
       const room = BucketSorter.room(slots, chunk);
       if (room > this.currentRefs.length) this.#growCurrent(room * 2);
-      const beginNs = this.clock[END] - this.#bucketNs;
       count = this.#sorter.gather(slots, chunk, tail, beginNs, this.#currentTimes, this.currentRefs, room);
     }
     this.#waiting -= count;
