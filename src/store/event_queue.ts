@@ -347,27 +347,25 @@ export class EventQueue {
     for (;;) {
       const current = this.#bucket;
       let slot = slots.find(0, current & FINE_MASK);
-      if (slot >= 0) {
-        this.#bucket = (current & ~FINE_MASK) | slot;
-        this.#openFine(slot);
-        return true;
+      let bucket = (current & ~FINE_MASK) | slot;
+      if (slot < 0) {
+        slot = slots.findCoarse(current);
+        if (slot >= 0) this.#bucket = firstBucketOf(slot, current);
+        else {
+          if (slots.refs[FAR] === 0) return false;
+          slot = FAR;
+          this.#setEpoch(slots.earliestFar());
+        }
+        const only = slots.single(slot);
+        // (Worked out in any case: see `slotOf`.)
+        bucket = ((slots.times[only] - this.clock[EPOCH]) * this.clock[PER_NS]) | 0;
+        if (only === 0) {
+          this.#cascade(slot);
+          continue;
+        }
       }
-      slot = slots.findCoarse(current);
-      if (slot >= 0) this.#bucket = firstBucketOf(slot, current);
-      else {
-        if (slots.refs[FAR] === 0) return false;
-        slot = FAR;
-        this.#setEpoch(slots.earliestFar());
-      }
-      const only = slots.single(slot);
-      // (Looked up in any case: see `slotOf`.)
-      const onlyNs = slots.times[only];
-      if (only === 0) {
-        this.#cascade(slot);
-        continue;
-      }
-      this.#bucket = ((onlyNs - this.clock[EPOCH]) * this.clock[PER_NS]) | 0;
-      this.#open(slot);
+      this.#bucket = bucket;
+      this.#openAny(slot);
       return true;
     }
   }
@@ -398,12 +396,12 @@ export class EventQueue {
     this.slots.append(slotOf(bucket, this.#bucket), ref);
   }
 
-  /** As `#open`, of a slot of the finest wheel; of several at once where they are sparse. The hook does not see so few. */
-  #openFine(slot: number): void {
+  /** As `#open`; of several slots at once where they are sparse. The hook does not see so few events. */
+  #openAny(slot: number): void {
     const slots = this.slots;
     const count = slots.takeSparse(slot, this.#currentTimes, this.currentRefs);
     if (count === 0) return this.#open(slot);
-    this.#bucket = (this.#bucket & ~FINE_MASK) | slots.lastSlot;
+    this.#bucket += slots.lastSlot - slot;
     this.#setEnd();
     this.#waiting -= count;
     this.#show(count, count, slots.hasTies);

@@ -118,9 +118,9 @@ export class EventSlots {
   }
 
   /**
-   * Moves the events of a few sparse slots of the finest wheel, from `slot` on, which has events, into `times` and `refs`,
-   * in order of time but for ties, and empties those slots (`lastSlot`, `hasTies`). Returns how many events; 0 if `slot`
-   * is not sparse. Where events are far between, as with a single flow, a bucket for each would cost more than its event.
+   * Moves the events of `slot`, which has events, and of a few more after it in the finest wheel into `times` and `refs`,
+   * in order of time but for ties, and empties those slots (`lastSlot`, `hasTies`), as long as they are sparse. Returns how
+   * many events. Where events are far between, as with a single flow, a bucket for each would cost more than its event.
    */
   takeSparse(slot: number, times: Float64Array, refs: Int32Array): number {
     const words = this.refs;
@@ -135,26 +135,29 @@ export class EventSlots {
       // (In a list of several chunks, the tail is not this far from where the first begins.)
       if (((tail - begin - 1) | 0) >>> 0 >= SPARSE - 1) break;
       this.take(next);
+      const first = count;
       for (let at = begin; at < tail; at = (at + 1) | 0) {
-        const time = fromTimes[at];
-        let to = count;
-        for (; to > 0; to = (to - 1) | 0) {
-          const before = times[to - 1];
-          if (before <= time) {
-            if (before === time) ties = true;
-            break;
-          }
-          times[to] = before;
-          refs[to] = refs[to - 1];
+        let time = fromTimes[at];
+        let ref = words[at];
+        // (Without a branch for what is out of order, which is rare: see `slotOf`.)
+        for (let to = first; to < count; to = (to + 1) | 0) {
+          const otherTime = times[to];
+          const otherRef = refs[to];
+          const before = time < otherTime;
+          if (time === otherTime) ties = true;
+          times[to] = before ? time : otherTime;
+          refs[to] = before ? ref : otherRef;
+          time = before ? otherTime : time;
+          ref = before ? otherRef : ref;
         }
-        times[to] = time;
-        refs[to] = words[at];
+        times[count] = time;
+        refs[count] = ref;
         count = (count + 1) | 0;
       }
       words[chunk << CHUNK_BITS] = this.#freeChunk;
       this.#freeChunk = chunk;
       this.lastSlot = next;
-      next = next === FINE_SLOTS - 1 ? -1 : this.find(0, next + 1);
+      next = next >= FINE_SLOTS - 1 ? -1 : this.find(0, next + 1);
     }
     this.hasTies = ties;
     return count;
@@ -223,10 +226,12 @@ export class EventSlots {
 
   /** The slot of the middle or coarsest wheel that comes next after bucket `current`; -1 if there is none. */
   findCoarse(current: number): number {
-    const middle = this.find(1, (current & ((1 << COARSEST_BITS) - 1)) >> FINE_BITS);
-    if (middle >= 0) return MIDDLE + middle;
-    const coarsest = this.find(2, current >> COARSEST_BITS);
-    return coarsest >= 0 ? COARSEST + coarsest : -1;
+    for (let wheel = 1; wheel <= 2; wheel++) {
+      const from = wheel === 1 ? (current & ((1 << COARSEST_BITS) - 1)) >> FINE_BITS : current >> COARSEST_BITS;
+      const slot = this.find(wheel, from);
+      if (slot >= 0) return BEGINS[wheel] + slot;
+    }
+    return -1;
   }
 
   /** For snapshots. */

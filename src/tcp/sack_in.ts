@@ -129,11 +129,9 @@ function checkDuplicate(
   const extras = stack.packets.extras.words;
   const from = extras[e + SACK];
   const to = extras[e + SACK + 1];
-  if (((from - ack) | 0) >= 0) {
-    if (count < 2) return false;
-    // Above SND.UNA: within the second block.
-    if (((to - extras[e + SACK + 3]) | 0) > 0 || ((from - extras[e + SACK + 2]) | 0) < 0) return false;
-  }
+  // Above SND.UNA: within the second block. (Compared in any case: V8 compiles nothing that it has not seen.)
+  const isWithin = ((from - extras[e + SACK + 2]) | 0) >= 0 && ((to - extras[e + SACK + 3]) | 0) <= 0;
+  if (((from - ack) | 0) >= 0 && (count < 2 || !isWithin)) return false;
   stack.counters.duplicateSacks++;
   const duplicates = countDuplicates(stack, conn, r, from, to);
   if (duplicates === 0) return false;

@@ -47,9 +47,11 @@ export function forgetDuplicate(stack: TcpStack, conn: number): void {
 
 /** Grows the block at `at` by a range that overlaps or touches it; false if it does neither. */
 function extend(rows: Int32Array, at: number, seq: number, end: number): boolean {
-  if (((seq - rows[at + 1]) | 0) > 0 || ((rows[at] - end) | 0) > 0) return false;
-  if (((seq - rows[at]) | 0) < 0) rows[at] = seq;
-  if (((end - rows[at + 1]) | 0) > 0) rows[at + 1] = end;
+  const from = rows[at];
+  const to = rows[at + 1];
+  if (((seq - to) | 0) > 0 || ((from - end) | 0) > 0) return false;
+  rows[at] = ((seq - from) | 0) < 0 ? seq : from;
+  rows[at + 1] = ((end - to) | 0) > 0 ? end : to;
   return true;
 }
 
