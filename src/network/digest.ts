@@ -10,14 +10,13 @@ import type { AddressTable } from "../base/address.ts";
 import { finalise32 } from "../base/hash.ts";
 import { CLOCK } from "../store/clock.ts";
 
-const { SRC, DST, PORTS, SEQ, ACK, CONTROL, WINDOW_TTL_TOS, LENGTH, TS_VAL, TS_ECR, SYN_OPTIONS, EXTRA: EXTRA_AT } =
-  PACKET;
-const { CORRUPT, MASK, STRIDE } = PACKET;
+const { SRC, DST, PORTS, CONTROL, SYN_OPTIONS, CORRUPT, EXTRA: EXTRA_AT, MASK, STRIDE } = PACKET;
 const { DIGEST_LO, DIGEST_HI, EVENT_LO, EVENT_HI, RANK, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const EXTRA_STRIDE = EXTRA.STRIDE;
 const EXTRA_MASK = EXTRA.MASK;
 const { NOW } = CLOCK;
 const QUOTES = CONTROL_BIT.QUOTES;
+const { imul } = Math;
 
 /** Odd multipliers of the two polynomial lanes. */
 const P = 0x9e3779b1 | 0;
@@ -26,7 +25,11 @@ const Q = 0x85ebca77 | 0;
 /** Mixes a delivery of packet `p` to `node` over the direction with rank `directionRank` now into the node's hash. */
 export type DeliveryDigest = (p: number, node: number, directionRank: number) => void;
 
-/** Makes the function for the nodes, packets and clock of a partition (see `packet_path.ts`). */
+/**
+ * Makes the function for the nodes, packets and clock of a partition (see `packet_path.ts`). Its bytecode is short enough
+ * for V8 to inline it where packets are delivered (616 of 700 bytes, where it had 1,095: constants in locals, a loop that
+ * V8 unrolls, an end of its own), since a call cost a quarter of its instructions.
+ */
 export function deliveryDigest(
   nodes: Int32Array,
   packets: PacketPool,
@@ -34,68 +37,64 @@ export function deliveryDigest(
   clock: Float64Array,
 ): DeliveryDigest {
   const pool = packets.rows;
-  return function digestDelivery(p: number, node: number, directionRank: number): void {
-    const nowNs = clock[NOW];
+
+  function digestDelivery(p: number, node: number, directionRank: number): void {
     const rows = pool.words;
     const o = (p * STRIDE) & MASK;
     const at = (node * NODE_STRIDE) & NODE_MASK;
+    const mul = imul;
+    const m = P;
+    const n = Q;
+    const nowNs = clock[NOW];
     const timeLo = nowNs | 0;
     const timeHi = (nowNs / 4294967296) | 0;
     // Words enter in pairs, differently in the two lanes: one multiplication a pair and lane. The shift after it brings
     // what has risen to the high bits down again, where a further multiplication spreads it.
-    let a = Math.imul(nodes[at + DIGEST_LO] ^ timeLo, P);
-    let b = Math.imul(nodes[at + DIGEST_HI] ^ directionRank, Q);
-    a = ((a ^ (a >>> 15)) + (directionRank ^ Math.imul(timeHi, Q))) | 0;
-    b = ((b ^ (b >>> 13)) + (timeLo ^ Math.imul(timeHi, P))) | 0;
+    let a = mul(nodes[at + DIGEST_LO] ^ timeLo, m);
+    let b = mul(nodes[at + DIGEST_HI] ^ directionRank, n);
+    a = ((a ^ (a >>> 15)) + (directionRank ^ mul(timeHi, n))) | 0;
+    b = ((b ^ (b >>> 13)) + (timeLo ^ mul(timeHi, m))) | 0;
     let v = addresses.word(rows[o + SRC]);
     let w = addresses.word(rows[o + DST]);
-    a = Math.imul(a ^ v, P);
-    b = Math.imul(b ^ w, Q);
+    a = mul(a ^ v, m);
+    b = mul(b ^ w, n);
     a = ((a ^ (a >>> 15)) + w) | 0;
     b = ((b ^ (b >>> 13)) + v) | 0;
-    v = rows[o + PORTS];
-    w = rows[o + SEQ];
-    a = Math.imul(a ^ v, P);
-    b = Math.imul(b ^ w, Q);
-    a = ((a ^ (a >>> 15)) + w) | 0;
-    b = ((b ^ (b >>> 13)) + v) | 0;
-    v = rows[o + ACK];
-    w = rows[o + CONTROL];
-    a = Math.imul(a ^ v, P);
-    b = Math.imul(b ^ w, Q);
-    a = ((a ^ (a >>> 15)) + w) | 0;
-    b = ((b ^ (b >>> 13)) + v) | 0;
-    v = rows[o + WINDOW_TTL_TOS];
-    w = rows[o + LENGTH];
-    a = Math.imul(a ^ v, P);
-    b = Math.imul(b ^ w, Q);
-    a = ((a ^ (a >>> 15)) + w) | 0;
-    b = ((b ^ (b >>> 13)) + v) | 0;
-    v = rows[o + TS_VAL];
-    w = rows[o + TS_ECR];
-    a = Math.imul(a ^ v, P);
-    b = Math.imul(b ^ w, Q);
-    a = ((a ^ (a >>> 15)) + w) | 0;
-    b = ((b ^ (b >>> 13)) + v) | 0;
+    // (PORTS and SEQ, ACK and CONTROL, WINDOW_TTL_TOS and LENGTH, TS_VAL and TS_ECR.)
+    for (let k: number = PORTS; k < SYN_OPTIONS; k += 2) {
+      v = rows[o + k];
+      w = rows[o + k + 1];
+      a = mul(a ^ v, m);
+      b = mul(b ^ w, n);
+      a = ((a ^ (a >>> 15)) + w) | 0;
+      b = ((b ^ (b >>> 13)) + v) | 0;
+    }
     v = rows[o + SYN_OPTIONS];
     w = rows[o + CORRUPT];
-    a = Math.imul(a ^ v, P);
-    b = Math.imul(b ^ w, Q);
+    a = mul(a ^ v, m);
+    b = mul(b ^ w, n);
     a = ((a ^ (a >>> 15)) + w) | 0;
     b = ((b ^ (b >>> 13)) + v) | 0;
     const extra = rows[o + EXTRA_AT];
-    if (extra !== 0) {
-      const h: number = hashExtra(packets, addresses, extra, (rows[o + CONTROL] & QUOTES) !== 0);
-      a = Math.imul(a ^ h, P);
-      b = Math.imul(b ^ (b >>> 15) ^ h, Q);
-    }
-    a = Math.imul(a, Q);
-    b = Math.imul(b, P);
-    a ^= a >>> 16;
-    b ^= b >>> 15;
-    nodes[at + DIGEST_LO] = a;
-    nodes[at + DIGEST_HI] = b;
-  };
+    if (extra === 0) finish(at, a, b);
+    else finishWithExtra(at, extra, (rows[o + CONTROL] & QUOTES) !== 0, a, b);
+  }
+
+  /** Writes the hash of the node whose row is at `at`. */
+  function finish(at: number, a: number, b: number): void {
+    a = imul(a, Q);
+    b = imul(b, P);
+    nodes[at + DIGEST_LO] = a ^ (a >>> 16);
+    nodes[at + DIGEST_HI] = b ^ (b >>> 15);
+  }
+
+  /** As `finish`, with what stands in the extra row. */
+  function finishWithExtra(at: number, extra: number, quotes: boolean, a: number, b: number): void {
+    const h: number = hashExtra(packets, addresses, extra, quotes);
+    finish(at, imul(a ^ h, P), imul(b ^ (b >>> 15) ^ h, Q));
+  }
+
+  return digestDelivery;
 }
 
 /** Mixes an event (a drop, a NAT decision, a timer that acted) at `node` into the event digest. */

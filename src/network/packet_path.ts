@@ -73,7 +73,7 @@ export function packetPath(s: Partition): PacketPath {
   const pool = packets.rows;
   const segments = tcp.path;
   const digest = deliveryDigest(nodeRows, packets, addresses, clock);
-  const gateways = gatewayPath(s, forward);
+  const { outbound, inbound } = gatewayPath(s);
 
   function deliver(p: number): void {
     const rows = pool.words;
@@ -88,18 +88,19 @@ export function packetPath(s: Partition): PacketPath {
     const at = (node * NODE_STRIDE) & NODE_MASK;
     const kind = nodeRows[at + KIND];
     if (rows[o + CORRUPT] !== 0 && corruptionStops(s, p, kind === HOST)) return drop(s, node, p, DROP.CHECKSUM);
+    let table: number;
     if (kind === ROUTER) {
-      const destination = rows[o + DST];
-      if (hasAddress(node, at, destination)) answerEchoAndRelease(s, node, p);
-      else if ((rows[o + CONTROL_AT] & STEERED) !== 0) forwardSteered(s, node, p, nodeRows[at + ROUTES]);
-      else forwardTowards(node, p, nodeRows[at + ROUTES], destination);
+      if (hasAddress(node, at, rows[o + DST])) return answerEchoAndRelease(s, node, p);
+      table = nodeRows[at + ROUTES];
     } else if (kind === HOST) {
       if (!hasAddress(node, at, rows[o + DST])) drop(s, node, p, DROP.NOT_LOCAL);
       else if (nodeRows[at + CPU] !== 0) cpuReceive(s, node, p);
       else takeIn(node, p);
-    } else if ((flags & FROM_INSIDE) !== 0) gateways.outbound(node, p);
-    else if (kind === NAT) gateways.inbound(node, p);
-    else balancerIn(s, node, p);
+      return;
+    } else if ((flags & FROM_INSIDE) !== 0) table = outbound(node, p);
+    else if (kind === NAT) table = inbound(node, p);
+    else return balancerIn(s, node, p);
+    if (table >= 0) forward(node, p, table);
   }
 
   /** Has the node, whose row is at `at`, this address? */
