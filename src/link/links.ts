@@ -27,6 +27,8 @@ export const LINK_FATE = { ARRIVES: 0, CUT: 1, PURGED: 2 } as const;
 export const LINK_DROP = { NONE: 0, QUEUE_FULL: 1, LOST: 2, DOWN: 3, HELD: 4 } as const;
 
 const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, DETAILS, MTU, MASK, STRIDE } = DIRECTION;
+// (A constant of this module is called without a check, an imported function is not.)
+const bytesOf = packetBytes;
 const { LINK, LINK_SEQ, HASH, SRC, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } = PACKET;
 const { DOWN, ELABORATE, CUT } = DIRECTION_FLAG;
 
@@ -236,7 +238,7 @@ export class Links {
     const flags = words[at + FLAGS];
     const rows = this.packets.rows.words;
     const row = (p * PACKET_STRIDE) & PACKET_MASK;
-    const bytes = packetBytes(this.packets, p, this.addresses.isIpv6(rows[row + SRC]));
+    const bytes = bytesOf(this.packets, p, this.addresses.isIpv6(rows[row + SRC]));
     if (flags & ELABORATE) {
       this.duplicate.packet = 0;
       if (flags & DOWN) return LINK_DOWN;
@@ -258,7 +260,7 @@ export class Links {
   sendPlain(d: number, p: number): void {
     const packets = this.packets;
     const source = packets.rows.words[((p * PACKET_STRIDE) & PACKET_MASK) + SRC];
-    this.#departure(d, packetBytes(packets, p, this.addresses.isIpv6(source)));
+    this.#departure(d, bytesOf(packets, p, this.addresses.isIpv6(source)));
     this.#number(d, p);
   }
 

@@ -185,6 +185,15 @@ export class PayloadPool {
   }
 }
 
+/** Packets that there is room for from the beginning. Pages that are never touched cost nothing. */
+const PACKETS = 65_536;
+
+/**
+ * Packets' rows: a class of its own, so that V8 sees that their words are replaced only where packets have outgrown their
+ * room. Until then it takes the array for a constant, and compiles its place and length into what is done with packets.
+ */
+class PacketRows extends RowPool {}
+
 /** The packets of one partition. */
 export class PacketPool {
   /** The rows: `rows.words[p * PACKET.STRIDE + field]`. */
@@ -194,9 +203,9 @@ export class PacketPool {
   /** Real payload bytes. */
   readonly payloads: PayloadPool = new PayloadPool();
 
-  /** Reserves `capacity` packets (default 4,096). */
+  /** Reserves `capacity` packets (default 65,536). */
   constructor(options: { capacity?: number } = {}) {
-    this.rows = new RowPool({ strideWords: STRIDE, capacity: options.capacity ?? 4096 });
+    this.rows = new PacketRows({ strideWords: STRIDE, capacity: options.capacity ?? PACKETS });
     this.extras = new RowPool({ strideWords: EXTRA_STRIDE, capacity: 64 });
   }
 
