@@ -5,6 +5,7 @@
  */
 import type { StateVisitor } from "../base/state.ts";
 import { Substream } from "../base/rng.ts";
+import { NS_PER_S } from "../base/units.ts";
 
 /** An arrival process. Times in ns. */
 export interface Arrivals {
@@ -56,7 +57,7 @@ export class ArrivalTimes {
       // Whole seconds apart from the rest, so that products stay exact.
       const i = this.#index++;
       const seconds = Math.floor(i / perSecond);
-      return startNs + seconds * 1e9 + Math.floor(((i - seconds * perSecond) * 1e9) / perSecond);
+      return startNs + seconds * NS_PER_S + Math.floor(((i - seconds * perSecond) * NS_PER_S) / perSecond);
     }
     this.#timeNs += this.#draws.nextExponential(1e9 / perSecond);
     return Math.floor(this.#timeNs);

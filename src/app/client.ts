@@ -5,6 +5,7 @@
  * @module
  */
 import type { StateVisitor } from "../base/state.ts";
+import { NS_PER_US } from "../base/units.ts";
 import { WARM } from "../tcp/state/tcb.ts";
 import { TCP_EVENT } from "../tcp/state/states.ts";
 import { connectionsOf, hostOf, remoteOf } from "../socket/rows.ts";
@@ -210,7 +211,7 @@ export class WorkloadClient implements App {
     const c = runtime.connect(node, 0, remote, targets.port, this.#app);
     if (c < 0) return void this.#counts.failed[-c]++;
     this.#prepare(c, i);
-    runtime.tcp.warm[c * STRIDE + APP_DATA] = (runtime.nowNs / 1000) | 0;
+    runtime.tcp.warm[c * STRIDE + APP_DATA] = (runtime.nowNs / NS_PER_US) | 0;
   }
 
   /** What a connection that is being opened begins with, but for `APP_DATA`. */
@@ -285,7 +286,7 @@ export class WorkloadClient implements App {
     const o = (c * STRIDE) & MASK;
     if (this.#named !== undefined) this.#countTarget(this.#named, c, true);
     const startedUs = this.#races === undefined ? warm[o + APP_DATA] : this.#races.won(c);
-    runtime.stats.recordEstablished((((runtime.nowNs / 1000) | 0) - startedUs) >>> 0, runtime.isOverIpv6(c));
+    runtime.stats.recordEstablished((((runtime.nowNs / NS_PER_US) | 0) - startedUs) >>> 0, runtime.isOverIpv6(c));
     this.#counts.recordEstablished();
     warm[o + APP_DATA] = 0;
     this.#setPhase(c, WORKING);

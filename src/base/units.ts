@@ -6,12 +6,19 @@
  */
 import { InputError, nearest } from "./errors.ts";
 
+/**
+ * A number that V8 keeps as a double though it is a small integer. Products with one that it keeps as an integer are
+ * compiled as integers while they are small, and all that has inlined them is thrown away when the first is not: for
+ * times in nanoseconds that is after 2.1 simulated seconds.
+ */
+const asDouble = (integer: number) => new Float64Array([integer])[0];
+
 /** Nanoseconds in a microsecond. */
-export const NS_PER_US = 1e3;
+export const NS_PER_US = asDouble(1e3);
 /** Nanoseconds in a millisecond. */
-export const NS_PER_MS = 1e6;
+export const NS_PER_MS = asDouble(1e6);
 /** Nanoseconds in a second. */
-export const NS_PER_S = 1e9;
+export const NS_PER_S = asDouble(1e9);
 /** Nanoseconds in a minute. */
 export const NS_PER_MIN = 60e9;
 /** Nanoseconds in an hour. */

@@ -410,14 +410,17 @@ export class Links {
         departNs = free;
         work += pace[at + FREE_AT_REST];
       }
-      let whole = Math.floor(work / rate);
-      // (The quotient may have been rounded up to the next whole number; this remainder is exact.)
-      if (whole * rate > work) whole--;
+      const quotient = Math.floor(work / rate);
+      // The quotient may have been rounded up to the next whole number; this remainder is exact. (What is seldom needed
+      // is worked out before: V8 compiles nothing that it has not seen, and began again with all senders.)
+      const lower = quotient - 1;
+      const whole = quotient * rate > work ? lower : quotient;
       const rest = work - whole * rate;
       departNs += whole;
       pace[at + FREE_AT_NS] = departNs;
       pace[at + FREE_AT_REST] = rest;
-      if (rest > 0) departNs++;
+      const rounded = departNs + 1;
+      if (rest > 0) departNs = rounded;
     }
     clock[TIME] = departNs + pace[at + DELAY_NS];
   }

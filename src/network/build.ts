@@ -109,7 +109,9 @@ export function buildPartition(plan: Plan, seed: number, load: Load): Partition 
     ipv6: addresses.intern("::"),
     isIpv6: (address) => addresses.isIpv6(address),
   };
-  const partition = new Partition({ clock, packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes, seed });
+  const queueCapacity = spared(load.packets + load.events);
+  const tables = { clock, packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes };
+  const partition = new Partition({ ...tables, seed, queueCapacity });
   partition.plan = plan;
   reserveRows(partition, load);
   partition.apps[LOOPBACK_APP] = new Loopback(partition);

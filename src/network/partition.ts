@@ -198,6 +198,7 @@ export class Partition implements UdpRuntime {
       compareTies: (a, b) => this.compareTies(a, b),
       clock: parts.clock,
       bucketNs: BUCKET_NS,
+      capacity: parts.queueCapacity,
     });
     this.queue.onBucket = prefetcher(this);
     this.path = packetPath(this);

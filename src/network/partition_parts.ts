@@ -27,4 +27,6 @@ export interface PartitionParts {
   routes: RouteTables;
   /** Seed of the run. */
   seed: number;
+  /** Events that the queue has room for from the beginning: lists that are never replaced are constants for V8. */
+  queueCapacity: number;
 }

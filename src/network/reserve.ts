@@ -28,7 +28,6 @@ export function reserveRows(s: Partition, load: Load): void {
   reserve(tcp.segments, load.segments);
   reserve(s.packets.rows, load.packets);
   reserve(s.events, load.events);
-  reserve(s.queue, load.packets + load.events);
   reserve(s.tcpWheel, load.tcpTimers);
   reserve(s.natWheel, load.natTimers);
   reserve(nat.mappings, load.mappings);

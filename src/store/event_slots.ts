@@ -16,6 +16,8 @@ const CHUNK_BITS = 5;
 const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
 /** Events in a chunk. */
 const CHUNK_EVENTS = CHUNK_MASK;
+/** Chunks that hold a single event each, at the most, for which there is room from the beginning. */
+const LONELY = 1024;
 /** Slots of the finest wheel, as a power of two: what most links delay a packet by should fit, or it is moved once more. */
 const FINE_BITS = 12;
 const FINE_SLOTS = 1 << FINE_BITS;
@@ -90,12 +92,6 @@ export class EventSlots {
   /** Bytes of the lists that have ever been in use. */
   get bytes(): number {
     return (this.#freshChunk - FIRST_CHUNK + 1) * (12 << CHUNK_BITS);
-  }
-
-  /** Makes room for `events` events in all. Untouched pages cost nothing. */
-  reserve(events: number): void {
-    const chunks = chunksFor(events);
-    if (chunks > this.#chunks) this.#grow(chunks);
   }
 
   /** Adds an event of time `clock[CLOCK.TIME]` to a slot's list. */
@@ -261,8 +257,12 @@ export class EventSlots {
         this.#occupied[slot >> 5] |= 1 << (slot & 31);
         this.#summary[slot >> 10] |= 1 << ((slot >> 5) & 31);
       }
-    } else this.refs[tail - (1 << CHUNK_BITS)] = chunk;
-    this.refs[chunk << CHUNK_BITS] = 0;
+    }
+    // (Without a branch for second chunks: V8 compiles none that it has not seen taken, and begins again when one is.)
+    const first = chunk << CHUNK_BITS;
+    const last = tail - (1 << CHUNK_BITS);
+    this.refs[tail === 0 ? first : last] = chunk;
+    this.refs[first] = 0;
     return chunkBegin(chunk);
   }
 
@@ -273,19 +273,20 @@ export class EventSlots {
   }
 }
 
-/** Chunks of a pool that has room for about `events` events. */
+/** Chunks of a pool that has room for about `events` events, and for as many chunks that have just one. */
 function chunksFor(events: number): number {
-  return FIRST_CHUNK + 1 + Math.ceil(events / CHUNK_EVENTS);
+  return FIRST_CHUNK + 1 + Math.min(events, LONELY) + Math.ceil(events / CHUNK_EVENTS);
 }
 
 /** The slot of a bucket, seen from another that is not later. */
 export function slotOf(bucket: number, current: number): number {
   const differing = bucket ^ current;
+  const isCoarsest = differing >= 1 << COARSEST_BITS;
   // (All three are worked out: a branch that is not taken for seconds would undo compiled code when it is.)
   const fine = bucket & (FINE_SLOTS - 1);
   const middle = MIDDLE + ((bucket >> FINE_BITS) & COARSE_MASK);
   const coarsest = COARSEST + (bucket >> COARSEST_BITS);
-  return differing < FINE_SLOTS ? fine : differing < 1 << COARSEST_BITS ? middle : coarsest;
+  return differing < FINE_SLOTS ? fine : isCoarsest ? coarsest : middle;
 }
 
 /** The first bucket of a slot that `findCoarse` has found after bucket `current`. */

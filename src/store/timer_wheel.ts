@@ -59,7 +59,7 @@ export class RefList {
  */
 export class TimerWheel {
   /** The tick (millisecond) that the wheel has reached. */
-  currentTick = 0;
+  currentTick = -1;
   /** Entries pending. */
   size = 0;
   /** As `nextTick()`, but 2^31 - 1 if there are no entries: an integer that a hot loop can compare. */
@@ -82,6 +82,8 @@ export class TimerWheel {
    */
   constructor(options: { capacity?: number; clock?: Float64Array } = {}) {
     this.#clock = options.clock ?? newClock();
+    // (A second value: else V8 takes the first for a constant, until the first timer is due and all is compiled again.)
+    this.currentTick = 0;
     this.#chunks = Math.max(64, Math.ceil((options.capacity ?? 8192) / (CHUNK_MASK + 1)) + 1);
     this.#entries = new Int32Array(this.#chunks << (CHUNK_BITS + 1));
     this.#links = new Int32Array(this.#chunks);

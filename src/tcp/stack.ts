@@ -143,7 +143,7 @@ export class TcpStack {
   nowTick = 0;
 
   /** Packets to send; `PACKET.LINK` holds the sending host. `outCount` of them; the driver zeroes the count. */
-  out: Int32Array = new Int32Array(256);
+  out: Int32Array = new Int32Array(2048);
   /** Packets in `out`. */
   outCount = 0;
   /** Triples of connection, `TCP_EVENT` and argument; `eventCount` triples. The driver zeroes the count. */
