@@ -104,6 +104,7 @@ export function noteOverflow(stack: TcpStack, l: number, counter: number, firstH
 /** Keeps the greatest lengths of both queues. */
 export function notePeaks(rows: Int32Array, l: number): void {
   const peaks = rows[l + L_PEAKS];
+  if (rows[l + L_SYN_COUNT] <= (peaks & 0xffff) && rows[l + L_ACCEPT_COUNT] <= peaks >>> 16) return;
   const syn = Math.min(65535, Math.max(peaks & 0xffff, rows[l + L_SYN_COUNT]));
   const queued = Math.min(65535, Math.max(peaks >>> 16, rows[l + L_ACCEPT_COUNT]));
   rows[l + L_PEAKS] = (queued << 16) | syn;

@@ -4,6 +4,7 @@
  * @module
  */
 import { ERRNO } from "../base/errors.ts";
+import { PROFILE_WORD } from "../transport/profile.ts";
 import { PACKET, TCP_FLAG } from "../wire/packet.ts";
 import { accountSyn, openAccount } from "./accounting.ts";
 import { ecnOfSyn, ectOfHandshake } from "./ecn_open.ts";
@@ -36,6 +37,7 @@ const { emitSyn, openWindows } = HANDSHAKE;
 const { canConnect } = IP_FIELDS;
 const { initialSequence, timestampOffset, tupleSecret } = ISN;
 const { openersOffer, payloadMss } = OFFER;
+const { RTO_INITIAL_MS } = PROFILE_WORD;
 
 const synOptions = SYN_OPTIONS;
 
@@ -116,7 +118,7 @@ export function connect(
   const conn = begin(stack, host, local, localPort, remote, remotePort, app, options);
   if (conn < 0) return conn;
   sendSyn(stack, conn);
-  stack.armTimer(conn, TIMER_REXMIT, stack.profileOf(host).rtoInitialMs, HANDSHAKE_LOOK_MS);
+  stack.armTimer(conn, TIMER_REXMIT, stack.profiles.words[stack.profileAt(conn) + RTO_INITIAL_MS], HANDSHAKE_LOOK_MS);
   return conn;
 }
 

@@ -7,14 +7,10 @@
 import { releaseColdAtRest } from "./cold_row.ts";
 import { congestionOf } from "./congestion/types.ts";
 import { growWindow } from "./cwnd_use.ts";
-import * as LONE_FLIGHT from "./lone_flight.ts";
 import { noteLeastRtt, sampleRtt } from "./rtt.ts";
 import type { TcpStack } from "./stack.ts";
 import { ACK_FLAG, ACK_SAMPLE } from "./state/ack_sample.ts";
 import { ACK_STATE, CA, COLD, FLAG, REXMIT_KIND, RTX, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
-
-// What is called all the time is taken apart as layouts are: an imported function is checked at every use.
-const { loneFlightAcked } = LONE_FLIGHT;
 
 const { STATE, SND_UNA, MSS, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, ACK_STATE: ACK_STATE_AT, MIN_RTT, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
@@ -56,12 +52,14 @@ const TAGS = SACKED | LOST | RETRANSMITTED | EVER | SYN;
 const ATTEMPTS = (0xff << RETRIES_AT) | (0xf << BACKOFF_AT) | (3 << KIND_AT);
 const BASIC = DATA_ACKED | WINDOW_UPDATED | UNA_ADVANCED | SET_TIMER;
 
-/** Is an ACK of `ack`, in order and without options that matter, of this kind? Then it has been taken in. */
+/**
+ * Is an ACK of `ack`, in order and without options that matter, of this kind? Then it has been taken in. The connection
+ * has a cold row (of one without, `loneFlightAcked` is asked).
+ */
 export function loneAckIn(stack: TcpStack, conn: number, ack: number): boolean {
   const warm = stack.warm;
   const w = (conn * WARM_STRIDE) & WARM_MASK;
   const k = warm[w + COLD_AT] * COLD_STRIDE;
-  if (k === 0) return loneFlightAcked(stack, conn, ack);
   const cold = stack.cold.words;
   if (cold[k + PACKETS_OUT] !== 1 || cold[k + RECOVERY] !== 0) return false;
   if ((cold[k + CA_STATE] & 0xff) !== OPEN || cold[k + SACKED_OUT] !== 0) return false;

@@ -18,6 +18,7 @@ import * as FLIGHT_ACK from "./flight_ack.ts";
 import * as FLOW_IN from "./flow_in.ts";
 import * as LISTEN from "./listen.ts";
 import * as LONE_ACK from "./lone_ack.ts";
+import * as LONE_FLIGHT from "./lone_flight.ts";
 import { refusesData, settleMemory } from "./memory.ts";
 import { output } from "./output.ts";
 import * as PAWS from "./paws.ts";
@@ -39,6 +40,7 @@ const { flightAckIn } = FLIGHT_ACK;
 const { flowIn } = FLOW_IN;
 const { listenerIn } = LISTEN;
 const { loneAckIn } = LONE_ACK;
+const { loneFlightAcked } = LONE_FLIGHT;
 const { isAnotherAge, noteTimestampAge } = PAWS;
 const { synReceivedIn } = SYN_QUEUE;
 const { synSentIn } = SYN_SENT_IN;
@@ -201,8 +203,10 @@ export function segmentPath(stack: TcpStack): SegmentPath {
         }
         if (advance > 0) {
           // Only a flight of one is a lone one's matter.
-          const lone = row === 0 || coldRows.words[((row * COLD_STRIDE) & COLD_MASK) + PACKETS_OUT] === 1;
-          if ((!lone || !loneAckIn(stack, conn, ack)) && !flightAckIn(stack, conn, ack)) {
+          const taken = row === 0
+            ? loneFlightAcked(stack, conn, ack)
+            : coldRows.words[((row * COLD_STRIDE) & COLD_MASK) + PACKETS_OUT] === 1 && loneAckIn(stack, conn, ack);
+          if (!taken && !flightAckIn(stack, conn, ack)) {
             ackIn(stack, conn, ack, stamps === 0 ? 0 : packets[o + TS_ECR], WINDOW_UPDATED, 0);
           }
           if ((state & WANTS_ROOM) !== 0) roomForWriter(stack, conn);
