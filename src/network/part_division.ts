@@ -8,7 +8,7 @@ import { DIRECTION, type Links, PACE } from "../link/links.ts";
 import type { ApplicationOptions } from "./applications.ts";
 import type { PlannedEvent } from "./event_plan.ts";
 import { packParts } from "./part_packing.ts";
-import { APPLICATION_SECONDS, estimateLoad } from "./part_load.ts";
+import { APPLICATION_SECONDS, estimateLoad, opens } from "./part_load.ts";
 import { planParts } from "./part_plan.ts";
 import type { Division } from "./part_threads.ts";
 import type { Partition } from "./partition.ts";
@@ -16,11 +16,11 @@ import { endOf, findMembers, type Members, type Plan } from "./plan.ts";
 import type { PlannedWorkload } from "./workloads.ts";
 
 /** Seconds that a router takes for a packet. */
-const UNIT_SECONDS = 150e-9;
+const UNIT_SECONDS = 105e-9;
 /** What it costs to hand a packet over to another thread, in the same unit. */
-const CROSSING = 1;
-/** What it costs, for each connection, that several parts open connections: each goes through all arrivals, and writes. */
-const OPENED_APART = 25;
+const CROSSING = 0.6;
+/** What it costs, for each connection, that several parts open connections: each writes down when. */
+const OPENED_APART = 1;
 /** Seconds for the threads to meet once, and to start. */
 const MEETING_SECONDS = 5e-6;
 const STARTING_SECONDS = 0.4;
@@ -144,7 +144,7 @@ function openersOf({ plan, workloads, applications }: Undivided, owners: Uint8Ar
     for (let i = 0; i < count; i++) parts.add(owners[population.firstRow + first + i]);
   };
   for (const { options, from } of workloads) {
-    if (options.kind !== "dns" && options.transport !== "udp") from.forEach(add);
+    if (opens(options)) from.forEach(add);
   }
   for (const { on } of applications) on.forEach((name) => add(findMembers(name, "", plan.byName)));
   return parts.size;

@@ -10,6 +10,7 @@ import type { NetworkDocument } from "./document.ts";
 import type { DumpKind, DumpSection } from "./dump.ts";
 import type { Stop } from "./loop.ts";
 import { registeredModules } from "./modules.ts";
+import { takeWorker } from "./part_crew.ts";
 import { receiveBytes, sendBytes } from "./part_crossing.ts";
 import {
   type Findings,
@@ -40,8 +41,6 @@ import { readSample, type SeriesSample } from "./series_counts.ts";
 
 /** How long a thread may take to load its modules, ms. */
 const START_MS = 60_000;
-
-const WORKER = new URL("./part_worker.ts", import.meta.url);
 
 /** The threads of a run, led by this one. */
 export class LeadThread {
@@ -83,7 +82,7 @@ export class LeadThread {
     const control = new ThreadControl(shared.control);
     const modules = [...registeredModules()];
     for (let index = 1; index < division.count; index++) {
-      new Worker(WORKER, { type: "module" }).postMessage({ index, ...built, modules, division, shared });
+      takeWorker().postMessage({ index, ...built, modules, division, shared });
     }
     const others = division.count - 1;
     let waitedMs = 0;

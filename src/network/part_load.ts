@@ -17,13 +17,17 @@ import { proxyOf } from "./proxies.ts";
 import { follow } from "./reachability.ts";
 import type { PlannedWorkload } from "./workloads.ts";
 
-/** What a packet costs at a node, by its kind: the unit is a router's (`examples/million.yaml`, profiled). */
+/**
+ * What a packet costs at a node, by its kind, and a connection at the host that opens it, besides: the unit is a router's
+ * (`examples/million.yaml`, profiled: instructions, and what waits for memory).
+ */
 const COSTS: Record<number, number> = {
-  [NODE_KIND.HOST]: 5,
+  [NODE_KIND.HOST]: 4,
   [NODE_KIND.ROUTER]: 1,
-  [NODE_KIND.NAT]: 2.5,
-  [NODE_KIND.BALANCER]: 3,
+  [NODE_KIND.NAT]: 4.5,
+  [NODE_KIND.BALANCER]: 4,
 };
+const OPENING = 10;
 
 /** Ways that are looked at for each workload. */
 const WAYS = 48;
@@ -88,9 +92,11 @@ export function estimateLoad(
     if (targets.length === 0 || workload.options.connections === 0) continue;
     const ways = Math.max(Math.min(sources, WAYS), Math.min(targets.length, WAYS));
     const packets = packetsOf(workload.options) / ways;
+    const opened = opens(workload.options) ? workload.options.connections / ways : 0;
     for (let way = 0; way < ways; way++) {
       const source = Math.floor((way * sources) / ways);
       const target = targets[Math.floor((way * targets.length) / ways)];
+      nodes[populationOf(sourceAt(workload, source))] += opened * OPENING;
       go(sourceAt(workload, source), s.addresses.intern(target), packets, 2);
     }
   }
@@ -153,6 +159,11 @@ function addressesOf(to: Destination): IpAddress[] {
   if (to.name !== undefined || to.addresses !== undefined) return (to.addresses ?? []).slice(0, WAYS);
   const ways = Math.min(to.count, WAYS);
   return Array.from({ length: ways }, (_, i) => addToAddress(to.first, Math.floor((i * to.count) / ways)));
+}
+
+/** Does a workload open connections? */
+export function opens({ kind, transport }: WorkloadOptions): boolean {
+  return kind !== "dns" && transport !== "udp";
 }
 
 /** Packets of a workload, both ways, roughly. */

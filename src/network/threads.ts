@@ -11,6 +11,7 @@ import { planEvents } from "./event_plan.ts";
 import { isLate, isLocal } from "./observers.ts";
 import { type RunOptions, UNTIL_GRID_NS } from "./options.ts";
 import { registeredModules } from "./modules.ts";
+import { dismissWorkers, mayRead } from "./part_crew.ts";
 import { divideNetwork } from "./part_division.ts";
 import { LeadThread } from "./part_lead.ts";
 import type { Partition } from "./partition.ts";
@@ -75,6 +76,7 @@ export class Threads {
     this.#decided = true;
     if (workers === 1) return undefined;
     const found = this.#reasonAgainst(options, marked) ?? this.#divide(options, Math.min(workers, MOST_THREADS));
+    dismissWorkers();
     if (typeof found === "string") this.why = found;
     else this.lead = found;
     return this.lead;
@@ -140,14 +142,4 @@ export function always(options: RunOptions): RunOptions {
   const copy = { ...options };
   ALWAYS.add(copy);
   return copy;
-}
-
-/** May this process read the modules that threads load? */
-function mayRead(): boolean {
-  const { Deno: deno } = globalThis as {
-    Deno?: { permissions: { querySync(wanted: { name: "read"; path: URL }): { state: string } } };
-  };
-  const here = new URL("../", import.meta.url);
-  return deno === undefined || here.protocol !== "file:" ||
-    deno.permissions.querySync({ name: "read", path: here }).state === "granted";
 }
