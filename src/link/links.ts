@@ -448,7 +448,7 @@ export class Links {
     // As `backlogBytes`, without a discipline.
     const waiting = ahead < 0 || rate === Infinity ? 0 : Math.round((ahead * rate + rest) / 8e9);
     const queued = waiting + bytes;
-    const { queueBytes, ecnThresholdBytes, ecnThresholdPackets } = settings;
+    const { queueBytes } = settings;
     if (queued > queueBytes && (ahead > 0 || (ahead === 0 && rest > 0))) return noteFull(record, nowNs);
     let packets = 0;
     if (details.counting) {
@@ -459,12 +459,9 @@ export class Links {
       if (packets > most) return noteFull(record, nowNs);
       if (packets > record.peakPackets) record.peakPackets = packets;
     }
-    if (
-      (ecnThresholdBytes !== undefined && waiting >= ecnThresholdBytes) ||
-      (ecnThresholdPackets !== undefined && packets > ecnThresholdPackets)
-    ) {
-      if (markCongestion(this.packets.rows.words, p)) details.marks++;
-    }
+    const { ecnThresholdBytes = Infinity, ecnThresholdPackets = Infinity } = settings;
+    const long = waiting >= ecnThresholdBytes || packets > ecnThresholdPackets;
+    if (long && markCongestion(this.packets.rows.words, p)) details.marks++;
     record.carriedBytes += bytes;
     const peak = queued < queueBytes ? queued : queueBytes;
     if (peak > record.peakBytes) record.peakBytes = peak;
