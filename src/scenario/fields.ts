@@ -24,6 +24,9 @@ import { congestionNames } from "../tcp/mod.ts";
 import { LONGEST_TIMER_MS } from "../transport/profile.ts";
 import { parseBytes, parseFraction, parseRateBps } from "../base/units.ts";
 
+// A scenario is read once: code that zod would generate for its schemas costs more than it saves.
+z.config({ jitless: true });
+
 /** What editors are told about a value. */
 type EditorHints = Record<string, unknown>;
 
