@@ -113,7 +113,7 @@ function divideByLoad(
     for (let parts = 2; parts <= count; parts++) {
       const packed = packParts({ atoms, loads, edges, packets, crossing: CROSSING, parts });
       if (packed === undefined) continue;
-      const apart = openersOf(undivided, packed.owners) > 1
+      const apart = opened > 0 && openersOf(undivided, packed.owners) > 1
         ? opened * OPENED_APART * UNIT_SECONDS + COMPILED_APART_SECONDS
         : 0;
       const meetings = (simulated * 1e9) / Math.min(delayNs, meetNs);
