@@ -10,7 +10,7 @@ import { DIRECTION, PACE } from "../link/layout.ts";
 import { GATEWAY, MAPPING, SESSION, SESSION_COLD, SUBSCRIBER } from "../nat/layout.ts";
 import { tupleTableBytes } from "../store/tuple_table.ts";
 import { timerWheelBytes } from "../store/timer_wheel.ts";
-import { COLD, RTX, SETTINGS, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER, WARM } from "../tcp/state/tcb.ts";
+import { COLD, RTX, SETTINGS, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER } from "../tcp/state/tcb.ts";
 import { RECEIVER } from "../tcp/state/receiver_row.ts";
 import { SENDER } from "../tcp/state/sender_row.ts";
 import { RECOVERY } from "../tcp/state/recovery_row.ts";
@@ -78,7 +78,7 @@ const words = (...strides: number[]) => 4 * strides.reduce((sum, stride) => sum 
 
 /** Bytes of one row of each kind, with what goes along with it wherever it is. */
 const ROW = {
-  END: words(TCB.STRIDE, WARM.STRIDE, TIMER.STRIDE, 1),
+  END: words(TCB.STRIDE, TIMER.STRIDE, 1),
   COLD: words(COLD.STRIDE),
   RECEIVER: words(RECEIVER.STRIDE),
   SENDER: words(SENDER.STRIDE),

@@ -178,10 +178,11 @@ function addPorts(s: Partition, add: Add): LimitFindings["full"] {
   const heads = new Int32Array(size);
   const fullest = new Map<number, { count: number; head: number }>();
   const wordsOf = (head: number) => head > 0 ? tcp.tcbs.words : tcp.timeWaits.words;
+  const placeOf = (head: number) => head > 0 ? head * STRIDE : -head * TIME_WAIT_ROW.STRIDE;
   // What tells destinations and hosts apart, whatever their rows.
   const identity = (head: number): number[] => {
     const words = wordsOf(head);
-    const o = Math.abs(head) * STRIDE;
+    const o = placeOf(head);
     const remote = words[o + REMOTE];
     const six = s.addresses.isIpv6(remote) ? 1 : 0;
     return [six, s.addresses.word(remote) >>> 0, words[o + PORTS] & 0xffff, s.nodes.rankOf(words[o + HOST])];
@@ -189,7 +190,7 @@ function addPorts(s: Partition, add: Add): LimitFindings["full"] {
   const goesFirst = (head: number, other: number) => compareOrders(identity(head), identity(other)) < 0;
   const count = (head: number) => {
     const words = wordsOf(head);
-    const o = Math.abs(head) * STRIDE;
+    const o = placeOf(head);
     // (A balancer's own connections are health checks.)
     if (s.nodes.words[words[o + HOST] * NODE.STRIDE + NODE.KIND] === NODE_KIND.BALANCER) return;
     const port = words[o + PORTS] & 0xffff;
@@ -198,7 +199,7 @@ function addPorts(s: Partition, add: Add): LimitFindings["full"] {
     let slot = (h ^ (h >>> 16)) & (size - 1);
     for (; heads[slot] !== 0; slot = (slot + 1) & (size - 1)) {
       const other = wordsOf(heads[slot]);
-      const q = Math.abs(heads[slot]) * STRIDE;
+      const q = placeOf(heads[slot]);
       if (
         other[q + REMOTE] === words[o + REMOTE] && other[q + HOST] === words[o + HOST] &&
         other[q + LOCAL] === words[o + LOCAL] && (other[q + PORTS] & 0xffff) === port
@@ -229,7 +230,7 @@ function addPorts(s: Partition, add: Add): LimitFindings["full"] {
   for (let slot = 0; slot < size; slot++) {
     if (heads[slot] === 0) continue;
     const words = wordsOf(heads[slot]);
-    const o = Math.abs(heads[slot]) * STRIDE;
+    const o = placeOf(heads[slot]);
     const host = words[o + HOST];
     if (counts[slot] < portsOf(host)) continue;
     const population = s.nodes.words[host * NODE.STRIDE + NODE.POPULATION];
@@ -245,7 +246,7 @@ function addPorts(s: Partition, add: Add): LimitFindings["full"] {
   }
   for (const [index, { count: used, head }] of fullest) {
     const words = wordsOf(head);
-    const o = Math.abs(head) * STRIDE;
+    const o = placeOf(head);
     const address = s.addresses.toText(words[o + REMOTE]);
     const target = address.includes(":") ? `[${address}]` : address;
     add("ports", s.nodes.populations[index].name, {

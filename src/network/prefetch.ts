@@ -26,7 +26,7 @@ const { CONNECTION: CONNECTION_OF, NODE: NODE_OF, MASK: EVENT_MASK, STRIDE: EVEN
 const { FROM_INSIDE, TO_HOST, TO_NAT } = DIRECTION_FLAG;
 const { TCP } = PROTOCOL;
 const { MASK: TCB_MASK, STRIDE: TCB_STRIDE } = TCB;
-const { MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
+const { APP, MASK: WARM_MASK, STRIDE: WARM_STRIDE } = WARM;
 const { DELACK, QUEUED_AT, MASK: TIMER_MASK, STRIDE: TIMER_STRIDE } = TIMER;
 const { MASK: SYN_MASK, STRIDE: SYN_STRIDE } = SYN_ROW;
 const { MASK: SESSION_MASK, STRIDE: SESSION_STRIDE } = SESSION;
@@ -243,7 +243,7 @@ function touchConnections(s: Partition, rows: Int32Array, from: number, count: n
   let touched = 0;
   for (let i = from; i < end; i = (i + 1) | 0) {
     const row = rows[i];
-    touched ^= tcbs[(row * TCB_STRIDE) & TCB_MASK] ^ warm[(row * WARM_STRIDE) & WARM_MASK] ^
+    touched ^= tcbs[(row * TCB_STRIDE) & TCB_MASK] ^ warm[((row * WARM_STRIDE) & WARM_MASK) + APP] ^
       timers[(row * TIMER_STRIDE) & TIMER_MASK] ^ loneSentUs[row];
   }
   sink ^= touched;
@@ -273,7 +273,7 @@ export function touchTcpTimers(s: Partition, refs: ArrayLike<number>, count: num
     const row = ref >>> 2;
     const at = row * TIMER_STRIDE;
     if (timers[at + QUEUED_AT] !== nowMs || timers[at + DELACK] === 0) continue;
-    if (((timers[at + DELACK] - nowMs) | 0) >= 0) touched ^= warm[row * WARM_STRIDE] ^ tcbs[row * TCB_STRIDE];
+    if (((timers[at + DELACK] - nowMs) | 0) >= 0) touched ^= warm[row * WARM_STRIDE + APP] ^ tcbs[row * TCB_STRIDE];
   }
   sink ^= touched;
 }

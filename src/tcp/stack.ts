@@ -78,9 +78,9 @@ export class TcpStack {
   /** Ephemeral ports. */
   declare readonly ports: PortAllocator;
 
-  /** Hot lines: `tcbs.words[conn * TCB.STRIDE + field]`. */
+  /** Rows, of a hot and a warm line: `tcbs.words[conn * TCB.STRIDE + field]`. */
   declare readonly tcbs: RowPool;
-  /** Warm lines: `warm[conn * WARM_STRIDE + field]`. */
+  /** The same words, by the name of the lines that are meant: `warm[conn * WARM.STRIDE + field]`. */
   declare warm: Int32Array;
   /** Timers: `timers[conn * TIMER.STRIDE + field]`. */
   declare timers: Int32Array;
@@ -199,7 +199,7 @@ export class TcpStack {
     this.profiles = options.profiles;
     const capacity = Math.max(16, options.connectionCapacity ?? 1024);
     this.tcbs = new RowPool({ strideWords: STRIDE, capacity: capacity + 1 });
-    this.warm = alignedWords((capacity + 1) * WARM_STRIDE);
+    this.warm = this.tcbs.words;
     this.timers = alignedWords((capacity + 1) * TIMER_STRIDE);
     this.loneSentUs = alignedWords(capacity + 1);
     this.cold = new RowPool({ strideWords: COLD_STRIDE });
@@ -282,7 +282,7 @@ export class TcpStack {
   /** A zeroed connection row with its tuple; not yet in the tuple table. */
   allocateConnection(host: number, local: number, remote: number, ports: number): number {
     const conn = this.tcbs.allocate();
-    if (this.tcbs.capacity * WARM_STRIDE > this.warm.length) this.#growWithTcbs();
+    if (this.tcbs.words !== this.warm) this.#growWithTcbs();
     const words = this.tcbs.words;
     const at = (conn * STRIDE) & MASK;
     // (`| 0`: what comes as an argument would be taken for a float.)
@@ -307,7 +307,6 @@ export class TcpStack {
     if (this.hosts.budgets !== undefined) releaseMemory(this, this.hosts.budgets, conn);
     if (this.errors.size !== 0) this.errors.delete(conn);
     if (this.lastInfos.size !== 0) this.lastInfos.delete(conn);
-    warm.fill(0, warmAt, warmAt + WARM_STRIDE);
     const timersAt = conn * TIMER_STRIDE;
     this.timers.fill(0, timersAt, timersAt + TIMER_STRIDE);
     this.tcbs.release(conn);
@@ -446,7 +445,7 @@ export class TcpStack {
 
   #growWithTcbs(): void {
     const { capacity } = this.tcbs;
-    this.warm = lengthenedRows(this.warm, capacity * WARM_STRIDE);
+    this.warm = this.tcbs.words;
     this.timers = lengthenedRows(this.timers, capacity * TIMER_STRIDE);
     this.loneSentUs = lengthenedRows(this.loneSentUs, capacity);
   }

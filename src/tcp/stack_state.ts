@@ -10,7 +10,7 @@ import { RowPool } from "../store/rows.ts";
 import { congestionNames } from "./congestion/types.ts";
 import type { Stream } from "./stack_options.ts";
 import type { TcpStack } from "./stack.ts";
-import { TIMER, WARM } from "./state/tcb.ts";
+import { TIMER } from "./state/tcb.ts";
 
 /** Shows a stack's state. The packets, addresses, hosts, profiles and the clock are the partition's to show. */
 export function visitTcpStack(stack: TcpStack, v: StateVisitor): void {
@@ -22,7 +22,7 @@ export function visitTcpStack(stack: TcpStack, v: StateVisitor): void {
     pool.visitState(v);
   }
   for (const pool of [synRows, timeWaits, listeners]) pool.visitState(v);
-  stack.warm = v.column(stack.warm, tcbs.end * WARM.STRIDE);
+  stack.warm = tcbs.words;
   stack.timers = v.column(stack.timers, tcbs.end * TIMER.STRIDE);
   stack.loneSentUs = v.column(stack.loneSentUs, tcbs.end);
   visitPools(v, stack.congestionPools);

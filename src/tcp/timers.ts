@@ -46,7 +46,8 @@ const { KIND_AT, DELAYED } = ACK_STATE;
 
 /** The host of the row that a timer reference names: first part of its place among timers of one tick. */
 export function timerHost(stack: TcpStack, ref: number): number {
-  return stack.demux.poolOf(ref & 3).words[(ref >>> 2) * 16 + TCB_HOST];
+  const { words, strideWords } = stack.demux.poolOf(ref & 3);
+  return words[(ref >>> 2) * strideWords + TCB_HOST];
 }
 
 /** The serial number within the host: second part of its place among timers of one tick. */

@@ -38,7 +38,6 @@ function stateOf(peer: RawPeer) {
   }
   return {
     tcb: [...stack.tcbs.words.subarray(conn * TCB.STRIDE, (conn + 1) * TCB.STRIDE)],
-    warm: [...stack.warm.subarray(conn * WARM.STRIDE, (conn + 1) * WARM.STRIDE)],
     timers: [...stack.timers.subarray(conn * TIMER.STRIDE, (conn + 1) * TIMER.STRIDE)],
     cold,
     records,

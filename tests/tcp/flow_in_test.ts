@@ -14,12 +14,10 @@ function stateOf(peer: RawPeer) {
   const { conn } = peer;
   const tcb = [...stack.tcbs.words.subarray(conn * TCB.STRIDE, (conn + 1) * TCB.STRIDE)];
   tcb[TCB.STATE] &= ~FLAG.ACCOUNTED;
-  const warm = [...stack.warm.subarray(conn * WARM.STRIDE, (conn + 1) * WARM.STRIDE)];
-  warm[WARM.COLD] = 0;
+  tcb[WARM.COLD] = 0;
   const r = receiverAt(stack, conn);
   return {
     tcb,
-    warm,
     timers: [...stack.timers.subarray(conn * TIMER.STRIDE, (conn + 1) * TIMER.STRIDE)],
     receiver: r === 0 ? [] : [...stack.receivers.words.subarray(r, r + RECEIVER.STRIDE)],
     liveTimers: stack.liveTimers,

@@ -1,6 +1,7 @@
 // The SYN queue and the accept queue, with Linux's rules for full ones.
 import { assert, assertEquals } from "@std/assert";
 import { ERRNO } from "../../src/base/errors.ts";
+import { WARM } from "../../src/tcp/state/tcb.ts";
 import { A, B, MS, SECOND, World } from "./harness.ts";
 import { passive } from "./raw_peer.ts";
 import {
@@ -99,7 +100,8 @@ Deno.test("accept gives connections in the order in which they were established,
   const ports = Array.from({ length: 5 }, () => connectionInfo(world.stack, accept(world.stack, listener)).remotePort);
   assertEquals(ports, [1000, 1001, 1002, 1003, 1004]);
   assertEquals(accept(world.stack, listener), 0);
-  assertEquals(world.stack.warm[16 * world.events.find((e) => e.kind === TCP_EVENT.ACCEPTABLE)!.conn], 5);
+  const { conn } = world.events.find((e) => e.kind === TCP_EVENT.ACCEPTABLE)!;
+  assertEquals(world.stack.warm[conn * WARM.STRIDE + WARM.APP], 5);
 });
 
 Deno.test("what happened before accept is told at accept: data, the peer's FIN, a reset", () => {

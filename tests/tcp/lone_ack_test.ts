@@ -19,7 +19,6 @@ function stateOf(peer: RawPeer) {
   const sample = [S.FLAGS, S.ACKED, S.RTT_US, S.IN_FLIGHT, S.PRIOR_IN_FLIGHT, S.ACKED_BYTES, S.DELIVERED, S.LOST];
   return {
     tcb: [...stack.tcbs.words.subarray(conn * TCB.STRIDE, (conn + 1) * TCB.STRIDE)],
-    warm: [...stack.warm.subarray(conn * WARM.STRIDE, (conn + 1) * WARM.STRIDE)],
     timers: [...stack.timers.subarray(conn * TIMER.STRIDE, (conn + 1) * TIMER.STRIDE)],
     cold,
     rows: [stack.cold.inUse, stack.segments.inUse, stack.recoveries.inUse, stack.liveTimers],

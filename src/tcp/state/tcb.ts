@@ -43,10 +43,10 @@ export const TCB = {
   CWND: 14,
   /** MSS for sending, options subtracted (bits 0 to 15); largest segment received, an estimate (bits 16 to 31). */
   MSS: 15,
-  /** Words in a row. */
-  STRIDE: 16,
+  /** Words in a row, the warm line (`WARM`) among them. */
+  STRIDE: 32,
   /** The bits of a row's offset. */
-  MASK: rowMask(16),
+  MASK: rowMask(32),
 } as const;
 
 /** Flags and fields of `TCB.STATE`. */
@@ -99,47 +99,50 @@ export const FLAG = {
   ACCOUNTED: 1 << 31,
 } as const;
 
-/** The warm line of a connection. */
+/**
+ * The warm line of a connection: the other half of its row, so that what is used together lies in one page (at a million
+ * connections a page that is not known to the processor costs as much as a line that is not in its cache).
+ */
 export const WARM = {
   /** The application's: which application. Inherited from the listener. */
-  APP: 0,
+  APP: 16,
   /** The application's: its state. */
-  APP_STATE: 1,
+  APP_STATE: 17,
   /** The application's. While unaccepted: the listener. */
-  APP_DATA: 2,
+  APP_DATA: 18,
   /** The application's. While unaccepted: the next connection in the accept queue. */
-  APP_DATA2: 3,
+  APP_DATA2: 19,
   /** Number of the connection within its host: with the host, its stable identity. */
-  SERIAL: 4,
+  SERIAL: 20,
   /** Added to the millisecond clock in timestamps. */
-  TS_OFFSET: 5,
+  TS_OFFSET: 21,
   /** Smoothed round-trip time in units of 1/8 µs; 0 before the first sample. */
-  SRTT: 6,
+  SRTT: 22,
   /** Four times the mean deviation, µs. Before the first sample: when the SYN was first sent (µs). */
-  MDEV: 7,
+  MDEV: 23,
   /** What the retransmission timeout adds to SRTT: four times the deviation, in µs, at least the least RTO. */
-  RTTVAR: 8,
+  RTTVAR: 24,
   /** SND.WL1: sequence number of the segment of the last window update. */
-  SND_WL1: 9,
+  SND_WL1: 25,
   /** Largest window ever offered by the peer, in bytes. */
-  MAX_WINDOW: 10,
+  MAX_WINDOW: 26,
   /** Least round-trip time seen in the last minutes (Linux's `tcp_min_rtt`), µs; 0 before the first sample. */
-  MIN_RTT: 11,
+  MIN_RTT: 27,
   /** Row in `TcpStack.cold`, 0 for none. */
-  COLD: 12,
+  COLD: 28,
   /** Index in `TcpStack.streams` of real bytes, 0 for counted ones only. */
-  STREAM: 13,
+  STREAM: 29,
   /** Delayed-ACK state, back-off and retry counts: see `ACK_STATE`. */
-  ACK_STATE: 14,
+  ACK_STATE: 30,
   /**
    * Number of the host's profile when the connection was made (bits 20 to 31; `PROFILE_ELSEWHERE`: ask the host), and
    * a count that differs between connections that had the same row (bits 0 to 19).
    */
-  GENERATION: 15,
+  GENERATION: 31,
   /** Words in a row. */
-  STRIDE: 16,
+  STRIDE: 32,
   /** The bits of a row's offset. */
-  MASK: rowMask(16),
+  MASK: rowMask(32),
 } as const;
 
 /** In the profile bits of `WARM.GENERATION`: the number does not fit. */
