@@ -8,9 +8,11 @@ import { FLOW } from "../node/flow_table.ts";
 import { NODE } from "../node/nodes.ts";
 import { DIRECTION, PACE } from "../link/layout.ts";
 import { GATEWAY, MAPPING, SESSION, SESSION_COLD, SUBSCRIBER } from "../nat/layout.ts";
+import { WHEELS } from "../store/event_slots.ts";
 import { tupleTableBytes } from "../store/tuple_table.ts";
 import { timerWheelBytes } from "../store/timer_wheel.ts";
 import { COLD, RTX, SETTINGS, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER } from "../tcp/state/tcb.ts";
+import { ACCOUNT } from "../tcp/state/account_row.ts";
 import { RECEIVER } from "../tcp/state/receiver_row.ts";
 import { SENDER } from "../tcp/state/sender_row.ts";
 import { RECOVERY } from "../tcp/state/recovery_row.ts";
@@ -67,9 +69,13 @@ const PROXIED_BYTES = 500;
 /** Slots of a timer wheel that have entries at the same time: of TCP's, due within a second; of the others, minutes. */
 const TCP_SLOTS = 1600;
 const NAT_SLOTS = 256;
+/** Of slots in which such timers come due one by one, the share that has entries at the same time. */
+const LONE_SLOTS = 0.4;
 
-/** Bytes of an event in the queue, and of what sorts the current bucket. */
+/** Bytes of an event in the queue; of a chunk of them; buckets of the finest wheel, which have a chunk each if any event. */
 const QUEUED_BYTES = 12;
+const QUEUE_CHUNK_BYTES = QUEUED_BYTES * (WHEELS.CHUNK_MASK + 1);
+const BUCKETS = WHEELS.FINE_MASK + 1;
 
 /** Bytes of a bitmap of all ports. */
 const BITMAP_BYTES = 8192 + 256;
@@ -85,6 +91,7 @@ const ROW = {
   RECOVERY: words(RECOVERY.STRIDE),
   WINDOW: words(16),
   SETTINGS: words(SETTINGS.STRIDE),
+  ACCOUNT: words(ACCOUNT.STRIDE),
   SEGMENT: words(RTX.STRIDE),
   SYN: words(SYN_ROW.STRIDE),
   TIME_WAIT: words(TIME_WAIT_ROW.STRIDE),
@@ -159,21 +166,27 @@ function hashTables(load: Load, { gateways }: Size): number {
 function connectionTables(load: Load): number {
   const { ends, coldEnds, segments, synRows, timeWaits, tcpTimers } = load;
   const some = load.receivers * ROW.RECEIVER + load.senders * ROW.SENDER + load.windows * ROW.WINDOW +
-    load.recoveries * ROW.RECOVERY + load.settings * ROW.SETTINGS;
+    load.recoveries * ROW.RECOVERY + load.settings * ROW.SETTINGS +
+    load.accounts * ROW.ACCOUNT;
   return ends * ROW.END + coldEnds * ROW.COLD + some + segments * ROW.SEGMENT + synRows * ROW.SYN +
     timeWaits * ROW.TIME_WAIT + tupleTableBytes(tuplesOf(load)) + timerWheelBytes(tcpTimers, TCP_SLOTS);
 }
 
-function natTables({ sessions, mappings, subscribers, bitmaps, flows, natTimers }: Load, { gateways }: Size): number {
+function natTables(
+  { sessions, mappings, subscribers, bitmaps, flows, natTimers, natSlots }: Load,
+  { gateways }: Size,
+): number {
   const nats = gateways === 0 ? 0 : sessions * ROW.SESSION + 2 * tupleTableBytes(sessions) + mappings * ROW.MAPPING +
     2 * tupleTableBytes(mappings) + subscribers * ROW.SUBSCRIBER + tupleTableBytes(subscribers) +
     bitmaps * BITMAP_BYTES;
   const balanced = flows === 0 ? 0 : flows * (ROW.FLOW + ROW.APP_TIMER) + tupleTableBytes(2 * flows);
-  return nats + balanced + timerWheelBytes(natTimers, NAT_SLOTS);
+  return nats + balanced + timerWheelBytes(natTimers, NAT_SLOTS + LONE_SLOTS * natSlots);
 }
 
-function transientTables({ packets, events }: Load): number {
-  return packets * ROW.PACKET + events * ROW.EVENT + (packets + events) * QUEUED_BYTES;
+function transientTables({ packets, scattered, events }: Load): number {
+  // Few packets are mostly one to a bucket, and of many, many are.
+  const buckets = (BUCKETS * scattered) / (scattered + 2 * BUCKETS);
+  return packets * ROW.PACKET + events * ROW.EVENT + (packets + events) * QUEUED_BYTES + buckets * QUEUE_CHUNK_BYTES;
 }
 
 function datagramTables({ datagramSockets, exchanges, natTimers, flows, sessions }: Load): number {

@@ -5,8 +5,10 @@
  *
  * @module
  */
+import { congestionById, congestionId } from "../tcp/congestion/types.ts";
 import { DEFAULT_PROFILE, type Profile } from "../transport/profile.ts";
-import { type Flows, flowsOf } from "./load_flows.ts";
+import type { BalancerOptions } from "./balancer_options.ts";
+import { AT_ONCE, type Flows, flowsOf } from "./load_flows.ts";
 import { Ways } from "./load_ways.ts";
 import { holdNsOf, type NatOptions, type WorkloadOptions } from "./options.ts";
 import type { ProxyOptions } from "./proxy_options.ts";
@@ -24,6 +26,8 @@ export interface Load {
   windows: number;
   recoveries: number;
   settings: number;
+  /** Ends whose doings are counted. */
+  accounts: number;
   /** Segments kept for retransmission. */
   segments: number;
   synRows: number;
@@ -36,11 +40,15 @@ export interface Load {
   /** Balancers' flows. */
   flows: number;
   packets: number;
+  /** Of these, those that are not all due at the same moment. */
+  scattered: number;
   /** Application events that wait. */
   events: number;
   /** Entries of the wheels of TCP's timers, and of the others. */
   tcpTimers: number;
   natTimers: number;
+  /** Milliseconds of the next few seconds in which such timers are due. */
+  natSlots: number;
   /** UDP: sockets, exchanges under way. */
   datagramSockets: number;
   exchanges: number;
@@ -62,6 +70,7 @@ export const NO_LOAD: Readonly<Load> = {
   windows: 0,
   recoveries: 0,
   settings: 0,
+  accounts: 0,
   segments: 0,
   synRows: 0,
   timeWaits: 0,
@@ -71,9 +80,11 @@ export const NO_LOAD: Readonly<Load> = {
   bitmaps: 0,
   flows: 0,
   packets: 0,
+  scattered: 0,
   events: 0,
   tcpTimers: 0,
   natTimers: 0,
+  natSlots: 0,
   datagramSockets: 0,
   exchanges: 0,
   connections: 0,
@@ -94,6 +105,9 @@ const UDP_SECONDS = 300;
 const COUNTED_SEGMENTS = 6;
 const FULL_SEGMENTS = 10;
 const LONG_SEGMENTS = 31;
+/** The finest of a wheel's slots, a millisecond each, in which timers stand alone. */
+const FINE_SLOTS = 4096;
+const FINE_SECONDS = FINE_SLOTS / 1000;
 /** Seconds after which a DNS query is repeated or given up. */
 const DNS_SECONDS = 5;
 
@@ -109,16 +123,19 @@ export function loadOf(
   const natLimits = new Map<Declaration, number>();
   for (const options of workloads) {
     const flows = flowsOf(options, ways, untilSeconds);
+    const before = load.packets;
     if (options.kind === "syn-flood") addFlood(load, flows, ways);
     else if (options.kind === "dns" || options.transport === "udp") addDatagrams(load, options, flows);
     else addConnections(load, options, flows, ways);
+    if (flows.perSecond < AT_ONCE) load.scattered += load.packets - before;
     addTranslations(load, options, flows, natLimits);
     for (const node of flows.way?.past ?? []) {
-      if (node.kind === "balancer") addBalanced(load, flows, node.options.finNs);
+      if (node.kind === "balancer" && remembers(node.options)) addBalanced(load, flows, node.options.finNs);
     }
     if (options.kind === "syn-flood") continue;
-    load.samples += flows.begun;
-    if (options.kind !== "dns" && options.transport !== "udp") load.connections += flows.begun;
+    // (Of an exchange of datagrams every answer's time is kept, of a connection the time that it took to open.)
+    load.samples += flows.answered * (options.transport === "udp" ? options.requests ?? 1 : 1);
+    if (options.kind !== "dns" && options.transport !== "udp") load.connections += flows.answered;
   }
   load.packets += 1;
   return load;
@@ -136,13 +153,12 @@ function addConnections(load: Load, options: WorkloadOptions, flows: Flows, ways
   // One more round trip goes by until the other end is closed too.
   const passing = Math.min(count, perSecond * rttSeconds);
   load.pairs += Math.min(opened + flows.timeWaits, flows.sources * flows.targets);
-  load.ends += lasting ? opened + accepted : opened + Math.min(count, accepted + passing);
+  load.ends += Math.min(flows.ends, lasting ? opened + accepted : opened + Math.min(count, accepted + passing));
   load.synRows += Math.min(flows.backlog, count, passing);
-  const { close = "client" } = options;
   if (!lasting) {
-    const each = close === "both" ? 2 : 1;
-    load.timeWaits += each * flows.timeWaits;
-    load.tcpTimers += each * flows.timeWaits;
+    // (If both close, the one that hears of the other's close first does not close first.)
+    load.timeWaits += flows.timeWaits;
+    load.tcpTimers += flows.timeWaits;
   }
   const armed = 2 * Math.min(count, perSecond * RTO_SECONDS);
   load.tcpTimers += options.keepAliveNs === undefined ? Math.min(armed, 2 * opened + passing) : Math.max(armed, opened);
@@ -150,48 +166,103 @@ function addConnections(load: Load, options: WorkloadOptions, flows: Flows, ways
   addTransfers(load, options, flows);
   load.packets += Math.min(count * flows.burst, perSecond * flows.packets * rttSeconds / 2);
   const proxy = proxyOf(ways, flows);
-  if (proxy !== undefined) {
-    load.ends += 2 * opened;
-    if (proxy.kind !== "stream") load.proxied += opened;
+  if (proxy !== undefined) addProxied(load, proxy, flows, ways);
+}
+
+/** What a proxy has towards its back ends. */
+function addProxied(load: Load, proxy: ProxyOptions, flows: Flows, ways: Ways): void {
+  const { begun: count, perSecond, rttSeconds, opened } = flows;
+  const first = proxy.backends[0];
+  const backend = first === undefined
+    ? ""
+    : (typeof first === "string" ? first : first.to).replace(/(\[.*\])?:\d+$/, "");
+  const backendRtt = (flows.to === undefined ? undefined : ways.between(flows.to, backend))?.rttSeconds ?? rttSeconds;
+  const { kind = "request", keepAlive = false, multiplex = 1, maxConnections = Infinity } = proxy;
+  // A request has a connection while it is opened and answered, and the last of closing; in a pool of them, just as long.
+  const busy = kind === "stream" ? opened : perSecond * flows.exchanges * 2 * backendRtt / multiplex;
+  const open = Math.min(opened, busy, maxConnections * Math.max(1, ways.countOf(backend)) * proxy.backends.length);
+  load.ends += 2 * open;
+  if (kind !== "stream") load.proxied += opened;
+  const armed = 2 * Math.min(count, perSecond * RTO_SECONDS);
+  load.tcpTimers += Math.min(armed, keepAlive ? 2 * open : armed);
+  if (!keepAlive || kind === "stream") {
     load.timeWaits += flows.timeWaits;
-    load.tcpTimers += flows.timeWaits + armed;
-    load.packets += Math.min(count * flows.burst, perSecond * flows.packets * rttSeconds / 2);
+    load.tcpTimers += flows.timeWaits;
   }
+  load.packets += Math.min(count * flows.burst, perSecond * flows.packets * backendRtt / 2);
 }
 
 /** What messages of more than a segment leave behind at their ends, and have under way. */
 function addTransfers(load: Load, options: WorkloadOptions, flows: Flows): void {
-  const { opened, segments, loss, transferring } = flows;
+  const { opened, accepted, segments, loss, transferring } = flows;
   const { keepAliveNs = Infinity } = options;
   // A probe is answered by the end that was silent.
   const aliveSeconds = flows.lasting ? flows.count / flows.perSecond : holdNsOf(options) / 1e9;
   const probed = aliveSeconds > keepAliveNs / 1e9 ? 1 : 0;
   const cold = { client: keepAliveNs === Infinity ? 0 : 1, server: probed };
+  const receivers = { client: 0, server: probed };
+  const recoveries = { client: 0, server: 0 };
   if (keepAliveNs !== Infinity) load.settings += opened;
-  load.receivers += opened * probed;
   const all = segments.up + segments.down;
+  const { windowSegments } = flows;
+  const byWindow = transferring * windowSegments;
+  const inPipe = Math.min(byWindow, pipeOf(flows, byWindow));
+  const overfull = Math.max(segments.up, segments.down) > 1 && inPipe < byWindow;
+  const recovering = accepted === 0 ? 0 : Math.min(1, (transferring + flows.perSecond * RTO_SECONDS) / accepted);
   for (const [sent, from, to] of [[segments.up, "client", "server"], [segments.down, "server", "client"]] as const) {
     // Share of the connections in which something of that direction is lost.
     const hurt = loss === 0 || all === 0 ? 0 : Math.min(1, (loss * flows.dataSegments * sent) / all);
     const receiving = sent > 1 ? 1 : hurt;
+    const most = sent > 0 && sent >= all - sent;
+    const disturbed = most ? flows.disturbed : 0;
+    const own = ownRows(flows.profiles[from], sent > 0);
     cold[to] = Math.max(cold[to], receiving);
-    cold[from] = Math.max(cold[from], sent >= COUNTED_SEGMENTS ? 1 : hurt);
-    load.receivers += opened * receiving;
-    load.windows += opened * (sent >= FULL_SEGMENTS ? 1 : hurt / 2);
-    load.senders += opened * (sent > LONG_SEGMENTS ? 1 : 0);
-    load.recoveries += Math.min(opened, transferring + flows.perSecond * RTO_SECONDS) * hurt;
+    cold[from] = Math.max(cold[from], sent >= COUNTED_SEGMENTS ? 1 : hurt, disturbed, own.cold);
+    receivers[to] = Math.max(receivers[to], receiving);
+    receivers[from] = Math.max(receivers[from], disturbed);
+    load.windows += accepted * Math.max(own.windows, sent >= FULL_SEGMENTS ? 1 : hurt / 2);
+    load.senders += accepted * Math.max(own.senders, sent > LONG_SEGMENTS ? 1 : 0);
+    const queued = overfull && most && accepted > 0 ? transferring / accepted : 0;
+    recoveries[from] = Math.max(own.recoveries, Math.min(1, recovering * hurt + queued), disturbed);
+    load.accounts += accepted * own.accounts;
   }
-  load.coldEnds += opened * (cold.client + cold.server);
+  load.coldEnds += opened * cold.client + accepted * cold.server;
+  load.receivers += accepted * (receivers.client + receivers.server);
+  load.recoveries += accepted * (recoveries.client + recoveries.server);
   if (Math.max(segments.up, segments.down) <= 1) return;
-  const { windowSegments } = flows;
-  const byWindow = transferring * windowSegments;
-  const inPipe = Math.min(byWindow, pipeOf(flows, byWindow));
-  const overfull = inPipe < byWindow;
   // Where windows let out more than queues hold, what is lost is kept until it is acknowledged.
   load.segments += overfull ? Math.max(inPipe * KEPT, transferring * Math.min(windowSegments, FULL_SEGMENTS)) : inPipe;
-  if (overfull) load.recoveries += transferring;
-  if (Math.max(segments.up, segments.down) > FULL_SEGMENTS) load.packets += inPipe;
+  if (Math.max(segments.up, segments.down) <= FULL_SEGMENTS) return;
+  load.packets += inPipe;
+  if (flows.perSecond < AT_ONCE) {
+    load.scattered -= inPipe * (1 - Math.min(1, LONE_BITS_PER_SECOND / (flows.way?.linkBitsPerSecond ?? Infinity)));
+  }
 }
+
+/** Words of a usual row of a congestion control's own. */
+const WINDOW_WORDS = 16;
+
+/** Rows that an end has because of its host's settings, once it has sent something: 1 each, of `windows` so many usual ones. */
+function ownRows({ accounting, pacing, congestionControl }: Profile, sends: boolean) {
+  const id = congestionId(congestionControl);
+  const { onSample, onControl, wantsRates, overlooksLoneFlights, rowWords = WINDOW_WORDS } = id < 0
+    ? congestionById(congestionId(DEFAULT_PROFILE.congestionControl))
+    : congestionById(id);
+  const accounts = accounting ? 1 : 0;
+  // One that looks at every ACK; and one that sets its own pace.
+  const looks = sends && overlooksLoneFlights === undefined && (onSample ?? onControl) !== undefined;
+  const paces = sends && (pacing || onControl !== undefined);
+  return {
+    accounts,
+    cold: looks || paces ? 1 : accounts,
+    senders: paces ? 1 : 0,
+    recoveries: looks && wantsRates === true ? 1 : accounts,
+    windows: looks ? rowWords / WINDOW_WORDS : 0,
+  };
+}
+
+/** On faster links the packets of a burst come so close together that they share what the event queue keeps them in. */
+const LONE_BITS_PER_SECOND = 2.5e8;
 
 /** Segments kept for retransmission where a queue has overflowed, of each that is under way. */
 const KEPT = 1.4;
@@ -221,11 +292,20 @@ function addDatagrams(load: Load, options: WorkloadOptions, flows: Flows): void 
   const open = Math.min(count, perSecond * seconds);
   const shared = options.kind === "torrent";
   load.datagramSockets += shared ? flows.sources : open;
-  load.exchanges += Math.min(count, perSecond * rttSeconds * 2);
+  load.exchanges += shared || options.kind === "dns" ? Math.min(count, perSecond * rttSeconds * 2) : open;
   // A deadline that was not needed stays on the wheel until its time.
   const timeoutSeconds = options.kind === "dns" ? DNS_SECONDS : (options.timeoutNs ?? 5e9) / 1e9;
-  load.natTimers += Math.min(count * (options.requests ?? 1), perSecond * (timeoutSeconds + seconds));
+  const { requests = 1 } = options;
+  load.natTimers += Math.min(count * requests, perSecond * requests * timeoutSeconds);
+  load.natSlots = Math.min(FINE_SLOTS, load.natSlots + Math.min(count, perSecond * FINE_SECONDS) * requests);
+  // Pauses, and a socket that is held.
+  if (seconds > requests * rttSeconds && !shared) load.events += open;
   load.packets += Math.min(count, perSecond * rttSeconds);
+}
+
+/** Does a balancer keep a table of flows? */
+function remembers({ services }: BalancerOptions): boolean {
+  return services.some(({ connectionTable }) => connectionTable !== false);
 }
 
 function addBalanced(load: Load, { count, perSecond, seconds, lasting }: Flows, finNs?: number): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import { DEFAULT_PROFILE, type Profile } from "../transport/profile.ts";
+import { type Gate, type Openings, openingsOf } from "./load_openings.ts";
 import type { Way, Ways } from "./load_ways.ts";
 import { holdNsOf, type HostOptions, type WorkloadOptions } from "./options.ts";
 import type { Declaration } from "./plan.ts";
@@ -14,6 +15,8 @@ export interface Flows {
   count: number;
   /** Of these, those that find a port. */
   begun: number;
+  /** Of these, those that are answered. */
+  answered: number;
   /** Arrivals per second; `AT_ONCE`: all at once. */
   perSecond: number;
   /** There and back, s; of several destinations the longest. */
@@ -22,9 +25,10 @@ export interface Flows {
   seconds: number;
   /** They stay open. */
   lasting: boolean;
-  /** Open at once, at most, at the opening ends and at the accepting ones. */
+  /** Open at once, at most, at the opening ends and at the accepting ones; and both together. */
   opened: number;
   accepted: number;
+  ends: number;
   /** TIME_WAIT rows at once, at the end that closes first. */
   timeWaits: number;
   /** Packets of one connection, and how many of them can be under way at once. */
@@ -37,6 +41,11 @@ export interface Flows {
   /** Data segments of one connection, and share of packets lost. */
   dataSegments: number;
   loss: number;
+  /** Share of the connections that have packets overtaken; requests, or messages one way, of one. */
+  disturbed: number;
+  exchanges: number;
+  /** Settings of both ends. */
+  profiles: { client: Profile; server: Profile };
   /** Connections that have data under way at once, segments of each, and bits of a full one. */
   transferring: number;
   windowSegments: number;
@@ -55,6 +64,11 @@ export interface Flows {
 const SEGMENT_BYTES = 1448;
 const FULL_BYTES = 1514;
 const FIRST_WINDOW = 10;
+/** Bits of a packet of a handshake; bytes of an ACK, and of the headers of data. */
+const HANDSHAKE_BITS = 60 * 8;
+const ACK_BYTES = 52;
+/** Nothing is in the way. */
+const OPEN: Gate = { perSecond: Infinity, atOnce: Infinity };
 /** Packets of opening and closing. */
 const HANDSHAKE_PACKETS = 3;
 const CLOSE_PACKETS = 4;
@@ -63,12 +77,13 @@ const UNKNOWN_RTT_SECONDS = 0.1;
 /** Of links without a delay, s. */
 const LEAST_RTT_SECONDS = 1e-6;
 /** Arrivals per second where all come at once: times any time that is not 0, more than there can be. */
-const AT_ONCE = 1e18;
+export const AT_ONCE = 1e18;
 
 /** What is known of a workload. */
 export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: number): Flows {
   const sources = options.from.reduce((sum, text) => sum + ways.countOf(text), 0);
-  const destinations = options.to.map((text) => destinationOf(text, ways));
+  const nearest = plainName(options.from[0] ?? "");
+  const destinations = options.to.map((text) => destinationOf(text, ways, nearest));
   const targets = Math.max(1, destinations.reduce((sum, { endpoints }) => sum + endpoints, 0));
   const found = options.from.flatMap((from) =>
     destinations.map(({ name }) => ({ to: name, way: wayTo(ways, plainName(from), name) }))
@@ -93,12 +108,26 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
   const closerProfile: Profile = { ...DEFAULT_PROFILE, ...closer?.profile };
   const closers = options.close === "server" ? Math.max(1, to === undefined ? 1 : ways.countOf(to)) : sources;
   const atOnce = lasting ? count : Math.min(count, fluctuating(options, perSecond * seconds) + waiting);
-  const opened = Math.min(atOnce, ports, socketsOf(from, sources));
-  const accepted = Math.min(
-    opened,
-    socketsOf(server, to === undefined ? 1 : ways.countOf(to)),
-    roomOfNats(way, targets),
-  );
+  const listening = Math.max(1, to === undefined ? 1 : ways.countOf(to));
+  const gated = udp ? undefined : gatedOpenings(options, sizes, {
+    count,
+    perSecond,
+    rttSeconds,
+    seconds,
+    untilSeconds,
+    synRetries: profile.synRetries,
+    way,
+    back: to === undefined ? undefined : ways.between(to, plainName(options.from[0] ?? "")),
+    server,
+    listening,
+  });
+  const opened = Math.min(gated?.opened ?? Infinity, atOnce, ports, socketsOf(from, sources));
+  const nats = roomOfNats(way, targets, sources);
+  const accepted = Math.min(gated?.accepted ?? Infinity, opened, socketsOf(server, listening), nats.room);
+  // Those that find no room try for so long.
+  const refusedSeconds = nats.says && nats.room <= accepted ? rttSeconds : 2 ** (profile.synRetries + 1) - 1;
+  const trying = Math.max(accepted, Math.min(opened, accepted + perSecond * refusedSeconds));
+  const lost = 1 - (1 - (way?.loss ?? 0)) * (1 - (gated?.dropped ?? 0));
   const timeWaits = lasting ? 0 : Math.min(
     count,
     perSecond * closerProfile.timeWaitNs / 1e9,
@@ -114,12 +143,14 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
   return {
     count,
     begun: udp ? count : Math.min(count, ports * turns),
+    answered: udp ? count : Math.min(count, ports * turns, gated?.answered ?? Infinity, lasting ? nats.room : Infinity),
     perSecond,
     rttSeconds,
     seconds,
     lasting,
-    opened: Math.max(accepted, Math.min(opened, accepted + perSecond * SYN_SECONDS)),
+    opened: trying,
     accepted,
+    ends: Math.min(gated?.ends ?? Infinity, trying + accepted),
     timeWaits,
     packets: HANDSHAKE_PACKETS + (rounds > 0 ? 0 : sizes.packets * overlapping) + (lasting ? 0 : CLOSE_PACKETS),
     burst: rounds > 0 || sizes.packets === 0 ? 1 : 1 + Math.min(FIRST_WINDOW, segmentsOf(sizes.largest)),
@@ -127,8 +158,14 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
       Math.min(server?.listen?.[0]?.backlog ?? 4096, server?.profile?.somaxconn ?? DEFAULT_PROFILE.somaxconn),
     segments: { up: segmentsOf(sizes.up), down: segmentsOf(sizes.down) },
     dataSegments: sizes.packets / 2,
-    loss: way?.loss ?? 0,
-    transferring: Math.min(opened, working * transferSeconds / work + waiting),
+    loss: lost,
+    // (With one exchange alone it was not seen to leave anything behind.)
+    disturbed: (options.requests ?? 1) === 1
+      ? 0
+      : 1 - (1 - (way?.reorder ?? 0)) ** (sizes.packets + HANDSHAKE_PACKETS + CLOSE_PACKETS),
+    exchanges: Math.max(1, options.requests ?? 1),
+    profiles: { client: profile, server: { ...DEFAULT_PROFILE, ...server?.profile } },
+    transferring: Math.min(accepted, Math.max(working * transferSeconds / work + waiting, gated?.unfinished ?? 0)),
     windowSegments: windowOf(sizes.largest, rounds, {
       together: count <= perSecond * transferSeconds,
       mostBytes: profile.receiveBufferMaxBytes / 2,
@@ -143,8 +180,72 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
   };
 }
 
-/** Seconds that a SYN without an answer is repeated for (Linux: 1 + 2 + … + 64). */
-const SYN_SECONDS = 127;
+/** Share of packets lost from which on connections fail to open. */
+const HOPELESS_LOSS = 0.3;
+
+/** What is in a stream's way. */
+interface Hindered {
+  count: number;
+  perSecond: number;
+  rttSeconds: number;
+  seconds: number;
+  untilSeconds: number;
+  synRetries: number;
+  way: Way | undefined;
+  back: Way | undefined;
+  server: HostOptions | undefined;
+  listening: number;
+}
+
+/** What becomes of connections where links or who accepts cannot take all that begin; undefined where they can. */
+function gatedOpenings(options: WorkloadOptions, sizes: Sizes, found: Hindered): Openings | undefined {
+  const { count, perSecond, rttSeconds, seconds, untilSeconds, synRetries, way, back, server, listening } = found;
+  if (way === undefined || count === 0 || options.kind === "syn-flood") return undefined;
+  const overSeconds = Math.max(count / perSecond, count * HANDSHAKE_BITS / way.firstBitsPerSecond, LEAST_RTT_SECONDS);
+  const exchanges = sizes.bytes === 0 ? 0 : sizes.bytes / (sizes.up + sizes.down);
+  if (overSeconds === Infinity) return undefined;
+  // (Of long transfers the first window: how fast they go on is TCP's to find out.)
+  const bitsOf = (message: number) =>
+    8 *
+    (Math.min(exchanges * message, FIRST_WINDOW * SEGMENT_BYTES) +
+      ACK_BYTES * Math.min(sizes.packets / 2, FIRST_WINDOW));
+  const upBits = sizes.bytes === 0 ? 0 : bitsOf(sizes.up);
+  const downBits = sizes.bytes === 0 ? 0 : bitsOf(sizes.down);
+  const gateOf = (one: Way | undefined): Gate =>
+    one === undefined || one.queuePackets === Infinity
+      ? OPEN
+      : { perSecond: one.bitsPerSecond, atOnce: one.queuePackets * HANDSHAKE_BITS };
+  const up = gateOf(way);
+  const down = gateOf(back);
+  const { acceptIntervalNs = 0, backlog = DEFAULT_PROFILE.somaxconn } = server?.listen?.[0] ?? {};
+  const accepts = acceptIntervalNs === 0
+    ? OPEN
+    : { perSecond: listening * 1e9 / acceptIntervalNs, atOnce: listening * (backlog + 1) };
+  const exceeds = ({ perSecond, atOnce }: Gate, each: number) => count * each > atOnce + perSecond * overSeconds;
+  const loss = 1 - (1 - way.loss) * (1 - (back?.loss ?? 0));
+  const small = sizes.largest <= FIRST_WINDOW * SEGMENT_BYTES;
+  const handshakes = HANDSHAKE_BITS * 2;
+  if (
+    !exceeds(up, handshakes + (small ? upBits : 0)) && !exceeds(down, HANDSHAKE_BITS + (small ? downBits : 0)) &&
+    !exceeds(accepts, 1) && loss < HOPELESS_LOSS
+  ) return undefined;
+  return openingsOf({
+    count,
+    overSeconds,
+    rttSeconds,
+    lifeSeconds: seconds,
+    untilSeconds,
+    synRetries,
+    loss,
+    up,
+    down,
+    accepts,
+    handshakeBits: HANDSHAKE_BITS,
+    upBits,
+    downBits,
+    segmentBits: FULL_BYTES * 8,
+  });
+}
 
 /**
  * Segments that a connection has under way while it moves a message of `bytes`: where connections come one after the
@@ -210,14 +311,16 @@ function wayTo(ways: Ways, from: string, to: string | undefined): Way | undefine
     rttSeconds: way.rttSeconds + further.rttSeconds,
     bitsPerSecond: Math.min(way.bitsPerSecond, further.bitsPerSecond),
     linkBitsPerSecond: Math.min(way.linkBitsPerSecond, further.linkBitsPerSecond),
+    firstBitsPerSecond: way.firstBitsPerSecond,
     queuePackets: Math.max(way.queuePackets, further.queuePackets),
     loss: 1 - (1 - way.loss) * (1 - further.loss),
+    reorder: Math.max(way.reorder, further.reorder),
     past: [...way.past, balancer, ...further.past],
   };
 }
 
-/** The population that a destination names, and how many endpoints it is. */
-function destinationOf(text: string, ways: Ways): { name: string | undefined; endpoints: number } {
+/** The population that a destination names, of several with one address the nearest; and how many endpoints it is. */
+function destinationOf(text: string, ways: Ways, from: string): { name: string | undefined; endpoints: number } {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|(.+)):(\d+)$/.exec(text);
   const host = match?.[1] ?? match?.[2] ?? text;
   const name = plainName(host);
@@ -230,13 +333,15 @@ function destinationOf(text: string, ways: Ways): { name: string | undefined; en
   const port = Number(match?.[3] ?? 0);
   let count = 0;
   let found: string | undefined;
+  const having: string[] = [];
   for (const declaration of ways.byName.values()) {
     const { options } = declaration;
     const addresses = declaration.kind === "host"
       ? [...declaration.options.extraAddresses ?? [], ...declaration.options.virtualAddresses ?? []]
       : [];
     if ([options.address, options.address6, ...addresses].some((one) => one?.replace(/\/\d+$/, "") === host)) {
-      return { name: declaration.name, endpoints: 1 };
+      having.push(declaration.name);
+      continue;
     }
     const listens = declaration.kind === "host"
       ? declaration.options.listen?.some((listen) => listen.port === port)
@@ -245,6 +350,10 @@ function destinationOf(text: string, ways: Ways): { name: string | undefined; en
     if (listens !== true && !serves) continue;
     found ??= declaration.name;
     count += options.count ?? 1;
+  }
+  if (having.length > 0) {
+    const far = (name: string) => ways.between(from, name)?.rttSeconds ?? Infinity;
+    return { name: having.reduce((best, name) => (far(name) < far(best) ? name : best)), endpoints: 1 };
   }
   return { name: found, endpoints: Math.max(1, count) };
 }
@@ -282,8 +391,9 @@ interface Sizes {
 function sizesOf(options: WorkloadOptions): Sizes {
   const { kind, requests = 1 } = options;
   if (kind === "bulk") {
-    const { bytes = 1e6 } = options;
-    return { bytes, largest: bytes, up: bytes, down: 0, packets: segmentsOf(bytes) * 1.5 };
+    const { bytes = 1e6, direction } = options;
+    const [up, down] = direction === "download" ? [0, bytes] : [bytes, 0];
+    return { bytes, largest: bytes, up, down, packets: segmentsOf(bytes) * 1.5 };
   }
   if (kind === "schedule") {
     const each = (options.exchanges ?? []).map(({ requestBytes = 0, replyBytes = 0 }) => [requestBytes, replyBytes]);
@@ -321,7 +431,11 @@ function timesOf(
   const { requests = 1, thinkNs = 0 } = options;
   // Slow start: the window doubles.
   let rounds = 0;
-  for (let bytes = FIRST_WINDOW * SEGMENT_BYTES; bytes < sizes.largest; bytes *= 2) rounds++;
+  let window = FIRST_WINDOW * SEGMENT_BYTES;
+  for (let left = sizes.largest - window; left > 0; left -= window) {
+    window *= 2;
+    rounds++;
+  }
   const exchanges = options.kind === "schedule"
     ? (options.exchanges ?? []).reduce(
       (sum, { thinkNs = 0, workNs = 0 }) => sum + rttSeconds + (thinkNs + workNs) / 1e9,
@@ -350,18 +464,26 @@ function socketsOf(host: HostOptions | undefined, hosts: number): number {
   return hosts * Math.min(maxFiles, memoryBytes / bytesPerSocket);
 }
 
-/** Connections that the NATs on the way have ports for. */
-function roomOfNats(way: Way | undefined, targets: number): number {
-  let room = Infinity;
+/** Connections that the NATs on the way have ports for, and whether those beyond are told so at once. */
+function roomOfNats(way: Way | undefined, targets: number, sources: number): { room: number; says: boolean } {
+  let least = { room: Infinity, says: false };
+  let subscribers = sources;
   for (const node of way?.past ?? []) {
-    if (
-      node.kind !== "nat" || (node.options.mapping ?? "address-and-port-dependent") !== "address-and-port-dependent"
-    ) continue;
-    const { pool, portLow = 1024, portHigh = 65535, count = 1, overloading = false } = node.options;
+    if (node.kind !== "nat") continue;
+    const { mapping = "address-and-port-dependent", onRefusal, count = 1 } = node.options;
+    const { pool, portLow = 1024, portHigh = 65535, overloading = false } = node.options;
     const addresses = pool === undefined ? 1 : [pool].flat().reduce((sum, range) => sum + range.count, 0);
-    room = Math.min(room, count * addresses * (portHigh - portLow + 1) * (overloading ? targets : 1));
+    const ports = mapping === "address-and-port-dependent"
+      ? count * addresses * (portHigh - portLow + 1) * (overloading ? targets : 1)
+      : Infinity;
+    const { quotaSessions = Infinity, quotaPorts = Infinity } = node.options;
+    const each = mapping === "address-and-port-dependent" ? Math.min(quotaSessions, quotaPorts) : quotaSessions;
+    const room = Math.min(ports, subscribers * each);
+    if (room < least.room) least = { room, says: onRefusal === "icmp" };
+    // To the next one, a gateway is one subscriber for each of its addresses.
+    subscribers = Math.min(subscribers, count * addresses);
   }
-  return room;
+  return least;
 }
 
 /** Share of the connections that go over IPv4: all but those of hosts that both have an IPv6 address. */

@@ -16,10 +16,14 @@ export interface Way {
   bitsPerSecond: number;
   /** Of one link, where it is slowest. */
   linkBitsPerSecond: number;
+  /** Of its first links side by side. */
+  firstBitsPerSecond: number;
   /** Packets that may wait for its narrowest links. */
   queuePackets: number;
   /** Share of the packets that are lost on the way there. */
   loss: number;
+  /** Share that is held back so that others overtake them. */
+  reorder: number;
   /** Populations between its ends, in order. */
   past: Declaration[];
 }
@@ -31,6 +35,7 @@ interface Step {
   bitsPerSecond: number;
   links: number;
   loss: number;
+  reorder: number;
   cost: number;
   queuePackets: number;
 }
@@ -91,6 +96,7 @@ export class Ways {
       to,
       links,
       loss: options.loss ?? 0,
+      reorder: options.reorder ?? 0,
       cost: options.cost ?? 1,
       seconds: (delayNs + Math.min(links, delaySpreadSteps) * delaySpreadStepNs / 2 + jitterNs / 2) / 1e9,
       bitsPerSecond: rateBps,
@@ -130,19 +136,23 @@ export class Ways {
       rttSeconds: 2 * best.get(to)!.seconds,
       bitsPerSecond: Infinity,
       linkBitsPerSecond: Infinity,
+      firstBitsPerSecond: Infinity,
       queuePackets: 0,
       loss: 0,
+      reorder: 0,
       past: [],
     };
     for (let name = to; name !== from; name = best.get(name)!.via) {
       const { step, via } = best.get(name)!;
       if (step === undefined) break;
       way.loss = 1 - (1 - way.loss) * (1 - step.loss);
+      way.reorder = 1 - (1 - way.reorder) * (1 - step.reorder);
       way.linkBitsPerSecond = Math.min(way.linkBitsPerSecond, step.bitsPerSecond);
       if (step.bitsPerSecond * step.links < way.bitsPerSecond) {
         way.bitsPerSecond = step.bitsPerSecond * step.links;
         way.queuePackets = step.queuePackets * step.links;
       }
+      if (via === from) way.firstBitsPerSecond = step.bitsPerSecond * step.links;
       const between = via === from ? undefined : this.byName.get(via);
       if (between !== undefined) way.past.unshift(between);
     }
