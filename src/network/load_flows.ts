@@ -122,7 +122,9 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
     listening,
   });
   const opened = Math.min(gated?.opened ?? Infinity, atOnce, ports, socketsOf(from, sources));
+  const ipv4Share = ipv4ShareOf(options, from, server);
   const nats = roomOfNats(way, targets, sources);
+  nats.room += (1 - ipv4Share) * count;
   const accepted = Math.min(gated?.accepted ?? Infinity, opened, socketsOf(server, listening), nats.room);
   // Those that find no room try for so long.
   const refusedSeconds = nats.says && nats.room <= accepted ? rttSeconds : 2 ** (profile.synRetries + 1) - 1;
@@ -174,7 +176,7 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
     bitsPerSegment: FULL_BYTES * 8,
     sources,
     targets,
-    ipv4Share: ipv4ShareOf(options, from, server),
+    ipv4Share,
     to,
     way,
   };
@@ -470,7 +472,9 @@ function roomOfNats(way: Way | undefined, targets: number, sources: number): { r
   let subscribers = sources;
   for (const node of way?.past ?? []) {
     if (node.kind !== "nat") continue;
-    const { mapping = "address-and-port-dependent", onRefusal, count = 1 } = node.options;
+    const { onRefusal, nat64, count = 1 } = node.options;
+    // (A NAT64's is endpoint-independent.)
+    const { mapping = nat64 === undefined ? "address-and-port-dependent" : undefined } = node.options;
     const { pool, portLow = 1024, portHigh = 65535, overloading = false } = node.options;
     const addresses = pool === undefined ? 1 : [pool].flat().reduce((sum, range) => sum + range.count, 0);
     const ports = mapping === "address-and-port-dependent"
