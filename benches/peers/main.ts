@@ -73,7 +73,7 @@ async function compare(asked: PeersArguments, all: readonly Program[]): Promise<
   const series = sizes.map((size) =>
     all.map((program): Series => ({
       name: program.name,
-      connections: Math.min(size, program.most ?? size),
+      connections: Math.max(1, Math.round(size * Math.min(1, (program.most ?? Infinity) / asked.connections))),
       samples: [],
     }))
   );

@@ -110,6 +110,8 @@ export function withSpread(values: readonly number[], print: (value: number) => 
   return `${middle} (${print(Math.min(...values))} to ${print(Math.max(...values))})`;
 }
 
+const UNKNOWN = "?";
+
 const times = (value: number) => `${value.toFixed(2)} x`;
 
 /** Rows of cells as text: the first column to the left, the others to the right, two spaces between. */
@@ -139,14 +141,16 @@ export function comparison(connections: number, all: readonly Series[]): string 
       withSpread(walls(series), seconds),
       (wall * 1e6 / of).toFixed(1),
       `${Math.round(wall * 1e9 / series.samples[0].packetHops)}`,
-      bytes(peak),
-      `${Math.round(peak / of)}`,
+      // (What the kernel takes is what the machine has less of: where other programs gave more back, it is not known.)
+      peak > 0 ? bytes(peak) : UNKNOWN,
+      peak > 0 ? `${Math.round(peak / of)}` : UNKNOWN,
     ];
     if (compared) {
       const scaled = (values: number[]) => values.map((value) => value * scale);
       const wallRatio = ratios(scaled(walls(series)), walls(base));
       const peakRatio = ratios(scaled(peaks(series)), peaks(base));
-      row.push(series === base ? "" : withSpread(wallRatio, times), series === base ? "" : times(median(peakRatio)));
+      row.push(series === base ? "" : withSpread(wallRatio, times));
+      row.push(series === base ? "" : peak > 0 ? times(median(peakRatio)) : UNKNOWN);
     }
     return row;
   });
@@ -206,13 +210,18 @@ export function heldComparison(
   return `${title}\n\n${columns([head, ...rows])}`;
 }
 
-/** What one connection costs with few and with many, and by how much it grows. */
+/**
+ * What one connection costs with few and with many, and by how much it grows. A program that had fewer connections than
+ * the others says how many.
+ */
 export function growth(few: number, fewRuns: readonly Series[], many: number, manyRuns: readonly Series[]): string {
-  const costs = (series: Series, connections: number) => walls(series).map((wall) => wall / connections);
+  const costs = (series: Series, of: number) => walls(series).map((wall) => wall / of);
   const head = ["cost of a connection", `of ${formatCount(few)}`, `of ${formatCount(many)}`, "growth"];
   const rows = manyRuns.map((series, i) => {
-    const [before, after] = [costs(fewRuns[i], few), costs(series, many)];
-    return [series.name, seconds(median(before)), seconds(median(after)), withSpread(ratios(after, before), times)];
+    const [least, most] = [fewRuns[i].connections ?? few, series.connections ?? many];
+    const [before, after] = [costs(fewRuns[i], least), costs(series, most)];
+    const name = most === many ? series.name : `${series.name} (${formatCount(least)} and ${formatCount(most)})`;
+    return [name, seconds(median(before)), seconds(median(after)), withSpread(ratios(after, before), times)];
   });
   return columns([head, ...rows]);
 }

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { readArguments } from "../../benches/peers/arguments.ts";
 import {
   bulkComparison,
@@ -128,12 +128,30 @@ Deno.test("one program alone is compared with nothing", () => {
   ]);
 });
 
+Deno.test("memory that could not be measured is not told as none", () => {
+  const series = [
+    { name: "fourtuple", samples: [sample(2, 8e8)] },
+    { name: "linux", samples: [sample(4, 0)] },
+  ];
+  assertMatch(comparison(1000, series), /^linux +4 s +4000\.0 +\d+ +\? +\? +2\.00 x +\?$/m);
+});
+
 Deno.test("growth is the cost of a connection among many over that among few", () => {
   const few = [{ name: "fourtuple", samples: [sample(1, 1), sample(2, 1)] }];
   const many = [{ name: "fourtuple", samples: [sample(15, 1), sample(20, 1)] }];
   assertEquals(growth(100, few, 1000, many).split("\n"), [
     "cost of a connection  of 100  of 1,000                     growth",
     "fourtuple              15 ms   17.5 ms  1.25 x (1.00 x to 1.50 x)",
+    "",
+  ]);
+});
+
+Deno.test("growth of a program that had fewer connections is that among its own", () => {
+  const few = [{ name: "ns-3", connections: 10, samples: [sample(1, 1, 10)] }];
+  const many = [{ name: "ns-3", connections: 100, samples: [sample(30, 1, 100)] }];
+  assertEquals(growth(100, few, 1000, many).split("\n"), [
+    "cost of a connection  of 100  of 1,000  growth",
+    "ns-3 (10 and 100)     100 ms    300 ms  3.00 x",
     "",
   ]);
 });
