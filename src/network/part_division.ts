@@ -72,7 +72,9 @@ export function divideNetwork(s: Partition, undivided: Undivided): Division | st
   if (plan.directionCount / 2 > MOST_LINKS) return "There are too many links to divide the network at some of them.";
   const edges = edgesOf(s.links, plan, undivided.events);
   const rows = plan.populations.reduce((most, { firstRow, count }) => Math.max(most, firstRow + count), 1);
-  const owners = parts === undefined ? divideByLoad(s, undivided, edges, rows) : planParts(plan, parts);
+  const owners = parts === undefined
+    ? divideByLoad(s, undivided, edges, rows)
+    : joinParts(planParts(plan, parts), parts.length, undivided.count);
   if (typeof owners === "string") return owners;
   const count = owners.reduce((most, owner) => Math.max(most, owner + 1), 1);
   let lookaheadNs = Infinity;
@@ -88,6 +90,11 @@ export function divideNetwork(s: Partition, undivided: Undivided): Division | st
   // (Parts that no link joins never wait for each other.)
   if (lookaheadNs === Infinity) lookaheadNs = 1e9;
   return { count, owners, lookaheadNs, journals: openersOf(undivided, owners) > 1 };
+}
+
+/** Of more parts than threads neighbours share one. */
+function joinParts(owners: Uint8Array, parts: number, threads: number): Uint8Array {
+  return parts <= threads ? owners : owners.map((part) => Math.floor((part * threads) / parts));
 }
 
 function divideByLoad(
@@ -108,7 +115,12 @@ function divideByLoad(
   const opened = workloads.reduce((sum, { options }) => sum + options.connections, 0);
   const simulated = Math.max(...workloads.map(durationOf), applications.length > 0 ? APPLICATION_SECONDS : 0.1);
   let best: { owners: Uint8Array; seconds: number } | undefined;
-  for (const delayNs of delaysOf(edges)) {
+  const delays = delaysOf(edges);
+  if (delays.length === 0) {
+    const which = edges.delayNs.includes(-1) ? "No link that stays in service" : "No link";
+    return `${which} has a delay at which the network could be divided.`;
+  }
+  for (const delayNs of delays) {
     const atoms = joinNodes(edges, rows, delayNs);
     for (let parts = 2; parts <= count; parts++) {
       const packed = packParts({ atoms, loads, edges, packets, crossing: CROSSING, parts });
@@ -122,12 +134,14 @@ function divideByLoad(
       if (best === undefined || taken < best.seconds) best = { owners: packed.owners, seconds: taken };
     }
   }
-  if (best === undefined) return "No link has a delay at which the network could be divided.";
-  if (always || best.seconds <= seconds * WORTH_WHILE) return best.owners;
-  if (watched) return "Packets are looked at in one thread, which takes longer than what could be divided.";
+  if (best !== undefined && (always || best.seconds <= seconds * WORTH_WHILE)) return best.owners;
+  if (watched && best !== undefined) {
+    return "Packets are looked at in one thread, which takes longer than what could be divided.";
+  }
   if (seconds < 2 * (STARTING_SECONDS + WARMING_SECONDS)) {
     return "The run is so short that starting threads would take longer.";
   }
+  if (best === undefined) return "All that there is to do is in one place, which no link with a delay divides.";
   const share = Math.round(100 * best.seconds / seconds);
   return `The best division of the network at links with delay is estimated to take ${share}% of the time of one thread.`;
 }

@@ -91,12 +91,14 @@ export class LeadThread {
       if (ready === others) return new LeadThread(s, division, shared, commonBlocks);
       const { failure } = control;
       if (failure !== undefined) {
+        control.command((1 << COMMAND.BITS) | COMMAND.END);
         return `Another thread cannot build it: ${failure.split("\n")[0].replace(/^\w*Error: /, "")}`;
       }
       const waited = Atomics.wait(control.words, CONTROL_AT.READY, ready, 50);
       if (waited === "timed-out" && Atomics.load(control.words, CONTROL_AT.STARTED) < others) waitedMs += 50;
       if (waitedMs < START_MS) continue;
       control.fail(new Error("The threads did not start in time."));
+      control.command((1 << COMMAND.BITS) | COMMAND.END);
       return "The threads did not start in time.";
     }
   }
@@ -216,10 +218,8 @@ export class LeadThread {
   }
 
   #command(command: number): void {
-    const { words } = this.#control;
     this.#commands++;
-    Atomics.store(words, CONTROL_AT.COMMAND, (this.#commands << COMMAND.BITS) | command);
-    Atomics.notify(words, CONTROL_AT.COMMAND);
+    this.#control.command((this.#commands << COMMAND.BITS) | command);
   }
 
   #live(): void {

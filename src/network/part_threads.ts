@@ -116,6 +116,12 @@ export class ThreadControl {
     this.#text = new Uint8Array(buffer, TEXT_AT, TEXT_BYTES);
   }
 
+  /** Tells the other threads what to do: a running number, and one of `COMMAND` in its low bits. */
+  command(command: number): void {
+    Atomics.store(this.words, CONTROL_AT.COMMAND, command);
+    Atomics.notify(this.words, CONTROL_AT.COMMAND);
+  }
+
   /** This thread can do no more: the others are told why. */
   fail(error: unknown): void {
     const text = error instanceof Error ? error.stack ?? error.message : String(error);

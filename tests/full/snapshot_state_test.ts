@@ -13,7 +13,8 @@ const SCRATCH = [
   /\.(__)?targets\.(address6?|name|port)$/,
   /^\.(due\.(count|items)|links\.(__outcome\.\w+|duplicate\.\w+|nextNs)$)/,
   /^\.nat\.(grantedAddress|lastSession)$/,
-  /^\.queue\.__(sorter\.(hasTies|__keys|__radix\.__(keyScratch|places|refScratch))|ties\.__scratch)$/,
+  /^\.queue\.__(sorter\.(hasTies|__keys|__nexts|__radix\.__(keyScratch|places|refScratch))|ties\.__scratch)$/,
+  /^\.queue\.slots\.(hasTies|lastSlot)$/,
   /^\.routes\.__(sorted|pool)/,
   /^\.(tcp|udpSockets)\.(__)?ports\.__(hashHigh|hashLow|method|profile|search\.\w+)$/,
   // Beyond the counts that say how much of them is in use.

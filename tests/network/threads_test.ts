@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { InputError } from "../../src/base/errors.ts";
 import { Network } from "../../src/network/network.ts";
 import { NetworkError } from "../../src/network/errors.ts";
+import { COMMAND, CONTROL_AT, ThreadControl, type ThreadOrder } from "../../src/network/part_threads.ts";
 import { always } from "../../src/network/threads.ts";
 import { anyNetwork, Draw } from "./support/anything.ts";
 import { assertSameInThreads, canBeBuilt, divisible, inThreads, outcome } from "./support/threads.ts";
@@ -126,6 +127,49 @@ Deno.test("a link that events take out of service does not lie between two parts
     one.partition([["clients", "r1"], ["server"]]);
   });
   assertStringIncludes(reasonAgainst(network, (one) => one.run({ workers: 2 })), "r1--server cannot lie between");
+});
+
+Deno.test("of more parts than threads neighbours share one, and what cannot be cut may lie between them", () => {
+  const network = small((one) => {
+    one.event({ kind: "link", link: "clients--r1[2]", atNs: 1e8, state: "down" });
+    one.partition([["clients[0..2]"], ["clients[3..5]", "r1"], ["server"]]);
+  });
+  assertStringIncludes(reasonAgainst(network, (one) => one.run({ workers: 3 })), "clients--r1 cannot lie between");
+  assertEquals(assertSameInThreads(network.toJSON(), 2), 2);
+});
+
+Deno.test("what could not be divided at any link with delay says so", () => {
+  const network = new Network();
+  network.host("a", { address: "10.0.0.1/24", listen: [{ port: 80 }] });
+  network.host("b", { address: "10.0.0.2/24" });
+  network.link("a", "b", { delayNs: 1e6 });
+  const arrivals = { kind: "rate", perSecond: 1e6 } as const;
+  network.workload({ name: "own", kind: "hold", from: ["a"], to: ["a:80"], connections: 1e6, arrivals });
+  const soon = { workers: 2, untilNs: 1 };
+  assertStringIncludes(
+    reasonAgainst(network, (one) => one.run(soon)),
+    "in one place, which no link with a delay divides",
+  );
+  network.event({ kind: "link", link: "a--b", atNs: 1e9, state: "down" });
+  assertStringIncludes(reasonAgainst(network, (one) => one.run(soon)), "No link that stays in service has a delay");
+});
+
+Deno.test("where one thread cannot build the network, the others end", () => {
+  const orders: ThreadOrder[] = [];
+  const real = globalThis.Worker;
+  globalThis.Worker = class {
+    postMessage(order: ThreadOrder): void {
+      orders.push(order);
+      new ThreadControl(order.shared.control).fail(new Error("no room"));
+    }
+  } as unknown as typeof Worker;
+  try {
+    assertStringIncludes(reasonAgainst(small(), (one) => one.run(always({ workers: 2 }))), "cannot build it: no room");
+  } finally {
+    globalThis.Worker = real;
+  }
+  const { words } = new ThreadControl(orders[0].shared.control);
+  assertEquals(words[CONTROL_AT.COMMAND] & ((1 << COMMAND.BITS) - 1), COMMAND.END);
 });
 
 Deno.test("a run that is too short to gain, or that somebody looks at, stays in one thread and says why", () => {
