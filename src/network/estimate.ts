@@ -66,8 +66,7 @@ const PAIR_BYTES = 2 * 4096;
 /** Bytes of a proxy's books about one connection: objects and entries of maps. */
 const PROXIED_BYTES = 500;
 
-/** Slots of a timer wheel that have entries at the same time: of TCP's, due within a second; of the others, minutes. */
-const TCP_SLOTS = 1600;
+/** Slots of a timer wheel that have entries at the same time, of timers that are due within minutes. */
 const NAT_SLOTS = 256;
 /** Of slots in which such timers come due one by one, the share that has entries at the same time. */
 const LONE_SLOTS = 0.4;
@@ -169,7 +168,7 @@ function connectionTables(load: Load): number {
     load.recoveries * ROW.RECOVERY + load.settings * ROW.SETTINGS +
     load.accounts * ROW.ACCOUNT;
   return ends * ROW.END + coldEnds * ROW.COLD + some + segments * ROW.SEGMENT + synRows * ROW.SYN +
-    timeWaits * ROW.TIME_WAIT + tupleTableBytes(tuplesOf(load)) + timerWheelBytes(tcpTimers, TCP_SLOTS);
+    timeWaits * ROW.TIME_WAIT + tupleTableBytes(tuplesOf(load)) + timerWheelBytes(tcpTimers, load.tcpSlots);
 }
 
 function natTables(

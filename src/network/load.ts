@@ -8,7 +8,9 @@
 import { congestionById, congestionId } from "../tcp/congestion/types.ts";
 import { DEFAULT_PROFILE, type Profile } from "../transport/profile.ts";
 import type { BalancerOptions } from "./balancer_options.ts";
+import type { NetworkEvent } from "./event_options.ts";
 import { AT_ONCE, type Flows, flowsOf } from "./load_flows.ts";
+import { partsOf, refusedFlows } from "./load_refused.ts";
 import { Ways } from "./load_ways.ts";
 import { holdNsOf, type NatOptions, type WorkloadOptions } from "./options.ts";
 import type { ProxyOptions } from "./proxy_options.ts";
@@ -46,6 +48,8 @@ export interface Load {
   events: number;
   /** Entries of the wheels of TCP's timers, and of the others. */
   tcpTimers: number;
+  /** Slots of that wheel that have entries at the same time. */
+  tcpSlots: number;
   natTimers: number;
   /** Milliseconds of the next few seconds in which such timers are due. */
   natSlots: number;
@@ -83,6 +87,7 @@ export const NO_LOAD: Readonly<Load> = {
   scattered: 0,
   events: 0,
   tcpTimers: 0,
+  tcpSlots: 0,
   natTimers: 0,
   natSlots: 0,
   datagramSockets: 0,
@@ -97,6 +102,11 @@ export const NO_LOAD: Readonly<Load> = {
 const SYN_SECONDS = 127;
 /** Seconds that an entry stays on the wheel after its timer was armed: the first RTO. */
 const RTO_SECONDS = 1;
+/** Seconds after which a timer of a SYN is first looked at, whether or not there still is a connection. */
+const LOOK_SECONDS = 0.2;
+/** Slots, a millisecond each, of what is due within a second; of SYNs' timers (twice: in each are so few that a chunk is to spare). */
+const LOOK_SLOTS = 2 * 1000 * LOOK_SECONDS;
+const TCP_SLOTS = 1600;
 /** Seconds that a session is kept after both FINs, unless its NAT says otherwise; that a balancer keeps a flow. */
 const CLOSING_SECONDS = 240;
 const FLOW_SECONDS = 120;
@@ -111,21 +121,25 @@ const FINE_SECONDS = FINE_SLOTS / 1000;
 /** Seconds after which a DNS query is repeated or given up. */
 const DNS_SECONDS = 5;
 
-/** What a declared network will hold. `untilSeconds`: how long it runs at most. */
+/** What a declared network will hold. `untilSeconds`: how long it runs at most; `events`: what changes on the way. */
 export function loadOf(
   declarations: readonly Declaration[],
   links: readonly LinkDeclaration[],
   workloads: readonly WorkloadOptions[],
   untilSeconds: number,
+  events: readonly NetworkEvent[] = [],
 ): Load {
   const load = { ...NO_LOAD };
   const ways = new Ways(declarations, links);
   const natLimits = new Map<Declaration, number>();
-  for (const options of workloads) {
-    const flows = flowsOf(options, ways, untilSeconds);
+  const parts = workloads.flatMap((options) => partsOf(options, ways, events, untilSeconds));
+  for (const { options, refused } of parts) {
+    const found = flowsOf(options, ways, untilSeconds);
+    const flows = refused ? refusedFlows(found) : found;
     const before = load.packets;
     if (options.kind === "syn-flood") addFlood(load, flows, ways);
     else if (options.kind === "dns" || options.transport === "udp") addDatagrams(load, options, flows);
+    else if (refused) addRefused(load, flows);
     else addConnections(load, options, flows, ways);
     if (flows.perSecond < AT_ONCE) load.scattered += load.packets - before;
     addTranslations(load, options, flows, natLimits);
@@ -147,6 +161,18 @@ export function profileOf(declaration: Declaration | undefined): Profile {
   return { ...DEFAULT_PROFILE, ...own };
 }
 
+/** Connections that are refused have an end for a round trip, and its timer's entry until that is looked at. */
+function addRefused(
+  load: Load,
+  { count, perSecond, opened, sources, targets, packets, burst, rttSeconds }: Flows,
+): void {
+  load.pairs += Math.min(opened, sources * targets);
+  load.ends += opened;
+  load.tcpTimers += Math.min(count, perSecond * LOOK_SECONDS);
+  load.tcpSlots = Math.max(load.tcpSlots, LOOK_SLOTS);
+  load.packets += Math.min(count * burst, perSecond * packets * rttSeconds / 2);
+}
+
 function addConnections(load: Load, options: WorkloadOptions, flows: Flows, ways: Ways): void {
   const { begun: count, perSecond, rttSeconds, seconds, lasting } = flows;
   const { opened, accepted } = flows;
@@ -161,6 +187,7 @@ function addConnections(load: Load, options: WorkloadOptions, flows: Flows, ways
     load.tcpTimers += flows.timeWaits;
   }
   const armed = 2 * Math.min(count, perSecond * RTO_SECONDS);
+  load.tcpSlots = TCP_SLOTS;
   load.tcpTimers += options.keepAliveNs === undefined ? Math.min(armed, 2 * opened + passing) : Math.max(armed, opened);
   if (!lasting && seconds > rttSeconds) load.events += opened;
   addTransfers(load, options, flows);
@@ -285,6 +312,7 @@ function addFlood(load: Load, flows: Flows, ways: Ways): void {
   load.synRows += Math.min(count, room, perSecond * SYN_SECONDS);
   load.packets += Math.min(count, perSecond * rttSeconds * 2);
   load.tcpTimers += Math.min(count, room);
+  load.tcpSlots = TCP_SLOTS;
 }
 
 function addDatagrams(load: Load, options: WorkloadOptions, flows: Flows): void {

@@ -5,7 +5,7 @@
  * @module
  */
 import { LIMIT_PACKETS } from "./link_disciplines.ts";
-import type { LinkOptions } from "./options.ts";
+import type { HostOptions, LinkOptions } from "./options.ts";
 import type { Declaration, LinkDeclaration } from "./plan.ts";
 
 /** A way from one population to another. */
@@ -158,4 +158,90 @@ export class Ways {
     }
     return way;
   }
+}
+
+/** A population's name, without the members that are meant. */
+export function plainName(text: string): string {
+  return /^[^[\]]*/.exec(text)![0];
+}
+
+/** What is declared of a host. */
+export function hostOf(ways: Ways, name: string): HostOptions | undefined {
+  const declaration = ways.byName.get(name);
+  return declaration?.kind === "host" ? declaration.options : undefined;
+}
+
+/** Who accepts: the destination, or of a balancer its first back end. */
+export function serverOf(ways: Ways, to: string | undefined): HostOptions | undefined {
+  if (to === undefined) return undefined;
+  const declaration = ways.byName.get(to);
+  if (declaration?.kind !== "balancer") return hostOf(ways, to);
+  return hostOf(ways, backendOf(declaration) ?? "");
+}
+
+function backendOf(declaration: Declaration): string | undefined {
+  if (declaration.kind !== "balancer") return undefined;
+  const first = declaration.options.services[0]?.backends[0];
+  if (first === undefined) return undefined;
+  return plainName((typeof first === "string" ? first : first.to).replace(/:\d+$/, ""));
+}
+
+/** The way to a destination; through a balancer to its back ends. */
+export function wayTo(ways: Ways, from: string, to: string | undefined): Way | undefined {
+  if (to === undefined) return undefined;
+  const way = ways.between(from, to);
+  const balancer = ways.byName.get(to);
+  const backend = balancer === undefined ? undefined : backendOf(balancer);
+  if (way === undefined || balancer === undefined || backend === undefined) return way;
+  const further = ways.between(to, backend);
+  if (further === undefined) return { ...way, past: [...way.past, balancer] };
+  return {
+    rttSeconds: way.rttSeconds + further.rttSeconds,
+    bitsPerSecond: Math.min(way.bitsPerSecond, further.bitsPerSecond),
+    linkBitsPerSecond: Math.min(way.linkBitsPerSecond, further.linkBitsPerSecond),
+    firstBitsPerSecond: way.firstBitsPerSecond,
+    queuePackets: Math.max(way.queuePackets, further.queuePackets),
+    loss: 1 - (1 - way.loss) * (1 - further.loss),
+    reorder: Math.max(way.reorder, further.reorder),
+    past: [...way.past, balancer, ...further.past],
+  };
+}
+
+/** The population that a destination names, of several with one address the nearest; and how many endpoints it is. */
+export function destinationOf(text: string, ways: Ways, from: string): { name: string | undefined; endpoints: number } {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|(.+)):(\d+)$/.exec(text);
+  const host = match?.[1] ?? match?.[2] ?? text;
+  const name = plainName(host);
+  const declared = ways.byName.get(name);
+  if (declared !== undefined) {
+    const extra = declared.kind === "host" ? declared.options.extraAddresses?.length ?? 0 : 0;
+    return { name, endpoints: ways.countOf(host) * (1 + extra) };
+  }
+  // An address, or a name of the DNS: whoever has that address, or listens on that port.
+  const port = Number(match?.[3] ?? 0);
+  let count = 0;
+  let found: string | undefined;
+  const having: string[] = [];
+  for (const declaration of ways.byName.values()) {
+    const { options } = declaration;
+    const addresses = declaration.kind === "host"
+      ? [...declaration.options.extraAddresses ?? [], ...declaration.options.virtualAddresses ?? []]
+      : [];
+    if ([options.address, options.address6, ...addresses].some((one) => one?.replace(/\/\d+$/, "") === host)) {
+      having.push(declaration.name);
+      continue;
+    }
+    const listens = declaration.kind === "host"
+      ? declaration.options.listen?.some((listen) => listen.port === port)
+      : declaration.kind === "balancer" && declaration.options.services.some((service) => service.port === port);
+    const serves = port === 0 && declaration.kind === "host" && declaration.options.dns !== undefined;
+    if (listens !== true && !serves) continue;
+    found ??= declaration.name;
+    count += options.count ?? 1;
+  }
+  if (having.length > 0) {
+    const far = (name: string) => ways.between(from, name)?.rttSeconds ?? Infinity;
+    return { name: having.reduce((best, name) => (far(name) < far(best) ? name : best)), endpoints: 1 };
+  }
+  return { name: found, endpoints: Math.max(1, count) };
 }

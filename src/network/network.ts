@@ -285,7 +285,7 @@ export class Network {
   }
 
   #load(): Load {
-    return loadOf(this.#declarations, this.#links, this.#workloads, this.#untilNs / 1e9);
+    return loadOf(this.#declarations, this.#links, this.#workloads, this.#untilNs / 1e9, this.#events);
   }
 
   #declare(declaration: Declaration): NodeRef {

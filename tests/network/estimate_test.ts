@@ -125,6 +125,30 @@ Deno.test("where each port serves one destination only, no more connections are 
   assert(hosts("linux") > 1.5 * hosts("host-wide"));
 });
 
+Deno.test("10,000 connections of which two ports of three refuse theirs: the tables take what was estimated, within 10%", () => {
+  held(network({ to: ["server:81", "server:80", "server:82"] }, "router"));
+});
+
+Deno.test("connections that nobody listens for are estimated as small as they are, also where a port closes later", () => {
+  const closes = network({ connections: 20_000 }, "nat");
+  closes.event({ kind: "listener", atNs: 2e9, node: "server", port: 80, action: "close" });
+  held(closes);
+  held(network({ kind: "hold", to: ["server:81"], connections: 20_000 }, "nat"));
+});
+
+Deno.test("connections that nobody closes before the end of the run leave no TIME_WAIT in the estimate", () => {
+  const bytes = (holdNs: number) => {
+    const network = new Network({ untilNs: 60e9 });
+    network.host("clients", { count: 10, address: "10.0.0.2/8" });
+    network.host("server", { address: "10.0.1.1/8", listen: [{ port: 80 }] });
+    network.link("clients", "server", { delayNs: 1e6 });
+    const ends = { from: ["clients"], to: ["server:80"], connections: 10_000 };
+    network.workload({ name: "load", kind: "hold", holdNs, arrivals: { kind: "rate", perSecond: 1000 }, ...ends });
+    return network.estimateMemory().tableBytes;
+  };
+  assert(bytes(40e9) - bytes(60e9) > 64 * 9_000);
+});
+
 /** The tables take what was estimated. */
 function held(network: Network, within = 0.1): void {
   const simulation = network.build();
