@@ -5,6 +5,7 @@
  * @module
  */
 import type { RunReport } from "../report/document.ts";
+import { congestionNames } from "../tcp/congestion/types.ts";
 import { combineDigest } from "./digest.ts";
 import type { NetworkDocument } from "./document.ts";
 import type { DumpKind, DumpSection } from "./dump.ts";
@@ -81,8 +82,9 @@ export class LeadThread {
     const shared = sharedMemory(division.count, watchedBy(s), numbersBrought(s, division));
     const control = new ThreadControl(shared.control);
     const modules = [...registeredModules()];
+    const congestionControls = congestionNames();
     for (let index = 1; index < division.count; index++) {
-      takeWorker().postMessage({ index, ...built, modules, division, shared });
+      takeWorker().postMessage({ index, ...built, modules, congestionControls, division, shared });
     }
     const others = division.count - 1;
     let waitedMs = 0;

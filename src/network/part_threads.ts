@@ -29,6 +29,8 @@ export interface ThreadOrder {
   numbering: Numbering;
   /** Modules to import first. */
   modules: string[];
+  /** Congestion controls that the first thread knows: those of modules, and those that only code has registered. */
+  congestionControls: string[];
   /** What series are of: nodes (undefined: all). */
   series: (string | undefined)[];
   /** How the network is divided. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { congestionId } from "../tcp/congestion/types.ts";
 import { dumpSections } from "./dump.ts";
 import { registerModule } from "./modules.ts";
 import { Network } from "./network.ts";
@@ -11,6 +12,7 @@ import { receiveBytes, sendBytes } from "./part_crossing.ts";
 import { digestsOf, findingsBytes, findingsOf, SECTIONS } from "./part_findings.ts";
 import { thrownBytes } from "./part_thrown.ts";
 import { COMMAND, CONTROL_AT, joinThreads, type LookRequest, ThreadControl, type ThreadOrder } from "./part_threads.ts";
+import type { Partition } from "./partition.ts";
 import { sampleBytes, SeriesCounts } from "./series_counts.ts";
 
 /** How often a thread looks for a command, and how long it sleeps, ms, before it waits for events. */
@@ -30,9 +32,10 @@ scope.onmessage = ({ data }) => {
 };
 
 /** Builds the network, and does what the first thread says until it says that this is all. */
-async function serve({ index, declaration, numbering, modules, series, division, shared }: ThreadOrder): Promise<void> {
+async function serve(order: ThreadOrder): Promise<void> {
+  const { index, modules, series, division, shared } = order;
   for (const url of modules) await registerModule(url);
-  const { partition: s } = Network.fromJSON(declaration, numbering).build();
+  const s = build(order);
   const { part, runner, control } = joinThreads(s, index, division, shared, s.addresses.blocksForGood());
   const counts = series.map((nodes) => new SeriesCounts(s, nodes));
   for (const one of counts) one.watch();
@@ -76,5 +79,17 @@ async function serve({ index, declaration, numbering, modules, series, division,
       case COMMAND.END:
         return;
     }
+  }
+}
+
+/** Builds the network. Where a congestion control is missing that the first thread knows, it says why. */
+function build({ declaration, numbering, congestionControls }: ThreadOrder): Partition {
+  try {
+    return Network.fromJSON(declaration, numbering).build().partition;
+  } catch (error) {
+    const missing = congestionControls.filter((name) => congestionId(name) < 0)
+      .map((name) => JSON.stringify(name)).find((name) => String(error).includes(name));
+    if (missing === undefined) throw error;
+    throw new Error(`its congestion control ${missing} was registered by no module's URL (registerModule).`);
   }
 }

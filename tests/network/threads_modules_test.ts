@@ -3,6 +3,7 @@ import { registerApplication } from "../../src/app/application.ts";
 import { registerModule } from "../../src/network/modules.ts";
 import { Network } from "../../src/network/network.ts";
 import type { Simulation } from "../../src/network/simulation.ts";
+import { registerAlgorithm as registerCongestionControl } from "../../src/tcp/congestion/flow.ts";
 import { always } from "../../src/network/threads.ts";
 import { assertSameInThreads, inThreads, outcome } from "./support/threads.ts";
 
@@ -77,6 +78,19 @@ Deno.test("what code has registered by itself runs in one thread, which says wha
   assertEquals(simulation.threads.count, 1);
   assertStringIncludes(simulation.threads.why, `No application "test-of-code" is registered`);
   assertStringIncludes(simulation.threads.why, "registerModule");
+});
+
+Deno.test("a congestion control that only code has registered makes it one thread, which says what to do", () => {
+  registerCongestionControl({ name: "test-of-code", onAck() {}, ssthreshAfterLoss: () => 4 });
+  const network = sides("test-of-code");
+  network.partition([["talkers", "r1"], ["r2", "web"]]);
+  const simulation = network.build();
+  simulation.run({ workers: 2 });
+  assertEquals(simulation.threads.count, 1);
+  assertStringIncludes(
+    simulation.threads.why,
+    `its congestion control "test-of-code" was registered by no module's URL (registerModule).`,
+  );
 });
 
 Deno.test("what handlers throw in any thread comes out of run, which then goes on to the same end", async () => {
