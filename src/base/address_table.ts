@@ -60,10 +60,10 @@ const MEMBER_STRIDE = 8;
  * ```
  */
 export class AddressTable {
-  /** By block: the word of its page's first address (see `word`). */
-  #words: Int32Array = new Int32Array(0);
-  /** By block: 1 for IPv6. */
-  #ipv6: Uint8Array = new Uint8Array(0);
+  /** By block: the word of its page's first address (see `word`). Until the table grows, V8 takes it for a constant. */
+  declare private words: Int32Array;
+  /** By block: 1 for IPv6. (A constant, too.) */
+  declare private ipv6: Uint8Array;
   /** By block: the words of an IPv6 page's first address. Untouched pages of memory cost nothing. */
   #sixWords: Int32Array = new Int32Array(0);
   #cold: Int32Array = new Int32Array(0);
@@ -85,12 +85,12 @@ export class AddressTable {
   #last = 0;
   #pageWord = 0;
 
-  /** Reserves room for `blocks` blocks (default 64); the table doubles when they run out. */
+  /** Reserves room for `blocks` blocks (default 256); the table doubles when they run out. */
   constructor(options: { blocks?: number } = {}) {
-    const capacity = Math.min(MAX_BLOCKS, Math.max(2, options.blocks ?? 64));
+    const capacity = Math.min(MAX_BLOCKS, Math.max(2, options.blocks ?? 256));
     this.#capacity = capacity;
-    this.#words = new Int32Array(capacity);
-    this.#ipv6 = new Uint8Array(capacity);
+    this.words = new Int32Array(capacity);
+    this.ipv6 = new Uint8Array(capacity);
     this.#sixWords = new Int32Array(capacity * 4);
     this.#cold = new Int32Array(capacity * COLD_STRIDE);
     this.#members = new Int32Array(capacity * MEMBER_STRIDE);
@@ -107,12 +107,12 @@ export class AddressTable {
    * neighbours differ by 1. Signed. Of id 0: 0.
    */
   word(id: number): number {
-    return (this.#words[id >>> 8] + (id & 255)) | 0;
+    return (this.words[id >>> 8] + (id & 255)) | 0;
   }
 
   /** Whether the address is an IPv6 one. Of id 0: false. */
   isIpv6(id: number): boolean {
-    return this.#ipv6[id >>> 8] !== 0;
+    return this.ipv6[id >>> 8] !== 0;
   }
 
   /** Word `k` (0 to 3, the leading one first) of an IPv6 address, signed. */
@@ -261,13 +261,13 @@ export class AddressTable {
     this.#freeBlock = v.number(this.#freeBlock);
     this.#blocksInUse = v.number(this.#blocksInUse);
     this.#slotsUsed = v.number(this.#slotsUsed);
-    this.#words = v.column(this.#words, this.#nextBlock);
-    this.#ipv6 = v.column(this.#ipv6, this.#nextBlock);
+    this.words = v.column(this.words, this.#nextBlock);
+    this.ipv6 = v.column(this.ipv6, this.#nextBlock);
     this.#sixWords = v.column(this.#sixWords, this.#nextBlock * 4);
     this.#cold = v.column(this.#cold, this.#nextBlock * COLD_STRIDE);
     this.#members = v.column(this.#members, this.#nextBlock * MEMBER_STRIDE);
     this.#slots = v.column(this.#slots);
-    this.#capacity = this.#words.length;
+    this.#capacity = this.words.length;
   }
 
   /** Reads the address that the current call is about. */
@@ -381,8 +381,8 @@ export class AddressTable {
 
   /** Makes `block` one of the loaded page. */
   #place(block: number, span: number, count: number): void {
-    this.#words[block] = this.#pageWord;
-    this.#ipv6[block] = this.#six;
+    this.words[block] = this.#pageWord;
+    this.ipv6[block] = this.#six;
     if (this.#six !== 0) {
       this.#sixWords[block * 4] = this.#a0;
       this.#sixWords[block * 4 + 1] = this.#a1;
@@ -405,8 +405,8 @@ export class AddressTable {
     const cold = this.#cold;
     const next = cold[block * COLD_STRIDE + NEXT];
     const wordAt = (k: number) => this.#sixWords[block * 4 + k];
-    if (this.#ipv6[block] !== 0) this.#set(1, wordAt(0), wordAt(1), wordAt(2), wordAt(3));
-    else this.#set(0, this.#words[block], 0, 0, 0);
+    if (this.ipv6[block] !== 0) this.#set(1, wordAt(0), wordAt(1), wordAt(2), wordAt(3));
+    else this.#set(0, this.words[block], 0, 0, 0);
     const slot = this.#slotLoaded();
     let before = this.#slots[slot];
     if (before === block) {
@@ -428,7 +428,7 @@ export class AddressTable {
     const mask = slots.length - 1;
     let slot = finalise32(this.#pageWord >> 8) & mask;
     for (let block = slots[slot]; block !== 0; block = slots[slot]) {
-      if (this.#words[block] === this.#pageWord && this.#ipv6[block] === this.#six && this.#sameSix(block)) break;
+      if (this.words[block] === this.#pageWord && this.ipv6[block] === this.#six && this.#sameSix(block)) break;
       slot = (slot + 1) & mask;
     }
     return slot;
@@ -447,7 +447,7 @@ export class AddressTable {
     const mask = slots.length - 1;
     let hole = slot;
     for (let i = (hole + 1) & mask; slots[i] !== 0; i = (i + 1) & mask) {
-      const home = finalise32(this.#words[slots[i]] >> 8) & mask;
+      const home = finalise32(this.words[slots[i]] >> 8) & mask;
       if (((i - home) & mask) < ((i - hole) & mask)) continue;
       slots[hole] = slots[i];
       hole = i;
@@ -462,7 +462,7 @@ export class AddressTable {
     const mask = slots.length - 1;
     for (const block of old) {
       if (block === 0) continue;
-      let slot = finalise32(this.#words[block] >> 8) & mask;
+      let slot = finalise32(this.words[block] >> 8) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = block;
     }
@@ -473,11 +473,11 @@ export class AddressTable {
     if (blocks > MAX_BLOCKS) throw fullError();
     const capacity = Math.min(MAX_BLOCKS, Math.max(blocks, this.#capacity * 2));
     const used = this.#nextBlock;
-    this.#words = lengthened(this.#words, capacity, used);
+    this.words = lengthened(this.words, capacity, used);
     this.#sixWords = lengthened(this.#sixWords, capacity * 4, used * 4);
     this.#cold = lengthened(this.#cold, capacity * COLD_STRIDE, used * COLD_STRIDE);
     this.#members = lengthened(this.#members, capacity * MEMBER_STRIDE, used * MEMBER_STRIDE);
-    this.#ipv6 = lengthened(this.#ipv6, capacity, used);
+    this.ipv6 = lengthened(this.ipv6, capacity, used);
     this.#capacity = capacity;
   }
 }

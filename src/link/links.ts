@@ -31,11 +31,13 @@ const { FROM, TO, SETTINGS, RANK, SENT, FLAGS, DETAILS, MTU, MASK, STRIDE } = DI
 const bytesOf = packetBytes;
 const { LINK, LINK_SEQ, HASH, SRC, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } = PACKET;
 const { DOWN, ELABORATE, CUT } = DIRECTION_FLAG;
-
 const { FREE_AT_NS, FREE_AT_REST, RATE_BPS, DELAY_NS, MASK: PACE_MASK, STRIDE: PACE_STRIDE } = PACE;
 
 const { NONE, QUEUE_FULL, LOST, DOWN: LINK_DOWN, HELD } = LINK_DROP;
 const { NOW, TIME } = CLOCK;
+
+/** One as a double: V8 takes a literal for an integer, and converts and checks what it is added to. */
+const UNIT = Float64Array.of(1);
 
 /** Of a direction that draws nothing. */
 const NO_KEY = new Int32Array(2);
@@ -398,8 +400,7 @@ export class Links {
    * nor loses time.
    */
   #departure(d: number, bytes: number): void {
-    const clock = this.clock;
-    const pace = this.pace;
+    const { clock, pace } = this;
     const at = (d * PACE_STRIDE) & PACE_MASK;
     const rate = pace[at + RATE_BPS];
     let departNs = clock[NOW];
@@ -413,13 +414,13 @@ export class Links {
       const quotient = Math.floor(work / rate);
       // The quotient may have been rounded up to the next whole number; this remainder is exact. (What is seldom needed
       // is worked out before: V8 compiles nothing that it has not seen, and began again with all senders.)
-      const lower = quotient - 1;
+      const lower = quotient - UNIT[0];
       const whole = quotient * rate > work ? lower : quotient;
       const rest = work - whole * rate;
       departNs += whole;
       pace[at + FREE_AT_NS] = departNs;
       pace[at + FREE_AT_REST] = rest;
-      const rounded = departNs + 1;
+      const rounded = departNs + UNIT[0];
       if (rest > 0) departNs = rounded;
     }
     clock[TIME] = departNs + pace[at + DELAY_NS];

@@ -10,7 +10,7 @@ import { natTimerActs, natTimerFired, natTimerGateway, natTimerSerial } from "..
 import { timerActs, timerFired, timerHost, timerSerial } from "../tcp/mod.ts";
 import { CLOCK } from "../store/clock.ts";
 import { digestEvent } from "./digest.ts";
-import { drainNat, drainTcp, fireAppEvent } from "./drain.ts";
+import { drainNat, drainTcp } from "./drain.ts";
 import { LONGEST_RUN_NS } from "./options.ts";
 import { EVENT_KIND, isAt } from "./part.ts";
 import type { Partition } from "./partition.ts";
@@ -36,17 +36,13 @@ const NAT_TIMER_ACTED = 101;
  * `pastQuiescence`), or for `batch` events, or until a handler has thrown (`Partition.halted`).
  */
 export function runPartition(s: Partition, untilNs: number, pastQuiescence: boolean, batch: number): Stop {
-  const { queue, clock } = s;
-  const { deliver } = s.path;
+  const { clock } = s;
+  const { runEvents } = s.path;
   const endNs = Math.min(untilNs, LONGEST_RUN_NS);
   clock[LIMIT] = limitNs(s, endNs);
-  for (let left = batch | 0; left > 0 && !s.halted; left = (left - 1) | 0) {
-    const ref = queue.popWithin();
-    if (ref >= 0) {
-      if ((ref & 1) === 0) deliver(ref >>> 1);
-      else fireAppEvent(s, ref >>> 1);
-      continue;
-    }
+  for (let left = batch | 0; left > 0 && !s.halted; left = ~left - 1) {
+    left = runEvents(left);
+    if (left >= 0) return "batch";
     const stop = pastEvents(s, endNs, untilNs === Infinity, pastQuiescence);
     if (stop !== undefined) return stop;
     clock[LIMIT] = limitNs(s, endNs);

@@ -20,6 +20,7 @@ import { drainTcp } from "./drain.ts";
 import { DROP } from "./drops.ts";
 import { equalPath } from "./equal_paths.ts";
 import { answerEchoAndRelease, sendIcmpError, UNREACHABLE } from "./icmp.ts";
+import { type EventLoop, eventLoop } from "./event_loop.ts";
 import { gatewayPath } from "./nat_node.ts";
 import type { Partition } from "./partition.ts";
 import { isSpoofed } from "./spoofs.ts";
@@ -49,6 +50,8 @@ const MOST_HEADER_BYTES = 100;
 export interface PacketPath {
   /** Delivers packet `p` at the end of its link. It is this function's from here on. */
   readonly deliver: (p: number) => void;
+  /** Carries out events, `deliver` among them. */
+  readonly runEvents: EventLoop;
   /** Mixes a delivery into the run's digest. */
   readonly digest: DeliveryDigest;
   /** Forwards packet `p` at `node` by route table `table`: TTL, route, MTU; ICMP errors where it ends here. */
@@ -74,6 +77,7 @@ export function packetPath(s: Partition): PacketPath {
   const segments = tcp.path;
   const digest = deliveryDigest(nodeRows, packets, addresses, clock);
   const { outbound, inbound } = gatewayPath(s);
+  const { pushShort } = queue;
 
   function deliver(p: number): void {
     const rows = pool.words;
@@ -156,7 +160,7 @@ export function packetPath(s: Partition): PacketPath {
     const flags = directions[((d * DIRECTION_STRIDE) & DIRECTION_MASK) + FLAGS];
     if ((flags & UNUSUAL_DIRECTION) !== 0 || s.sendTaps.length !== 0) return sendWatched(s, node, p, d);
     links.sendPlain(d, p);
-    queue.pushTimed(p << 1);
+    if (!pushShort(p << 1)) queue.pushTimed(p << 1);
   }
 
   function takeIn(node: number, p: number): void {
@@ -190,5 +194,5 @@ export function packetPath(s: Partition): PacketPath {
     else send(node, p, d);
   }
 
-  return { deliver, digest, forward, forwardTowards, takeIn, send, emit, emitNow };
+  return { deliver, runEvents: eventLoop(s, deliver), digest, forward, forwardTowards, takeIn, send, emit, emitNow };
 }

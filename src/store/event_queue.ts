@@ -14,6 +14,7 @@ import { type CompareRefs, TieSorter } from "./tie_sort.ts";
 import { EventHeap } from "./event_heap.ts";
 import { EventRounds } from "./event_rounds.ts";
 import type { EventQueueOptions } from "./event_queue_options.ts";
+import { shortPush } from "./event_push.ts";
 import { chunkBegin, chunkEnd, EventSlots, firstBucketOf, slotOf, WHEELS } from "./event_slots.ts";
 
 const { FINE_MASK, FAR, CHUNK_MASK, SPAN_BUCKETS } = WHEELS;
@@ -59,6 +60,9 @@ export class EventQueue {
    */
   onBucket: ((refs: Int32Array, begin: number, end: number) => void) | undefined = undefined;
 
+  /** As `pushTimed`, if the event can go a short way; false if it cannot. */
+  declare readonly pushShort: (ref: number) => boolean;
+
   readonly #compareTies: CompareRefs;
   readonly #ties = new TieSorter();
   readonly #sorter: BucketSorter;
@@ -69,8 +73,6 @@ export class EventQueue {
   #currentTimes: Float64Array = new Float64Array(1024);
   /** Events of the current bucket up to here pop next, with nothing else to be asked: 0 while `#irregular` is not. */
   #regularEnd = 0;
-  /** Events in the wheels. */
-  #waiting = 0;
   /** Events from here on in the current bucket have not been shown to the hook. */
   #windowEnd = 0;
   /** The current bucket's number in the epoch. Events of it and of earlier ones are late and go to the heap. */
@@ -99,6 +101,7 @@ export class EventQueue {
     this.clock[PER_NS] = 1 / bucketNs;
     this.#setEnd();
     this.slots = new EventSlots(options.capacity ?? 8192, this.clock);
+    this.pushShort = shortPush(this.clock, this.slots);
   }
 
   /** Bytes of its lists that have been in use. */
@@ -108,7 +111,7 @@ export class EventQueue {
 
   /** Events pending. */
   get size(): number {
-    return this.#waiting + (this.currentEnd - this.currentCursor) + this.#irregular;
+    return this.slots.waiting + (this.currentEnd - this.currentCursor) + this.#irregular;
   }
 
   /** The time in ns: of the event popped last, or as `advanceTo` set it. */
@@ -127,22 +130,7 @@ export class EventQueue {
 
   /** As `push`, the time being in `clock[CLOCK.TIME]`. */
   pushTimed(ref: number): void {
-    const clock = this.clock;
-    const timeNs = clock[TIME];
-    // What goes to the finest wheel and needs no further chunk has a short way.
-    if (timeNs >= clock[END] && timeNs < clock[FINE_END] && timeNs > clock[NOW] && Math.floor(timeNs) === timeNs) {
-      const { refs, times } = this.slots;
-      const slot = ((timeNs - clock[EPOCH]) * clock[PER_NS]) & FINE_MASK;
-      const at = refs[slot];
-      if ((at & CHUNK_MASK) !== 0) {
-        this.#waiting = (this.#waiting + 1) | 0;
-        times[at] = timeNs;
-        refs[at] = ref | 0;
-        refs[slot] = at + 1;
-        return;
-      }
-    }
-    this.#pushAnywhere(ref);
+    if (!this.pushShort(ref)) this.#pushAnywhere(ref);
   }
 
   /** The number of the running round. */
@@ -199,7 +187,7 @@ export class EventQueue {
 
   /** For snapshots. The clock is the partition's to save. */
   visitState(v: StateVisitor): void {
-    this.#waiting = v.number(this.#waiting);
+    this.slots.waiting = v.number(this.slots.waiting);
     this.currentCursor = v.number(this.currentCursor);
     this.currentEnd = v.number(this.currentEnd);
     this.currentRefs = v.column(this.currentRefs, this.currentEnd);
@@ -376,7 +364,7 @@ export class EventQueue {
       const times = this.slots.times;
       const refs = this.slots.refs;
       const end = chunkEnd(chunk, tail);
-      this.#waiting -= end - chunkBegin(chunk);
+      this.slots.waiting -= end - chunkBegin(chunk);
       for (let at = chunkBegin(chunk); at < end; at++) {
         this.clock[TIME] = times[at];
         this.#place(refs[at]);
@@ -388,7 +376,7 @@ export class EventQueue {
   /** Adds an event whose bucket may be `#bucket` itself, which is not open. */
   #place(ref: number): void {
     const scaled = (this.clock[TIME] - this.clock[EPOCH]) * this.clock[PER_NS];
-    this.#waiting++;
+    this.slots.waiting++;
     if (scaled >= SPAN_BUCKETS) return this.slots.append(FAR, ref);
     const bucket = scaled | 0;
     this.slots.append(slotOf(bucket, this.#bucket), ref);
@@ -401,7 +389,7 @@ export class EventQueue {
     if (count === 0) return this.#open(slot);
     this.#bucket += slots.lastSlot - slot;
     this.#setEnd();
-    this.#waiting -= count;
+    this.slots.waiting -= count;
     this.#show(count, count, slots.hasTies);
   }
 
@@ -421,7 +409,7 @@ export class EventQueue {
       if (room > this.currentRefs.length) this.#growCurrent(room * 2);
       count = this.#sorter.gather(slots, chunk, tail, beginNs, this.#currentTimes, this.currentRefs, room);
     }
-    this.#waiting -= count;
+    this.slots.waiting -= count;
     this.#show(count, 0, this.#sorter.hasTies);
   }
 
@@ -460,7 +448,7 @@ export class EventQueue {
     const heap = this.#heap;
     const open = this.currentEnd - this.currentCursor;
     const late = heap.count;
-    const count = this.#waiting + open + late;
+    const count = this.slots.waiting + open + late;
     const times = grown(count * 8, () => new Float64Array(count));
     const refs = grown(count * 4, () => new Int32Array(count));
     times.set(this.#currentTimes.subarray(this.currentCursor, this.currentEnd));
@@ -469,7 +457,7 @@ export class EventQueue {
     heap.moveInto(times, refs, open);
     this.slots.moveInto(times, refs, open + late);
     this.#irregular -= late;
-    this.#waiting = 0;
+    this.slots.waiting = 0;
     this.currentCursor = this.currentEnd = 0;
     this.#windowEnd = this.#regularEnd = 0;
     for (let i = 0; i < count; i++) {

@@ -70,6 +70,8 @@ export class EventSlots {
   declare refs: Int32Array;
   /** First chunk of each slot's list; only meaningful while the slot has events. */
   readonly heads: Int32Array = new Int32Array(FAR + 1);
+  /** Events in the slots, as the queue counts them. */
+  waiting = 0;
   /** What `takeSparse` took last: its last slot, and whether some of its events have one time. */
   lastSlot = 0;
   hasTies = false;
