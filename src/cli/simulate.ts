@@ -188,6 +188,7 @@ function tell(asked: SimulateArguments, report: RunReport, text: string): void {
 /** In how many threads it ran, or why in one. */
 function threadsText({ count, why, lookaheadNs }: Simulation["threads"]): string {
   if (count === 1) return `In one thread: ${why}`;
+  if (lookaheadNs === Infinity) return `In ${count} threads, divided where no link is.`;
   return `In ${count} threads, divided where packets take ${formatDurationNs(lookaheadNs, 3)} at least.`;
 }
 

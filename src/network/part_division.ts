@@ -87,8 +87,6 @@ export function divideNetwork(s: Partition, undivided: Undivided): Division | st
     if (edges.delayNs[i] < 1) return `The link ${name} cannot lie between two parts: it has no delay.`;
     lookaheadNs = Math.min(lookaheadNs, edges.delayNs[i]);
   }
-  // (Parts that no link joins never wait for each other.)
-  if (lookaheadNs === Infinity) lookaheadNs = 1e9;
   return { count, owners, lookaheadNs, journals: openersOf(undivided, owners) > 1 };
 }
 

@@ -49,6 +49,9 @@ export const NUMBERS_BROUGHT = 11;
 /** Where some part has seen more than this in a window, the next is half as long. */
 const MOST_SEEN = 16_384;
 
+/** A window at most: parts that no link joins meet too, for whoever wants to stop them. */
+const LONGEST_WINDOW_NS = 1e9;
+
 /** How to run. */
 export interface PartRun {
   /** Up to this time, events at it included. */
@@ -82,8 +85,8 @@ export class PartRunner {
     this.#partition = partition;
     this.#part = part;
     this.#barrier = options.barrier;
-    this.#lookaheadNs = options.lookaheadNs;
-    this.#windowNs = part.sightings === undefined ? options.lookaheadNs : Math.min(options.lookaheadNs, NS_PER_MS);
+    this.#lookaheadNs = Math.min(options.lookaheadNs, LONGEST_WINDOW_NS);
+    this.#windowNs = part.sightings === undefined ? this.#lookaheadNs : Math.min(this.#lookaheadNs, NS_PER_MS);
     this.#journal = options.journal;
     this.#wait = () => {
       part.check();

@@ -44,7 +44,7 @@ export interface Division {
   count: number;
   /** The part of each node, by row. */
   owners: Uint8Array;
-  /** Time that every packet takes at least from one part to another, ns. */
+  /** Time that every packet takes at least from one part to another, ns; infinite where no link joins them. */
   lookaheadNs: number;
   /** Do several parts open connections? Then they write down when. */
   journals: boolean;

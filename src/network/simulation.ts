@@ -115,7 +115,7 @@ export class Simulation {
 
   /**
    * In how many threads it runs, and where that is not as many as `run` was asked for, why: a sentence. `lookaheadNs`: what
-   * a packet takes at least from one part of the network to another, ns (0: there is one part).
+   * a packet takes at least from one part of the network to another, ns (0: there is one part; infinite: no link joins them).
    */
   get threads(): { count: number; why: string; lookaheadNs: number } {
     return this.#threads.summary;

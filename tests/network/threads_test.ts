@@ -138,6 +138,18 @@ Deno.test("of more parts than threads neighbours share one, and what cannot be c
   assertEquals(assertSameInThreads(network.toJSON(), 2), 2);
 });
 
+Deno.test("parts that no link joins have nothing to wait for, and the outcome is the same", () => {
+  const network = small((one) => {
+    one.host("here", { address: "10.5.0.1/24" });
+    one.host("there", { address: "10.5.0.2/24", listen: [{ port: 80 }] });
+    one.link("here", "there", { rateBps: 1e7 });
+    one.workload({ name: "apart", kind: "bulk", from: ["here"], to: ["there:80"], connections: 3, bytes: 1e5 });
+    one.partition([["clients", "r1", "server"], ["here", "there"]]);
+  });
+  const look = (simulation: ReturnType<Network["build"]>) => assertEquals(simulation.threads.lookaheadNs, Infinity);
+  assertEquals(assertSameInThreads(network.toJSON(), 2, {}, look), 2);
+});
+
 Deno.test("what could not be divided at any link with delay says so", () => {
   const network = new Network();
   network.host("a", { address: "10.0.0.1/24", listen: [{ port: 80 }] });
