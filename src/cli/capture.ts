@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { InputError } from "../base/errors.ts";
 import { formatCount } from "../base/units.ts";
 import type { CaptureOptions, CaptureSink } from "../network/capture.ts";
@@ -40,6 +41,8 @@ export class CaptureOut {
   readonly #nodes: string[];
   readonly #files: GrowingFiles;
   readonly #names = new Set<string>();
+  /** Directories that were not there, the innermost first. */
+  readonly #made: string[];
 
   /** Begins the captures that the command line asks for, or else the scenario. Throws `InputError`. */
   constructor(
@@ -68,7 +71,7 @@ export class CaptureOut {
       this.#options({ node: "" });
       simulation.captures.addEveryNode((node) => ({ options: this.#options({ node }), sink: this.#sink(node) }));
     }
-    makeDirectory(settings.directory);
+    this.#made = makeDirectory(settings.directory);
   }
 
   /** The run has ended: the files get their ends and their names. */
@@ -80,6 +83,14 @@ export class CaptureOut {
   /** Leaves nothing behind. */
   discard(): void {
     this.#files.discard();
+    for (const directory of this.#made) {
+      try {
+        Deno.removeSync(directory);
+      } catch {
+        // Somebody has put something into it.
+        break;
+      }
+    }
   }
 
   #options(point: CapturePointOptions): CaptureOptions {
@@ -151,9 +162,13 @@ export function captureName(point: string): string {
   return point.replace(/\[(\d+)\]/g, ".$1").replace(/:/, ".").replace(/[^\p{L}\p{N}._-]/gu, "_");
 }
 
-function makeDirectory(directory: string): void {
+/** Makes a directory. Returns those that were not there, the innermost first. */
+function makeDirectory(directory: string): string[] {
   try {
+    const made: string[] = [];
+    for (let path = directory; !exists(path); path = dirname(path)) made.push(path);
     Deno.mkdirSync(directory, { recursive: true });
+    return made;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) {
       throw new InputError(`--pcap: ${directory} is a file, not a directory.`);
@@ -162,5 +177,15 @@ function makeDirectory(directory: string): void {
       throw new InputError(`--pcap: you may not write to ${directory}.`);
     }
     throw new InputError(`--pcap: ${directory} cannot be made: ${error instanceof Error ? error.message : error}.`);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }

@@ -68,30 +68,35 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   const lines = new LineWriter(asked.json ? Deno.stderr : Deno.stdout);
   const printer = asked.packets ? new PacketPrinter(lines, filter) : undefined;
   const outputs: RunOutput[] = [];
+  // (Those before a checkpoint have been.)
+  const dumps = dumpsOf(asked, loaded).filter(({ atNs = Infinity }) =>
+    resumed === undefined || atNs > simulation.nowNs
+  );
   const { packets, addresses } = simulation;
   if (printer !== undefined) {
     const see = (p: number, timeNs: number, from: string, to: string) =>
       printer.see({ packets, addresses, p, timeNs, from, to });
     simulation.onDelivery(see, { late: true });
   }
-  if (asked.pcap !== undefined) {
-    outputs.push(new CaptureOut({ ...asked, directory: pathFromInvocation(asked.pcap) }, simulation, loaded));
-  }
+  try {
+    if (asked.pcap !== undefined) {
+      outputs.push(new CaptureOut({ ...asked, directory: pathFromInvocation(asked.pcap) }, simulation, loaded));
+    }
 
-  // (Those before a checkpoint have been.)
-  const dumps = dumpsOf(asked, loaded).filter(({ atNs = Infinity }) =>
-    resumed === undefined || atNs > simulation.nowNs
-  );
-  if (dumps.length > 0) outputs.push(new Dumps(simulation, lines, dumps));
-  if (asked.series !== undefined) outputs.push(new SeriesOut(simulation, asked.series, seriesOptions(asked, loaded)));
+    if (dumps.length > 0) outputs.push(new Dumps(simulation, lines, dumps));
+    if (asked.series !== undefined) outputs.push(new SeriesOut(simulation, asked.series, seriesOptions(asked, loaded)));
 
-  if (asked.trace !== undefined) {
-    // (Loaded only here: a run without a trace starts sooner.)
-    const { TraceOut } = await import("./trace_files.ts");
-    const { trace: file, traceLevel: level } = asked;
-    outputs.push(
-      new TraceOut({ file, level, simulation, loaded, overrides: overridesOf(asked).map(({ text }) => text) }),
-    );
+    if (asked.trace !== undefined) {
+      // (Loaded only here: a run without a trace starts sooner.)
+      const { TraceOut } = await import("./trace_files.ts");
+      const { trace: file, traceLevel: level } = asked;
+      outputs.push(
+        new TraceOut({ file, level, simulation, loaded, overrides: overridesOf(asked).map(({ text }) => text) }),
+      );
+    }
+  } catch (error) {
+    for (const output of outputs) output.discard();
+    throw error;
   }
 
   const quiet = asked.quiet || (printer !== undefined && Deno.stdout.isTerminal());
