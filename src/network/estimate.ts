@@ -21,6 +21,7 @@ import { UDP_SOCKET } from "../transport/udp.ts";
 import { PACKET } from "../wire/packet.ts";
 import { APP_EVENT } from "./app_event.ts";
 import { type Load, tuplesOf } from "./load.ts";
+import { BUCKET_NS } from "./partition.ts";
 
 /** What a run takes in memory, bytes. Each further thread adds its own (`threadTableBytes`, `threadBytes`). */
 export interface MemoryEstimate {
@@ -182,9 +183,9 @@ function natTables(
   return nats + balanced + timerWheelBytes(natTimers, NAT_SLOTS + LONE_SLOTS * natSlots);
 }
 
-function transientTables({ packets, scattered, events }: Load): number {
-  // Few packets are mostly one to a bucket, and of many, many are.
-  const buckets = (BUCKETS * scattered) / (scattered + 2 * BUCKETS);
+function transientTables({ packets, scattered, aheadSeconds, events }: Load): number {
+  // Few packets are mostly one to a bucket, and of many, many are; what is on links is due within the longest one's delay.
+  const buckets = Math.min((BUCKETS * scattered) / (scattered + 2 * BUCKETS), 1 + aheadSeconds * 1e9 / BUCKET_NS);
   return packets * ROW.PACKET + events * ROW.EVENT + (packets + events) * QUEUED_BYTES + buckets * QUEUE_CHUNK_BYTES;
 }
 

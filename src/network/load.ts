@@ -44,6 +44,8 @@ export interface Load {
   packets: number;
   /** Of these, those that are not all due at the same moment. */
   scattered: number;
+  /** How far ahead of the present their events are, at the most, s. */
+  aheadSeconds: number;
   /** Application events that wait. */
   events: number;
   /** Entries of the wheels of TCP's timers, and of the others. */
@@ -85,6 +87,7 @@ export const NO_LOAD: Readonly<Load> = {
   flows: 0,
   packets: 0,
   scattered: 0,
+  aheadSeconds: 0,
   events: 0,
   tcpTimers: 0,
   tcpSlots: 0,
@@ -142,6 +145,7 @@ export function loadOf(
     else if (refused) addRefused(load, flows);
     else addConnections(load, options, flows, ways);
     if (flows.perSecond < AT_ONCE) load.scattered += load.packets - before;
+    load.aheadSeconds = Math.max(load.aheadSeconds, aheadSecondsOf(flows));
     addTranslations(load, options, flows, natLimits);
     for (const node of flows.way?.past ?? []) {
       if (node.kind === "balancer" && remembers(node.options)) addBalanced(load, flows, node.options.finNs);
@@ -153,6 +157,11 @@ export function loadOf(
   }
   load.packets += 1;
   return load;
+}
+
+/** How long a packet is on a link, with what it waits for it where messages of several segments may fill a queue, s. */
+function aheadSecondsOf({ way, segments }: Flows): number {
+  return way === undefined || Math.max(segments.up, segments.down) > 1 ? Infinity : way.linkSeconds;
 }
 
 /** The profile of a population of hosts. */

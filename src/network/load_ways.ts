@@ -12,6 +12,8 @@ import type { Declaration, LinkDeclaration } from "./plan.ts";
 export interface Way {
   /** There and back, s. */
   rttSeconds: number;
+  /** Of its longest link, one way, s. */
+  linkSeconds: number;
   /** Bits per second of all its links side by side, where they are fewest; Infinity if none has a rate. */
   bitsPerSecond: number;
   /** Of one link, where it is slowest. */
@@ -134,6 +136,7 @@ export class Ways {
     }
     const way: Way = {
       rttSeconds: 2 * best.get(to)!.seconds,
+      linkSeconds: 0,
       bitsPerSecond: Infinity,
       linkBitsPerSecond: Infinity,
       firstBitsPerSecond: Infinity,
@@ -147,6 +150,7 @@ export class Ways {
       if (step === undefined) break;
       way.loss = 1 - (1 - way.loss) * (1 - step.loss);
       way.reorder = 1 - (1 - way.reorder) * (1 - step.reorder);
+      way.linkSeconds = Math.max(way.linkSeconds, step.seconds);
       way.linkBitsPerSecond = Math.min(way.linkBitsPerSecond, step.bitsPerSecond);
       if (step.bitsPerSecond * step.links < way.bitsPerSecond) {
         way.bitsPerSecond = step.bitsPerSecond * step.links;
@@ -197,6 +201,7 @@ export function wayTo(ways: Ways, from: string, to: string | undefined): Way | u
   if (further === undefined) return { ...way, past: [...way.past, balancer] };
   return {
     rttSeconds: way.rttSeconds + further.rttSeconds,
+    linkSeconds: Math.max(way.linkSeconds, further.linkSeconds),
     bitsPerSecond: Math.min(way.bitsPerSecond, further.bitsPerSecond),
     linkBitsPerSecond: Math.min(way.linkBitsPerSecond, further.linkBitsPerSecond),
     firstBitsPerSecond: way.firstBitsPerSecond,

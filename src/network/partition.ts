@@ -59,7 +59,7 @@ const { hasRoute } = REACHABILITY;
  * Nanoseconds in a bucket of the event queue. Longer ones let the prefetch keep more loads in flight (16 µs against
  * 4 µs: 4% of `examples/million.yaml`); what links faster than a bucket deliver has to be put among what is sorted already.
  */
-const BUCKET_NS = 16_384;
+export const BUCKET_NS = 16_384;
 
 export { CPU_APP, FINE_TIMER_APP, FIRST_APP, LINK_QUEUE_APP, LOOPBACK_APP, SOCKET_APP } from "./app_event.ts";
 

@@ -136,6 +136,11 @@ Deno.test("connections that nobody listens for are estimated as small as they ar
   held(network({ kind: "hold", to: ["server:81"], connections: 20_000 }, "nat"));
 });
 
+Deno.test("10,000 connections within 10 ms: the queue has lists for as long as links delay, within 10%", () => {
+  const arrivals = { kind: "rate" as const, perSecond: 1_000_000 };
+  held(network({ holdNs: Infinity, arrivals }, "router", { rateBps: 1e10 }, { delayNs: 2e6 }));
+});
+
 Deno.test("connections that nobody closes before the end of the run leave no TIME_WAIT in the estimate", () => {
   const bytes = (holdNs: number) => {
     const network = new Network({ untilNs: 60e9 });
