@@ -22,7 +22,7 @@ const { SRC, DST, PORTS, LINK, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_AT, MAS
 const { FROM, TO, FLAGS, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { KIND, FLAGS: NODE_FLAGS, STRIDE: NODE_STRIDE } = NODE;
 const { ANSWERS_VIA_BALANCER } = NODE_FLAG;
-const { AWAY, ELABORATE, DOWN } = DIRECTION_FLAG;
+const { AWAY } = DIRECTION_FLAG;
 const { HELD } = LINK_DROP;
 const { UDP, ICMP, ICMPV6 } = PROTOCOL;
 const { PROTOCOL_SHIFT } = CONTROL;
@@ -56,10 +56,6 @@ export function drop(s: Partition, node: number, p: number, reason: number): voi
 export function sendWatched(s: Partition, node: number, p: number, d: number): void {
   const links = s.links;
   const watched = s.sendTaps.length !== 0;
-  if (!watched && (links.words[d * DIRECTION_STRIDE + FLAGS] & (ELABORATE | DOWN)) === 0) {
-    links.sendPlain(d, p);
-    return sendAway(s, s.part!, d, p);
-  }
   if (watched) {
     for (const tap of s.sendTaps) tap(p, s.nowNs, node, links.words[d * DIRECTION_STRIDE + TO], d);
   }

@@ -22,6 +22,7 @@ import { equalPath } from "./equal_paths.ts";
 import { answerEchoAndRelease, sendIcmpError, UNREACHABLE } from "./icmp.ts";
 import { type EventLoop, eventLoop } from "./event_loop.ts";
 import { gatewayPath } from "./nat_node.ts";
+import { sendAway } from "./part_crossing.ts";
 import type { Partition } from "./partition.ts";
 import { isSpoofed } from "./spoofs.ts";
 import { forwardSteered } from "./steering.ts";
@@ -30,14 +31,14 @@ const { SRC, DST, LENGTH, LINK, HASH, CORRUPT, WINDOW_TTL_TOS, CONTROL: CONTROL_
 const { TO, FLAGS, MTU, RANK, MASK: DIRECTION_MASK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { KIND, ADDRESS, CPU, EGRESS, ROUTES, FLAGS: NODE_FLAGS, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const { HOST, ROUTER, NAT } = NODE_KIND;
-const { CUT, FROM_INSIDE } = DIRECTION_FLAG;
+const { AWAY, CUT, FROM_INSIDE } = DIRECTION_FLAG;
 const { PROTOCOL_SHIFT, STEERED } = CONTROL;
 const TCP = PROTOCOL.TCP;
 
 /** A node with one of these has more addresses than one. */
 const SEVERAL_ADDRESSES = NODE_FLAG.MANY_ADDRESSES | NODE_FLAG.DUAL_STACK;
 /** A packet for a direction with one of these takes more than its pace. */
-const UNUSUAL_DIRECTION = DIRECTION_FLAG.ELABORATE | DIRECTION_FLAG.DOWN | DIRECTION_FLAG.AWAY;
+const UNUSUAL_DIRECTION = DIRECTION_FLAG.ELABORATE | DIRECTION_FLAG.DOWN;
 
 /** TTL's place in WINDOW_TTL_TOS. */
 const TTL_ONE = 1 << 8;
@@ -85,6 +86,7 @@ export function packetPath(s: Partition): PacketPath {
     const direction = (rows[o + LINK] * DIRECTION_STRIDE) & DIRECTION_MASK;
     const node = directions[direction + TO];
     const flags = directions[direction + FLAGS];
+    s.arrivedOver = direction;
     if ((flags & CUT) !== 0 && isLostOnLink(s, node, p)) return;
     s.hops++;
     digest(p, node, directions[direction + RANK]);
@@ -160,6 +162,7 @@ export function packetPath(s: Partition): PacketPath {
     const flags = directions[((d * DIRECTION_STRIDE) & DIRECTION_MASK) + FLAGS];
     if ((flags & UNUSUAL_DIRECTION) !== 0 || s.sendTaps.length !== 0) return sendWatched(s, node, p, d);
     links.sendPlain(d, p);
+    if ((flags & AWAY) !== 0) return sendAway(s, s.part!, d, p);
     if (!pushShort(p << 1)) queue.pushTimed(p << 1);
   }
 

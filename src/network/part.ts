@@ -44,7 +44,10 @@ export class Part {
   readonly notes: ((a: number, b: number, c: number) => void)[] = [];
   /** Addresses of floods that run elsewhere. */
   readonly spoofs: SpoofsHeld = new SpoofsHeld();
-  /** Where this thread is in the total order: the kind (`EVENT_KIND`) and entity of the event that is happening. */
+  /**
+   * Where this thread is in the total order: the kind (`EVENT_KIND`) and entity of the event that is happening. (The
+   * entity of a delivery is kept only where packets are looked at: else `Partition.arrivedOver` tells it.)
+   */
   eventKind = 0;
   eventEntity = 0;
   /** Called while a thread has to wait: throws where another one has failed. */

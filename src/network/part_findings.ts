@@ -287,15 +287,20 @@ function addUp(a: unknown, b: unknown): unknown {
   );
 }
 
+/** Two sorted lists as one. */
+function mergeSorted(a: Uint32Array, b: Uint32Array): Uint32Array {
+  const merged = new Uint32Array(a.length + b.length);
+  let i = 0;
+  let j = 0;
+  for (let at = 0; at < merged.length; at++) {
+    merged[at] = j === b.length || (i < a.length && a[i] <= b[j]) ? a[i++] : b[j++];
+  }
+  return merged;
+}
+
 /** Sorted lists as one. */
 function joinSorted(lists: readonly Uint32Array[]): Uint32Array {
   const filled = lists.filter((list) => list.length > 0);
   if (filled.length < 2) return filled[0] ?? new Uint32Array(0);
-  const joined = new Uint32Array(filled.reduce((sum, list) => sum + list.length, 0));
-  let at = 0;
-  for (const list of filled) {
-    joined.set(list, at);
-    at += list.length;
-  }
-  return joined.sort();
+  return filled.reduce(mergeSorted);
 }

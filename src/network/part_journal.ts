@@ -7,6 +7,7 @@
  */
 import { lengthened } from "../base/growth.ts";
 import type { OpenCount, OpenJournal } from "../app/open_journal.ts";
+import { DIRECTION } from "../link/links.ts";
 import type { SharedBarrier } from "../store/shared_barrier.ts";
 import { EVENT_KIND, type Part } from "./part.ts";
 import { receiveBytes, sendBytes } from "./part_crossing.ts";
@@ -63,8 +64,9 @@ export class PartJournal implements OpenJournal {
     entries[at + TIME] = s.nowNs;
     // (Timers come before all that was there at their instant.)
     const { eventKind, eventEntity } = s.part!;
+    const entity = eventKind === EVENT_KIND.DELIVERY ? s.links.words[s.arrivedOver + DIRECTION.RANK] : eventEntity;
     entries[at + ORDER] = eventKind < EVENT_KIND.DELIVERY ? eventKind : s.queue.round * KINDS + eventKind;
-    entries[at + ENTITY] = eventEntity;
+    entries[at + ENTITY] = entity;
     entries[at + SLOT] = slot;
     entries[at + CHANGE] = change;
     this.#changes[slot * BROUGHT_EACH + (change > 0 ? OPENED : CLOSED)]++;

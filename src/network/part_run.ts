@@ -21,8 +21,8 @@ import type { Sightings } from "./part_sightings.ts";
 import type { Partition } from "./partition.ts";
 
 const { LIMIT } = CLOCK;
-const { LINK, MASK: PACKET_MASK, STRIDE: PACKET_STRIDE } = PACKET;
-const { RANK, MASK: DIRECTION_MASK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
+const { LINK, STRIDE: PACKET_STRIDE } = PACKET;
+const { RANK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const EVENT_STRIDE = APP_EVENT.STRIDE;
 
 /**
@@ -70,6 +70,7 @@ export class PartRunner {
   readonly #lookaheadNs: number;
   readonly #journal: PartJournal | undefined;
   readonly #wait: () => void;
+  readonly #runEvents: () => void;
   /** Called when the threads have met, with a time before which everything has happened, in all parts. */
   onHorizon: ((horizonNs: number) => void) | undefined = undefined;
   /** How long windows are, ns: shorter than they might be where somebody looks at what happens in them. */
@@ -88,6 +89,7 @@ export class PartRunner {
     this.#lookaheadNs = Math.min(options.lookaheadNs, LONGEST_WINDOW_NS);
     this.#windowNs = part.sightings === undefined ? this.#lookaheadNs : Math.min(this.#lookaheadNs, NS_PER_MS);
     this.#journal = options.journal;
+    this.#runEvents = partEventLoop(partition, part);
     this.#wait = () => {
       part.check();
       takeArrivals(partition, part);
@@ -213,8 +215,7 @@ export class PartRunner {
     for (;;) {
       s.clock[LIMIT] = limitNs(s, lastNs);
       if (part.sightings !== undefined) runWatched(s, part, part.sightings);
-      else if (this.#journal !== undefined) runNoted(s, part);
-      else runEvents(s);
+      else this.#runEvents();
       const tick = earliestTick(s);
       if (tick === NO_TICK) return;
       const tickNs = tick * NS_PER_MS;
@@ -224,37 +225,31 @@ export class PartRunner {
   }
 }
 
-/** Events up to `clock[LIMIT]` happen, if nobody asks where in the total order: as short a loop as one thread's. */
-function runEvents(s: Partition): void {
+/**
+ * Makes the function that lets events up to `clock[LIMIT]` happen: it has the part's tables as constants, as
+ * `event_loop.ts` has. Where in the total order an event is (`Part.eventKind`) is noted only at what is no delivery; of
+ * those the partition knows over which direction they came.
+ */
+function partEventLoop(s: Partition, part: Part): () => void {
   const { queue } = s;
   const { deliver } = s.path;
-  for (let ref = queue.popWithin(); ref >= 0; ref = queue.popWithin()) {
-    if ((ref & 1) === 0) deliver(ref >>> 1);
-    else fireAppEvent(s, ref >>> 1);
-  }
-}
-
-/** As `runEvents`; where that is in the total order is noted before each. */
-function runNoted(s: Partition, part: Part): void {
-  const { queue } = s;
-  const { deliver } = s.path;
-  const pool = s.packets.rows;
-  const links = s.links.words;
-  for (let ref = queue.popWithin(); ref >= 0; ref = queue.popWithin()) {
-    if ((ref & 1) === 0) {
-      const d = (pool.words[(((ref >>> 1) * PACKET_STRIDE) & PACKET_MASK) + LINK] * DIRECTION_STRIDE) & DIRECTION_MASK;
-      part.eventKind = EVENT_KIND.DELIVERY;
-      part.eventEntity = links[d + RANK];
-      deliver(ref >>> 1);
-    } else {
-      part.eventKind = EVENT_KIND.APPLICATION;
-      part.eventEntity = s.events.words[(ref >>> 1) * EVENT_STRIDE + APP_EVENT.RANK];
-      fireAppEvent(s, ref >>> 1);
+  return function runEvents(): void {
+    part.eventKind = EVENT_KIND.DELIVERY;
+    for (let ref = queue.popWithin(); ref >= 0; ref = queue.popWithin()) {
+      if ((ref & 1) === 0) deliver(ref >>> 1);
+      else fireNoted(s, part, ref >>> 1);
     }
-  }
+  };
 }
 
-/** As `runNoted`, where packets are looked at. */
+/** An application's event, of which a part notes where in the total order it is. */
+function fireNoted(s: Partition, part: Part, row: number): void {
+  isAt(part, EVENT_KIND.APPLICATION, s.events.words[row * EVENT_STRIDE + APP_EVENT.RANK]);
+  fireAppEvent(s, row);
+  part.eventKind = EVENT_KIND.DELIVERY;
+}
+
+/** Events up to `clock[LIMIT]` happen, where packets are looked at. */
 function runWatched(s: Partition, part: Part, sightings: Sightings): void {
   const { queue } = s;
   for (let ref = queue.popWithin(); ref >= 0; ref = queue.popWithin()) {

@@ -164,6 +164,8 @@ export class Partition implements UdpRuntime {
   declare readonly clock: Float64Array;
   /** Links crossed. */
   hops = 0;
+  /** The link direction, as an offset of its row, over which a packet arrived last. */
+  arrivedOver = 0;
   /** Packets put on a first link. */
   sent = 0;
   /** Packets that arrived at the host they were for. */
