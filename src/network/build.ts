@@ -8,15 +8,17 @@ import { finalise32, hashString } from "../base/hash.ts";
 import { substreamKey } from "../base/rng.ts";
 import { hasImpairments, NO_IMPAIRMENTS } from "../link/impairments.ts";
 import { DIRECTION_FLAG, Links, type LinkSettings } from "../link/links.ts";
+import { SESSION } from "../nat/layout.ts";
 import { NatTables } from "../nat/nat.ts";
 import { NODE, NODE_FLAG, NODE_KIND, Nodes } from "../node/nodes.ts";
 import { RouteTables } from "../node/routes.ts";
 import { newClock } from "../store/clock.ts";
 import { checkCongestionControl } from "../tcp/congestion/types.ts";
 import { TcpStack } from "../tcp/stack.ts";
+import { TCB } from "../tcp/state/tcb.ts";
 import { HostTable } from "../transport/hosts.ts";
 import { makeProfile, ProfileTable } from "../transport/profile.ts";
-import { PacketPool } from "../wire/packet.ts";
+import { PACKET, PacketPool } from "../wire/packet.ts";
 import { fillGateways, poolId } from "./build_nat.ts";
 import { located, NetworkError } from "./errors.ts";
 import { disciplineOf } from "./link_disciplines.ts";
@@ -73,7 +75,7 @@ export function buildPartition(plan: Plan, seed: number, load: Load): Partition 
     packets,
     addresses,
     seed,
-    sessionCapacity: spared(load.sessions),
+    sessionCapacity: spared(load.sessions, SESSION.STRIDE),
     tupleCapacity: load.sessions,
     clock,
   });
@@ -100,7 +102,7 @@ export function buildPartition(plan: Plan, seed: number, load: Load): Partition 
     hosts,
     profiles,
     seed,
-    connectionCapacity: spared(load.ends),
+    connectionCapacity: spared(load.ends, TCB.STRIDE),
     tupleCapacity: tuplesOf(load),
     clock,
   });
@@ -109,7 +111,7 @@ export function buildPartition(plan: Plan, seed: number, load: Load): Partition 
     ipv6: addresses.intern("::"),
     isIpv6: (address) => addresses.isIpv6(address),
   };
-  const queueCapacity = spared(load.packets + load.events);
+  const queueCapacity = spared(load.packets + load.events, PACKET.STRIDE);
   const tables = { clock, packets, addresses, nodes, links, hosts, profiles, tcp, nat, routes };
   const partition = new Partition({ ...tables, seed, queueCapacity });
   partition.plan = plan;

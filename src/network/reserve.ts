@@ -5,22 +5,27 @@
  *
  * @module
  */
+import { mostRows } from "../store/rows.ts";
 import { type Load, tuplesOf } from "./load.ts";
 import type { Partition } from "./partition.ts";
 
 /** Rows that there is room for however few a run needs. */
 const LEAST = 1024;
 
-/** Room for rows that are expected, with something to spare. */
-export function spared(expected: number): number {
-  return Math.ceil(Math.max(LEAST, expected * 1.25));
+/**
+ * Room for rows that are expected, with something to spare: as far as a table can have so many rows of `strideWords`
+ * words, so that a run is refused for what it needs and not for what it would spare.
+ */
+export function spared(expected: number, strideWords: number): number {
+  const wanted = Math.ceil(Math.max(LEAST, expected * 1.25));
+  return Math.max(Math.ceil(expected), Math.min(wanted, mostRows(strideWords) - 1));
 }
 
 /** Reserves what the tables of a new partition have no room for yet. */
 export function reserveRows(s: Partition, load: Load): void {
   const { tcp, nat } = s;
-  const reserve = (pool: { reserve(rows: number): void }, rows: number) => {
-    if (rows > LEAST) pool.reserve(spared(rows));
+  const reserve = (pool: { strideWords?: number; reserve(rows: number): void }, rows: number) => {
+    if (rows > LEAST) pool.reserve(spared(rows, pool.strideWords ?? 1));
   };
   reserve(tcp.synRows, load.synRows);
   reserve(tcp.timeWaits, load.timeWaits);

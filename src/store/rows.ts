@@ -209,8 +209,8 @@ function clearLine(words: Int32Array, offset: number): void {
   words[offset + 15] = 0;
 }
 
-/** Rows whose offsets fit their mask. */
-function mostRows(strideWords: number): number {
+/** Most rows that a pool can have, the unused row 0 among them: those whose offsets fit their mask. */
+export function mostRows(strideWords: number): number {
   return Math.floor(rowMask(strideWords) / strideWords) + 1;
 }
 
