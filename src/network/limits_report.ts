@@ -10,19 +10,16 @@ import { LIMIT_NAMES, type LimitName } from "../base/limit_names.ts";
 import { gatewayLimits } from "../nat/nat.ts";
 import { DIRECTION } from "../link/links.ts";
 import { NODE, NODE_KIND } from "../node/nodes.ts";
-import { FLAG, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { listenerUse } from "../socket/rows.ts";
-import { ephemeralPortsText } from "./limits.ts";
 import { addHostLimits, type LimitFound } from "./limits_hosts.ts";
+import { compareOrders, type FullPairs, portLimits } from "./limits_ports.ts";
 import { balancerLimits, proxyLimits } from "./limits_balancers.ts";
 import type { Profile } from "../transport/profile.ts";
 import type { Conditions, LimitNote } from "./conditions.ts";
 import { owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
-const { LOCAL, REMOTE, PORTS, HOST, STATE, STRIDE } = TCB;
-
-/** Counting destinations takes a table of this many rows at most: beyond, only refusals tell. */
+/** Ports are counted of this many rows at most: of more, only refusals tell. */
 const MOST_COUNTED = 6_000_000;
 
 /** A limit as far as a part of a network knows it: for each stage of the search what was found first and fullest. */
@@ -37,7 +34,7 @@ export interface LimitFinding extends LimitFound {
 export interface LimitFindings {
   found: LimitFinding[];
   /** Populations of which hosts had no port left towards destinations. */
-  full: { node: string; pairs: number; sources: number; hosts: number; ports: number; destinations: string[] }[];
+  full: FullPairs[];
   /** Rows of connections that were looked at. */
   rows: number;
 }
@@ -73,7 +70,8 @@ export function findLimits(s: Partition): LimitFindings {
   };
   for (const record of s.limits.byKey.values()) add(record.limit, record.node, record, [STAGE.RECORDS]);
   const rows = s.tcp.tcbs.inUse + s.tcp.timeWaits.inUse;
-  const full = rows > MOST_COUNTED ? [] : addPorts(s, add);
+  const ports = rows > MOST_COUNTED ? { found: [], full: [] } : portLimits(s);
+  for (const { node, order, ...found } of ports.found) add("ports", node, found, [STAGE.PORTS, ...order]);
   addGateways(s, add);
   addListeners(s, add);
   addLinks(s, add);
@@ -82,7 +80,7 @@ export function findLimits(s: Partition): LimitFindings {
     add(limit, node, found, [STAGE.PROXIES, i]);
   }
   addHostLimits(s, (limit, node, found, row) => add(limit, node, found, [STAGE.HOSTS, row]));
-  return { found: [...byKey.values()], full, rows };
+  return { found: [...byKey.values()], full: ports.full, rows };
 }
 
 /** The limits of a whole network, of what its parts have found; `notes`: what events have changed of them. */
@@ -163,113 +161,8 @@ function merge(known: LimitFinding, found: LimitFound, order: number[]): void {
   if (found.firstNs >= 0 && (known.firstNs < 0 || found.firstNs < known.firstNs)) known.firstNs = found.firstNs;
 }
 
-function compareOrders(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < a.length && i < b.length; i++) if (a[i] !== b[i]) return a[i] - b[i];
-  return a.length - b.length;
-}
-
-/** Ports in use towards the fullest destination of each population's fullest host. */
-function addPorts(s: Partition, add: Add): LimitFindings["full"] {
-  const tcp = s.tcp;
-  const rows = tcp.tcbs.inUse + tcp.timeWaits.inUse;
-  let size = 1024;
-  while (size < rows * 2) size *= 2;
-  const counts = new Int32Array(size);
-  const heads = new Int32Array(size);
-  const fullest = new Map<number, { count: number; head: number }>();
-  const wordsOf = (head: number) => head > 0 ? tcp.tcbs.words : tcp.timeWaits.words;
-  const placeOf = (head: number) => head > 0 ? head * STRIDE : -head * TIME_WAIT_ROW.STRIDE;
-  // What tells destinations and hosts apart, whatever their rows.
-  const identity = (head: number): number[] => {
-    const words = wordsOf(head);
-    const o = placeOf(head);
-    const remote = words[o + REMOTE];
-    const six = s.addresses.isIpv6(remote) ? 1 : 0;
-    return [six, s.addresses.word(remote) >>> 0, words[o + PORTS] & 0xffff, s.nodes.rankOf(words[o + HOST])];
-  };
-  const goesFirst = (head: number, other: number) => compareOrders(identity(head), identity(other)) < 0;
-  const count = (head: number) => {
-    const words = wordsOf(head);
-    const o = placeOf(head);
-    // (A balancer's own connections are health checks.)
-    if (s.nodes.words[words[o + HOST] * NODE.STRIDE + NODE.KIND] === NODE_KIND.BALANCER) return;
-    const port = words[o + PORTS] & 0xffff;
-    let h = Math.imul(words[o + REMOTE] ^ Math.imul(words[o + HOST], 0x9e3779b1), 0x85ebca6b) ^ port ^ words[o + LOCAL];
-    h = Math.imul(h ^ (h >>> 15), 0x27d4eb2f);
-    let slot = (h ^ (h >>> 16)) & (size - 1);
-    for (; heads[slot] !== 0; slot = (slot + 1) & (size - 1)) {
-      const other = wordsOf(heads[slot]);
-      const q = placeOf(heads[slot]);
-      if (
-        other[q + REMOTE] === words[o + REMOTE] && other[q + HOST] === words[o + HOST] &&
-        other[q + LOCAL] === words[o + LOCAL] && (other[q + PORTS] & 0xffff) === port
-      ) break;
-    }
-    heads[slot] = head;
-    const n = ++counts[slot];
-    const population = s.nodes.words[words[o + HOST] * NODE.STRIDE + NODE.POPULATION];
-    const best = fullest.get(population);
-    if (best === undefined || n > best.count) fullest.set(population, { count: n, head });
-    else if (n === best.count && goesFirst(head, best.head)) best.head = head;
-  };
-  for (let c = 1; c < tcp.tcbs.end; c++) {
-    if ((tcp.tcbs.words[c * STRIDE + STATE] & FLAG.ACTIVE) !== 0) count(c);
-  }
-  for (let row = 1; row < tcp.timeWaits.end; row++) {
-    // A TIME_WAIT row may be a server's: its local port is then outside the ephemeral range.
-    if (tcp.timeWaits.words[row * TIME_WAIT_ROW.STRIDE + TIME_WAIT_ROW.PORTS] !== 0) {
-      if (isEphemeral(s, row)) count(-row);
-    }
-  }
-  const portsOf = (host: number) => {
-    const profile = s.profiles.get(s.hosts.profileOf(host));
-    return profile.ephemeralPortHigh - profile.ephemeralPortLow + 1;
-  };
-  // Where a host has no port left towards a destination: their number is what the population held in all.
-  const full = new Map<number, FullPairs>();
-  for (let slot = 0; slot < size; slot++) {
-    if (heads[slot] === 0) continue;
-    const words = wordsOf(heads[slot]);
-    const o = placeOf(heads[slot]);
-    const host = words[o + HOST];
-    if (counts[slot] < portsOf(host)) continue;
-    const population = s.nodes.words[host * NODE.STRIDE + NODE.POPULATION];
-    let found = full.get(population);
-    if (found === undefined) {
-      found = { pairs: 0, ports: portsOf(host), sources: new Set(), hosts: new Set(), destinations: new Set() };
-      full.set(population, found);
-    }
-    found.pairs++;
-    found.sources.add(`${host} ${words[o + LOCAL]}`);
-    found.hosts.add(host);
-    found.destinations.add(`${s.addresses.toText(words[o + REMOTE])} ${words[o + PORTS] & 0xffff}`);
-  }
-  for (const [index, { count: used, head }] of fullest) {
-    const words = wordsOf(head);
-    const o = placeOf(head);
-    const address = s.addresses.toText(words[o + REMOTE]);
-    const target = address.includes(":") ? `[${address}]` : address;
-    add("ports", s.nodes.populations[index].name, {
-      used,
-      capacity: portsOf(words[o + HOST]),
-      firstNs: -1,
-      refused: 0,
-      detail: ephemeralPortsText(
-        s.profiles.get(s.hosts.profileOf(words[o + HOST])),
-        `${target}:${words[o + PORTS] & 0xffff}`,
-      ),
-    }, [STAGE.PORTS, ...identity(head)]);
-  }
-  return [...full].map(
-    ([index, { pairs, ports, sources: { size: sources }, hosts: { size: hosts }, destinations }]) => {
-      const node = s.nodes.populations[index].name;
-      return { node, pairs, sources, hosts, ports, destinations: [...destinations] };
-    },
-  );
-}
-
 /** Says of populations without a port left how many connections that makes. */
-function addFull(full: LimitFindings["full"], byKey: Map<string, LimitFinding>): void {
+function addFull(full: readonly FullPairs[], byKey: Map<string, LimitFinding>): void {
   for (const node of new Set(full.map((one) => one.node))) {
     const same = full.filter((one) => one.node === node);
     const sum = (key: "pairs" | "sources" | "hosts") => same.reduce((total, one) => total + one[key], 0);
@@ -279,18 +172,8 @@ function addFull(full: LimitFindings["full"], byKey: Map<string, LimitFinding>):
   }
 }
 
-/** Pairs of source and destination between which no port is left, of one population. */
-interface FullPairs {
-  pairs: number;
-  /** Ports of a host. */
-  ports: number;
-  sources: Set<string>;
-  hosts: Set<number>;
-  destinations: Set<string>;
-}
-
 /** `; 36 hosts x 28,232 ports = 1,016,352 connections`: of a population whose hosts have all ports in use. */
-function inAll(full: LimitFindings["full"][number], destinations: number): string {
+function inAll(full: FullPairs, destinations: number): string {
   const { pairs, sources, hosts, ports } = full;
   // (A host may have several addresses that it connects from: a proxy.)
   const one = sources > hosts ? "source address" : "host";
@@ -304,14 +187,6 @@ function inAll(full: LimitFindings["full"][number], destinations: number): strin
     : `${formatCount(pairs)} pairs of ${one} and destination`;
   const each = `${formatCount(ports)} ${ports === 1 ? "port" : "ports"}`;
   return `; ${factors} x ${each} = ${formatCount(pairs * ports)} connections`;
-}
-
-function isEphemeral(s: Partition, row: number): boolean {
-  const words = s.tcp.timeWaits.words;
-  const o = row * TIME_WAIT_ROW.STRIDE;
-  const port = words[o + TIME_WAIT_ROW.PORTS] >>> 16;
-  const profile = s.profiles.get(s.hosts.profileOf(words[o + TIME_WAIT_ROW.HOST]));
-  return port >= profile.ephemeralPortLow && port <= profile.ephemeralPortHigh;
 }
 
 function addGateways(s: Partition, add: Add): void {
