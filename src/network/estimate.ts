@@ -61,8 +61,8 @@ const NODE_BUILD_BYTES = 46;
 /** Values of quantiles are sorted in a copy. */
 const SORTED_BYTES = 4;
 
-/** The report's count of ports in use: a page of each of two tables for every pair of a host and a destination. */
-const PAIR_BYTES = 2 * 4096;
+/** A place in the report's count of ports in use, and half of one in the table that it grew from. */
+const PAIR_BYTES = 12;
 
 /** Bytes of a proxy's books about one connection: objects and entries of maps. */
 const PROXIED_BYTES = 500;
@@ -149,11 +149,11 @@ export function inOwnProcess(estimate: MemoryEstimate): MemoryEstimate {
   return { ...estimate, residentBytes: LOADED_BYTES + estimate.addedBytes };
 }
 
-/** The report's tables of ports in use towards each destination. */
+/** The report's table of ports in use towards each destination. */
 function countingBytes({ ends, timeWaits, pairs }: Load): number {
   let slots = 1024;
-  while (slots < 2 * (ends + timeWaits)) slots *= 2;
-  return Math.min(pairs * PAIR_BYTES, 2 * 4 * slots);
+  while (slots < 2 * Math.min(pairs, ends + timeWaits)) slots *= 2;
+  return slots * PAIR_BYTES;
 }
 
 /** Hash tables: each thread reserves its own for all of the load, and touches all of them. */
