@@ -42,10 +42,19 @@ const MOST = 1024;
 
 /**
  * Where the lists of what is looked up next begin: TCP packets for hosts, those that reach a NAT from inside and from
- * outside, connections that an application's event is for; then how many each has.
+ * outside, connections that an application's event is for, hashes of four-tuples that connections about to be opened
+ * will have; then how many each has.
  */
-const LIST = { TO_HOST: 0, INSIDE: MOST, OUTSIDE: 2 * MOST, TIMED: 3 * MOST, COUNTS: 4 * MOST, SIZE: 4 * MOST + 4 };
-const { INSIDE, OUTSIDE, TIMED, COUNTS } = LIST;
+const LIST = {
+  TO_HOST: 0,
+  INSIDE: MOST,
+  OUTSIDE: 2 * MOST,
+  TIMED: 3 * MOST,
+  COMING: 4 * MOST,
+  COUNTS: 5 * MOST,
+  SIZE: 5 * MOST + 5,
+};
+const { INSIDE, OUTSIDE, TIMED, COMING, COUNTS } = LIST;
 
 /** Loads whose result nobody uses would be optimised away. Nothing reads it. */
 let sink = 0;
@@ -76,6 +85,7 @@ export function prefetcher(s: Partition): (refs: Int32Array, begin: number, end:
     hashForNat(s, lists, OUTSIDE, outside, hashes, toNat);
     // All that can be fetched by now, before any of it is waited for: the tables' entries, what is known of rows already.
     touchEntries(table, hashes, 0, toHosts);
+    touchEntries(table, lists, COMING, lists[COUNTS + 4]);
     touchEntries(outwards, hashes, toHosts, inside);
     touchEntries(inwards, hashes, toNat, outside);
     touchConnections(s, lists, TIMED, timed);
@@ -108,18 +118,26 @@ function list(s: Partition, refs: Int32Array, begin: number, end: number, lists:
   const hosts = s.hosts.words;
   const events = s.events.words;
   const rowsOfConnections = s.tcp.loneSentUs.length;
+  const expected = s.tcp.ports.expected;
+  const last = expected.length - 1;
   let touched = 0;
   let toHosts = 0;
   let inside = INSIDE;
   let outside = OUTSIDE;
   let timed = TIMED;
+  let coming = COMING;
   for (let i = begin; i < end; i++) {
     const ref = refs[i];
     if ((ref & 1) !== 0) {
       const event = ((ref >>> 1) * EVENT_STRIDE) & EVENT_MASK;
       const connection = events[event + CONNECTION_OF];
-      if (connection <= 0 || connection >= rowsOfConnections) continue;
-      touched ^= hosts[(events[event + NODE_OF] * HOST_STRIDE) & HOST_MASK];
+      const node = events[event + NODE_OF];
+      touched ^= hosts[(node * HOST_STRIDE) & HOST_MASK];
+      if (connection <= 0 || connection >= rowsOfConnections) {
+        lists[coming] = expected[node & last];
+        coming = (coming + 1) | 0;
+        continue;
+      }
       lists[timed] = connection;
       timed = (timed + 1) | 0;
       continue;
@@ -142,6 +160,7 @@ function list(s: Partition, refs: Int32Array, begin: number, end: number, lists:
   lists[COUNTS + 1] = inside - INSIDE;
   lists[COUNTS + 2] = outside - OUTSIDE;
   lists[COUNTS + 3] = timed - TIMED;
+  lists[COUNTS + 4] = coming - COMING;
   sink ^= touched;
 }
 

@@ -21,7 +21,8 @@ export class PortSearch {
   #local = 0;
   #remote = 0;
   #remotePort = 0;
-  #low = 0;
+  /** The range's lowest port. */
+  low = 0;
   #met = 0;
   #reuses = false;
   #bitmap: PortBitmap | null = null;
@@ -53,7 +54,7 @@ export class PortSearch {
     this.#local = local;
     this.#remote = remote;
     this.#remotePort = remotePort;
-    this.#low = low;
+    this.low = low;
     this.#met = 0;
     const range = reuses ? undefined : this.#use.findCrowded(scope, host, local, remote, remotePort, low, this.size);
     this.#bitmap = range === undefined ? null : range.bitmap;
@@ -102,7 +103,7 @@ export class PortSearch {
   }
 
   #probe(offset: number): boolean {
-    const port = this.#low + offset;
+    const port = this.low + offset;
     const reuses = this.#reuses;
     if (!this.#use.isTaken(this.#scope, this.#host, this.#local, this.#remote, this.#remotePort, port, reuses)) {
       return true;
@@ -114,7 +115,7 @@ export class PortSearch {
         this.#local,
         this.#remote,
         this.#remotePort,
-        this.#low,
+        this.low,
         this.size,
       );
       this.#bitmap = range.bitmap;

@@ -10,6 +10,7 @@ import * as HASH from "../base/hash.ts";
 import * as RNG from "../base/rng.ts";
 import { type SubstreamKey, substreamKey } from "../base/rng.ts";
 import type { Demux } from "./demux.ts";
+import * as TUPLE_TABLE from "../store/tuple_table.ts";
 import { HOST, type HostTable } from "./hosts.ts";
 import { KeyTable } from "./key_table.ts";
 import { PORT_SCOPE, PortUse } from "./port_use.ts";
@@ -19,6 +20,7 @@ import type { Profile } from "./profile.ts";
 // What is called all the time is taken apart as layouts are: an imported function is checked at every use.
 const { finalise32, mix32 } = HASH;
 const { drawWord } = RNG;
+const hashOf = TUPLE_TABLE.hashTuple;
 
 const { COUNTER_KEY, COUNTER_VALUE, NAME_HI, NAME_LO, PORT_COUNTER, PORT_DRAWS, MASK, STRIDE } = HOST;
 
@@ -49,6 +51,9 @@ const {
 
 /** Counters that Linux keeps (`INET_TABLE_PERTURB_SIZE`), here for each host apart. */
 const LINUX_COUNTERS = 1 << 16;
+
+/** Guesses that are kept: see `PortAllocator.expected`. */
+const EXPECTED = 4096;
 
 /** Linux adds up to this many ports (of the same parity), at random, to a counter. */
 const LINUX_RANDOM_STEPS = 8;
@@ -100,6 +105,11 @@ export class PortAllocator {
   #method = 0;
   #hashLow = 0;
   #hashHigh = 0;
+  /**
+   * By host (those with equal low bits share a place), the hash of the four-tuple that the same host's next connection to
+   * the same destination will try first, 0 for unknown: a guess, to be touched ahead. Nothing else may depend on it.
+   */
+  readonly expected = new Int32Array(EXPECTED);
   /** Counters of algorithm 4 and Linux that do not fit the host's row: (host, which) to 1 + the counter. */
   readonly #counters = new KeyTable();
 
@@ -294,9 +304,10 @@ export class PortAllocator {
     this.#hashDestination(host, local, remote, remotePort);
     const index = this.#hashLow & (LINUX_COUNTERS - 1);
     const counter = this.#readCounter(host, index);
-    const even = size > 1 ? size & ~1 : size;
-    const sum = (this.#first(host, FIRST.LINUX, index) + counter + this.#hashHigh) >>> 0;
-    const start = (sum % even) & ~1;
+    // (Of unsigned numbers V8 takes the remainder of integers, else that of doubles.)
+    const even = (size > 1 ? size & ~1 : size) >>> 0;
+    const base = (this.#first(host, FIRST.LINUX, index) + this.#hashHigh) >>> 0;
+    const start = (((base + counter) >>> 0) % even) & ~1;
     const offset = this.#scanBothParities(start);
     if (offset < 0) return -1;
     // Steps of 2 within the parity where the port was found.
@@ -304,7 +315,10 @@ export class PortAllocator {
     const count = offset & 1 ? size >> 1 : (size + 1) >> 1;
     const passed = offset >= parityStart ? offset - parityStart : offset - parityStart + 2 * count;
     const random = 2 * this.#draw(host, LINUX_RANDOM_STEPS);
-    this.#writeCounter(host, index, (counter + Math.max(passed, random) + 2) >>> 0);
+    const next = (counter + Math.max(passed, random) + 2) >>> 0;
+    this.#writeCounter(host, index, next);
+    const port = this.#search.low + ((((base + next) >>> 0) % even) & ~1);
+    this.expected[host & (EXPECTED - 1)] = hashOf(host, local, remote, (port << 16) | remotePort);
     return offset;
   }
 
