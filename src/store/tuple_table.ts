@@ -29,19 +29,23 @@ const finalise = finalise32;
 /** Most of the slots that may be taken before the table doubles. */
 const MAXIMUM_LOAD = 0.7;
 
-/** Ports that differ in their last three bits alone are in one cache line of eight entries, if nothing displaces them. */
-const IN_BLOCK = 7;
-const BLOCKS = ~(IN_BLOCK << 16 | IN_BLOCK);
+/** Bits of the larger port that are not mixed. */
+const IN_BLOCK = 3;
 
 /**
  * Hash of a four-tuple as one host sees it: any i32 words; `ports` is local << 16 | remote. All bits are well mixed, the
- * low ones choose the slot. Not for anything that a result depends on: ids are not stable between runs.
+ * low ones choose the slot; but tuples that differ in the last two bits of the larger port alone, the ephemeral one of the
+ * two as a rule, are neighbours, in one cache line if nothing displaces them: ports are often given out one after the
+ * other. (A million connections through a NAT wait 3% less; of blocks of eight, a full table has too long ones.)
+ * Not for anything that a result depends on: ids are not stable between runs.
  */
 export function hashTuple(host: number, local: number, remote: number, ports: number): number {
   let h = Math.imul(host ^ 0x9e3779b9, 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 15) ^ local, 0xc2b2ae35);
   h = Math.imul(h ^ (h >>> 13) ^ remote, 0x27d4eb2f);
-  return finalise(h ^ (h >>> 16) ^ (ports & BLOCKS)) ^ ((ports ^ (ports >>> 16)) & IN_BLOCK) ^ (ports << 29);
+  const shift = (((ports & 0xffff) - (ports >>> 16)) >> 31) & 16;
+  const low = (ports >>> shift) & IN_BLOCK;
+  return finalise(h ^ (h >>> 16) ^ ports ^ (low << shift)) ^ low;
 }
 
 /** Place in `entries` of the first entry that a key with this hash may have; `mask` is the table's. */
