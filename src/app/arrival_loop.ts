@@ -87,6 +87,7 @@ export class ArrivalLoop {
 
   #schedule(): void {
     const { runtime, app, code, sources } = this.#options;
-    runtime.schedule(sources.at(this.begun), app, this.#nextNs, code, 0, 0);
+    // (The source after this one stands in the event, so that what it needs can be touched ahead: `network/prefetch.ts`.)
+    runtime.schedule(sources.at(this.begun), app, this.#nextNs, code, 0, sources.at(this.begun + 1));
   }
 }

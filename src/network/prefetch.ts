@@ -22,7 +22,8 @@ const { SRC, DST, PORTS, CONTROL, LINK, HASH, MASK, STRIDE } = PACKET;
 const { TO, FLAGS, MASK: DIRECTION_MASK, STRIDE: DIRECTION_STRIDE } = DIRECTION;
 const { GATEWAY, MASK: NODE_MASK, STRIDE: NODE_STRIDE } = NODE;
 const { MASK: HOST_MASK, STRIDE: HOST_STRIDE } = HOST;
-const { CONNECTION: CONNECTION_OF, NODE: NODE_OF, MASK: EVENT_MASK, STRIDE: EVENT_STRIDE } = APP_EVENT;
+const { CONNECTION: CONNECTION_OF, NODE: NODE_OF, ARGUMENT: ARGUMENT_OF, MASK: EVENT_MASK, STRIDE: EVENT_STRIDE } =
+  APP_EVENT;
 const { FROM_INSIDE, TO_HOST, TO_NAT } = DIRECTION_FLAG;
 const { TCP } = PROTOCOL;
 const { MASK: TCB_MASK, STRIDE: TCB_STRIDE } = TCB;
@@ -51,8 +52,8 @@ const LIST = {
   OUTSIDE: 2 * MOST,
   TIMED: 3 * MOST,
   COMING: 4 * MOST,
-  COUNTS: 5 * MOST,
-  SIZE: 5 * MOST + 5,
+  COUNTS: 6 * MOST,
+  SIZE: 6 * MOST + 5,
 };
 const { INSIDE, OUTSIDE, TIMED, COMING, COUNTS } = LIST;
 
@@ -134,8 +135,10 @@ function list(s: Partition, refs: Int32Array, begin: number, end: number, lists:
       const node = events[event + NODE_OF];
       touched ^= hosts[(node * HOST_STRIDE) & HOST_MASK];
       if (connection <= 0 || connection >= rowsOfConnections) {
+        // An arrival: this source's next four-tuple, and that of the source after it, whose turn may come in this bucket.
         lists[coming] = expected[node & last];
-        coming = (coming + 1) | 0;
+        lists[coming + 1] = expected[events[event + ARGUMENT_OF] & last];
+        coming = (coming + 2) | 0;
         continue;
       }
       lists[timed] = connection;
