@@ -2,7 +2,7 @@
  * The ports of one external address and protocol: taking one, giving one back.
  *
  * A port is tried against the index of sessions or mappings first. When an address has a few hundredths of its ports in
- * use, or a search meets a crowd, the address and protocol (with overloading: and the destination) get a bitmap, so that
+ * use (unless they are given out in sequence), or a search meets a crowd, the address and protocol (with overloading: and the destination) get a bitmap, so that
  * a nearly full pool costs what an empty one does while a gateway with few sessions costs no bitmap. Which port is
  * chosen does not depend on whether there is one.
  *
@@ -280,7 +280,9 @@ function nextFree(
   const { portCount } = profile;
   const known = space === 0 ? 0 : t.spaces.words[space * SPACE_STRIDE + SPACE_BITMAP];
   if (known !== 0) return t.bitmaps[known]!.nextFreeWithin(low, count, start);
-  const crowded = space !== 0 && t.spaces.words[space * SPACE_STRIDE + SPACE_USED] > portCount >> CROWDED_SHIFT;
+  // (In sequence the next port is nearly always free: a bitmap, made by asking for every port, has to wait for a crowd.)
+  const crowded = space !== 0 && profile.portAssignment !== ASSIGNMENT_SEQUENTIAL &&
+    t.spaces.words[space * SPACE_STRIDE + SPACE_USED] > portCount >> CROWDED_SHIFT;
   const tries = crowded ? 0 : Math.min(CROWD, count);
   let offset = start;
   for (let tried = 0; tried < tries; tried++) {
