@@ -5,7 +5,6 @@
  */
 import { InputError } from "../base/errors.ts";
 import { formatDurationNs } from "../base/units.ts";
-import { dismissWorkers, expectWorker } from "../network/part_crew.ts";
 import { parseFilter } from "../network/packet_filter.ts";
 import type { RunReport } from "../report/document.ts";
 import type { SeriesOptions } from "../network/series.ts";
@@ -48,8 +47,6 @@ export async function main(args: readonly string[]): Promise<number> {
       `This is a fault of fourtuple, not of your scenario. Please report it with the scenario:\n${text}\n`,
       EXIT.FAULT,
     );
-  } finally {
-    dismissWorkers();
   }
 }
 
@@ -58,8 +55,6 @@ async function simulate(asked: SimulateArguments): Promise<number> {
   const loaded = resumed?.loaded ?? loadScenario(asked.file, readScenarioText(asked.file), overridesOf(asked));
   const filter = asked.filter === undefined ? undefined : parseFilter(asked.filter, Object.keys(loaded.scenario.nodes));
   const simulation = resumed?.simulation ?? buildWithinMemory(loaded, { threads: asked.workers });
-  // (It loads its modules while the network is being divided.)
-  if ((asked.workers ?? 1) > 1 && asked.resume === undefined && asked.checkpointEveryNs === undefined) expectWorker();
   if (asked.checkpointEveryNs !== undefined) {
     const { checkpointEveryNs: everyNs, checkpointDir: directory = "." } = asked;
     simulation.marks.push(new Checkpoints({ simulation, loaded, everyNs, directory, resumed: resumed?.path }));

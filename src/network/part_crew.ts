@@ -1,28 +1,15 @@
 /**
- * Workers that run parts of a network: started when one is needed, or before, so that it loads its modules while it is
- * still being worked out where the network is divided.
+ * Workers that run parts of a network: started once it is divided, and not before: one that loads its modules meanwhile
+ * and is not needed has cost the process 10 to 20 MB.
  *
  * @module
  */
 
 const WORKER = new URL("./part_worker.ts", import.meta.url);
 
-/** Those that were started and have nothing to do yet. */
-const spare: Worker[] = [];
-
-/** Starts a worker that will probably be needed. */
-export function expectWorker(): void {
-  if (typeof Worker !== "undefined" && typeof SharedArrayBuffer !== "undefined" && mayRead()) spare.push(newWorker());
-}
-
 /** A worker that waits for a `ThreadOrder`. */
-export function takeWorker(): Worker {
-  return spare.pop() ?? newWorker();
-}
-
-/** Ends the workers that were not needed. */
-export function dismissWorkers(): void {
-  for (const worker of spare.splice(0)) worker.terminate();
+export function startWorker(): Worker {
+  return new Worker(WORKER, { type: "module" });
 }
 
 /** May this process read the modules that threads load? */
@@ -33,8 +20,4 @@ export function mayRead(): boolean {
   const here = new URL("../", import.meta.url);
   return deno === undefined || here.protocol !== "file:" ||
     deno.permissions.querySync({ name: "read", path: here }).state === "granted";
-}
-
-function newWorker(): Worker {
-  return new Worker(WORKER, { type: "module" });
 }

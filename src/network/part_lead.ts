@@ -11,7 +11,7 @@ import type { NetworkDocument } from "./document.ts";
 import type { DumpKind, DumpSection } from "./dump.ts";
 import type { Stop } from "./loop.ts";
 import { registeredModules } from "./modules.ts";
-import { takeWorker } from "./part_crew.ts";
+import { startWorker } from "./part_crew.ts";
 import { receiveBytes, sendBytes } from "./part_crossing.ts";
 import {
   type Findings,
@@ -84,7 +84,7 @@ export class LeadThread {
     const modules = [...registeredModules()];
     const congestionControls = congestionNames();
     for (let index = 1; index < division.count; index++) {
-      takeWorker().postMessage({ index, ...built, modules, congestionControls, division, shared });
+      startWorker().postMessage({ index, ...built, modules, congestionControls, division, shared });
     }
     const others = division.count - 1;
     let waitedMs = 0;

@@ -11,7 +11,7 @@ import { planEvents } from "./event_plan.ts";
 import { isLate, isLocal } from "./observers.ts";
 import { type RunOptions, UNTIL_GRID_NS } from "./options.ts";
 import { registeredModules } from "./modules.ts";
-import { dismissWorkers, mayRead } from "./part_crew.ts";
+import { mayRead } from "./part_crew.ts";
 import { divideNetwork } from "./part_division.ts";
 import { LeadThread } from "./part_lead.ts";
 import type { Partition } from "./partition.ts";
@@ -76,7 +76,6 @@ export class Threads {
     this.#decided = true;
     if (workers === 1) return undefined;
     const found = this.#reasonAgainst(options, marked) ?? this.#divide(options, Math.min(workers, MOST_THREADS));
-    dismissWorkers();
     if (typeof found === "string") this.why = found;
     else this.lead = found;
     return this.lead;

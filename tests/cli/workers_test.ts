@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { main } from "../../src/cli/simulate.ts";
 import { resident } from "./resident.ts";
 import { inDirectory } from "./spawn.ts";
 
@@ -33,6 +34,32 @@ Deno.test("--workers gives the same document as one thread, and says how it ran"
     assertMatch(short.stderr, /^In one thread: The run is so short/m);
     assertEquals((await simulate([file, "--workers", "2", "--quiet"])).stderr, "");
   });
+});
+
+Deno.test("a run that turns out to be one thread's has started no worker, whose memory the process would keep", async () => {
+  const { Worker: before } = globalThis;
+  let started = 0;
+  globalThis.Worker = class extends before {
+    constructor(...args: ConstructorParameters<typeof before>) {
+      super(...args);
+      started++;
+    }
+  };
+  try {
+    await inDirectory(async (directory) => {
+      const file = `${directory}/s.json`;
+      const startedBy = async (partition: string) => {
+        started = 0;
+        Deno.writeTextFileSync(file, SCENARIO(partition));
+        assertEquals(await main([file, "--quiet", "--workers", "2"]), 0);
+        return started;
+      };
+      assertEquals(await startedBy(""), 0);
+      assertEquals(await startedBy(`"partition": [["clients", "r1"], "server"],`), 1);
+    });
+  } finally {
+    globalThis.Worker = before;
+  }
 });
 
 Deno.test("what --packets prints, and the files of --trace and --pcap, are the same with --workers", async () => {
