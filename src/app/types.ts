@@ -32,6 +32,8 @@ export interface App {
   closeAll?(): void;
   /** Bytes of its tables, at the most. Default none. */
   readonly bytes?: number;
+  /** Makes room for so many rows of what it has under way, or for as many as it may have. Default: it has none. */
+  reserve?(rows: number): void;
   /** Shows its state to a snapshot, if it has any of its own. Throws `InputError` where that cannot be saved. */
   visitState(v: StateVisitor): void;
 }

@@ -59,7 +59,7 @@ export interface UdpClientPlan extends FamilyChoice, Spread {
 }
 
 /** Word offsets of an exchange. */
-const EXCHANGE = {
+export const EXCHANGE = {
   SOCKET: 0,
   /** Its number in the workload. */
   INDEX: 1,
@@ -200,6 +200,11 @@ export class UdpClient implements App, AddressClient {
   /** See {@linkcode App}. */
   get bytes(): number {
     return this.#rows.peakBytes + this.#sockets.bytes + this.#byPeer.bytes;
+  }
+
+  /** See {@linkcode App}. */
+  reserve(rows: number): void {
+    this.#rows.reserve(Math.min(rows, this.#plan.exchanges));
   }
 
   /** See {@linkcode App}. */

@@ -16,7 +16,7 @@ import { EVENT_KIND, isAt, owns } from "./part.ts";
 import type { Partition } from "./partition.ts";
 
 /** Word offsets of a timer. */
-const TIMER = {
+export const APP_TIMER = {
   APP: 0,
   CODE: 1,
   ARGUMENT: 2,
@@ -28,7 +28,7 @@ const TIMER = {
   STRIDE: 8,
 } as const;
 
-const { APP, CODE, ARGUMENT, NODE: NODE_AT, RANK, SERIAL, LIVE, MASK, STRIDE } = TIMER;
+const { APP, CODE, ARGUMENT, NODE: NODE_AT, RANK, SERIAL, LIVE, MASK, STRIDE } = APP_TIMER;
 
 /** `LIVE` of a timer that keeps a run alive, and of one that does not; 0: stopped. */
 const FOREGROUND = 1;
@@ -58,6 +58,11 @@ export class AppTimers {
   /** Bytes of rows, at the most. */
   get bytes(): number {
     return this.#rows.peak * STRIDE * 4;
+  }
+
+  /** Room for so many on the wheel. */
+  reserve(rows: number): void {
+    this.#rows.reserve(rows);
   }
 
   /** For snapshots. */

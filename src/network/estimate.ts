@@ -17,10 +17,14 @@ import { RECEIVER } from "../tcp/state/receiver_row.ts";
 import { SENDER } from "../tcp/state/sender_row.ts";
 import { RECOVERY } from "../tcp/state/recovery_row.ts";
 import { HOST } from "../transport/hosts.ts";
+import { keyTableBytes } from "../transport/key_table.ts";
+import { KEYS_A_TUPLE } from "../transport/port_use.ts";
 import { UDP_SOCKET } from "../transport/udp.ts";
 import { PACKET } from "../wire/packet.ts";
+import { EXCHANGE } from "../app/udp_client.ts";
 import { APP_EVENT } from "./app_event.ts";
-import { type Load, tuplesOf } from "./load.ts";
+import { APP_TIMER } from "./app_timers.ts";
+import { appTimersOf, type Load, tuplesOf } from "./load.ts";
 import { BUCKET_NS } from "./partition.ts";
 
 /** What a run takes in memory, bytes. Each further thread adds its own (`threadTableBytes`, `threadBytes`). */
@@ -102,9 +106,9 @@ const ROW = {
   FLOW: words(FLOW.STRIDE),
   PACKET: words(PACKET.STRIDE),
   EVENT: words(APP_EVENT.STRIDE),
-  APP_TIMER: words(8),
+  APP_TIMER: words(APP_TIMER.STRIDE),
   DATAGRAM_SOCKET: words(UDP_SOCKET.STRIDE),
-  EXCHANGE: words(16),
+  EXCHANGE: words(EXCHANGE.STRIDE),
   NODE: words(NODE.STRIDE, HOST.STRIDE),
   DIRECTION: words(DIRECTION.STRIDE, 2 * PACE.STRIDE),
 } as const;
@@ -164,12 +168,13 @@ function hashTables(load: Load, { gateways }: Size): number {
 }
 
 function connectionTables(load: Load): number {
-  const { ends, coldEnds, segments, synRows, timeWaits, tcpTimers } = load;
+  const { ends, coldEnds, segments, synRows, timeWaits, tcpTimers, portCounters } = load;
   const some = load.receivers * ROW.RECEIVER + load.senders * ROW.SENDER + load.windows * ROW.WINDOW +
     load.recoveries * ROW.RECOVERY + load.settings * ROW.SETTINGS +
     load.accounts * ROW.ACCOUNT;
   return ends * ROW.END + coldEnds * ROW.COLD + some + segments * ROW.SEGMENT + synRows * ROW.SYN +
-    timeWaits * ROW.TIME_WAIT + tupleTableBytes(tuplesOf(load)) + timerWheelBytes(tcpTimers, load.tcpSlots);
+    timeWaits * ROW.TIME_WAIT + tupleTableBytes(tuplesOf(load)) + timerWheelBytes(tcpTimers, load.tcpSlots) +
+    keyTableBytes(portCounters);
 }
 
 function natTables(
@@ -189,8 +194,11 @@ function transientTables({ packets, scattered, aheadSeconds, events }: Load): nu
   return packets * ROW.PACKET + events * ROW.EVENT + (packets + events) * QUEUED_BYTES + buckets * QUEUE_CHUNK_BYTES;
 }
 
-function datagramTables({ datagramSockets, exchanges, natTimers, flows, sessions }: Load): number {
+function datagramTables(load: Load): number {
+  const { datagramSockets, exchanges, flows } = load;
   if (datagramSockets === 0) return 0;
-  return datagramSockets * ROW.DATAGRAM_SOCKET + tupleTableBytes(datagramSockets) + exchanges * ROW.EXCHANGE +
-    Math.max(0, natTimers - flows - sessions) * ROW.APP_TIMER;
+  // (A bound socket is a listener, and where ports are chosen again and again those in use are counted.)
+  return datagramSockets * ROW.DATAGRAM_SOCKET + exchanges * ROW.EXCHANGE +
+    tupleTableBytes(datagramSockets) + keyTableBytes(datagramSockets) + keyTableBytes(KEYS_A_TUPLE * datagramSockets) +
+    (appTimersOf(load) - flows) * ROW.APP_TIMER;
 }

@@ -55,6 +55,8 @@ export interface Load {
   natTimers: number;
   /** Milliseconds of the next few seconds in which such timers are due. */
   natSlots: number;
+  /** Places in the table of what hosts count for each of their destinations (Linux's choice of ports). */
+  portCounters: number;
   /** UDP: sockets, exchanges under way. */
   datagramSockets: number;
   exchanges: number;
@@ -93,6 +95,7 @@ export const NO_LOAD: Readonly<Load> = {
   tcpSlots: 0,
   natTimers: 0,
   natSlots: 0,
+  portCounters: 0,
   datagramSockets: 0,
   exchanges: 0,
   connections: 0,
@@ -188,6 +191,11 @@ function addConnections(load: Load, options: WorkloadOptions, flows: Flows, ways
   // One more round trip goes by until the other end is closed too.
   const passing = Math.min(count, perSecond * rttSeconds);
   load.pairs += Math.min(opened + flows.timeWaits, flows.sources * flows.targets);
+  // (The first destination's counter is in the host's row.)
+  const { portAllocation } = flows.profiles.client;
+  if (portAllocation === "linux" || portAllocation === "rfc6056-4") {
+    load.portCounters += Math.max(0, Math.min(count, flows.sources * flows.targets) - flows.sources);
+  }
   load.ends += Math.min(flows.ends, lasting ? opened + accepted : opened + Math.min(count, accepted + passing));
   load.synRows += Math.min(flows.backlog, count, passing);
   if (!lasting) {
@@ -276,7 +284,7 @@ function addTransfers(load: Load, options: WorkloadOptions, flows: Flows): void 
 }
 
 /** Words of a usual row of a congestion control's own. */
-const WINDOW_WORDS = 16;
+export const WINDOW_WORDS = 16;
 
 /** Rows that an end has because of its host's settings, once it has sent something: 1 each, of `windows` so many usual ones. */
 function ownRows({ accounting, pacing, congestionControl }: Profile, sends: boolean) {
@@ -338,6 +346,11 @@ function addDatagrams(load: Load, options: WorkloadOptions, flows: Flows): void 
   // Pauses, and a socket that is held.
   if (seconds > requests * rttSeconds && !shared) load.events += open;
   load.packets += Math.min(count, perSecond * rttSeconds);
+}
+
+/** Applications' timers at once: of the wheel's entries those that are no NAT session's. */
+export function appTimersOf({ natTimers, sessions }: Load): number {
+  return Math.max(0, natTimers - sessions);
 }
 
 /** Does a balancer keep a table of flows? */

@@ -14,7 +14,7 @@ export function connectionBytes(s: Partition): number {
     tcp.synRows.peakBytes + tcp.timeWaits.peakBytes + tcp.recoveries.peakBytes + tcp.receivers.peakBytes +
     tcp.senders.peakBytes + tcp.accounts.peakBytes + tcp.fastOpens.peakBytes +
     tcp.congestionPools.reduce((sum, pool) => sum + (pool === undefined ? 0 : pool.peakBytes), 0);
-  const tables = tcp.demux.table.entries.byteLength;
+  const tables = tcp.demux.bytes + tcp.ports.bytes;
   return ends + few + tables + s.nat.columnBytes + (s.balancers?.flows.bytes ?? 0) + s.tcpWheel.bytes +
     s.natWheel.bytes;
 }

@@ -17,6 +17,7 @@ import type { NetworkEvent } from "./event_options.ts";
 import { planEvents } from "./event_plan.ts";
 import { installEvents } from "./events.ts";
 import { estimateOf, type MemoryEstimate } from "./estimate.ts";
+import { reserveDeclared } from "./reserve.ts";
 import { type Load, loadOf, NO_LOAD } from "./load.ts";
 import { membersNamed } from "./load_ways.ts";
 import { planParts } from "./part_plan.ts";
@@ -206,12 +207,14 @@ export class Network {
     const probes = planProbes(this.#probes, plan);
     const events = planEvents(this.#events, plan, workloads.map(({ options }) => options.name));
     const estimate = this.estimateMemory();
-    const partition = buildPartition(plan, this.#seed, this.#load());
+    const load = this.#load();
+    const partition = buildPartition(plan, this.#seed, load);
     buildBalancers(partition, plan);
     checkReachable(partition, workloads);
     installWorkloads(partition, plan, dns, workloads, this.#seed);
     installApplications(partition, plan, this.#applications, this.#seed);
     installProbes(partition, probes);
+    reserveDeclared(partition, load);
     installEvents(partition, events);
     return new Simulation({
       partition,

@@ -5,8 +5,13 @@
  *
  * @module
  */
+import { EXCHANGE } from "../app/udp_client.ts";
 import { mostRows } from "../store/rows.ts";
-import { type Load, tuplesOf } from "./load.ts";
+import { congestionId, poolOf } from "../tcp/congestion/types.ts";
+import { FLOW } from "../node/flow_table.ts";
+import { UDP_SOCKET } from "../transport/udp.ts";
+import { appTimersOf, type Load, profileOf, tuplesOf, WINDOW_WORDS } from "./load.ts";
+import { APP_TIMER } from "./app_timers.ts";
 import type { Partition } from "./partition.ts";
 
 /** Rows that there is room for however few a run needs. */
@@ -30,6 +35,18 @@ export function reserveRows(s: Partition, load: Load): void {
   reserve(tcp.synRows, load.synRows);
   reserve(tcp.timeWaits, load.timeWaits);
   reserve(tcp.cold, load.coldEnds);
+  reserve(tcp.receivers, load.receivers);
+  reserve(tcp.senders, load.senders);
+  reserve(tcp.recoveries, load.recoveries);
+  reserve(tcp.settings, load.settings);
+  reserve(tcp.accounts, load.accounts);
+  if (load.windows > LEAST) {
+    for (const id of algorithmsOf(s)) {
+      const pool = poolOf(tcp, id);
+      reserve(pool, (load.windows * WINDOW_WORDS) / pool.strideWords);
+    }
+  }
+  tcp.ports.reserveCounters(load.portCounters);
   reserve(tcp.segments, load.segments);
   reserve(s.packets.rows, load.packets);
   reserve(s.events, load.events);
@@ -40,4 +57,22 @@ export function reserveRows(s: Partition, load: Load): void {
   s.datagrams.replyUs.reserve(load.samples - load.connections);
   tcp.demux.table.reserve(tuplesOf(load));
   for (const table of [nat.mappingInside, nat.mappingOutside]) table.reserve(Math.ceil(load.mappings));
+}
+
+/** The same of what a partition has only where it is declared: balancers' flows, UDP sockets, what applications have. */
+export function reserveDeclared(s: Partition, load: Load): void {
+  const { flows, datagramSockets, exchanges } = load;
+  if (flows > LEAST) s.balancers?.flows.reserve(Math.ceil(flows), spared(flows, FLOW.STRIDE));
+  if (datagramSockets > LEAST) {
+    s.udpSockets?.reserve(Math.ceil(datagramSockets), spared(datagramSockets, UDP_SOCKET.STRIDE));
+  }
+  if (exchanges > LEAST) { for (const app of s.apps) app?.reserve?.(spared(exchanges, EXCHANGE.STRIDE)); }
+  const timers = appTimersOf(load);
+  if (timers > LEAST) s.timers.reserve(spared(timers, APP_TIMER.STRIDE));
+}
+
+/** The congestion controls of a network's hosts. */
+function algorithmsOf({ plan }: Partition): Set<number> {
+  const names = (plan?.populations ?? []).map(({ declaration }) => profileOf(declaration).congestionControl);
+  return new Set(names.map(congestionId).filter((id) => id >= 0));
 }

@@ -128,6 +128,12 @@ export class FlowTable {
     this.rows.release(flow);
   }
 
+  /** Room for so many: `rows` of them, and `flows` in the index, which is touched all over. */
+  reserve(flows: number, rows: number): void {
+    this.rows.reserve(rows);
+    this.index.reserve(2 * flows);
+  }
+
   /** Bytes in use. */
   get bytes(): number {
     return this.rows.peak * STRIDE * 4 + this.index.entries.byteLength;

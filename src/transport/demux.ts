@@ -180,6 +180,16 @@ export class Demux {
     }
   }
 
+  /** Bytes of the tables of four-tuples and of listeners. */
+  get bytes(): number {
+    return this.table.entries.byteLength + this.#listeners.bytes;
+  }
+
+  /** Room for so many listeners in all. */
+  reserveListeners(count: number): void {
+    this.#listeners.reserve(count);
+  }
+
   /**
    * Makes `listener` (i32, not 0) the listener of a port on one address, on every address of the host if `local` is 0,
    * or on every one of a family (`anyOfFamily`). Returns 0, or `-ERRNO.EADDRINUSE` if the address has a listener there, or (as on Linux) if one of the two

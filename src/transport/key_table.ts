@@ -11,6 +11,9 @@ import { hashTuple } from "../store/tuple_table.ts";
 /** Words in an entry: three of key, one of value; value 0 marks a free slot. */
 const ENTRY_WORDS = 4;
 
+/** Share of the slots that may be taken. */
+const MAXIMUM_LOAD = 0.7;
+
 /**
  * Open addressing with linear probing; deletion shifts back, so that there are no tombstones; grows at 70%.
  * Absent keys read as 0, and storing 0 removes. The order of entries is never exposed.
@@ -22,10 +25,15 @@ export class KeyTable {
 
   /** Room for `capacity` entries without growing. */
   constructor(capacity = 16) {
-    let slots = 16;
-    while (slots * 0.7 < capacity) slots *= 2;
+    const slots = slotsFor(capacity);
     this.#entries = new Int32Array(slots * ENTRY_WORDS);
     this.#mask = slots - 1;
+  }
+
+  /** Makes room for `capacity` entries in all. */
+  reserve(capacity: number): void {
+    const slots = slotsFor(capacity);
+    if (slots > this.#mask + 1) this.#grow(slots);
   }
 
   /** Entries held. */
@@ -57,7 +65,7 @@ export class KeyTable {
       entries[at + 1] = b;
       entries[at + 2] = c;
       entries[at + 3] = value;
-      if (++this.#size > (this.#mask + 1) * 0.7) this.#grow();
+      if (++this.#size > (this.#mask + 1) * MAXIMUM_LOAD) this.#grow((this.#mask + 1) * 2);
     }
   }
 
@@ -117,9 +125,8 @@ export class KeyTable {
     this.#size--;
   }
 
-  #grow(): void {
+  #grow(slots: number): void {
     const old = this.#entries;
-    const slots = (this.#mask + 1) * 2;
     this.#entries = grown(slots * ENTRY_WORDS * 4, () => new Int32Array(slots * ENTRY_WORDS));
     this.#mask = slots - 1;
     for (let at = 0; at < old.length; at += ENTRY_WORDS) {
@@ -128,4 +135,16 @@ export class KeyTable {
       this.#entries.set(old.subarray(at, at + ENTRY_WORDS), slot * ENTRY_WORDS);
     }
   }
+}
+
+/** Bytes of a table that holds `count` entries. */
+export function keyTableBytes(count: number): number {
+  return slotsFor(count) * ENTRY_WORDS * 4;
+}
+
+/** The slots (a power of two) that hold `count` entries below the load limit. */
+function slotsFor(count: number): number {
+  let slots = 16;
+  while (slots * MAXIMUM_LOAD < count) slots *= 2;
+  return slots;
 }

@@ -31,6 +31,9 @@ const ANY_PARTICULAR = -1;
 /** Added to the port in a key: counts TIME-WAIT rows instead of the others. */
 const WAITING = 1 << 16;
 
+/** A tuple's port is counted for its local address, and for all of the host's. */
+export const KEYS_A_TUPLE = 2;
+
 /** Binds answered by looking through the whole four-tuple table before the use of every port is counted instead. */
 const SEARCHES_BEFORE_COUNTING = 8;
 
@@ -77,6 +80,8 @@ export class PortUse implements TupleWatch {
   /** Tuples per (host, address, port) and (host, 0, port), TIME-WAIT apart; null until somebody needs it. */
   #counts: KeyTable | null = null;
   #searches = 0;
+  /** Entries that `#counts` will have, as far as is known. */
+  #expected = 0;
   #ranges: (CrowdedRange | undefined)[] = [undefined];
   #freeRanges: number[] = [];
 
@@ -88,6 +93,17 @@ export class PortUse implements TupleWatch {
     this.#hosts = options.hosts;
     this.#demux = options.demux;
     options.demux.watch = this;
+  }
+
+  /** Bytes of what it keeps of all ports. */
+  get bytes(): number {
+    return this.#bound.bytes + (this.#counts?.bytes ?? 0);
+  }
+
+  /** There will be so many tuples: room for their counts, should somebody need them. */
+  expect(tuples: number): void {
+    this.#expected = KEYS_A_TUPLE * tuples;
+    this.#counts?.reserve(this.#expected);
   }
 
   /** Crowded ranges kept now. */
@@ -167,7 +183,7 @@ export class PortUse implements TupleWatch {
   /** From now on counts the tuples of every port of every host: one pass over the table, then kept up to date. */
   countPorts(): void {
     if (this.#counts !== null) return;
-    this.#counts = new KeyTable(this.#demux.size * 2);
+    this.#counts = new KeyTable(Math.max(this.#demux.size * KEYS_A_TUPLE, this.#expected));
     this.watching++;
     const entries = this.#demux.table.entries;
     for (let at = 1; at < entries.length; at += 2) {

@@ -113,6 +113,16 @@ export class PortAllocator {
   /** Counters of algorithm 4 and Linux that do not fit the host's row: (host, which) to 1 + the counter. */
   readonly #counters = new KeyTable();
 
+  /** Bytes of counters and of what is known of ports. */
+  get bytes(): number {
+    return this.#counters.bytes + this.use.bytes;
+  }
+
+  /** Room for so many counters that do not fit their hosts' rows. */
+  reserveCounters(count: number): void {
+    this.#counters.reserve(count);
+  }
+
   /** Attaches to the four-tuple table. */
   constructor(options: PortAllocatorOptions) {
     this.use = new PortUse(options);

@@ -120,7 +120,15 @@ export class UdpSockets {
 
   /** Bytes of rows and of their table, at the most. */
   get bytes(): number {
-    return this.rows.peakBytes + this.#demux.table.entries.byteLength;
+    return this.rows.peakBytes + this.#demux.bytes + this.#ports.bytes;
+  }
+
+  /** Room for so many sockets in all: `rows` of them, and `sockets` in the tables, which are touched all over. */
+  reserve(sockets: number, rows: number): void {
+    this.rows.reserve(rows);
+    this.#demux.table.reserve(sockets);
+    this.#demux.reserveListeners(sockets);
+    this.#ports.use.expect(sockets);
   }
 
   /** For snapshots. */
