@@ -1,4 +1,4 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { columnBytes } from "../../src/network/memory.ts";
 import { Network } from "../../src/network/network.ts";
@@ -66,6 +66,19 @@ Deno.test("a balancer that keeps no table of flows, hosts that count and pace: t
   const ends = { from: ["clients"], to: ["balancer:80"], connections: 10_000 };
   network.workload({ name: "load", kind: "request-response", holdNs: Infinity, arrivals, ...ends });
   held(network);
+});
+
+Deno.test("a balancer's flows are not doubled in mid-run", () => {
+  const network = new Network();
+  network.host("clients", { count: 10, address: "10.0.0.2/8" });
+  network.router("middle");
+  network.balancer("balancer", { address: "203.0.113.1/24", services: [{ port: 80, backends: ["server:80"] }] });
+  network.host("server", { address: "192.0.2.1/24", listen: [{ port: 80 }] });
+  for (const name of ["clients", "balancer", "server"]) network.link(name, "middle", { delayNs: 1e6 });
+  const arrivals = { kind: "rate" as const, perSecond: 5000 };
+  const ends = { from: ["clients"], to: ["balancer:80"], connections: 10_000 };
+  network.workload({ name: "load", kind: "request-response", holdNs: 1e9, arrivals, ...ends });
+  keepsItsTables(network);
 });
 
 Deno.test("a proxy with a pool towards its back ends: the estimate knows that they are few", () => {
@@ -163,9 +176,82 @@ function held(network: Network, within = 0.1): void {
   assert(Math.abs(tableBytes / truth - 1) <= within, `${tableBytes} estimated, ${truth} taken`);
 }
 
+/** Rows that a pool may double for without anybody noticing. */
+const SMALL_ROWS = 3000;
+
+/** Runs it, and sees that no pool of many rows was doubled on the way, which leaves the old one in the process's memory. */
+function keepsItsTables(network: Network): void {
+  const simulation = network.build();
+  const { tcp, nat, packets, events, balancers, udpSockets } = simulation.partition;
+  const { tcbs, cold, segments, settings, receivers, senders, accounts, synRows, timeWaits } = tcp;
+  const pools = {
+    tcbs,
+    cold,
+    segments,
+    settings,
+    receivers,
+    senders,
+    accounts,
+    synRows,
+    timeWaits,
+    packets: packets.rows,
+  };
+  const more = { events, sessions: nat.sessions, flows: balancers?.flows.rows, sockets: udpSockets?.rows };
+  const algorithms = Object.fromEntries(
+    Array.from(tcp.congestionPools, (pool, i) => [`congestion control ${i}`, pool]),
+  );
+  const all = Object.entries({ ...pools, ...more, ...algorithms });
+  const before = all.map(([_, pool]) => pool?.words);
+  simulation.run();
+  const large = all.filter(([_, pool]) => pool !== undefined && pool.peak > SMALL_ROWS);
+  assert(large.length > 0);
+  const doubled = all.filter(([_, pool], i) =>
+    pool !== undefined && pool.peak > SMALL_ROWS && pool.words !== before[i]
+  );
+  assertEquals(doubled.map(([name, pool]) => `${name}: ${pool!.peak}`), []);
+}
+
+/** 10,000 exchanges over UDP. */
+function exchanges(load: Partial<WorkloadOptions> = {}): Network {
+  const network = new Network({ seed: 5 });
+  network.host("clients", { count: 10, address: "10.0.0.2/8" });
+  network.host("server", { address: "192.0.2.1/24", listen: [{ port: 53, protocol: "udp" }] });
+  network.link("clients", "server", { rateBps: 1e9, delayNs: 1e6 });
+  const arrivals = { kind: "rate" as const, perSecond: 5_000 };
+  const ends = { from: ["clients"], to: ["server:53"], connections: 10_000 };
+  network.workload({ name: "load", kind: "request-response", transport: "udp", arrivals, ...ends, ...load });
+  return network;
+}
+
+Deno.test("10,000 exchanges over UDP whose sockets are held: the tables take what was estimated, within 10%", () => {
+  held(exchanges({ holdNs: 2e10, requests: 2, thinkNs: 5e8, timeoutNs: 2e9 }));
+  keepsItsTables(exchanges({ holdNs: 2e10, requests: 2, thinkNs: 5e8, timeoutNs: 2e9 }));
+});
+
+Deno.test("hosts that talk to many others: the estimate knows of Linux's port counters, within 10%", () => {
+  const network = new Network({ seed: 5 });
+  network.host("clients", { count: 10, address: "10.0.0.2/8" });
+  network.router("middle");
+  network.host("peers", { count: 1000, address: "198.18.0.1/16", listen: [{ port: 80 }] });
+  for (const name of ["clients", "peers"]) network.link(name, "middle", { delayNs: 1e6 });
+  const arrivals = { kind: "rate" as const, perSecond: 5_000 };
+  network.workload({
+    name: "load",
+    kind: "torrent",
+    from: ["clients"],
+    to: ["peers:80"],
+    connections: 10_000,
+    arrivals,
+  });
+  held(network);
+});
+
 for (const [name, load, middle] of CASES) {
   Deno.test(`10,000 connections, ${name}: the tables take what was estimated, within 10%`, () => {
     held(network(load, middle));
+  });
+  Deno.test(`10,000 connections, ${name}: no table of many rows is doubled`, () => {
+    keepsItsTables(network(load, middle));
   });
 }
 
