@@ -230,8 +230,12 @@ function addProxied(load: Load, proxy: ProxyOptions, flows: Flows, ways: Ways): 
   const armed = 2 * Math.min(count, perSecond * RTO_SECONDS);
   load.tcpTimers += Math.min(armed, keepAlive ? 2 * open : armed);
   if (!keepAlive || kind === "stream") {
-    load.timeWaits += flows.timeWaits;
-    load.tcpTimers += flows.timeWaits;
+    // (A connection for each request is closed after it, also where the client's stays open.)
+    const seconds = profileOf(flows.to === undefined ? undefined : ways.byName.get(flows.to)).timeWaitNs / 1e9;
+    const asked = kind === "stream" ? 0 : (Math.min(count, perSecond * seconds) * flows.exchanges) / multiplex;
+    const waiting = Math.max(flows.timeWaits, asked);
+    load.timeWaits += waiting;
+    load.tcpTimers += waiting;
   }
   load.packets += Math.min(count * flows.burst, perSecond * flows.packets * backendRtt / 2);
 }

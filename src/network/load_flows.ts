@@ -130,7 +130,9 @@ export function flowsOf(options: WorkloadOptions, ways: Ways, untilSeconds: numb
   const trying = Math.max(accepted, Math.min(opened, accepted + perSecond * refusedSeconds));
   const lost = 1 - (1 - (way?.loss ?? 0)) * (1 - (gated?.dropped ?? 0));
   const arrivingSeconds = untilSeconds - (options.arrivals?.startNs ?? 0) / 1e9;
-  const timeWaits = lasting ? 0 : Math.min(
+  // (Where both close as soon as they are through, their FINs cross: CLOSING, and TIME_WAIT, at either end.)
+  const waitingEnds = options.close === "both" && options.kind !== "schedule" && holdSeconds === 0 ? 2 : 1;
+  const timeWaits = lasting ? 0 : waitingEnds * Math.min(
     count,
     perSecond * closerProfile.timeWaitNs / 1e9,
     (options.holdDistribution ?? "fixed") === "fixed"
