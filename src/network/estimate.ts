@@ -11,7 +11,7 @@ import { GATEWAY, MAPPING, SESSION, SESSION_COLD, SUBSCRIBER } from "../nat/layo
 import { WHEELS } from "../store/event_slots.ts";
 import { tupleTableBytes } from "../store/tuple_table.ts";
 import { timerWheelBytes } from "../store/timer_wheel.ts";
-import { COLD, RTX, SETTINGS, SYN_ROW, TCB, TIME_WAIT_ROW, TIMER } from "../tcp/state/tcb.ts";
+import { COLD, RTX, SETTINGS, SYN_ROW, TCB, TIME_WAIT_ROW } from "../tcp/state/tcb.ts";
 import { ACCOUNT } from "../tcp/state/account_row.ts";
 import { RECEIVER } from "../tcp/state/receiver_row.ts";
 import { SENDER } from "../tcp/state/sender_row.ts";
@@ -88,7 +88,7 @@ const words = (...strides: number[]) => 4 * strides.reduce((sum, stride) => sum 
 
 /** Bytes of one row of each kind, with what goes along with it wherever it is. */
 const ROW = {
-  END: words(TCB.STRIDE, TIMER.STRIDE, 1),
+  END: words(TCB.STRIDE),
   COLD: words(COLD.STRIDE),
   RECEIVER: words(RECEIVER.STRIDE),
   SENDER: words(SENDER.STRIDE),

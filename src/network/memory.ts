@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { TIMER } from "../tcp/state/tcb.ts";
 import type { Partition } from "./partition.ts";
 
 /** Bytes of everything that exists because there are connections: both ends, tables, NAT, timers. */
 export function connectionBytes(s: Partition): number {
   const tcp = s.tcp;
-  const ends = tcp.tcbs.peak * 4 * (tcp.tcbs.strideWords + TIMER.STRIDE + 1);
+  const ends = tcp.tcbs.peakBytes;
   const few = tcp.cold.peakBytes + tcp.segments.peakBytes + tcp.ranges.peakBytes + tcp.settings.peakBytes +
     tcp.synRows.peakBytes + tcp.timeWaits.peakBytes + tcp.recoveries.peakBytes + tcp.receivers.peakBytes +
     tcp.senders.peakBytes + tcp.accounts.peakBytes + tcp.fastOpens.peakBytes +

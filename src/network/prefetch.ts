@@ -118,7 +118,7 @@ function list(s: Partition, refs: Int32Array, begin: number, end: number, lists:
   const directions = s.links.words;
   const hosts = s.hosts.words;
   const events = s.events.words;
-  const rowsOfConnections = s.tcp.loneSentUs.length;
+  const rowsOfConnections = s.tcp.tcbs.capacity;
   const expected = s.tcp.ports.expected;
   const last = expected.length - 1;
   let touched = 0;
@@ -260,13 +260,13 @@ function keepConnections(s: Partition, values: Int32Array, count: number): numbe
 /** Touches the lines of `count` connections, whose rows stand in `rows` from place `from` on. */
 function touchConnections(s: Partition, rows: Int32Array, from: number, count: number): void {
   const tcbs = s.tcp.tcbs.words;
-  const { warm, timers, loneSentUs } = s.tcp;
+  const { warm, timers } = s.tcp;
   const end = (from + count) | 0;
   let touched = 0;
   for (let i = from; i < end; i = (i + 1) | 0) {
     const row = rows[i];
     touched ^= tcbs[(row * TCB_STRIDE) & TCB_MASK] ^ warm[((row * WARM_STRIDE) & WARM_MASK) + APP] ^
-      timers[(row * TIMER_STRIDE) & TIMER_MASK] ^ loneSentUs[row];
+      timers[(row * TIMER_STRIDE) & TIMER_MASK];
   }
   sink ^= touched;
 }

@@ -27,7 +27,7 @@ const { SRTT, MAX_WINDOW, MIN_RTT, COLD, STREAM, ACK_STATE: ACK_STATE_AT, MASK: 
 const { STATE_MASK, SACK, FIN_QUEUED, CORK, ECN, ACCOUNTED } = FLAG;
 const { KIND_AT, BACKOFF_AT, RETRIES_AT, FRESH_RTT } = ACK_STATE;
 const { RETRANSMIT, TAIL_LOSS } = REXMIT_KIND;
-const { REXMIT } = TIMER;
+const { REXMIT, LONE_SENT_US, MASK: TIMER_MASK, STRIDE: TIMER_STRIDE } = TIMER;
 const { PSH: F_PSH, ACK: F_ACK } = TCP_FLAG;
 const { ESTABLISHED } = STATE;
 const { LONE_WINDOW, RTO_INITIAL_MS, RTO_MIN_MS, TAIL_LOSS_PROBE } = PROFILE_WORD;
@@ -61,7 +61,7 @@ export function sendLone(stack: TcpStack, conn: number, count: number): boolean 
   words[c + SND_END] = end;
   emit(stack, conn, next, count, F_ACK | F_PSH);
   words[c + SND_NXT] = end;
-  stack.loneSentUs[conn] = stack.nowUs;
+  stack.timers[((conn * TIMER_STRIDE) & TIMER_MASK) + LONE_SENT_US] = stack.nowUs;
   noteDataSent(stack, conn);
   if (settings[profile + TAIL_LOSS_PROBE] === 0 || (words[c + STATE_AT] & SACK) === 0) {
     armRetransmit(stack, conn);
@@ -88,7 +88,7 @@ export function loneFlightAcked(stack: TcpStack, conn: number, ack: number): boo
     return false;
   }
   const bytes = (ack - words[c + SND_UNA]) | 0;
-  const rttUs = (stack.nowUs - stack.loneSentUs[conn]) | 0;
+  const rttUs = (stack.nowUs - stack.timers[((conn * TIMER_STRIDE) & TIMER_MASK) + LONE_SENT_US]) | 0;
   words[c + SND_UNA] = ack;
   // A runt: the peer may have waited with its ACK, which is no evidence against the minimum (with SACK, as in `loneAckIn`).
   const delayed = (words[c + STATE_AT] & SACK) !== 0 && bytes < (words[c + MSS] & 0xffff);

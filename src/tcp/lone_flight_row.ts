@@ -1,16 +1,17 @@
 /**
  * A lone flight: one small segment sent at rest, which most of a million requests and replies are. It has no rows: that
  * SND.NXT is past SND.UNA while there is no cold row says that it is there, SND.UNA, SND.NXT and
- * `TcpStack.loneSentUs` say the rest. Whoever wants to know more of a flight asks for its rows.
+ * `TIMER.LONE_SENT_US` say the rest. Whoever wants to know more of a flight asks for its rows.
  *
  * @module
  */
 import type { TcpStack } from "./stack.ts";
 import { STATE } from "./state/states.ts";
-import { COLD, FLAG, RTX, RTX_FLAG, TCB, WARM } from "./state/tcb.ts";
+import { COLD, FLAG, RTX, RTX_FLAG, TCB, TIMER, WARM } from "./state/tcb.ts";
 
 const { STATE: STATE_AT, SND_UNA, SND_NXT, MSS, MASK, STRIDE } = TCB;
 const { COLD: COLD_AT, STRIDE: WARM_STRIDE } = WARM;
+const { LONE_SENT_US, MASK: TIMER_MASK, STRIDE: TIMER_STRIDE } = TIMER;
 const {
   RTX_HEAD,
   RTX_TAIL,
@@ -47,7 +48,7 @@ export function writeLoneFlight(stack: TcpStack, conn: number, k: number): void 
   const c = (conn * STRIDE) & MASK;
   const una = words[c + SND_UNA];
   const next = words[c + SND_NXT];
-  const sentUs = stack.loneSentUs[conn];
+  const sentUs = stack.timers[((conn * TIMER_STRIDE) & TIMER_MASK) + LONE_SENT_US];
   const record = stack.segments.allocate();
   const records = stack.segments.words;
   const r = (record * RTX_STRIDE) & RTX_MASK;

@@ -7,7 +7,7 @@
 import type { AddressTable } from "../base/address.ts";
 import { CLOCK, newClock } from "../store/clock.ts";
 import { lengthened } from "../base/growth.ts";
-import { alignedWords, lengthenedRows, RowPool } from "../store/rows.ts";
+import { RowPool } from "../store/rows.ts";
 import { Demux } from "../transport/demux.ts";
 import { PortAllocator } from "../transport/ports.ts";
 import type { HostTable } from "../transport/hosts.ts";
@@ -55,7 +55,7 @@ const {
   RECEIVER: RECEIVER_AT,
   SENDER: SENDER_AT,
 } = COLD;
-const { MASK: TIMER_MASK, STRIDE: TIMER_STRIDE, QUEUED_AT } = TIMER;
+const { MASK: TIMER_MASK, STRIDE: TIMER_STRIDE, BEGIN: TIMERS_BEGIN, QUEUED_AT } = TIMER;
 const { CONNECTION } = ROW_KIND;
 
 const { NOW } = CLOCK;
@@ -78,14 +78,12 @@ export class TcpStack {
   /** Ephemeral ports. */
   declare readonly ports: PortAllocator;
 
-  /** Rows, of a hot and a warm line: `tcbs.words[conn * TCB.STRIDE + field]`. */
+  /** Rows, of a hot and a warm line and timers: `tcbs.words[conn * TCB.STRIDE + field]`. */
   declare readonly tcbs: RowPool;
   /** The same words, by the name of the lines that are meant: `warm[conn * WARM.STRIDE + field]`. */
   declare warm: Int32Array;
-  /** Timers: `timers[conn * TIMER.STRIDE + field]`. */
+  /** The same words from the first row's timers on: `timers[conn * TIMER.STRIDE + field]`. */
   declare timers: Int32Array;
-  /** When the segment of a lone flight (`lone_flight_row.ts`) was sent, µs. */
-  declare loneSentUs: Int32Array;
   /** Cold rows (`COLD`). */
   declare readonly cold: RowPool;
   /** Records of retransmission queues (`RTX`). */
@@ -199,9 +197,7 @@ export class TcpStack {
     this.profiles = options.profiles;
     const capacity = Math.max(16, options.connectionCapacity ?? 1024);
     this.tcbs = new RowPool({ strideWords: STRIDE, capacity: capacity + 1 });
-    this.warm = this.tcbs.words;
-    this.timers = alignedWords((capacity + 1) * TIMER_STRIDE);
-    this.loneSentUs = alignedWords(capacity + 1);
+    this.seeRows();
     this.cold = new RowPool({ strideWords: COLD_STRIDE });
     this.segments = new RowPool({ strideWords: RTX.STRIDE });
     this.ranges = new RowPool({ strideWords: OOO.STRIDE, capacity: 64 });
@@ -282,7 +278,7 @@ export class TcpStack {
   /** A zeroed connection row with its tuple; not yet in the tuple table. */
   allocateConnection(host: number, local: number, remote: number, ports: number): number {
     const conn = this.tcbs.allocate();
-    if (this.tcbs.words !== this.warm) this.#growWithTcbs();
+    if (this.tcbs.words !== this.warm) this.seeRows();
     const words = this.tcbs.words;
     const at = (conn * STRIDE) & MASK;
     // (`| 0`: what comes as an argument would be taken for a float.)
@@ -307,8 +303,6 @@ export class TcpStack {
     if (this.hosts.budgets !== undefined) releaseMemory(this, this.hosts.budgets, conn);
     if (this.errors.size !== 0) this.errors.delete(conn);
     if (this.lastInfos.size !== 0) this.lastInfos.delete(conn);
-    const timersAt = conn * TIMER_STRIDE;
-    this.timers.fill(0, timersAt, timersAt + TIMER_STRIDE);
     this.tcbs.release(conn);
   }
 
@@ -443,11 +437,10 @@ export class TcpStack {
     this.liveTimers--;
   }
 
-  #growWithTcbs(): void {
-    const { capacity } = this.tcbs;
+  /** The rows of connections have moved: `warm` and `timers` show them where they are now. */
+  seeRows(): void {
     this.warm = this.tcbs.words;
-    this.timers = lengthenedRows(this.timers, capacity * TIMER_STRIDE);
-    this.loneSentUs = lengthenedRows(this.loneSentUs, capacity);
+    this.timers = this.tcbs.words.subarray(TIMERS_BEGIN);
   }
 }
 

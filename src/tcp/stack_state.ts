@@ -10,7 +10,6 @@ import { RowPool } from "../store/rows.ts";
 import { congestionNames } from "./congestion/types.ts";
 import type { Stream } from "./stack_options.ts";
 import type { TcpStack } from "./stack.ts";
-import { TIMER } from "./state/tcb.ts";
 
 /** Shows a stack's state. The packets, addresses, hosts, profiles and the clock are the partition's to show. */
 export function visitTcpStack(stack: TcpStack, v: StateVisitor): void {
@@ -22,9 +21,7 @@ export function visitTcpStack(stack: TcpStack, v: StateVisitor): void {
     pool.visitState(v);
   }
   for (const pool of [synRows, timeWaits, listeners]) pool.visitState(v);
-  stack.warm = tcbs.words;
-  stack.timers = v.column(stack.timers, tcbs.end * TIMER.STRIDE);
-  stack.loneSentUs = v.column(stack.loneSentUs, tcbs.end);
+  stack.seeRows();
   visitPools(v, stack.congestionPools);
   visitParameters(v, stack.congestionParameters);
   v.inPlace(stack.ackSample);

@@ -113,8 +113,7 @@ function smallRowActs(
  * connections at rest, which most stale entries are for, the warm line is not fetched.
  */
 function isDelayed(stack: TcpStack, at: number, deadline: number): boolean {
-  return ((deadline - stack.nowMs) | 0) >= 0 &&
-    (stack.warm[(at / STRIDE) * WARM_STRIDE + ACK_STATE_AT] & DELAYED) !== 0;
+  return ((deadline - stack.nowMs) | 0) >= 0 && (stack.warm[at + ACK_STATE_AT] & DELAYED) !== 0;
 }
 
 /** The earliest deadline of a connection, 0 for none. */

@@ -37,8 +37,8 @@ function stateOf(peer: RawPeer) {
     }
   }
   return {
-    tcb: [...stack.tcbs.words.subarray(conn * TCB.STRIDE, (conn + 1) * TCB.STRIDE)],
-    timers: [...stack.timers.subarray(conn * TIMER.STRIDE, (conn + 1) * TIMER.STRIDE)],
+    tcb: [...stack.tcbs.words.subarray(conn * TCB.STRIDE, conn * TCB.STRIDE + TIMER.BEGIN)],
+    timers: [...stack.timers.subarray(conn * TIMER.STRIDE, conn * TIMER.STRIDE + TIMER.LONE_SENT_US)],
     cold,
     records,
     recovery,

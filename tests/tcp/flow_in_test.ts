@@ -12,13 +12,13 @@ import { passive, type RawOptions, type RawPeer } from "./raw_peer.ts";
 function stateOf(peer: RawPeer) {
   const { stack } = peer.world;
   const { conn } = peer;
-  const tcb = [...stack.tcbs.words.subarray(conn * TCB.STRIDE, (conn + 1) * TCB.STRIDE)];
+  const tcb = [...stack.tcbs.words.subarray(conn * TCB.STRIDE, conn * TCB.STRIDE + TIMER.BEGIN)];
   tcb[TCB.STATE] &= ~FLAG.ACCOUNTED;
   tcb[WARM.COLD] = 0;
   const r = receiverAt(stack, conn);
   return {
     tcb,
-    timers: [...stack.timers.subarray(conn * TIMER.STRIDE, (conn + 1) * TIMER.STRIDE)],
+    timers: [...stack.timers.subarray(conn * TIMER.STRIDE, conn * TIMER.STRIDE + TIMER.LONE_SENT_US)],
     receiver: r === 0 ? [] : [...stack.receivers.words.subarray(r, r + RECEIVER.STRIDE)],
     liveTimers: stack.liveTimers,
     counters: { ...stack.counters },

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Substream, substreamKey } from "../../src/base/rng.ts";
 import { A, B, MS, World } from "./harness.ts";
-import { REXMIT_KIND } from "../../src/tcp/state/tcb.ts";
+import { REXMIT_KIND, TIMER } from "../../src/tcp/state/tcb.ts";
 import {
   abort,
   accept,
@@ -39,7 +39,7 @@ function checkInvariants(stack: TcpStack): void {
     const c = conn * TCB.STRIDE;
     if (words[c + TCB.PORTS] === 0) continue;
     const state = words[c + TCB.STATE] & FLAG.STATE_MASK;
-    const timers = stack.timers.subarray(conn * 4, conn * 4 + 4);
+    const timers = stack.timers.subarray(conn * TIMER.STRIDE, conn * TIMER.STRIDE + TIMER.LONE_SENT_US);
     if (timers[0] !== 0) live++;
     if (timers[1] !== 0) live++;
     if ((words[c + TCB.STATE] & FLAG.DONE) !== 0) {

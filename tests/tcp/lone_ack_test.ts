@@ -18,8 +18,8 @@ function stateOf(peer: RawPeer) {
   const S = ACK_SAMPLE;
   const sample = [S.FLAGS, S.ACKED, S.RTT_US, S.IN_FLIGHT, S.PRIOR_IN_FLIGHT, S.ACKED_BYTES, S.DELIVERED, S.LOST];
   return {
-    tcb: [...stack.tcbs.words.subarray(conn * TCB.STRIDE, (conn + 1) * TCB.STRIDE)],
-    timers: [...stack.timers.subarray(conn * TIMER.STRIDE, (conn + 1) * TIMER.STRIDE)],
+    tcb: [...stack.tcbs.words.subarray(conn * TCB.STRIDE, conn * TCB.STRIDE + TIMER.BEGIN)],
+    timers: [...stack.timers.subarray(conn * TIMER.STRIDE, conn * TIMER.STRIDE + TIMER.LONE_SENT_US)],
     cold,
     rows: [stack.cold.inUse, stack.segments.inUse, stack.recoveries.inUse, stack.liveTimers],
     sample: sample.map((field) => stack.ackSample[field]),

@@ -14,14 +14,14 @@ function stateOf(peer: RawPeer) {
   const cold = row === 0 ? [] : [...stack.cold.words.subarray(row * COLD.STRIDE, (row + 1) * COLD.STRIDE)];
   const record = cold[COLD.RTX_HEAD] ?? 0;
   const at = record * RTX.STRIDE;
-  const warm = [...stack.warm.subarray(conn * WARM.STRIDE, (conn + 1) * WARM.STRIDE)];
+  const warm = [...stack.warm.subarray(conn * WARM.STRIDE, conn * WARM.STRIDE + TIMER.BEGIN)];
   // The number of a row means nothing.
   warm[WARM.COLD] = row === 0 ? 0 : 1;
   for (const field of [COLD.RTX_HEAD, COLD.RTX_TAIL]) if (cold.length > 0) cold[field] = cold[field] === 0 ? 0 : 1;
   return {
-    tcb: [...stack.tcbs.words.subarray(conn * TCB.STRIDE, (conn + 1) * TCB.STRIDE)],
+    tcb: [...stack.tcbs.words.subarray(conn * TCB.STRIDE, conn * TCB.STRIDE + TIMER.BEGIN)],
     warm,
-    timers: [...stack.timers.subarray(conn * TIMER.STRIDE, (conn + 1) * TIMER.STRIDE)],
+    timers: [...stack.timers.subarray(conn * TIMER.STRIDE, conn * TIMER.STRIDE + TIMER.LONE_SENT_US)],
     cold,
     record: record === 0 ? [] : [...stack.segments.words.subarray(at, at + RTX.STRIDE)],
     rows: [stack.cold.inUse, stack.segments.inUse, stack.recoveries.inUse, stack.liveTimers],
